@@ -1,0 +1,1 @@
+//! Structs shared with the kernel program; the C header is generated from them

@@ -1,0 +1,1 @@
+//! The reconcile loop of one host: makes the kernel agree with the estate

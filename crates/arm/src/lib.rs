@@ -1,0 +1,1 @@
+//! ARM JSON in: templates, az dumps and REST bodies become the model

@@ -1,0 +1,1 @@
+//! Loads, attaches and publishes to the kernel program, and reads its counters

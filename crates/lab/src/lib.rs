@@ -1,0 +1,1 @@
+//! An estate of network namespaces or QEMU guests to try things on

@@ -1,0 +1,1 @@
+//! Addresses, prefixes, port ranges, protocols and packets: values that cannot be wrong

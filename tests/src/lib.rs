@@ -1,0 +1,1 @@
+//! End to end: real packets, real guests, the real binary
