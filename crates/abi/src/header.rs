@@ -1,0 +1,109 @@
+//! Renders the C header from the definitions.
+//!
+//! It must not define a layout of its own: it prints [`CStruct`]s and [`CConst`]s.
+
+use alloc::{format, string::String, vec::Vec};
+use core::fmt::Write;
+
+use crate::{ABI_VERSION, CConst, CField, CStruct, arena, policy, verdict};
+
+/// Every shared struct, in the order in which C needs them.
+pub fn structs() -> Vec<CStruct> {
+    [policy::STRUCTS, arena::STRUCTS].concat()
+}
+
+/// Every shared constant and code.
+pub fn constants() -> Vec<CConst> {
+    let version = CConst { name: "ABI_VERSION", value: ABI_VERSION as u64, doc: "Layout version." };
+    let mut all = Vec::from([version]);
+    for group in [
+        policy::CONSTANTS,
+        arena::CONSTANTS,
+        verdict::CONSTANTS,
+        verdict::Action::CODES,
+        verdict::Layer::CODES,
+        verdict::Reason::CODES,
+    ] {
+        all.extend_from_slice(group);
+    }
+    all
+}
+
+/// The header's text.
+pub fn render() -> String {
+    let mut out = String::from(
+        "/* SPDX-License-Identifier: (MIT OR Apache-2.0) AND (MIT OR GPL-2.0-only) */\n\
+         /* Generated from crates/abi; change it there. */\n#pragma once\n\n",
+    );
+    for constant in constants() {
+        let name = upper_snake(constant.name);
+        let _ = writeln!(out, "#define PLSD_{name} {:#x} /* {} */", constant.value, one_line(constant.doc));
+    }
+    for item in structs() {
+        let _ = write!(out, "\n/* {} */\nstruct {} {{\n", one_line(item.doc), c_name(item.name));
+        for field in item.fields {
+            let _ = writeln!(out, "\t{}; /* {} */", c_declaration(field), one_line(field.doc));
+        }
+        let _ = write!(
+            out,
+            "}};\n_Static_assert(sizeof(struct {}) == {}, \"size\");\n",
+            c_name(item.name),
+            item.size
+        );
+    }
+    out
+}
+
+/// The C name of a shared struct: `NicDescriptor` is `plsd_nic_descriptor`.
+pub fn c_name(rust_name: &str) -> String {
+    format!("plsd_{}", upper_snake(rust_name).to_ascii_lowercase())
+}
+
+fn c_declaration(field: &CField) -> String {
+    match field.rust_type.strip_prefix('[').and_then(|t| t.strip_suffix(']')).and_then(|t| t.split_once(';'))
+    {
+        Some((element, _)) => {
+            let element = element.trim();
+            format!("{} {}[{}]", c_type(element), field.name, field.size / element_size(element))
+        }
+        None => format!("{} {}", c_type(field.rust_type), field.name),
+    }
+}
+
+fn c_type(rust_type: &str) -> String {
+    match rust_type {
+        "u8" => "__u8".into(),
+        "u16" => "__u16".into(),
+        "u32" => "__u32".into(),
+        "u64" => "__u64".into(),
+        name => format!("struct {}", c_name(name)),
+    }
+}
+
+fn element_size(rust_type: &str) -> usize {
+    match rust_type {
+        "u8" => 1,
+        "u16" => 2,
+        "u32" => 4,
+        "u64" => 8,
+        name => structs().iter().find(|s| s.name == name).map_or(1, |s| s.size),
+    }
+}
+
+/// `NicDescriptor` and `REASON_NicDeny` become `NIC_DESCRIPTOR` and `REASON_NIC_DENY`.
+fn upper_snake(name: &str) -> String {
+    let mut out = String::new();
+    let mut previous = '_';
+    for c in name.chars() {
+        if c.is_ascii_uppercase() && (previous.is_ascii_lowercase() || previous.is_ascii_digit()) {
+            out.push('_');
+        }
+        out.push(c.to_ascii_uppercase());
+        previous = c;
+    }
+    out
+}
+
+fn one_line(doc: &str) -> String {
+    doc.split_whitespace().collect::<Vec<_>>().join(" ").replace("*/", "* /")
+}
