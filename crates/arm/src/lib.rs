@@ -1,1 +1,3 @@
 //! ARM JSON in: templates, az dumps and REST bodies become the model
+
+pub mod json;
