@@ -1,0 +1,184 @@
+//! The table that the workspace must agree with: layers, edges, and packages from elsewhere.
+//!
+//! A change here is the reviewed change. What each crate is for stands in its manifest (`description`) and at
+//! the top of its `lib.rs`; it is not repeated. Layers count upward from 0, arrows point down.
+
+/// Crates up to this layer are pure: no file, socket, clock, thread, process or environment.
+pub(crate) const PURE_LAYER_MAX: u8 = 2;
+
+/// One crate of the workspace.
+#[derive(Debug)]
+pub(crate) struct Crate {
+    pub(crate) name: &'static str,
+    pub(crate) layer: u8,
+    /// Members its code (or its build script) uses.
+    pub(crate) uses: &'static [&'static str],
+    /// Members that only its tests use.
+    pub(crate) tests_use: &'static [&'static str],
+}
+
+/// Every member of the workspace, lowest layer first.
+pub(crate) const CRATES: &[Crate] = &[
+    Crate { name: "palisade-net", layer: 0, uses: &[], tests_use: &[] },
+    Crate { name: "palisade-abi", layer: 0, uses: &[], tests_use: &[] },
+    Crate { name: "palisade-model", layer: 1, uses: &["palisade-net"], tests_use: &[] },
+    Crate { name: "palisade-arm", layer: 1, uses: &["palisade-model", "palisade-net"], tests_use: &[] },
+    Crate {
+        name: "palisade-classify",
+        layer: 2,
+        uses: &["palisade-abi", "palisade-model", "palisade-net"],
+        tests_use: &[],
+    },
+    Crate { name: "palisade-datapath", layer: 3, uses: &["palisade-abi", "palisade-net"], tests_use: &[] },
+    Crate {
+        name: "palisade-agent",
+        layer: 4,
+        uses: &[
+            "palisade-abi",
+            "palisade-arm",
+            "palisade-classify",
+            "palisade-datapath",
+            "palisade-model",
+            "palisade-net",
+        ],
+        tests_use: &[],
+    },
+    Crate {
+        name: "palisade-lab",
+        layer: 5,
+        uses: &["palisade-arm", "palisade-classify", "palisade-model", "palisade-net"],
+        tests_use: &[],
+    },
+    Crate {
+        name: "palisade-cli",
+        layer: 6,
+        uses: &[
+            "palisade-agent",
+            "palisade-arm",
+            "palisade-classify",
+            "palisade-datapath",
+            "palisade-lab",
+            "palisade-model",
+            "palisade-net",
+        ],
+        tests_use: &[],
+    },
+    Crate { name: "palisade-tests", layer: 7, uses: &[], tests_use: &[] },
+    Crate { name: "xtask", layer: 7, uses: &[], tests_use: &[] },
+];
+
+/// An edge between two crates of one layer, and why it may be.
+#[derive(Debug)]
+pub(crate) struct Sideways {
+    pub(crate) from: &'static str,
+    pub(crate) to: &'static str,
+}
+
+/// The only edges that do not go down.
+pub(crate) const SIDEWAYS: &[Sideways] = &[
+    // The reader of the outside language produces the model; both are values and text, and a layer between them
+    // would be empty.
+    Sideways { from: "palisade-arm", to: "palisade-model" },
+];
+
+/// A package from elsewhere that members may name.
+#[derive(Debug)]
+pub(crate) struct External {
+    pub(crate) name: &'static str,
+    /// Why it is worth the trust.
+    pub(crate) why: &'static str,
+    /// Members whose code (or build script) uses it.
+    pub(crate) code: &'static [&'static str],
+    /// Members that only test with it.
+    pub(crate) tests: &'static [&'static str],
+}
+
+/// Every package that a manifest of ours names.
+pub(crate) const EXTERNALS: &[External] = &[
+    External {
+        name: "anyhow",
+        why: "errors with context at the edge of a program, where nobody matches on them",
+        code: &["palisade-agent", "palisade-cli", "palisade-lab", "xtask"],
+        tests: &[],
+    },
+    External {
+        name: "cargo_metadata",
+        why: "the types of what `cargo metadata` prints",
+        code: &["xtask"],
+        tests: &[],
+    },
+    External {
+        name: "clap",
+        why: "the command line: parsing, help and suggestions",
+        code: &["palisade-cli"],
+        tests: &[],
+    },
+    External {
+        name: "clap_complete",
+        why: "completions of the shells from the same definition",
+        code: &["palisade-cli"],
+        tests: &[],
+    },
+    External {
+        name: "jsonc-parser",
+        why: "JSON with comments and trailing commas, as Azure takes it, with positions",
+        code: &["palisade-arm"],
+        tests: &[],
+    },
+    External {
+        name: "libbpf-rs",
+        why: "loads, attaches and pins the kernel program (docs/adr/0002-kernel-program-in-c.md)",
+        code: &["palisade-datapath"],
+        tests: &[],
+    },
+    External {
+        name: "libc",
+        why: "system calls and constants that nix does not wrap",
+        code: &["palisade-datapath", "palisade-lab"],
+        tests: &[],
+    },
+    External {
+        name: "nix",
+        why: "system calls with types instead of integers",
+        code: &["palisade-datapath", "palisade-lab"],
+        tests: &[],
+    },
+    External {
+        name: "proc-macro2",
+        why: "Rust's lexer, so that the scan for impure code reads tokens and not text",
+        code: &["xtask"],
+        tests: &[],
+    },
+    External {
+        name: "proptest",
+        why: "generated cases that shrink to the smallest one that fails",
+        code: &[],
+        tests: &["palisade-arm"],
+    },
+    External {
+        name: "serde",
+        why: "records of JSON without handwritten parsing",
+        code: &["palisade-agent", "palisade-cli", "palisade-lab"],
+        tests: &[],
+    },
+    External {
+        name: "serde_json",
+        why: "the JSON that serde's records become",
+        code: &["palisade-agent", "palisade-arm", "palisade-cli", "palisade-lab"],
+        tests: &[],
+    },
+    External {
+        name: "thiserror",
+        why: "error enums whose text stands beside the variant",
+        code: &[
+            "palisade-agent",
+            "palisade-arm",
+            "palisade-classify",
+            "palisade-datapath",
+            "palisade-lab",
+            "palisade-model",
+            "palisade-net",
+        ],
+        tests: &[],
+    },
+];
