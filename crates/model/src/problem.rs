@@ -1,0 +1,143 @@
+//! What is wrong with an input, with Azure's codes and messages where they are known.
+//!
+//! Validation collects problems; it never stops at the first. Codes are Azure's unless they begin with `Pal`, which marks
+//! those that Azure does not publish. Sources: `docs/semantics.md`.
+
+use std::fmt;
+
+use crate::Place;
+
+/// Whether a problem refuses the input.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Severity {
+    /// The input is taken; the message says what surprises.
+    Warning,
+    /// The input is refused as a whole.
+    Error,
+}
+
+macro_rules! codes {
+    ($( $(#[doc = $doc:literal])+ $name:ident, )+) => {
+        /// A machine-readable code.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub enum Code { $( $(#[doc = $doc])+ $name, )+ }
+
+        impl Code {
+            /// Every code.
+            pub const ALL: &[Self] = &[$( Self::$name ),+];
+
+            /// The code's text.
+            pub const fn name(self) -> &'static str {
+                match self { $( Self::$name => stringify!($name), )+ }
+            }
+        }
+    };
+}
+
+codes! {
+    /// Two rules of one NSG and direction have the same priority.
+    SecurityRuleConflict,
+    /// A field is neither `*`, an address, a canonical prefix nor a known tag.
+    SecurityRuleInvalidAddressPrefix,
+    /// A field is neither `*`, a port nor a range of ports.
+    SecurityRuleInvalidPortRange,
+    /// A tag or `*` stands in a plural list of prefixes.
+    SecurityRuleParameterContainsUnsupportedValue,
+    /// Two prefixes of one list overlap.
+    OverlappingSubnetsNotPermittedInSecurityRule,
+    /// One rule names IPv4 and IPv6 prefixes.
+    ResourceCannotContainAddressPrefixesFromDifferentAddressFamilies,
+    /// A required field is missing or empty.
+    SecurityRuleParametersMissing,
+    /// One side gives more than one of: a prefix, a list of prefixes, application security groups.
+    SecurityRuleMustSpecifyExactlyOneAddressField,
+    /// The application security groups of a rule are of different virtual networks.
+    AllApplicationSecurityGroupsInSecurityRuleMustBeFromSameVnet,
+    /// More than 1,000 rules.
+    SecurityRuleCountLimitReached,
+    /// A name has a wrong length or character.
+    InvalidResourceName,
+    /// A priority outside 100 to 4096 (1 to 4096 for security admin rules).
+    SecurityRuleInvalidPriority,
+    /// A protocol, access or direction that does not exist.
+    SecurityRuleInvalidValue,
+    /// A description above 140 characters.
+    SecurityRuleDescriptionTooLong,
+    /// Two rules of one NSG have the same name.
+    DuplicateResourceName,
+    /// More addresses and ranges on one side than an NSG may have.
+    SecurityRuleAddressLimitReached,
+    /// More application security groups than a rule, an NSG or an interface may have.
+    ApplicationSecurityGroupLimitReached,
+    /// The estate has more resources of one kind than a subscription may have.
+    ResourceCountLimitReached,
+    /// A prefix of a network, subnet, route or interface cannot be read.
+    InvalidAddressPrefix,
+    /// A hardware address cannot be read.
+    InvalidMacAddress,
+    /// The IP configurations of one interface are in different application security groups.
+    NetworkInterfaceIpConfigurationsMustHaveSameApplicationSecurityGroups,
+    /// An interface's members of one application security group are of different virtual networks.
+    ApplicationSecurityGroupMembersMustBeInOneVnet,
+    /// The idle timeout is outside 4 to 30 minutes.
+    InvalidFlowTimeout,
+    /// A reference leads to a resource that the input does not hold; what depends on it is unknown.
+    InvalidResourceReference,
+    /// Two resources of the input have the same id and differ; the later one counts.
+    PalDuplicateResource,
+    /// A rule restricts the ports of a protocol that has none, so that it matches less than it may seem to.
+    PalPortsWithoutProtocol,
+    /// A service tag is named, but no tag file was given; what depends on it is unknown.
+    PalServiceTagUnresolved,
+}
+
+impl fmt::Display for Code {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// One thing that is wrong.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Problem {
+    /// Machine-readable code.
+    pub code: Code,
+    /// Whether it refuses the input.
+    pub severity: Severity,
+    /// What is wrong, in Azure's words where they are known.
+    pub message: String,
+    /// Where it stands.
+    pub place: Place,
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}: {}", self.place, self.code, self.message)
+    }
+}
+
+/// Problems as they are found.
+#[derive(Debug, Default)]
+pub(crate) struct Problems(Vec<Problem>);
+
+impl Problems {
+    pub(crate) fn error(&mut self, code: Code, place: &Place, message: impl Into<String>) {
+        self.push(Severity::Error, code, place, message.into());
+    }
+
+    pub(crate) fn warning(&mut self, code: Code, place: &Place, message: impl Into<String>) {
+        self.push(Severity::Warning, code, place, message.into());
+    }
+
+    pub(crate) fn into_vec(self) -> Vec<Problem> {
+        self.0
+    }
+
+    pub(crate) fn errors(&self) -> usize {
+        self.0.iter().filter(|problem| problem.severity == Severity::Error).count()
+    }
+
+    fn push(&mut self, severity: Severity, code: Code, place: &Place, message: String) {
+        self.0.push(Problem { code, severity, message, place: place.clone() });
+    }
+}
