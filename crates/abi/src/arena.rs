@@ -4,7 +4,7 @@
 //! changes the policy of every NIC of the host between two packets. What a snapshot refers to is never changed after
 //! it was published, and its memory is reused only after an RCU grace period. Offsets count from the arena's start.
 
-use crate::verdict::LAYERS;
+use crate::{flow::FLOW_STATES, verdict::LAYERS};
 
 shared_constants! {
     /// First word of the arena ("PLSA").
@@ -15,6 +15,8 @@ shared_constants! {
     pub const NIC_PROBES_MAX: u32 = 8;
     /// NICs of one host at most.
     pub const NICS_MAX: usize = 4096;
+    /// Counter slot of packets on interfaces without a descriptor; the slots of NICs start at 1.
+    pub const SLOT_UNKNOWN: u32 = 0;
     /// The NIC's interface shows the VM's packets on egress (macvtap) instead of ingress (tap, veth).
     pub const NIC_INVERTED: u32 = 1;
 }
@@ -44,6 +46,10 @@ shared_structs! {
         pub nics: u32,
         /// Bytes of the snapshot with its NIC table.
         pub size: u32,
+        /// Ticks without a packet after which a flow ends, indexed by [`crate::flow::FlowState`].
+        pub timeouts: [u32; FLOW_STATES],
+        /// Zero.
+        pub reserved: u32,
     }
 
     /// One NIC's policy.
@@ -54,10 +60,12 @@ shared_structs! {
         pub slot: u32,
         /// Generation at which this NIC's policy last changed; flows remember the one that admitted them.
         pub generation: u64,
+        /// Generation at which the slot came to this NIC; flows that an older one admitted belong to another NIC.
+        pub since: u64,
         /// `NIC_*` bits.
         pub flags: u32,
-        /// Zero.
-        pub reserved: u32,
+        /// Zero; fills the descriptor to one cache line.
+        pub reserved: [u32; 3],
         /// Offsets of the blobs for packets to the VM, in evaluation order admin, subnet, NIC; 0 for no such layer.
         pub inbound: [u32; LAYERS],
         /// Offsets of the blobs for packets from the VM, in evaluation order admin, NIC, subnet; 0 for no such layer.

@@ -68,8 +68,16 @@ macro_rules! shared_structs {
     ($( $(#[doc = $doc:literal])+ pub struct $name:ident { $( $(#[doc = $fdoc:literal])+ pub $field:ident : $ty:ty, )+ } )+) => { $(
         $(#[doc = $doc])+
         #[repr(C)]
-        #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
         pub struct $name { $( $(#[doc = $fdoc])+ pub $field: $ty, )+ }
+
+        impl Default for $name {
+            // By hand: the standard library derives it only for arrays of up to 32 elements.
+            fn default() -> Self {
+                // SAFETY: `Pod` allows any bit pattern, so also zeros.
+                unsafe { core::mem::zeroed() }
+            }
+        }
 
         const _: () = assert!(
             size_of::<$name>() == 0 $(+ size_of::<$ty>())+,

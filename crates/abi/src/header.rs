@@ -5,11 +5,11 @@
 use alloc::{format, string::String, vec::Vec};
 use core::fmt::Write;
 
-use crate::{ABI_VERSION, CConst, CField, CStruct, arena, policy, verdict};
+use crate::{ABI_VERSION, CConst, CField, CStruct, arena, counters, flow, policy, verdict};
 
 /// Every shared struct, in the order in which C needs them.
 pub fn structs() -> Vec<CStruct> {
-    [policy::STRUCTS, arena::STRUCTS].concat()
+    [policy::STRUCTS, arena::STRUCTS, flow::STRUCTS, counters::STRUCTS].concat()
 }
 
 /// Every shared constant and code.
@@ -19,10 +19,14 @@ pub fn constants() -> Vec<CConst> {
     for group in [
         policy::CONSTANTS,
         arena::CONSTANTS,
+        flow::CONSTANTS,
+        counters::CONSTANTS,
         verdict::CONSTANTS,
         verdict::Action::CODES,
         verdict::Layer::CODES,
         verdict::Reason::CODES,
+        flow::Direction::CODES,
+        flow::FlowState::CODES,
     ] {
         all.extend_from_slice(group);
     }

@@ -11,6 +11,8 @@ extern crate alloc;
 mod define;
 
 pub mod arena;
+pub mod counters;
+pub mod flow;
 pub mod header;
 pub mod policy;
 pub mod verdict;
