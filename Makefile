@@ -1,0 +1,28 @@
+# Every target is one script; the scripts say what they do and work without make.
+
+.DEFAULT_GOAL := help
+.PHONY: help setup run test bench lint fmt fuzz
+
+help: ## show this list
+	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 16
+
+setup: ## install what is missing (apt, rustup), fetch crates, mount bpffs
+	@scripts/setup.sh
+
+run: ## bring up the lab, enforce its NSGs on real packets, stay until Ctrl-C
+	@scripts/run.sh
+
+test: ## all checks and all tests
+	@scripts/test.sh
+
+bench: ## nanoseconds per packet in the kernel
+	@scripts/bench.sh
+
+lint: ## what needs no running: tidy, format, clippy, shellcheck
+	@scripts/lint.sh
+
+fmt: ## format the Rust code
+	@cargo fmt --all
+
+fuzz: ## fuzz every target for a minute; scripts/fuzz.sh takes seconds and targets
+	@scripts/fuzz.sh
