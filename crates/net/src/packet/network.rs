@@ -1,0 +1,142 @@
+//! IPv4 and IPv6 headers (RFC 791, RFC 8200), of whole packets and of packets that an ICMP error quotes.
+//!
+//! Invariant: the body that is returned lies within the bytes that were given.
+
+use core::ops::Range;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use super::{EXTENSION_HEADERS_MAX, IPV4_BYTES, IPV6_BYTES, ParseError, next_header};
+use crate::{Family, Protocol};
+
+/// What the headers before the transport header say.
+pub(super) struct Network {
+    pub(super) source: IpAddr,
+    pub(super) destination: IpAddr,
+    pub(super) hop_limit: u8,
+    pub(super) protocol: Protocol,
+    pub(super) is_first_fragment: bool,
+    /// Transport header and payload.
+    pub(super) body: Range<usize>,
+}
+
+/// Reads the headers of a packet that must be there to its end.
+pub(super) fn whole(family: Family, packet: &[u8]) -> Result<Network, ParseError> {
+    let (network, end) = headers(family, packet)?;
+    if end > packet.len() {
+        return Err(ParseError::Malformed("the packet is longer than the frame"));
+    }
+    Ok(network)
+}
+
+/// Reads the headers of a packet that may be cut off after them.
+pub(super) fn quoted(family: Family, packet: &[u8]) -> Result<Network, ParseError> {
+    headers(family, packet).map(|(network, _)| network)
+}
+
+/// The headers, and where the packet says that it ends.
+fn headers(family: Family, packet: &[u8]) -> Result<(Network, usize), ParseError> {
+    match family {
+        Family::V4 => ipv4(packet),
+        Family::V6 => ipv6(packet),
+    }
+}
+
+fn ipv4(packet: &[u8]) -> Result<(Network, usize), ParseError> {
+    let short = ParseError::Malformed("shorter than an IPv4 header");
+    let fixed = packet.first_chunk::<IPV4_BYTES>().ok_or(short)?;
+    if fixed[0] >> 4 != 4 {
+        return Err(ParseError::Malformed("an IPv4 packet of another version"));
+    }
+    let start = usize::from(fixed[0] & 0x0f) * 4;
+    let end = usize::from(u16::from_be_bytes([fixed[2], fixed[3]]));
+    if start < IPV4_BYTES || start > end || start > packet.len() {
+        return Err(ParseError::Malformed("the lengths in the IPv4 header contradict each other"));
+    }
+    let protocol = Protocol(fixed[9]);
+    let fragment = u16::from_be_bytes([fixed[6], fixed[7]]);
+    reject_later_fragment(protocol, fragment & 0x1fff)?;
+    let address = |at: usize| Ipv4Addr::from(core::array::from_fn::<u8, 4, _>(|i| fixed[at + i])).into();
+    let network = Network {
+        source: address(12),
+        destination: address(16),
+        hop_limit: fixed[8],
+        protocol,
+        is_first_fragment: fragment & 0x2000 != 0,
+        body: start..end.min(packet.len()),
+    };
+    Ok((network, end))
+}
+
+fn ipv6(packet: &[u8]) -> Result<(Network, usize), ParseError> {
+    let short = ParseError::Malformed("shorter than an IPv6 header");
+    let fixed = packet.first_chunk::<IPV6_BYTES>().ok_or(short)?;
+    if fixed[0] >> 4 != 6 {
+        return Err(ParseError::Malformed("an IPv6 packet of another version"));
+    }
+    let end = IPV6_BYTES + usize::from(u16::from_be_bytes([fixed[4], fixed[5]]));
+    let available = &packet[..end.min(packet.len())];
+    let chain = extension_headers(fixed[6], available)?;
+    let address = |at: usize| Ipv6Addr::from(core::array::from_fn::<u8, 16, _>(|i| fixed[at + i])).into();
+    let network = Network {
+        source: address(8),
+        destination: address(24),
+        hop_limit: fixed[7],
+        protocol: chain.protocol,
+        is_first_fragment: chain.is_first_fragment,
+        body: chain.end..available.len(),
+    };
+    Ok((network, end))
+}
+
+/// Where the extension headers lead.
+struct Chain {
+    protocol: Protocol,
+    end: usize,
+    is_first_fragment: bool,
+}
+
+/// Walks the headers from `next` on, which stands right after the fixed header. ESP and AH are protocols here, not
+/// extension headers: rules name them.
+fn extension_headers(next: u8, packet: &[u8]) -> Result<Chain, ParseError> {
+    let mut chain = Chain { protocol: Protocol(next), end: IPV6_BYTES, is_first_fragment: false };
+    let mut walked = 0;
+    while let kind @ (next_header::HOP_BY_HOP
+    | next_header::ROUTING
+    | next_header::FRAGMENT
+    | next_header::DESTINATION_OPTIONS) = chain.protocol.0
+    {
+        let short = ParseError::Malformed("an IPv6 extension header is cut off");
+        if walked == EXTENSION_HEADERS_MAX {
+            return Err(ParseError::Malformed("too many IPv6 extension headers"));
+        }
+        walked += 1;
+        let header = packet.get(chain.end..).and_then(|rest| rest.first_chunk::<8>()).ok_or(short)?;
+        chain.protocol = Protocol(header[0]);
+        match kind {
+            next_header::FRAGMENT => {
+                let fragment = u16::from_be_bytes([header[2], header[3]]);
+                reject_later_fragment(chain.protocol, fragment >> 3)?;
+                chain.is_first_fragment |= fragment & 1 != 0;
+                chain.end += 8;
+            }
+            next_header::ROUTING if header[2] == 0 => {
+                return Err(ParseError::Malformed("an IPv6 type 0 routing header"));
+            }
+            _ => chain.end += (usize::from(header[1]) + 1) * 8,
+        }
+        if chain.end > packet.len() {
+            return Err(short);
+        }
+    }
+    Ok(chain)
+}
+
+/// Refuses a fragment that does not start the packet; `offset` counts units of 8 bytes.
+fn reject_later_fragment(protocol: Protocol, offset: u16) -> Result<(), ParseError> {
+    match offset {
+        0 => Ok(()),
+        // It would overwrite the flags of the TCP header that was judged.
+        1 if protocol == Protocol::TCP => Err(ParseError::Malformed("a TCP fragment at offset 1")),
+        _ => Err(ParseError::Fragment),
+    }
+}

@@ -1,0 +1,77 @@
+//! Transport headers, of whole packets and of packets that an ICMP error quotes.
+
+use super::{
+    ICMP_BYTES, IcmpBody, ParseError, Quoted, TCP_BYTES, TcpFlags, Transport, UDP_BYTES, icmp::Class, network,
+};
+use crate::{Family, Protocol};
+
+/// Reads the transport header at the start of `body`; also returns its size.
+pub(super) fn whole(
+    family: Family,
+    protocol: Protocol,
+    body: &[u8],
+) -> Result<(Transport, usize), ParseError> {
+    match protocol {
+        Protocol::TCP => tcp(body),
+        Protocol::UDP => udp(body).map(|udp| (udp, UDP_BYTES)),
+        icmp if icmp == Protocol::icmp_of(family) => {
+            let mut message = icmp_message(family, body)?;
+            if let Transport::Icmp { body: IcmpBody::Error(about), .. } = &mut message {
+                *about = quoted(family, &body[ICMP_BYTES..]).ok().map(Box::new);
+            }
+            Ok((message, ICMP_BYTES))
+        }
+        other => Ok((Transport::Other(other), 0)),
+    }
+}
+
+fn tcp(body: &[u8]) -> Result<(Transport, usize), ParseError> {
+    let short = ParseError::Malformed("the TCP header is cut off");
+    let fixed = body.first_chunk::<TCP_BYTES>().ok_or(short)?;
+    let size = usize::from(fixed[12] >> 4) * 4;
+    if size < TCP_BYTES || size > body.len() {
+        return Err(ParseError::Malformed("the TCP header has an impossible length"));
+    }
+    let (source_port, destination_port) = ports(fixed);
+    Ok((Transport::Tcp { source_port, destination_port, flags: TcpFlags(fixed[13]) }, size))
+}
+
+fn udp(body: &[u8]) -> Result<Transport, ParseError> {
+    let short = ParseError::Malformed("the UDP header is cut off");
+    let (source_port, destination_port) = ports(body.first_chunk::<UDP_BYTES>().ok_or(short)?);
+    Ok(Transport::Udp { source_port, destination_port })
+}
+
+/// Reads an ICMP header without what an error quotes.
+fn icmp_message(family: Family, body: &[u8]) -> Result<Transport, ParseError> {
+    let short = ParseError::Malformed("the ICMP header is cut off");
+    let [kind, code, _, _, id_high, id_low, _, _] = *body.first_chunk::<ICMP_BYTES>().ok_or(short)?;
+    let body = match Class::of(family, kind) {
+        Class::Query => IcmpBody::Query { id: u16::from_be_bytes([id_high, id_low]) },
+        Class::Error => IcmpBody::Error(None),
+        Class::Other => IcmpBody::Other,
+    };
+    Ok(Transport::Icmp { kind, code, body })
+}
+
+/// Reads the packet that an ICMP error quotes: its IP header and at least 8 bytes of what follows (RFC 792).
+fn quoted(family: Family, packet: &[u8]) -> Result<Quoted, ParseError> {
+    let network = network::quoted(family, packet)?;
+    let body = &packet[network.body];
+    let transport = match network.protocol {
+        Protocol::TCP => {
+            let short = ParseError::Malformed("the quoted TCP header is cut off");
+            let (source_port, destination_port) = ports(body.first_chunk::<8>().ok_or(short)?);
+            Transport::Tcp { source_port, destination_port, flags: TcpFlags::default() }
+        }
+        Protocol::UDP => udp(body)?,
+        icmp if icmp == Protocol::icmp_of(family) => icmp_message(family, body)?,
+        other => Transport::Other(other),
+    };
+    Ok(Quoted { source: network.source, destination: network.destination, transport })
+}
+
+/// The first four bytes of TCP and UDP alike.
+const fn ports<const N: usize>(header: &[u8; N]) -> (u16, u16) {
+    (u16::from_be_bytes([header[0], header[1]]), u16::from_be_bytes([header[2], header[3]]))
+}
