@@ -1,3 +1,4 @@
 //! ARM JSON in: templates, az dumps and REST bodies become the model
 
 pub mod json;
+pub mod service_tags;
