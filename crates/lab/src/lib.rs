@@ -1,1 +1,18 @@
-//! An estate of network namespaces or QEMU guests to try things on
+//! An estate to try policy on: network namespaces wired like a small cloud, or QEMU guests, and real packets.
+//!
+//! [`Lab`] builds and removes the namespaces, [`probe`] sends packets between them, [`matrix`] compares what came
+//! through with what was predicted, [`tour`] tells two stories with them, and [`vm`] boots guests. The crate does not
+//! know how policy is enforced or judged: the caller brings an [`policy::Enforcer`] and a [`policy::Predictor`].
+//! It must not contain policy logic, and it never touches an interface outside its own namespaces.
+
+pub mod error;
+pub mod hosts;
+pub mod lab;
+pub mod matrix;
+pub mod netns;
+pub mod policy;
+pub mod probe;
+pub mod topology;
+
+pub use error::{LabError, Result};
+pub use lab::{Lab, Lifetime};
