@@ -6,11 +6,12 @@
 # kept in fuzz/artifacts. The coverage flags come with --target, so that build scripts do not get them.
 
 source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
+shopt -s failglob
 
 seconds=${1:-60}
 targets=("${@:2}")
 if ((${#targets[@]} == 0)); then
-    mapfile -t targets < <(basename --suffix=.rs -- fuzz/fuzz_targets/*.rs)
+    mapfile -t targets < <(basename --suffix=.rs -- fuzz/targets/*.rs)
 fi
 
 triple=$(host_triple)

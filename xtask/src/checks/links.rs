@@ -13,11 +13,15 @@ const OWN: &str = "xtask/src/checks/links.rs";
 pub(super) fn check(input: &Input) -> Vec<Problem> {
     let mut problems = Vec::new();
     for file in input.files.iter().filter(|file| file.path != OWN) {
-        let links: Vec<(usize, String)> =
-            if file.extension() == "md" { markdown_links(file) } else { Vec::new() };
-        let links = links.into_iter().map(|(line, link)| (line, resolve(&file.path, &link)));
-        let mentions = mentions(file);
-        problems.extend(links.chain(mentions).filter_map(|(line, target)| {
+        let mut targets: Vec<(usize, String)> = mentions(file).collect();
+        if file.extension() == "md" {
+            let links = markdown_links(file);
+            targets.extend(links.into_iter().map(|(line, link)| (line, resolve(&file.path, &link))));
+        }
+        // A link whose text is the path of its target is both.
+        targets.sort_unstable();
+        targets.dedup();
+        problems.extend(targets.into_iter().filter_map(|(line, target)| {
             let what = dead(&target, &input.files)?;
             Some(Problem::at(&file.path, line, what, "correct the link, or write the page"))
         }));
@@ -137,6 +141,7 @@ mod tests {
         let cases = [
             ("\n[x](gone.md)\n", "docs/a.md:2: docs/gone.md does not exist"),
             ("[x](#nothing)\n", "docs/a.md:1: docs/a.md has no heading #nothing"),
+            ("[docs/gone.md](gone.md)\n", "docs/a.md:1: docs/gone.md does not exist"),
             ("see docs/semantics.md, section 2\n", "docs/a.md:1: docs/semantics.md does not exist"),
         ];
         for (page, expect) in cases {
