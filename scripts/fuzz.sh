@@ -11,7 +11,9 @@ shopt -s failglob
 seconds=${1:-60}
 targets=("${@:2}")
 if ((${#targets[@]} == 0)); then
-    mapfile -t targets < <(basename --suffix=.rs -- fuzz/targets/*.rs)
+    targets=(fuzz/targets/*.rs)
+    targets=("${targets[@]##*/}")
+    targets=("${targets[@]%.rs}")
 fi
 
 triple=$(host_triple)

@@ -47,7 +47,7 @@ pub(crate) enum Section {
 }
 
 /// A package from elsewhere, direct or not.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Package {
     pub(crate) name: String,
     pub(crate) version: String,
@@ -55,23 +55,39 @@ pub(crate) struct Package {
     pub(crate) licence: Option<String>,
 }
 
-/// Reads the workspace at `root`.
+/// Reads the workspace at `root`, and what the fuzz targets pull in (a workspace of its own).
 pub(crate) fn read(root: &Path) -> Result<Workspace> {
-    let metadata = MetadataCommand::new()
-        .manifest_path(root.join("Cargo.toml"))
+    let mut workspace = reduce(&metadata(&root.join("Cargo.toml"))?);
+    let fuzz = root.join("fuzz/Cargo.toml");
+    if fuzz.exists() {
+        workspace.packages.extend(foreign(&metadata(&fuzz)?));
+    }
+    workspace.packages.sort();
+    workspace.packages.dedup();
+    Ok(workspace)
+}
+
+fn metadata(manifest: &Path) -> Result<Metadata> {
+    MetadataCommand::new()
+        .manifest_path(manifest)
         .other_options(["--offline", "--locked", "--filter-platform", &host()?].map(str::to_owned))
         .exec()
-        .context("cargo metadata could not answer offline; `make setup` fetches the packages")?;
-    Ok(reduce(&metadata))
+        .context("cargo metadata could not answer offline; `make setup` fetches the packages")
 }
 
 fn reduce(metadata: &Metadata) -> Workspace {
-    let ours = |package: &cargo_metadata::Package| metadata.workspace_members.contains(&package.id);
-    let (members, others): (Vec<_>, Vec<_>) = metadata.packages.iter().partition(|package| ours(package));
-    Workspace {
-        members: members.into_iter().map(|package| member(metadata, package)).collect(),
-        packages: others.into_iter().map(foreign).collect(),
-    }
+    let ours = |package: &&cargo_metadata::Package| metadata.workspace_members.contains(&package.id);
+    let members = metadata.packages.iter().filter(ours).map(|package| member(metadata, package)).collect();
+    Workspace { members, packages: foreign(metadata).collect() }
+}
+
+/// Packages that came from a registry or a repository, not from this tree.
+fn foreign(metadata: &Metadata) -> impl Iterator<Item = Package> {
+    metadata.packages.iter().filter(|package| package.source.is_some()).map(|package| Package {
+        name: package.name.to_string(),
+        version: package.version.to_string(),
+        licence: package.license.clone(),
+    })
 }
 
 fn member(metadata: &Metadata, package: &cargo_metadata::Package) -> Member {
@@ -92,14 +108,6 @@ fn dependency(dependency: &cargo_metadata::Dependency) -> Dependency {
         identifier: dependency.rename.as_ref().unwrap_or(&dependency.name).replace('-', "_"),
         section: if tests { Section::Tests } else { Section::Code },
         internal: dependency.path.is_some(),
-    }
-}
-
-fn foreign(package: &cargo_metadata::Package) -> Package {
-    Package {
-        name: package.name.to_string(),
-        version: package.version.to_string(),
-        licence: package.license.clone(),
     }
 }
 
