@@ -4,11 +4,26 @@
 //! network interface, with names resolved to sets of addresses. It must not decide what a packet's fate is (that is
 //! `classify`), do I/O, or read a clock. Semantics and deviations from Azure: `docs/semantics.md`.
 
+mod bounds;
+mod defaults;
+pub mod effective;
+mod estate;
 mod id;
 pub mod limits;
+mod platform;
 mod problem;
+mod rule;
 pub mod spec;
+mod tags;
+mod validate;
 
+pub use bounds::{Addresses, Ports, Truth};
+pub use defaults::{default_rules, is_default};
+pub use effective::{EffectiveLayer, EffectivePolicy, EffectiveRule, Layer};
+pub use estate::{Estate, IpConfiguration, Nic, Nsg, PublicIpSku, Subnet, VirtualNetwork};
 pub use id::{NAME_LENGTH_MAX, ResourceId, is_valid_name};
+pub use platform::{PlatformService, is_link_control};
 pub use problem::{Code, Problem, Severity};
+pub use rule::{Access, AddressField, Maybe, Priority, Rule, Side};
 pub use spec::Place;
+pub use tags::{ComputedTag, TagAddresses, TagCatalog, TagName, TagNameError};

@@ -49,8 +49,8 @@ codes! {
     ResourceCannotContainAddressPrefixesFromDifferentAddressFamilies,
     /// A required field is missing or empty.
     SecurityRuleParametersMissing,
-    /// One side gives more than one of: a prefix, a list of prefixes, application security groups.
-    SecurityRuleMustSpecifyExactlyOneAddressField,
+    /// One side gives more than one of: a single value, a list of values, application security groups.
+    PalExactlyOneValue,
     /// The application security groups of a rule are of different virtual networks.
     AllApplicationSecurityGroupsInSecurityRuleMustBeFromSameVnet,
     /// More than 1,000 rules.
@@ -60,27 +60,27 @@ codes! {
     /// A priority outside 100 to 4096 (1 to 4096 for security admin rules).
     SecurityRuleInvalidPriority,
     /// A protocol, access or direction that does not exist.
-    SecurityRuleInvalidValue,
+    PalInvalidValue,
     /// A description above 140 characters.
-    SecurityRuleDescriptionTooLong,
+    PalDescriptionTooLong,
     /// Two rules of one NSG have the same name.
     DuplicateResourceName,
     /// More addresses and ranges on one side than an NSG may have.
-    SecurityRuleAddressLimitReached,
+    PalAddressLimitReached,
     /// More application security groups than a rule, an NSG or an interface may have.
-    ApplicationSecurityGroupLimitReached,
+    PalApplicationSecurityGroupLimitReached,
     /// The estate has more resources of one kind than a subscription may have.
-    ResourceCountLimitReached,
+    PalResourceCountLimitReached,
     /// A prefix of a network, subnet, route or interface cannot be read.
-    InvalidAddressPrefix,
+    InvalidAddressPrefixFormat,
     /// A hardware address cannot be read.
-    InvalidMacAddress,
+    PalInvalidMacAddress,
     /// The IP configurations of one interface are in different application security groups.
-    NetworkInterfaceIpConfigurationsMustHaveSameApplicationSecurityGroups,
+    PalIpConfigurationGroupsDiffer,
     /// An interface's members of one application security group are of different virtual networks.
-    ApplicationSecurityGroupMembersMustBeInOneVnet,
+    PalGroupMembersInDifferentNetworks,
     /// The idle timeout is outside 4 to 30 minutes.
-    InvalidFlowTimeout,
+    PalInvalidFlowTimeout,
     /// A reference leads to a resource that the input does not hold; what depends on it is unknown.
     InvalidResourceReference,
     /// Two resources of the input have the same id and differ; the later one counts.

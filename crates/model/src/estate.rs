@@ -1,0 +1,310 @@
+//! The estate: all checked resources, and how they refer to each other.
+//!
+//! Built by [`Estate::validate`] only. References are kept as ids; one that leads nowhere, or that only a deployment could
+//! tell, is answered as unknown by [`crate::effective`].
+
+use std::collections::BTreeMap;
+
+use palisade_net::{AddressSet, Direction, Mac, Prefix};
+
+use crate::{
+    Addresses, Problem, ResourceId, Rule, TagCatalog, spec::EstateSpec, spec::Given, spec::Unknown, validate,
+};
+
+/// A network security group: its rules by direction, in the order in which they are asked, default rules last.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Nsg {
+    pub(crate) id: ResourceId,
+    pub(crate) name: String,
+    pub(crate) flush_connection: Option<bool>,
+    pub(crate) inbound: Vec<Rule>,
+    pub(crate) outbound: Vec<Rule>,
+    pub(crate) complete: bool,
+    pub(crate) certain: bool,
+}
+
+impl Nsg {
+    /// Resource id.
+    pub const fn id(&self) -> &ResourceId {
+        &self.id
+    }
+
+    /// Name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// `flushConnection` as given.
+    pub const fn flush_connection(&self) -> Option<bool> {
+        self.flush_connection
+    }
+
+    /// Rules of one direction in the order in which they are asked. A rule of unknown direction is in both; one of unknown
+    /// priority comes first, since it may precede any other.
+    pub fn rules(&self, direction: Direction) -> &[Rule] {
+        match direction {
+            Direction::Inbound => &self.inbound,
+            Direction::Outbound => &self.outbound,
+        }
+    }
+
+    /// Whether the input tells all its rules.
+    pub const fn is_complete(&self) -> bool {
+        self.complete
+    }
+
+    /// Whether the NSG surely exists.
+    pub const fn is_certain(&self) -> bool {
+        self.certain
+    }
+}
+
+/// A virtual network.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct VirtualNetwork {
+    pub(crate) id: ResourceId,
+    pub(crate) name: String,
+    pub(crate) addresses: Addresses,
+    pub(crate) subnets: Vec<Subnet>,
+    pub(crate) peerings: Vec<Peering>,
+    pub(crate) learned: Addresses,
+}
+
+impl VirtualNetwork {
+    /// Resource id.
+    pub const fn id(&self) -> &ResourceId {
+        &self.id
+    }
+
+    /// Name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Address space.
+    pub const fn addresses(&self) -> &Addresses {
+        &self.addresses
+    }
+
+    /// Subnets.
+    pub fn subnets(&self) -> &[Subnet] {
+        &self.subnets
+    }
+}
+
+/// A subnet.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Subnet {
+    pub(crate) id: ResourceId,
+    pub(crate) name: String,
+    pub(crate) addresses: Addresses,
+    pub(crate) nsg: Option<Given<ResourceId>>,
+    pub(crate) route_table: Option<Given<ResourceId>>,
+    pub(crate) governs_private_endpoints: bool,
+}
+
+impl Subnet {
+    /// Resource id.
+    pub const fn id(&self) -> &ResourceId {
+        &self.id
+    }
+
+    /// Name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Addresses.
+    pub const fn addresses(&self) -> &Addresses {
+        &self.addresses
+    }
+
+    /// The attached NSG.
+    pub const fn nsg(&self) -> Option<&Given<ResourceId>> {
+        self.nsg.as_ref()
+    }
+}
+
+/// One side of a peering.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Peering {
+    pub(crate) remote: Given<ResourceId>,
+    pub(crate) remote_addresses: Option<AddressSet>,
+    pub(crate) use_remote_gateways: bool,
+}
+
+/// A route table: what it adds to the `VirtualNetwork` tag of its subnets.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct RouteTable {
+    pub(crate) destinations: Addresses,
+    pub(crate) disable_gateway_propagation: bool,
+}
+
+/// A network interface.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Nic {
+    pub(crate) id: ResourceId,
+    pub(crate) name: String,
+    pub(crate) nsg: Option<Given<ResourceId>>,
+    pub(crate) ip_configurations: Vec<IpConfiguration>,
+    pub(crate) mac: Option<Mac>,
+    pub(crate) ip_forwarding: bool,
+    pub(crate) private_endpoint: bool,
+    pub(crate) tags: BTreeMap<String, String>,
+}
+
+impl Nic {
+    /// Resource id.
+    pub const fn id(&self) -> &ResourceId {
+        &self.id
+    }
+
+    /// Name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The attached NSG.
+    pub const fn nsg(&self) -> Option<&Given<ResourceId>> {
+        self.nsg.as_ref()
+    }
+
+    /// IP configurations, the primary one first.
+    pub fn ip_configurations(&self) -> &[IpConfiguration] {
+        &self.ip_configurations
+    }
+
+    /// Hardware address.
+    pub const fn mac(&self) -> Option<Mac> {
+        self.mac
+    }
+
+    /// Whether it may send from addresses that are not its own.
+    pub const fn ip_forwarding(&self) -> bool {
+        self.ip_forwarding
+    }
+
+    /// Tags of the resource.
+    pub const fn tags(&self) -> &BTreeMap<String, String> {
+        &self.tags
+    }
+}
+
+/// An IP configuration.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct IpConfiguration {
+    pub(crate) name: String,
+    pub(crate) address: Option<Prefix>,
+    pub(crate) subnet: Option<Given<ResourceId>>,
+    pub(crate) public_ip: Option<Given<ResourceId>>,
+    pub(crate) groups: Vec<ResourceId>,
+    pub(crate) groups_known: bool,
+}
+
+impl IpConfiguration {
+    /// Name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Private address; `None` if the deployment assigns it.
+    pub const fn address(&self) -> Option<Prefix> {
+        self.address
+    }
+
+    /// The subnet it is in.
+    pub const fn subnet(&self) -> Option<&Given<ResourceId>> {
+        self.subnet.as_ref()
+    }
+
+    /// Application security groups it is a member of.
+    pub fn groups(&self) -> &[ResourceId] {
+        &self.groups
+    }
+}
+
+/// How open a public address is by itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum PublicIpSku {
+    /// Open unless an NSG closes it.
+    Basic,
+    /// Closed to inbound traffic until an NSG opens it.
+    Standard,
+}
+
+/// A security admin rule collection.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct AdminCollection {
+    pub(crate) id: ResourceId,
+    pub(crate) virtual_networks: Given<Vec<ResourceId>>,
+    pub(crate) rules: Vec<Rule>,
+}
+
+/// All checked resources.
+#[derive(Debug, Clone, Default)]
+pub struct Estate {
+    pub(crate) nsgs: BTreeMap<ResourceId, Nsg>,
+    pub(crate) groups: BTreeMap<ResourceId, AddressSet>,
+    pub(crate) virtual_networks: BTreeMap<ResourceId, VirtualNetwork>,
+    pub(crate) route_tables: BTreeMap<ResourceId, RouteTable>,
+    pub(crate) nics: BTreeMap<ResourceId, Nic>,
+    pub(crate) public_ips: BTreeMap<ResourceId, Given<PublicIpSku>>,
+    pub(crate) admin_collections: Vec<AdminCollection>,
+    pub(crate) tags: TagCatalog,
+    pub(crate) unknowns: Vec<Unknown>,
+}
+
+impl Estate {
+    /// Checks everything that was read.
+    ///
+    /// The estate is `None` if any problem is an error: a document is taken whole or not at all. Warnings come with the estate.
+    pub fn validate(spec: &EstateSpec, tags: TagCatalog) -> (Option<Self>, Vec<Problem>) {
+        validate::estate(spec, tags)
+    }
+
+    /// NSGs by id.
+    pub fn nsgs(&self) -> impl Iterator<Item = &Nsg> {
+        self.nsgs.values()
+    }
+
+    /// Network interfaces by id.
+    pub fn nics(&self) -> impl Iterator<Item = &Nic> {
+        self.nics.values()
+    }
+
+    /// Virtual networks by id.
+    pub fn virtual_networks(&self) -> impl Iterator<Item = &VirtualNetwork> {
+        self.virtual_networks.values()
+    }
+
+    /// What the input leaves open.
+    pub fn unknowns(&self) -> &[Unknown] {
+        &self.unknowns
+    }
+
+    /// An NSG by id.
+    pub fn nsg(&self, id: &ResourceId) -> Option<&Nsg> {
+        self.nsgs.get(id)
+    }
+
+    /// NSGs with this name or id, compared without case. Names are unique in a resource group only.
+    pub fn nsgs_named(&self, name: &str) -> Vec<&Nsg> {
+        self.nsgs.values().filter(|nsg| matches_name(&nsg.id, &nsg.name, name)).collect()
+    }
+
+    /// Network interfaces with this name or id, compared without case.
+    pub fn nics_named(&self, name: &str) -> Vec<&Nic> {
+        self.nics.values().filter(|nic| matches_name(&nic.id, &nic.name, name)).collect()
+    }
+
+    /// The subnet of this id and its network.
+    pub fn subnet(&self, id: &ResourceId) -> Option<(&VirtualNetwork, &Subnet)> {
+        let network = self.virtual_networks.get(&id.parent()?)?;
+        let subnet = network.subnets.iter().find(|subnet| subnet.id == *id)?;
+        Some((network, subnet))
+    }
+}
+
+fn matches_name(id: &ResourceId, name: &str, asked: &str) -> bool {
+    name.eq_ignore_ascii_case(asked) || id.as_str().eq_ignore_ascii_case(asked)
+}

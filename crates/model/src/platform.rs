@@ -1,0 +1,87 @@
+//! Traffic of the platform that NSGs do not govern (spec section 4.5).
+//!
+//! Azure delivers DNS, instance metadata, the guest agent's channel and Windows activation whatever the rules say, unless
+//! a rule names the service's own tag. DHCP and neighbour discovery keep the link working and no rule governs them at all.
+
+use palisade_net::{AddressSet, Direction, Flow, PortSet, Protocol};
+
+use crate::{ComputedTag, Rule, Side, TagCatalog, tags};
+
+/// A service of the platform that a virtual machine talks to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum PlatformService {
+    /// Name resolution at the host address.
+    Dns,
+    /// The guest agent's channel and health reports at the host address. No tag governs it.
+    HostAgent,
+    /// Instance metadata.
+    Metadata,
+    /// Windows activation.
+    Licensing,
+}
+
+impl PlatformService {
+    /// Every service.
+    pub const ALL: [Self; 4] = [Self::Dns, Self::HostAgent, Self::Metadata, Self::Licensing];
+
+    /// The tag by which rules can govern the service.
+    pub const fn tag(self) -> Option<ComputedTag> {
+        match self {
+            Self::Dns => Some(ComputedTag::AzurePlatformDns),
+            Self::HostAgent => None,
+            Self::Metadata => Some(ComputedTag::AzurePlatformImds),
+            Self::Licensing => Some(ComputedTag::AzurePlatformLkm),
+        }
+    }
+
+    /// Protocols that it uses.
+    pub const fn protocols(self) -> &'static [Protocol] {
+        match self {
+            Self::Dns => &[Protocol::TCP, Protocol::UDP],
+            Self::HostAgent | Self::Metadata | Self::Licensing => &[Protocol::TCP],
+        }
+    }
+
+    /// Ports that it listens on.
+    pub fn ports(self) -> PortSet {
+        let ports: &[u16] = match self {
+            Self::Dns => &[53],
+            Self::HostAgent => &[80, 443, 32_526],
+            Self::Metadata => &[80],
+            Self::Licensing => &[1_688],
+        };
+        ports.iter().map(|&port| (port, port)).collect()
+    }
+
+    /// Addresses that it listens at.
+    pub fn addresses(self, tags: &TagCatalog) -> AddressSet {
+        match self.tag() {
+            Some(tag) => tags.computed(tag),
+            None => tags::fixed(&[tags::HOST_ADDRESS]),
+        }
+    }
+
+    /// Whether `rule` names the service's tag as its destination.
+    pub fn is_named_by(self, rule: &Rule) -> bool {
+        let names = |side: &Side, tag: ComputedTag| {
+            side.addresses.names_tag(&tag.name().parse().expect("computed tags have valid names"))
+        };
+        self.tag().is_some_and(|tag| names(rule.destination(), tag))
+    }
+}
+
+/// Whether `flow` keeps the link working: DHCP, DHCPv6, neighbour and router discovery, multicast listener reports.
+/// No rule governs it (RFC 2131, RFC 8415, RFC 4861, RFC 3810).
+pub fn is_link_control(flow: &Flow) -> bool {
+    let (client, server) = match flow.protocol() {
+        Protocol::ICMPV6 => return matches!(flow.destination_port(), 130..=137 | 143),
+        Protocol::UDP if flow.source().is_ipv4() => (68, 67),
+        Protocol::UDP => (546, 547),
+        _ => return false,
+    };
+    let ports = (flow.source_port(), flow.destination_port());
+    match flow.direction() {
+        Direction::Outbound => ports == (client, server),
+        Direction::Inbound => ports == (server, client),
+    }
+}

@@ -1,0 +1,95 @@
+//! From what a user wrote to what holds: every problem of the whole input at once.
+//!
+//! Errors refuse the input as a whole; warnings tell what surprises or stays unknown. It must not resolve tags or groups to
+//! addresses; [`crate::effective`] does.
+
+mod cross;
+mod network;
+mod rule;
+mod side;
+
+use std::collections::BTreeMap;
+
+use crate::{
+    Code, Estate, Place, Problem, ResourceId, TagCatalog, limits,
+    problem::Problems,
+    spec::{EstateSpec, Given, Text},
+};
+
+pub(crate) use rule::unknown_rule;
+
+pub(crate) fn estate(spec: &EstateSpec, tags: TagCatalog) -> (Option<Estate>, Vec<Problem>) {
+    let mut problems = Problems::default();
+    let p = &mut problems;
+    let nsgs =
+        by_id(spec.nsgs.iter().map(|nsg| (&nsg.id, &nsg.place, rule::nsg(nsg, &tags, p))).collect(), p);
+    let groups =
+        by_id(spec.asgs.iter().map(|asg| (&asg.id, &asg.place, network::group(asg, p))).collect(), p);
+    let networks = spec.virtual_networks.iter();
+    let virtual_networks = by_id(
+        networks.map(|vnet| (&vnet.id, &vnet.place, network::virtual_network(vnet, spec, p))).collect(),
+        p,
+    );
+    let tables = spec.route_tables.iter();
+    let route_tables =
+        by_id(tables.map(|t| (&t.id, &t.place, network::route_table(t, &tags, p))).collect(), p);
+    let nics = by_id(spec.nics.iter().map(|nic| (&nic.id, &nic.place, network::nic(nic, p))).collect(), p);
+    let public_ips =
+        by_id(spec.public_ips.iter().map(|ip| (&ip.id, &ip.place, network::public_ip(ip, p))).collect(), p);
+    let admin_collections =
+        spec.admin_collections.iter().map(|c| rule::admin_collection(c, &tags, p)).collect();
+    let estate = Estate {
+        nsgs,
+        groups,
+        virtual_networks,
+        route_tables,
+        nics,
+        public_ips,
+        admin_collections,
+        tags,
+        unknowns: spec.unknowns.clone(),
+    };
+    for (count, max, kind) in [
+        (estate.nsgs.len(), limits::NSGS_MAX, "network security groups"),
+        (estate.groups.len(), limits::ASGS_MAX, "application security groups"),
+        (estate.virtual_networks.len(), limits::VIRTUAL_NETWORKS_MAX, "virtual networks"),
+        (estate.route_tables.len(), limits::ROUTE_TABLES_MAX, "route tables"),
+    ] {
+        count_limit(p, Code::PalResourceCountLimitReached, &Place::default(), count, max, kind);
+    }
+    cross::check(&estate, spec, p);
+    let accepted = problems.errors() == 0;
+    (accepted.then_some(estate), problems.into_vec())
+}
+
+/// Indexes resources by id. Files are merged, and the same resource may stand in several; if the copies differ, the later
+/// one counts and the user is told.
+fn by_id<T: PartialEq>(
+    items: Vec<(&ResourceId, &Place, T)>,
+    problems: &mut Problems,
+) -> BTreeMap<ResourceId, T> {
+    let mut index = BTreeMap::new();
+    for (id, place, item) in items {
+        if index.get(id).is_some_and(|earlier| *earlier != item) {
+            let message =
+                format!("resource {id} stands twice and differs; this one counts (remove one of them)");
+            problems.warning(Code::PalDuplicateResource, place, message);
+        }
+        index.insert(id.clone(), item);
+    }
+    index
+}
+
+fn count_limit(problems: &mut Problems, code: Code, place: &Place, count: usize, max: usize, what: &str) {
+    if count > max {
+        problems.error(code, place, format!("{count} {what} are more than the limit of {max}"));
+    }
+}
+
+/// The text of a name; a symbolic one, in angle brackets, if it is unknown.
+fn shown(text: &Text) -> String {
+    match &text.value {
+        Given::Known(name) => name.clone(),
+        Given::Unknown(reason) => format!("<{reason}>"),
+    }
+}

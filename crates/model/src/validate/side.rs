@@ -1,0 +1,291 @@
+//! One side of a rule: addresses and ports.
+
+use palisade_net::{Family, PortError, PortRange, PortSet, Prefix};
+
+use super::rule::{RuleAt, missing};
+use crate::{
+    AddressField, Code, Place, Ports, ResourceId, Rule, Side, TagAddresses, TagCatalog, TagName, limits,
+    problem::Problems,
+    spec::{At, Given, Reference, SideSpec, Text},
+};
+
+/// Which side of a rule a field belongs to; the word begins Azure's field names.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Which {
+    Source,
+    Destination,
+}
+
+impl Which {
+    const fn word(self) -> &'static str {
+        match self {
+            Self::Source => "Source",
+            Self::Destination => "Destination",
+        }
+    }
+}
+
+pub(super) fn side(
+    at: &RuleAt<'_>,
+    which: Which,
+    spec: &SideSpec,
+    tags: &TagCatalog,
+    p: &mut Problems,
+) -> Side {
+    Side { addresses: addresses(at, which, spec, tags, p), ports: ports(at, which, spec, p) }
+}
+
+/// A side of a security admin rule, whose lists may mix prefixes and tags; an empty list means any.
+pub(super) fn admin_side(
+    at: &RuleAt<'_>,
+    addresses: &[Text],
+    ports: &[Text],
+    tags: &TagCatalog,
+    p: &mut Problems,
+) -> Side {
+    let any =
+        addresses.is_empty() || addresses.iter().any(|text| text.value.known().is_some_and(|v| v == "*"));
+    let addresses = if any { AddressField::Any } else { mixed(at, addresses, tags, p) };
+    let ports = if ports.is_empty() { Ports::Known(PortSet::full()) } else { port_list(at, ports, p) };
+    Side { addresses, ports }
+}
+
+/// Literal prefixes of both sides of a rule must be of one family.
+pub(super) fn check_families(at: &RuleAt<'_>, rule: &Rule, p: &mut Problems) {
+    let families = |field: &AddressField| match field {
+        AddressField::Prefixes(prefixes) => prefixes.iter().map(|prefix| prefix.family()).collect(),
+        _ => Vec::new(),
+    };
+    let all = [families(&rule.source.addresses), families(&rule.destination.addresses)].concat();
+    if all.contains(&Family::V4) && all.contains(&Family::V6) {
+        let message = format!(
+            "Resource {} contains IP addresses or prefixes that belong to different address families. All IP addresses \
+             or prefixes in the resource should belong to the same address family.",
+            at.id
+        );
+        p.error(Code::ResourceCannotContainAddressPrefixesFromDifferentAddressFamilies, at.place, message);
+    }
+}
+
+fn addresses(
+    at: &RuleAt<'_>,
+    which: Which,
+    spec: &SideSpec,
+    tags: &TagCatalog,
+    p: &mut Problems,
+) -> AddressField {
+    let single = spec.address_prefix.as_ref().filter(|text| !is_blank(text));
+    let list = spec.address_prefixes.as_ref().filter(|list| list.value.known().is_none_or(|l| !l.is_empty()));
+    let groups = spec.groups.as_ref().filter(|list| list.value.known().is_none_or(|l| !l.is_empty()));
+    let word = which.word();
+    let fields = format!("{word}AddressPrefixes, {word}AddressPrefix, or {word}ApplicationSecurityGroups");
+    match (single, list, groups) {
+        (None, None, None) => {
+            missing(at, &fields, p);
+            AddressField::Any
+        }
+        (Some(text), None, None) => single_address(at, text, tags, p),
+        (None, Some(At { value: Given::Known(list), .. }), None) => address_list(at, which, list, p),
+        (None, None, Some(At { value: Given::Known(groups), place })) => group_list(at, groups, place, p),
+        (None, Some(At { value: Given::Unknown(reason), .. }), None)
+        | (None, None, Some(At { value: Given::Unknown(reason), .. })) => {
+            AddressField::Unknown(reason.clone())
+        }
+        _ => {
+            let message = format!(
+                "Security rule with Id {} must specify a non empty value for exactly one of: {}.",
+                at.id,
+                fields.replace(", or ", ", ")
+            );
+            p.error(Code::PalExactlyOneValue, at.place, message);
+            AddressField::Any
+        }
+    }
+}
+
+fn is_blank(text: &Text) -> bool {
+    text.value.known().is_some_and(|value| value.trim().is_empty())
+}
+
+fn single_address(at: &RuleAt<'_>, text: &Text, tags: &TagCatalog, p: &mut Problems) -> AddressField {
+    let value = match &text.value {
+        Given::Unknown(reason) => return AddressField::Unknown(reason.clone()),
+        Given::Known(value) if value == "*" => return AddressField::Any,
+        Given::Known(value) => value,
+    };
+    match literal_or_tag(at, value, &text.place, tags, p) {
+        Some(Literal::Prefix(prefix)) => AddressField::Prefixes(vec![prefix]),
+        Some(Literal::Tag(name)) => AddressField::Tag(name),
+        None => AddressField::Any,
+    }
+}
+
+enum Literal {
+    Prefix(Prefix),
+    Tag(TagName),
+}
+
+/// Reads a prefix or a tag; reports and answers `None` for anything else.
+fn literal_or_tag(
+    at: &RuleAt<'_>,
+    value: &str,
+    place: &Place,
+    tags: &TagCatalog,
+    p: &mut Problems,
+) -> Option<Literal> {
+    let looks_like_address =
+        value.contains(['/', ':']) || value.bytes().next().is_some_and(|b| b.is_ascii_digit());
+    let reason = if looks_like_address {
+        match value.parse() {
+            Ok(prefix) => return Some(Literal::Prefix(prefix)),
+            Err(error) => palisade_net::PrefixError::to_string(&error),
+        }
+    } else {
+        match value.parse::<TagName>() {
+            Ok(name) => match tags.addresses(&name) {
+                TagAddresses::NoSuchTag => format!("the tag file has no tag {name}"),
+                found => {
+                    if found == TagAddresses::Unresolved {
+                        let message =
+                            format!("service tag {name} of {} is not resolved (give a tag file)", at.id);
+                        p.warning(Code::PalServiceTagUnresolved, place, message);
+                    }
+                    return Some(Literal::Tag(name));
+                }
+            },
+            Err(error) => error.to_string(),
+        }
+    };
+    invalid_prefix(at, value, &reason, place, p);
+    None
+}
+
+fn invalid_prefix(at: &RuleAt<'_>, value: &str, reason: &str, place: &Place, p: &mut Problems) {
+    let message =
+        format!("Security rule {} has invalid Address prefix. Value provided: {value} ({reason})", at.id);
+    p.error(Code::SecurityRuleInvalidAddressPrefix, place, message);
+}
+
+fn address_list(at: &RuleAt<'_>, which: Which, list: &[Text], p: &mut Problems) -> AddressField {
+    let mut prefixes: Vec<(Prefix, &Place)> = Vec::with_capacity(list.len());
+    let mut unknown = None;
+    for text in list {
+        match &text.value {
+            Given::Unknown(reason) => unknown = Some(reason.clone()),
+            Given::Known(value) => match value.parse::<Prefix>() {
+                Ok(prefix) => prefixes.push((prefix, &text.place)),
+                Err(_) if value == "*" || value.parse::<TagName>().is_ok() => {
+                    let message = format!(
+                        "Security rule parameter {}AddressPrefix for rule with Id {} cannot specify existing \
+                         VIRTUALNETWORK, INTERNET, AZURELOADBALANCER, '*' or system tags. Unsupported value used: {value}.",
+                        which.word(),
+                        at.id
+                    );
+                    p.error(Code::SecurityRuleParameterContainsUnsupportedValue, &text.place, message);
+                }
+                Err(error) => invalid_prefix(at, value, &error.to_string(), &text.place, p),
+            },
+        }
+    }
+    check_overlaps(at, &mut prefixes, p);
+    unknown.map_or_else(
+        || AddressField::Prefixes(prefixes.into_iter().map(|(prefix, _)| prefix).collect()),
+        AddressField::Unknown,
+    )
+}
+
+/// After sorting, a prefix can only overlap the widest one before it.
+fn check_overlaps(at: &RuleAt<'_>, prefixes: &mut [(Prefix, &Place)], p: &mut Problems) {
+    prefixes.sort_by_key(|(prefix, _)| *prefix);
+    let mut widest: Option<Prefix> = None;
+    for (prefix, place) in prefixes {
+        match widest {
+            Some(other) if other.overlaps(*prefix) => {
+                let message =
+                    format!("Security rule {} has overlapping address prefixes {other} and {prefix}", at.id);
+                p.error(Code::OverlappingSubnetsNotPermittedInSecurityRule, place, message);
+            }
+            _ => widest = Some(*prefix),
+        }
+    }
+}
+
+fn group_list(at: &RuleAt<'_>, groups: &[Reference], place: &Place, p: &mut Problems) -> AddressField {
+    let max = limits::ASGS_PER_RULE_SIDE_MAX;
+    if groups.len() > max {
+        let message =
+            format!("security rule {} names {} groups on one side; the limit is {max}", at.id, groups.len());
+        p.error(Code::PalApplicationSecurityGroupLimitReached, place, message);
+    }
+    let ids: Result<Vec<ResourceId>, String> = groups
+        .iter()
+        .map(|group| match &group.value {
+            Given::Known(id) => Ok(id.clone()),
+            Given::Unknown(reason) => Err(reason.clone()),
+        })
+        .collect();
+    ids.map_or_else(AddressField::Unknown, AddressField::Groups)
+}
+
+fn mixed(at: &RuleAt<'_>, list: &[Text], tags: &TagCatalog, p: &mut Problems) -> AddressField {
+    let (mut prefixes, mut names) = (Vec::new(), Vec::new());
+    for text in list {
+        match &text.value {
+            Given::Unknown(reason) => return AddressField::Unknown(reason.clone()),
+            Given::Known(value) => match literal_or_tag(at, value, &text.place, tags, p) {
+                Some(Literal::Prefix(prefix)) => prefixes.push(prefix),
+                Some(Literal::Tag(name)) => names.push(name),
+                None => {}
+            },
+        }
+    }
+    AddressField::Mixed(prefixes, names)
+}
+
+fn ports(at: &RuleAt<'_>, which: Which, spec: &SideSpec, p: &mut Problems) -> Ports {
+    let single = spec.port_range.as_ref().filter(|text| !is_blank(text));
+    let list = spec.port_ranges.as_ref().filter(|list| list.value.known().is_none_or(|l| !l.is_empty()));
+    let word = which.word();
+    match (single, list) {
+        (Some(text), None) => port_list(at, std::slice::from_ref(text), p),
+        (None, Some(At { value: Given::Known(list), .. })) => port_list(at, list, p),
+        (None, Some(_)) => Ports::Unknown,
+        (None, None) => {
+            missing(at, &format!("{word}PortRange or {word}PortRanges"), p);
+            Ports::Unknown
+        }
+        (Some(_), Some(_)) => {
+            let message = format!(
+                "Security rule with Id {} must specify a non empty value for exactly one of: {word}PortRange, \
+                 {word}PortRanges.",
+                at.id
+            );
+            p.error(Code::PalExactlyOneValue, at.place, message);
+            Ports::Unknown
+        }
+    }
+}
+
+fn port_list(at: &RuleAt<'_>, list: &[Text], p: &mut Problems) -> Ports {
+    let mut ranges = Vec::with_capacity(list.len());
+    let mut known = true;
+    for text in list {
+        match &text.value {
+            Given::Unknown(_) => known = false,
+            Given::Known(value) => match value.parse::<PortRange>() {
+                Ok(range) => ranges.push(range),
+                Err(error) => invalid_port(at, value, &error, &text.place, p),
+            },
+        }
+    }
+    if known { Ports::Known(ranges.into_iter().collect()) } else { Ports::Unknown }
+}
+
+fn invalid_port(at: &RuleAt<'_>, value: &str, error: &PortError, place: &Place, p: &mut Problems) {
+    let message = format!(
+        "Security rule has invalid Port range. Value provided: {value}. Value should be an integer OR integer range \
+         with '-' delimiter. Valid range 0-65535. ({}: {error})",
+        at.id
+    );
+    p.error(Code::SecurityRuleInvalidPortRange, place, message);
+}
