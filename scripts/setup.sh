@@ -12,11 +12,11 @@
 source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 
 # What a build needs: clang-19 is the first with the arena's address space, g++ builds libFuzzer.
-build_packages=(clang-19 g++ gcc git libc6-dev libelf-dev make pkg-config zlib1g-dev)
+build_packages=(clang-19 g++ gcc git libbpf-dev libc6-dev libelf-dev make pkg-config zlib1g-dev)
 # What the lab and the tests with real packets and real guests need.
 run_packages=(iproute2 nftables)
 if [[ $(uname -m) == x86_64 ]]; then
-    run_packages+=(busybox-static cpio kmod qemu-system-x86)
+    run_packages+=(qemu-system-x86)
 fi
 
 main() {
@@ -25,9 +25,7 @@ main() {
     components
     crates
     bpffs
-    if [[ -x scripts/guest-kernel.sh ]]; then
-        scripts/guest-kernel.sh
-    fi
+    guests
     if [[ $PALISADE_PRIVILEGE == none ]]; then
         say "setup: neither root nor sudo: tests in network namespaces, in the kernel and with guests" \
             "will be skipped, because loading programs and creating interfaces needs root"
@@ -84,6 +82,13 @@ crates() {
     if [[ -f fuzz/Cargo.toml ]]; then
         cargo fetch --locked --quiet --target "$triple" --manifest-path fuzz/Cargo.toml
     fi
+}
+
+guests() {
+    if [[ ! -x scripts/guest-kernel.sh || $(uname -m) != x86_64 ]]; then
+        return
+    fi
+    scripts/guest-kernel.sh || say "setup: no kernel for guests; the tests with guests will be skipped"
 }
 
 bpffs() {

@@ -72,10 +72,12 @@ fn judge_line(file: &File, number: usize, line: &str, code: bool) -> Vec<Problem
     problems
 }
 
-/// Whether `line` contains `text` where no word or path runs into it from the left.
+/// Whether `line` contains `text` where no word or path runs into it from the left. A quote that ends a word, as in
+/// `"$folder"/name`, belongs to it.
 fn starts_a_word(line: &str, text: &str) -> bool {
+    let before = |at: usize| line[..at].trim_end_matches('"');
     let follows_a_word =
-        |at: usize| line[..at].ends_with(|c: char| c.is_alphanumeric() || "_.}-*".contains(c));
+        |at: usize| before(at).ends_with(|c: char| c.is_alphanumeric() || "_.}-*".contains(c));
     line.match_indices(text).any(|(at, _)| !follows_a_word(at))
 }
 
@@ -91,7 +93,10 @@ mod tests {
     #[test]
     fn plain_files_pass() {
         assert_eq!(check("a.rs", "fn main() {}\n"), [""; 0]);
-        assert_eq!(check("a.sh", "cd \"$root/work/\" && ls crates/home/a\n"), [""; 0]);
+        assert_eq!(
+            check("a.sh", concat!("cd \"$f/wo", "rk/\" && ls a/ho", "me/b \"$f\"/ro", "ot/c\n")),
+            [""; 0]
+        );
         assert_eq!(check("vm.json", concat!("{\"path\": \"/ho", "me/azureuser/.ssh\"}\n")), [""; 0]);
         assert_eq!(check("notes.md", concat!("The word TO", "DO is explained here.\n")), [""; 0]);
     }
