@@ -4,12 +4,13 @@
 //!
 //! 1. Ethernet II with IPv4, IPv6 or ARP; every other type, a VLAN tag among them, is unsupported.
 //! 2. A length that does not fit, a wrong version, a chain of more than [`EXTENSION_HEADERS_MAX`] IPv6 extension
-//!    headers, a type 0 routing header (RFC 5095) or an incomplete transport header is malformed. So are a first fragment
-//!    without its whole transport header and a TCP fragment at offset 1 (RFC 1858, RFC 3128).
+//!    headers, hop-by-hop options that are not the first of them, a type 0 routing header (RFC 5095) or an incomplete
+//!    transport header is malformed. So are a first fragment without its whole transport header and a TCP fragment at
+//!    offset 1 (RFC 1858, RFC 3128).
 //! 3. Any later fragment carries no ports; it is refused as a fragment.
 //!
-//! It must not decide whether a packet passes. What no rule reads (checksums, the UDP length) is the receiver's
-//! business and is not looked at. No input makes it panic.
+//! It must not decide whether a packet passes. Checksums and options are the receiver's business and are not looked at.
+//! No input makes it panic.
 
 mod build;
 mod checksum;
@@ -123,8 +124,11 @@ pub enum Transport {
         /// Destination port.
         destination_port: u16,
     },
-    /// The family's own ICMP: RFC 792 in IPv4, RFC 4443 in IPv6.
+    /// ICMP.
     Icmp {
+        /// Whose ICMP it is: RFC 792 for IPv4, RFC 4443 for IPv6. The other family's packets may carry it too; rules
+        /// then see its protocol number and type.
+        family: Family,
         /// Type.
         kind: u8,
         /// Code.
@@ -209,17 +213,17 @@ impl Parsed {
 impl Ip {
     /// Number of the transport protocol.
     pub const fn protocol(&self) -> Protocol {
-        self.transport.protocol(Family::of(self.source))
+        self.transport.protocol()
     }
 }
 
 impl Transport {
-    /// Its number in a packet of `family`.
-    pub const fn protocol(&self, family: Family) -> Protocol {
+    /// Its number.
+    pub const fn protocol(&self) -> Protocol {
         match self {
             Self::Tcp { .. } => Protocol::TCP,
             Self::Udp { .. } => Protocol::UDP,
-            Self::Icmp { .. } => Protocol::icmp_of(family),
+            Self::Icmp { family, .. } => Protocol::icmp_of(*family),
             Self::Other(protocol) => *protocol,
         }
     }

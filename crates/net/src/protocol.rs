@@ -30,6 +30,15 @@ impl Protocol {
         }
     }
 
+    /// The family whose control message protocol this is.
+    pub const fn icmp_family(self) -> Option<Family> {
+        match self {
+            Self::ICMP => Some(Family::V4),
+            Self::ICMPV6 => Some(Family::V6),
+            _ => None,
+        }
+    }
+
     /// Whether packets carry a source and a destination port that rules can match: TCP and UDP.
     pub const fn has_ports(self) -> bool {
         matches!(self, Self::TCP | Self::UDP)

@@ -105,12 +105,14 @@ impl Packet {
         let transport = match flow.protocol() {
             Protocol::TCP => Transport::Tcp { source_port, destination_port, flags: TcpFlags::SYN },
             Protocol::UDP => Transport::Udp { source_port, destination_port },
-            icmp if icmp == Protocol::icmp_of(flow.family()) => {
-                // A flow's ICMP type is at most 255 unless someone put a port there; it is then no ICMP type at all.
-                let kind = u8::try_from(destination_port).unwrap_or(u8::MAX);
-                Transport::Icmp { kind, code: 0, body: IcmpBody::blank(flow.family(), kind) }
-            }
-            other => Transport::Other(other),
+            other => match other.icmp_family() {
+                Some(family) => {
+                    // A flow from outside may name a number that is no ICMP type; no packet has it.
+                    let kind = u8::try_from(destination_port).unwrap_or(u8::MAX);
+                    Transport::Icmp { family, kind, code: 0, body: IcmpBody::blank(family, kind) }
+                }
+                None => Transport::Other(other),
+            },
         };
         Self::new(flow.source(), flow.destination(), transport)
     }

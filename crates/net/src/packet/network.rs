@@ -19,73 +19,77 @@ pub(super) struct Network {
     pub(super) body: Range<usize>,
 }
 
-/// Reads the headers of a packet that must be there to its end.
-pub(super) fn whole(family: Family, packet: &[u8]) -> Result<Network, ParseError> {
-    let (network, end) = headers(family, packet)?;
-    if end > packet.len() {
-        return Err(ParseError::Malformed("the packet is longer than the frame"));
+/// How much of a packet is there.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Extent {
+    /// All of it, and perhaps padding: its length field tells where it ends.
+    Whole,
+    /// An ICMP error quotes its start: the length field is of no use.
+    Quoted,
+}
+
+impl Extent {
+    /// The end of a packet that says `length` and of which `available` bytes are there.
+    fn end(self, length: usize, available: usize) -> Result<usize, ParseError> {
+        match self {
+            Self::Quoted => Ok(available),
+            Self::Whole if length <= available => Ok(length),
+            Self::Whole => Err(ParseError::Malformed("the packet is longer than the frame")),
+        }
     }
-    Ok(network)
 }
 
-/// Reads the headers of a packet that may be cut off after them.
-pub(super) fn quoted(family: Family, packet: &[u8]) -> Result<Network, ParseError> {
-    headers(family, packet).map(|(network, _)| network)
-}
-
-/// The headers, and where the packet says that it ends.
-fn headers(family: Family, packet: &[u8]) -> Result<(Network, usize), ParseError> {
+/// Reads the headers before the transport header.
+pub(super) fn read(family: Family, packet: &[u8], extent: Extent) -> Result<Network, ParseError> {
     match family {
-        Family::V4 => ipv4(packet),
-        Family::V6 => ipv6(packet),
+        Family::V4 => ipv4(packet, extent),
+        Family::V6 => ipv6(packet, extent),
     }
 }
 
-fn ipv4(packet: &[u8]) -> Result<(Network, usize), ParseError> {
+fn ipv4(packet: &[u8], extent: Extent) -> Result<Network, ParseError> {
     let short = ParseError::Malformed("shorter than an IPv4 header");
     let fixed = packet.first_chunk::<IPV4_BYTES>().ok_or(short)?;
     if fixed[0] >> 4 != 4 {
         return Err(ParseError::Malformed("an IPv4 packet of another version"));
     }
     let start = usize::from(fixed[0] & 0x0f) * 4;
-    let end = usize::from(u16::from_be_bytes([fixed[2], fixed[3]]));
-    if start < IPV4_BYTES || start > end || start > packet.len() {
+    let end = extent.end(usize::from(u16::from_be_bytes([fixed[2], fixed[3]])), packet.len())?;
+    if start < IPV4_BYTES || start > end {
         return Err(ParseError::Malformed("the lengths in the IPv4 header contradict each other"));
     }
     let protocol = Protocol(fixed[9]);
     let fragment = u16::from_be_bytes([fixed[6], fixed[7]]);
     reject_later_fragment(protocol, fragment & 0x1fff)?;
     let address = |at: usize| Ipv4Addr::from(core::array::from_fn::<u8, 4, _>(|i| fixed[at + i])).into();
-    let network = Network {
+    Ok(Network {
         source: address(12),
         destination: address(16),
         hop_limit: fixed[8],
         protocol,
         is_first_fragment: fragment & 0x2000 != 0,
-        body: start..end.min(packet.len()),
-    };
-    Ok((network, end))
+        body: start..end,
+    })
 }
 
-fn ipv6(packet: &[u8]) -> Result<(Network, usize), ParseError> {
+fn ipv6(packet: &[u8], extent: Extent) -> Result<Network, ParseError> {
     let short = ParseError::Malformed("shorter than an IPv6 header");
     let fixed = packet.first_chunk::<IPV6_BYTES>().ok_or(short)?;
     if fixed[0] >> 4 != 6 {
         return Err(ParseError::Malformed("an IPv6 packet of another version"));
     }
-    let end = IPV6_BYTES + usize::from(u16::from_be_bytes([fixed[4], fixed[5]]));
-    let available = &packet[..end.min(packet.len())];
-    let chain = extension_headers(fixed[6], available)?;
+    let length = IPV6_BYTES + usize::from(u16::from_be_bytes([fixed[4], fixed[5]]));
+    let end = extent.end(length, packet.len())?;
+    let chain = extension_headers(fixed[6], &packet[..end])?;
     let address = |at: usize| Ipv6Addr::from(core::array::from_fn::<u8, 16, _>(|i| fixed[at + i])).into();
-    let network = Network {
+    Ok(Network {
         source: address(8),
         destination: address(24),
         hop_limit: fixed[7],
         protocol: chain.protocol,
         is_first_fragment: chain.is_first_fragment,
-        body: chain.end..available.len(),
-    };
-    Ok((network, end))
+        body: chain.end..end,
+    })
 }
 
 /// Where the extension headers lead.
@@ -113,6 +117,11 @@ fn extension_headers(next: u8, packet: &[u8]) -> Result<Chain, ParseError> {
         let header = packet.get(chain.end..).and_then(|rest| rest.first_chunk::<8>()).ok_or(short)?;
         chain.protocol = Protocol(header[0]);
         match kind {
+            next_header::HOP_BY_HOP if walked > 1 => {
+                return Err(ParseError::Malformed(
+                    "IPv6 hop-by-hop options are not the first extension header",
+                ));
+            }
             next_header::FRAGMENT => {
                 let fragment = u16::from_be_bytes([header[2], header[3]]);
                 reject_later_fragment(chain.protocol, fragment >> 3)?;

@@ -5,7 +5,7 @@
 use super::{
     ARP_BYTES, ARP_ETHERNET_IPV4, Arp, Content, ETHERNET_BYTES, ETHERTYPE_ARP, ETHERTYPE_IPV4,
     ETHERTYPE_IPV6, Ip, ParseError, Parsed,
-    network::{self, Network},
+    network::{self, Extent, Network},
     transport,
 };
 use crate::{Family, Mac};
@@ -47,7 +47,7 @@ fn arp(message: &[u8]) -> Result<Arp, ParseError> {
 
 fn ip(family: Family, packet: &[u8]) -> Result<Ip, ParseError> {
     let Network { source, destination, hop_limit, protocol, is_first_fragment, body } =
-        network::whole(family, packet)?;
+        network::read(family, packet, Extent::Whole)?;
     let (transport, header) = transport::whole(family, protocol, &packet[body.clone()])?;
     Ok(Ip {
         source,

@@ -19,7 +19,8 @@ fn packet([source, destination]: [&str; 2], transport: Transport) -> Packet {
 }
 
 fn echo(kind: u8) -> Transport {
-    Transport::Icmp { kind, code: 0, body: IcmpBody::Query { id: 77 } }
+    let family = if kind == 8 { Family::V4 } else { Family::V6 };
+    Transport::Icmp { family, kind, code: 0, body: IcmpBody::Query { id: 77 } }
 }
 
 /// The frame after `change`.
@@ -164,6 +165,7 @@ fn contradictions_are_malformed() {
     malformed(&changed(&packet(V6, SYN), |f| f[AT_IP] = 0x45), "another version");
     malformed(&changed(&packet(V6, SYN), |f| f[AT_IP + 4] = 0xff), "longer than the frame");
     malformed(&changed(&packet(V6, SYN), |f| f[AT_IP + 4..AT_IP + 6].fill(0)), "TCP header is cut off");
+    malformed(&changed(&packet(V4, DNS), |f| f[AT_V4_BODY + 5] = 7), "UDP length");
     malformed(&changed(&v4, |f| f[AT_V4_BODY + 12] = 0x40), "impossible length");
     malformed(&changed(&v4, |f| f[AT_V4_BODY + 12] = 0x60), "impossible length");
     malformed(&changed(&packet(V6, SYN), |f| f[AT_V6_BODY + 12] = 0xf0), "impossible length");
@@ -198,7 +200,9 @@ fn first_fragments_are_judged_and_later_ones_refused() {
         assert!(!atomic.ip().unwrap().is_first_fragment);
         for offset in [1, 2, 185, 8191] {
             for more in [false, true] {
-                assert_eq!(parse(&with(DNS, (offset, more), &[0; 24])), Err(ParseError::Fragment));
+                let udp = with(DNS, (offset, more), &[0; 24]);
+                assert_eq!(parse(&udp), Err(ParseError::Fragment));
+                malformed(&udp[..udp.len() - 1], "longer than the frame");
                 let tcp = parse(&with(SYN, (offset, more), &[0; 24]));
                 assert_eq!(tcp == Err(ParseError::Fragment), offset > 1, "offset {offset}: {tcp:?}");
             }
@@ -221,9 +225,9 @@ fn eight_extension_headers_are_walked() {
     let chain = |count: usize| Packet {
         extensions: (0..count)
             .map(|i| match i % 3 {
-                0 => Extension::HopByHop(vec![0; i]),
+                _ if i == 0 => Extension::HopByHop(vec![0; 5]),
                 1 => Extension::Routing { kind: 4, data: vec![0; 12] },
-                _ => Extension::Destination(vec![0; 3]),
+                _ => Extension::Destination(vec![0; i]),
             })
             .collect(),
         ..packet(V6, DNS)
@@ -240,10 +244,13 @@ fn eight_extension_headers_are_walked() {
 }
 
 #[test]
-fn source_routes_and_endless_headers_are_malformed() {
+fn headers_out_of_place_are_malformed() {
     let with = |extension| Packet { extensions: vec![extension], ..packet(V6, DNS) };
     let route = with(Extension::Routing { kind: 0, data: vec![0; 20] });
     malformed(&route.build().unwrap(), "type 0 routing");
+    let second = vec![Extension::Destination(vec![]), Extension::HopByHop(vec![])];
+    let second = Packet { extensions: second, ..packet(V6, DNS) };
+    malformed(&second.build().unwrap(), "not the first");
     let endless = changed(&with(Extension::Destination(vec![])), |f| f[AT_V6_BODY + 1] = 0xff);
     malformed(&endless, "extension header is cut off");
 }
@@ -261,22 +268,24 @@ fn no_next_header_esp_and_ah_end_the_chain() {
 }
 
 #[test]
-fn icmp_of_the_other_family_is_just_a_protocol() {
-    for (addresses, protocol) in [(V4, Protocol::ICMPV6), (V6, Protocol::ICMP)] {
-        let frame =
-            packet(addresses, Transport::Other(protocol)).with_payload([128, 0, 0, 0]).build().unwrap();
-        assert_eq!(transport_of(&frame), Transport::Other(protocol));
+fn icmp_of_the_other_family_keeps_its_number_and_quotes_nothing() {
+    for (addresses, echo, family, kind) in [(V4, echo(128), Family::V6, 1), (V6, echo(8), Family::V4, 3)] {
+        assert_eq!(transport_of(&packet(addresses, echo.clone()).build().unwrap()), echo);
+        let error = Transport::Icmp { family, kind, code: 0, body: IcmpBody::Error(None) };
+        let quote = ip(&packet(addresses, DNS)).unwrap();
+        let frame = packet(addresses, error.clone()).with_payload(quote).build().unwrap();
+        assert_eq!(transport_of(&frame), error);
     }
 }
 
 #[test]
 fn every_icmp_type_has_its_class() {
-    let classes = |addresses| {
+    let classes = |family, addresses| {
         let mut found = [Vec::new(), Vec::new()];
         for kind in 0..=255 {
             let body = IcmpBody::Query { id: 7 };
-            let frame = packet(addresses, Transport::Icmp { kind, code: 5, body }).build().unwrap();
-            let Transport::Icmp { kind: read, code: 5, body } = transport_of(&frame) else {
+            let frame = packet(addresses, Transport::Icmp { family, kind, code: 5, body }).build().unwrap();
+            let Transport::Icmp { kind: read, code: 5, body, .. } = transport_of(&frame) else {
                 panic!("ICMP type {kind} was not read as ICMP")
             };
             assert_eq!(read, kind);
@@ -288,18 +297,18 @@ fn every_icmp_type_has_its_class() {
         }
         found.map(|kinds| kinds.into_iter().map(|(kind, id)| format!("{kind}:{id} ")).collect::<String>())
     };
-    assert_eq!(classes(V4), ["0:7 8:7 13:7 14:7 15:7 16:7 17:7 18:7 ", "3:0 11:0 12:0 "]);
-    assert_eq!(classes(V6), ["128:7 129:7 ", "1:0 2:0 3:0 4:0 "]);
+    assert_eq!(classes(Family::V4, V4), ["0:7 8:7 13:7 14:7 15:7 16:7 17:7 18:7 ", "3:0 11:0 12:0 "]);
+    assert_eq!(classes(Family::V6, V6), ["128:7 129:7 ", "1:0 2:0 3:0 4:0 "]);
 }
 
 #[test]
 fn errors_name_the_packet_they_are_about() {
-    for (addresses, kind, echo) in [(V4, 3, echo(8)), (V6, 2, echo(128))] {
+    for (addresses, family, kind, echo) in [(V4, Family::V4, 3, echo(8)), (V6, Family::V6, 2, echo(128))] {
         let [local, remote] = addresses.map(|a| a.parse().unwrap());
         for transport in [SYN, DNS, echo, Transport::Other(Protocol::ESP)] {
             let quoted = Quoted { source: local, destination: remote, transport: without_flags(transport) };
             let body = IcmpBody::Error(Some(Box::new(quoted)));
-            let error = Transport::Icmp { kind, code: 4, body };
+            let error = Transport::Icmp { family, kind, code: 4, body };
             let packet = Packet::new(remote, local, error.clone());
             assert_eq!(transport_of(&packet.build().unwrap()), error);
         }
@@ -317,7 +326,7 @@ fn without_flags(transport: Transport) -> Transport {
 
 #[test]
 fn unusable_quotes_are_no_quotes() {
-    let error = Transport::Icmp { kind: 3, code: 1, body: IcmpBody::Error(None) };
+    let error = Transport::Icmp { family: Family::V4, kind: 3, code: 1, body: IcmpBody::Error(None) };
     let later = Packet { fragment: Some((2, false)), ..packet(V4, DNS).with_payload([0; 16]) };
     for (name, quote) in [
         ("cut transport header", ip(&packet(V4, DNS)).unwrap()[..27].to_vec()),
@@ -356,7 +365,7 @@ fn impossible_packets_are_not_built() {
     check(v6.clone().with_payload(vec![0; 65_528]), BuildError::Length(65_536));
     let other_family = Quoted { source: v6.source, destination: v6.destination, transport: DNS };
     let body = IcmpBody::Error(Some(Box::new(other_family)));
-    check(packet(V4, Transport::Icmp { kind: 3, code: 0, body }), BuildError::Families);
+    check(packet(V4, Transport::Icmp { family: Family::V4, kind: 3, code: 0, body }), BuildError::Families);
 
     let longest = [v4.with_payload(vec![0; 65_507]), v6.with_payload(vec![0; 65_527])];
     for packet in longest {

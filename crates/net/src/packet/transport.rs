@@ -1,7 +1,9 @@
 //! Transport headers, of whole packets and of packets that an ICMP error quotes.
 
 use super::{
-    ICMP_BYTES, IcmpBody, ParseError, Quoted, TCP_BYTES, TcpFlags, Transport, UDP_BYTES, icmp::Class, network,
+    ICMP_BYTES, IcmpBody, ParseError, Quoted, TCP_BYTES, TcpFlags, Transport, UDP_BYTES,
+    icmp::Class,
+    network::{self, Extent},
 };
 use crate::{Family, Protocol};
 
@@ -14,14 +16,10 @@ pub(super) fn whole(
     match protocol {
         Protocol::TCP => tcp(body),
         Protocol::UDP => udp(body).map(|udp| (udp, UDP_BYTES)),
-        icmp if icmp == Protocol::icmp_of(family) => {
-            let mut message = icmp_message(family, body)?;
-            if let Transport::Icmp { body: IcmpBody::Error(about), .. } = &mut message {
-                *about = quoted(family, &body[ICMP_BYTES..]).ok().map(Box::new);
-            }
-            Ok((message, ICMP_BYTES))
-        }
-        other => Ok((Transport::Other(other), 0)),
+        _ => match protocol.icmp_family() {
+            Some(own) => icmp(family, own, body).map(|icmp| (icmp, ICMP_BYTES)),
+            None => Ok((Transport::Other(protocol), 0)),
+        },
     }
 }
 
@@ -38,12 +36,27 @@ fn tcp(body: &[u8]) -> Result<(Transport, usize), ParseError> {
 
 fn udp(body: &[u8]) -> Result<Transport, ParseError> {
     let short = ParseError::Malformed("the UDP header is cut off");
-    let (source_port, destination_port) = ports(body.first_chunk::<UDP_BYTES>().ok_or(short)?);
+    let header = body.first_chunk::<UDP_BYTES>().ok_or(short)?;
+    if usize::from(u16::from_be_bytes([header[4], header[5]])) < UDP_BYTES {
+        return Err(ParseError::Malformed("the UDP length is below that of its header"));
+    }
+    let (source_port, destination_port) = ports(header);
     Ok(Transport::Udp { source_port, destination_port })
 }
 
+/// Reads an ICMP message of the family `own` in a packet of `family`, and what it quotes if it belongs there.
+fn icmp(family: Family, own: Family, body: &[u8]) -> Result<Transport, ParseError> {
+    let mut message = icmp_header(own, body)?;
+    if let Transport::Icmp { body: IcmpBody::Error(about), .. } = &mut message
+        && own == family
+    {
+        *about = quoted(family, &body[ICMP_BYTES..]).ok().map(Box::new);
+    }
+    Ok(message)
+}
+
 /// Reads an ICMP header without what an error quotes.
-fn icmp_message(family: Family, body: &[u8]) -> Result<Transport, ParseError> {
+fn icmp_header(family: Family, body: &[u8]) -> Result<Transport, ParseError> {
     let short = ParseError::Malformed("the ICMP header is cut off");
     let [kind, code, _, _, id_high, id_low, _, _] = *body.first_chunk::<ICMP_BYTES>().ok_or(short)?;
     let body = match Class::of(family, kind) {
@@ -51,12 +64,12 @@ fn icmp_message(family: Family, body: &[u8]) -> Result<Transport, ParseError> {
         Class::Error => IcmpBody::Error(None),
         Class::Other => IcmpBody::Other,
     };
-    Ok(Transport::Icmp { kind, code, body })
+    Ok(Transport::Icmp { family, kind, code, body })
 }
 
 /// Reads the packet that an ICMP error quotes: its IP header and at least 8 bytes of what follows (RFC 792).
 fn quoted(family: Family, packet: &[u8]) -> Result<Quoted, ParseError> {
-    let network = network::quoted(family, packet)?;
+    let network = network::read(family, packet, Extent::Quoted)?;
     let body = &packet[network.body];
     let transport = match network.protocol {
         Protocol::TCP => {
@@ -65,8 +78,10 @@ fn quoted(family: Family, packet: &[u8]) -> Result<Quoted, ParseError> {
             Transport::Tcp { source_port, destination_port, flags: TcpFlags::default() }
         }
         Protocol::UDP => udp(body)?,
-        icmp if icmp == Protocol::icmp_of(family) => icmp_message(family, body)?,
-        other => Transport::Other(other),
+        other => match other.icmp_family() {
+            Some(own) => icmp_header(own, body)?,
+            None => Transport::Other(other),
+        },
     };
     Ok(Quoted { source: network.source, destination: network.destination, transport })
 }

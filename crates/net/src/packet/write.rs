@@ -53,7 +53,7 @@ fn ipv4(
     header.extend(total.to_be_bytes());
     header.extend(id);
     header.extend((offset | u16::from(more) << 13).to_be_bytes());
-    header.extend([packet.hop_limit, packet.transport.protocol(Family::V4).0, 0, 0]);
+    header.extend([packet.hop_limit, packet.transport.protocol().0, 0, 0]);
     header.extend(source.octets());
     header.extend(destination.octets());
     header.extend(options);
@@ -81,7 +81,7 @@ fn ipv6(
 
 /// The first next-header value and the bytes of the chain, written from its end.
 fn extension_headers(packet: &Packet) -> Result<(u8, Vec<u8>), BuildError> {
-    let mut next = packet.transport.protocol(Family::V6).0;
+    let mut next = packet.transport.protocol().0;
     let mut chain = Vec::new();
     if let Some((offset, more)) = packet.fragment {
         let [high, low] = (offset << 3 | u16::from(more)).to_be_bytes();
@@ -109,7 +109,6 @@ fn extension_headers(packet: &Packet) -> Result<(u8, Vec<u8>), BuildError> {
 
 /// The transport header and the payload.
 fn transport(packet: &Packet) -> Result<Vec<u8>, BuildError> {
-    let family = Family::of(packet.source);
     let (mut bytes, checksum_at) = match &packet.transport {
         Transport::Tcp { source_port, destination_port, flags } => {
             let options = options(&packet.tcp_options)?;
@@ -124,10 +123,10 @@ fn transport(packet: &Packet) -> Result<Vec<u8>, BuildError> {
         Transport::Udp { source_port, destination_port } => {
             (udp(*source_port, *destination_port, packet.payload.len())?, Some(6))
         }
-        Transport::Icmp { kind, code, body } => {
+        Transport::Icmp { family, kind, code, body } => {
             let mut message = icmp(*kind, *code, body);
             if let IcmpBody::Error(Some(about)) = body {
-                message.extend(quote(family, about)?);
+                message.extend(quote(*family, about)?);
             }
             (message, Some(2))
         }
@@ -143,7 +142,7 @@ fn transport(packet: &Packet) -> Result<Vec<u8>, BuildError> {
 }
 
 fn checksum(packet: &Packet, bytes: &[u8]) -> [u8; 2] {
-    let protocol = packet.transport.protocol(Family::of(packet.source));
+    let protocol = packet.transport.protocol();
     let start = if protocol == Protocol::ICMP {
         Checksum::default()
     } else {
@@ -163,13 +162,13 @@ fn quote(family: Family, about: &Quoted) -> Result<Vec<u8>, BuildError> {
             [ports(source_port, destination_port), [0; 4]].concat()
         }
         Transport::Udp { source_port, destination_port } => udp(source_port, destination_port, 0)?,
-        Transport::Icmp { kind, code, ref body } => icmp(kind, code, body),
+        Transport::Icmp { kind, code, ref body, .. } => icmp(kind, code, body),
         Transport::Other(_) => vec![0; 8],
     };
     if Family::of(about.source) != family {
         return Err(BuildError::Families);
     }
-    let inner = Transport::Other(about.transport.protocol(family));
+    let inner = Transport::Other(about.transport.protocol());
     ip(&Packet::new(about.source, about.destination, inner).with_payload(start))
 }
 
