@@ -44,12 +44,12 @@ packages() {
         return
     fi
     if [[ $PALISADE_PRIVILEGE == none ]]; then
-        say "setup: missing, and only root can install it: apt-get install $build $run"
+        say "setup: missing, and only root can install it: apt-get install ${build:+$build }$run"
         # Nothing that follows could work without these; the others only cost their tests.
         [[ -z $build ]] || exit 1
         return
     fi
-    say "setup: installing with apt: $build $run"
+    say "setup: installing with apt: ${build:+$build }$run"
     "${as_root[@]}" apt-get update -qq
     # Word splitting is meant: the two are lists of names.
     # shellcheck disable=SC2086

@@ -29,7 +29,7 @@ pub(crate) const CRATES: &[Crate] = &[
         uses: &["palisade-abi", "palisade-model", "palisade-net"],
         tests_use: &[],
     },
-    Crate { name: "palisade-datapath", layer: 3, uses: &["palisade-abi", "palisade-net"], tests_use: &[] },
+    Crate { name: "palisade-datapath", layer: 3, uses: &["palisade-abi"], tests_use: &[] },
     Crate {
         name: "palisade-agent",
         layer: 4,
@@ -43,12 +43,7 @@ pub(crate) const CRATES: &[Crate] = &[
         ],
         tests_use: &[],
     },
-    Crate {
-        name: "palisade-lab",
-        layer: 5,
-        uses: &["palisade-arm", "palisade-classify", "palisade-model", "palisade-net"],
-        tests_use: &[],
-    },
+    Crate { name: "palisade-lab", layer: 5, uses: &[], tests_use: &[] },
     Crate {
         name: "palisade-cli",
         layer: 6,
@@ -120,9 +115,27 @@ pub(crate) const EXTERNALS: &[External] = &[
         tests: &[],
     },
     External {
+        name: "criterion",
+        why: "benchmarks in user space with their spread",
+        code: &[],
+        tests: &["palisade-classify"],
+    },
+    External {
+        name: "etherparse",
+        why: "a second opinion on packets, written by others, for the tests of our parser",
+        code: &[],
+        tests: &["palisade-net"],
+    },
+    External {
         name: "jsonc-parser",
         why: "JSON with comments and trailing commas, as Azure takes it, with positions",
         code: &["palisade-arm"],
+        tests: &[],
+    },
+    External {
+        name: "libbpf-cargo",
+        why: "compiles the kernel program and generates typed access to it (docs/adr/0002-kernel-program-in-c.md)",
+        code: &["palisade-datapath"],
         tests: &[],
     },
     External {
@@ -153,12 +166,12 @@ pub(crate) const EXTERNALS: &[External] = &[
         name: "proptest",
         why: "generated cases that shrink to the smallest one that fails",
         code: &[],
-        tests: &["palisade-arm"],
+        tests: &["palisade-arm", "palisade-classify", "palisade-net"],
     },
     External {
         name: "serde",
         why: "records of JSON without handwritten parsing",
-        code: &["palisade-agent", "palisade-cli", "palisade-lab"],
+        code: &["palisade-agent", "palisade-arm", "palisade-cli", "palisade-lab"],
         tests: &[],
     },
     External {
