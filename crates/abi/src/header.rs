@@ -36,7 +36,7 @@ pub fn constants() -> Vec<CConst> {
 /// The header's text.
 pub fn render() -> String {
     let mut out = String::from(
-        "/* SPDX-License-Identifier: (MIT OR Apache-2.0) AND (MIT OR GPL-2.0-only) */\n\
+        "/* SPDX-License-Identifier: MIT OR GPL-2.0-only */\n\
          /* Generated from crates/abi; change it there. */\n#pragma once\n\n",
     );
     for constant in constants() {
