@@ -1,0 +1,15 @@
+//! Rules and flows made from a seed: what tests and measurements feed to the classifier.
+//!
+//! [`policy`] makes rule lists of the shape that NSGs have, [`edge_rows`] rule lists that no one would write but that
+//! reach every corner, and [`flows`] first packets that lie on the edges of given rules. It must not use any other
+//! source of randomness: the same seed gives the same rows and flows on every machine.
+
+mod edges;
+mod flow;
+mod nsg;
+mod random;
+
+pub use edges::edge_rows;
+pub use flow::flows;
+pub use nsg::{Shape, policy};
+pub use random::Random;

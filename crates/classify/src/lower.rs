@@ -1,0 +1,96 @@
+//! From effective rules to rows: names, exemptions and layers become plain lists of address sets, ports and actions.
+//!
+//! The exemption of the platform's traffic is written into the list itself: rules that name a service's tag, cut down to that
+//! service; then a row that allows the service; then the rules as they are. A packet then needs one search a layer.
+
+use palisade_abi::verdict::Action;
+use palisade_model::{
+    Access, EffectiveLayer, EffectivePolicy, EffectiveRule, Layer, Maybe, PlatformService, Ports,
+};
+use palisade_net::{AddressSet, Direction, PortSet, ProtocolMatch};
+
+use crate::Row;
+
+/// A layer as rows.
+#[derive(Debug, Clone)]
+pub struct LoweredLayer {
+    /// Its place.
+    pub layer: Layer,
+    /// Rows in the order in which they are asked, with upper bounds in place of sets that are partly unknown.
+    pub rows: Vec<Row>,
+    /// For each row, the rule it comes from in [`EffectiveLayer::rules`]; `None` for the platform's exemption.
+    pub origins: Vec<Option<usize>>,
+}
+
+/// Lowers the layers of one direction.
+pub fn layers(policy: &EffectivePolicy, direction: Direction) -> Vec<LoweredLayer> {
+    policy.layers(direction).iter().map(|layer| lower(layer, policy, direction)).collect()
+}
+
+fn lower(layer: &EffectiveLayer, policy: &EffectivePolicy, direction: Direction) -> LoweredLayer {
+    let mut lowered = LoweredLayer { layer: layer.layer, rows: Vec::new(), origins: Vec::new() };
+    let mut push = |row: Row, origin: Option<usize>| {
+        lowered.rows.push(row);
+        lowered.origins.push(origin);
+    };
+    let is_nsg = matches!(layer.layer, Layer::Subnet | Layer::NetworkInterface);
+    if is_nsg && direction == Direction::Outbound {
+        for (service, addresses) in &policy.services {
+            for (number, rule) in layer.rules.iter().enumerate().filter(|(_, r)| r.services.contains(service))
+            {
+                narrowed(row(rule, layer.layer), *service, addresses).for_each(|row| push(row, Some(number)));
+            }
+            narrowed(exemption(), *service, addresses).for_each(|row| push(row, None));
+        }
+    }
+    for (number, rule) in layer.rules.iter().enumerate() {
+        push(row(rule, layer.layer), Some(number));
+    }
+    lowered
+}
+
+/// `row` cut down to the traffic of one service, a row a protocol.
+fn narrowed(row: Row, service: PlatformService, addresses: &AddressSet) -> impl Iterator<Item = Row> {
+    let destinations = row.destinations.intersection(addresses);
+    let destination_ports = row.destination_ports.intersection(&service.ports());
+    let protocols = service.protocols().iter().filter(move |protocol| row.protocol.matches(**protocol));
+    protocols.map(move |protocol| Row {
+        protocol: ProtocolMatch::Number(*protocol),
+        destinations: destinations.clone(),
+        destination_ports: destination_ports.clone(),
+        sources: row.sources.clone(),
+        source_ports: row.source_ports.clone(),
+        action: row.action,
+    })
+}
+
+fn exemption() -> Row {
+    Row {
+        protocol: ProtocolMatch::Any,
+        sources: AddressSet::full(),
+        source_ports: PortSet::full(),
+        destinations: AddressSet::full(),
+        destination_ports: PortSet::full(),
+        action: Action::Allow,
+    }
+}
+
+fn row(rule: &EffectiveRule, layer: Layer) -> Row {
+    Row {
+        protocol: rule.protocol.known().unwrap_or(ProtocolMatch::Any),
+        sources: rule.source.may().clone(),
+        source_ports: rule.source_ports.may(),
+        destinations: rule.destination.may().clone(),
+        destination_ports: match (&rule.destination_ports, rule.protocol) {
+            // With neither the protocol nor the ports certain, ICMP types may match too.
+            (Ports::Known(_), Maybe::Unknown) => PortSet::full(),
+            (ports, _) => ports.may(),
+        },
+        action: match (layer, rule.access) {
+            (Layer::PublicAddress, Maybe::Known(Access::Deny)) => Action::Closed,
+            (_, Maybe::Known(Access::Allow)) => Action::Allow,
+            (_, Maybe::Known(Access::AlwaysAllow)) => Action::AlwaysAllow,
+            (_, Maybe::Known(Access::Deny) | Maybe::Unknown) => Action::Deny,
+        },
+    }
+}

@@ -1,0 +1,284 @@
+//! The compiled table and the encoded blob give the same answer as asking row after row.
+
+use std::{collections::BTreeSet, net::IpAddr};
+
+use palisade_abi::policy::POLICY_RULES_MAX;
+use palisade_abi::verdict::Action;
+use palisade_classify::{
+    Row,
+    blob::{BlobView, encode},
+    generate::{Random, Shape, edge_rows, flows, policy},
+    table::{CompileError, Field, Limits, Table},
+};
+use palisade_net::{AddressSet, Direction, Family, Flow, PortSet, Protocol, ProtocolMatch};
+
+/// What the differential tests reached.
+#[derive(Debug, Default)]
+struct Reached {
+    unmatched: usize,
+    first_row: usize,
+    last_row: usize,
+    beyond_first_word: usize,
+    families: BTreeSet<Family>,
+    actions: BTreeSet<Action>,
+    matched_protocols: BTreeSet<Protocol>,
+    /// ICMP flows that a rule with types decided.
+    by_type: usize,
+    /// Flows that a rule with source ports decided.
+    by_source_port: usize,
+    /// Raw protocols that were not matched by a rule about ports, though all else fits.
+    raw_beside_ports: usize,
+}
+
+impl Reached {
+    fn note(&mut self, rows: &[Row], flow: &Flow, answer: Option<usize>) {
+        let Some(index) = answer else {
+            self.unmatched += 1;
+            return;
+        };
+        let row = &rows[index];
+        let protocol = flow.protocol();
+        self.first_row += usize::from(index == 0);
+        self.last_row += usize::from(index == rows.len() - 1);
+        self.beyond_first_word += usize::from(index >= 64);
+        self.families.insert(flow.family());
+        self.actions.insert(row.action);
+        self.matched_protocols.insert(protocol);
+        self.by_type += usize::from(protocol.is_icmp() && !row.destination_ports.is_full());
+        self.by_source_port += usize::from(!row.source_ports.is_full());
+        let portless = !protocol.has_ports() && !protocol.is_icmp();
+        let skipped = rows[..index].iter().any(|row| {
+            let fits = row.sources.contains(flow.source()) && row.destinations.contains(flow.destination());
+            fits && row.protocol == ProtocolMatch::Any
+        });
+        self.raw_beside_ports += usize::from(portless && skipped);
+    }
+}
+
+/// Compares the three for every flow.
+fn compare(rows: &[Row], flows: &[Flow], reached: &mut Reached) {
+    let table = Table::compile(rows, &Limits::default()).expect("the rows are within the limits");
+    let bytes = encode(&table);
+    assert!(bytes.len() <= table.size(), "the stated size is an upper bound");
+    let blob = BlobView::parse(&bytes).expect("an encoded table is a sound blob");
+    for flow in flows {
+        let naive = rows.iter().position(|row| row.matches(flow));
+        assert_eq!(table.first_match(flow), naive, "table, {} rows, {flow:?}", rows.len());
+        let encoded = naive.map(|row| (row, rows[row].action));
+        assert_eq!(blob.first_match(flow), encoded, "blob, {} rows, {flow:?}", rows.len());
+        reached.note(rows, flow, naive);
+    }
+}
+
+#[test]
+fn edge_rows_are_answered_alike() {
+    let mut reached = Reached::default();
+    for (seed, &count) in (0u64..)
+        .zip([1, 2, 3, 7, 16, 40, 63, 64, 65, 127, 128, 129, 500, 1_023, 1_024].iter().cycle())
+        .take(60)
+    {
+        let rows = edge_rows(count, seed);
+        compare(&rows, &flows(&rows, 2_000, !seed), &mut reached);
+    }
+    assert!(reached.unmatched > 1_000, "{reached:?}");
+    assert!(reached.first_row > 1_000, "{reached:?}");
+    assert!(reached.last_row > 50, "{reached:?}");
+    assert!(reached.beyond_first_word > 1_000, "{reached:?}");
+    assert!(reached.by_type > 100, "{reached:?}");
+    assert!(reached.by_source_port > 1_000, "{reached:?}");
+    assert!(reached.raw_beside_ports > 100, "{reached:?}");
+    assert_eq!(reached.families.len(), 2);
+    assert_eq!(reached.actions.len(), Action::ALL.len());
+    for protocol in
+        [Protocol::ICMP, Protocol::TCP, Protocol::UDP, Protocol::ESP, Protocol::AH, Protocol::ICMPV6]
+    {
+        assert!(reached.matched_protocols.contains(&protocol), "{protocol} of {reached:?}");
+    }
+    assert!(reached.matched_protocols.len() > 200, "raw numbers in {reached:?}");
+}
+
+#[test]
+fn nsg_shaped_rows_are_answered_alike() {
+    let mut reached = Reached::default();
+    let with_source_ports = Shape { source_port_percent: 10, ..Shape::nsg_with_tags(200) };
+    for (seed, shape) in
+        [Shape::nsg(10), Shape::nsg(100), Shape::nsg_with_tags(100), with_source_ports, Shape::nsg(1_021)]
+            .iter()
+            .enumerate()
+    {
+        let rows = policy(shape, seed as u64);
+        assert_eq!(rows.len(), shape.rules + 3);
+        compare(&rows, &flows(&rows, 5_000, seed as u64), &mut reached);
+    }
+    assert_eq!(reached.unmatched, 0, "the last default rule matches everything");
+    assert!(reached.last_row > 1_000 && reached.beyond_first_word > 1_000, "{reached:?}");
+}
+
+/// Flows that no packet parser makes, but that the type allows.
+#[test]
+fn ports_of_protocols_without_ports_are_answered_alike() {
+    let mut reached = Reached::default();
+    for (seed, count) in [(1, 6), (2, 20), (3, 70), (4, 200)] {
+        let rows = edge_rows(count, seed);
+        let mut random = Random::new(seed);
+        let strange = |flow: &Flow| {
+            let protocol = *random.pick(&[Protocol::ICMP, Protocol::ICMPV6, Protocol::ESP, Protocol(255)]);
+            let ports = (random.port(), random.port());
+            Flow::new(flow.direction(), protocol, (flow.source(), ports.0), (flow.destination(), ports.1))
+                .expect("the addresses are those of a flow")
+        };
+        let flows: Vec<Flow> = flows(&rows, 5_000, seed).iter().map(strange).collect();
+        compare(&rows, &flows, &mut reached);
+    }
+    assert!(reached.by_type > 100 && reached.unmatched > 100, "{reached:?}");
+}
+
+#[test]
+fn a_search_can_go_on_after_a_row() {
+    for (seed, count) in [(1, 64), (2, 65), (3, 300), (4, 1_024)] {
+        let rows = edge_rows(count, seed);
+        let table = Table::compile(&rows, &Limits::default()).expect("the rows are within the limits");
+        let mut longest = 0;
+        for flow in flows(&rows, 300, seed) {
+            let naive: Vec<usize> = (0..rows.len()).filter(|&row| rows[row].matches(&flow)).collect();
+            let first = table.first_match(&flow);
+            let found = std::iter::successors(first, |&row| table.first_match_from(&flow, row + 1));
+            assert_eq!(found.collect::<Vec<_>>(), naive, "{flow:?}");
+            longest = longest.max(naive.len());
+            for start in [count - 1, count, count + 1, 64 * 31, 64 * 32, usize::MAX] {
+                let naive = naive.iter().copied().find(|&row| row >= start);
+                assert_eq!(table.first_match_from(&flow, start), naive, "from {start}, {flow:?}");
+            }
+        }
+        assert!(longest > 3, "no flow of {count} rows matched several");
+    }
+}
+
+fn row(protocol: ProtocolMatch, destination_ports: PortSet) -> Row {
+    Row {
+        protocol,
+        sources: AddressSet::full(),
+        source_ports: PortSet::full(),
+        destinations: AddressSet::full(),
+        destination_ports,
+        action: Action::Allow,
+    }
+}
+
+fn flow(protocol: Protocol, port: u16) -> Flow {
+    let address = |text: &str| text.parse::<IpAddr>().expect("an address");
+    Flow::new(Direction::Inbound, protocol, (address("192.0.2.1"), 0), (address("192.0.2.2"), port))
+        .expect("one family")
+}
+
+#[test]
+fn no_rows_match_nothing() {
+    let mut reached = Reached::default();
+    compare(&[], &flows(&[], 1_000, 1), &mut reached);
+    assert_eq!(reached.unmatched, 1_000);
+}
+
+#[test]
+fn a_rule_for_all_protocols_with_a_port_is_not_about_icmp_types() {
+    let rows = [row(ProtocolMatch::Any, [(8, 8)].into_iter().collect())];
+    let table = Table::compile(&rows, &Limits::default()).expect("one row");
+    assert_eq!(table.first_match(&flow(Protocol::ICMP, 8)), None);
+    assert_eq!(table.first_match(&flow(Protocol::UDP, 8)), Some(0));
+}
+
+#[test]
+fn rows_at_the_limit_compile_and_one_more_is_refused() {
+    let rows = vec![row(ProtocolMatch::TCP, PortSet::full()); POLICY_RULES_MAX + 1];
+    assert!(Table::compile(&rows[1..], &Limits::default()).is_ok());
+    let refused = Table::compile(&rows, &Limits::default());
+    let error = refused.expect_err("one row too many");
+    assert_eq!(error, CompileError::Rows { rows: 1_025, max: 1_024 });
+    assert_eq!(
+        error.to_string(),
+        "1025 rules in one direction, at most 1024 can be enforced (remove or merge rules)"
+    );
+}
+
+/// Limits at exactly what the rows need pass; one less is refused by name.
+#[test]
+fn each_limit_holds_at_its_edge() {
+    let sources = |first: u32, last: u32| {
+        let v4 = [(first, last)].into_iter().collect();
+        Row {
+            sources: AddressSet::from_ranges(v4, Default::default()),
+            ..row(ProtocolMatch::TCP, PortSet::full())
+        }
+    };
+    let rows = [sources(10, 20), sources(15, 30)];
+    let check = |limits: Limits, expected: Result<(), CompileError>| {
+        assert_eq!(Table::compile(&rows, &limits).map(drop), expected);
+    };
+    // 0-9, 10-14, 15-20, 21-30, 31-: five intervals of four classes.
+    let intervals = |intervals| Limits { intervals, ..Limits::default() };
+    check(intervals(5), Ok(()));
+    check(intervals(4), Err(CompileError::Intervals { field: Field::SourceV4, intervals: 5, max: 4 }));
+    let classes = |classes| Limits { classes, ..Limits::default() };
+    check(classes(4), Ok(()));
+    check(classes(3), Err(CompileError::Classes { field: Field::SourceV4, intervals: 5, max: 3 }));
+    let size = Table::compile(&rows, &Limits::default()).expect("within the limits").size();
+    let bytes = |bytes| Limits { bytes, ..Limits::default() };
+    check(bytes(size), Ok(()));
+    check(bytes(size - 1), Err(CompileError::Bytes { bytes: size, max: size - 1 }));
+}
+
+/// A caller cannot ask for more than the layout holds.
+#[test]
+fn limits_above_the_layout_are_the_layout() {
+    let rows = vec![row(ProtocolMatch::TCP, PortSet::full()); POLICY_RULES_MAX + 1];
+    let limits = Limits { rows: usize::MAX, classes: usize::MAX, intervals: usize::MAX, bytes: usize::MAX };
+    assert_eq!(Table::compile(&rows, &limits), Err(CompileError::Rows { rows: 1_025, max: 1_024 }));
+}
+
+#[test]
+fn error_texts_name_value_limit_and_remedy() {
+    let texts = [
+        CompileError::Intervals { field: Field::DestinationV6, intervals: 9, max: 8 },
+        CompileError::Classes { field: Field::Protocol, intervals: 9, max: 8 },
+        CompileError::Bytes { bytes: 9, max: 8 },
+    ]
+    .map(|error| error.to_string());
+    for text in &texts {
+        assert!(text.contains(" 9 ") && text.contains(" 8 ") && text.ends_with(')'), "{text}");
+        assert!(!text.contains("  "), "{text}");
+    }
+    assert!(texts[0].starts_with("IPv6 destination addresses of all rules"), "{}", texts[0]);
+}
+
+#[test]
+fn equal_rows_give_equal_bytes() {
+    for seed in 0..5 {
+        let rows = policy(&Shape::nsg_with_tags(50), seed);
+        let again = policy(&Shape::nsg_with_tags(50), seed);
+        assert_eq!(rows, again, "the generator repeats itself");
+        let bytes =
+            |rows: &[Row]| encode(&Table::compile(rows, &Limits::default()).expect("within the limits"));
+        assert_eq!(bytes(&rows), bytes(&again));
+        assert_ne!(bytes(&rows), bytes(&policy(&Shape::nsg_with_tags(50), seed + 1)));
+    }
+}
+
+#[test]
+fn generated_flows_repeat_and_use_both_families() {
+    let rows = edge_rows(30, 9);
+    let made = flows(&rows, 500, 9);
+    assert_eq!(made, flows(&rows, 500, 9));
+    for family in Family::ALL {
+        assert!(made.iter().filter(|flow| flow.family() == family).count() > 100, "{family:?}");
+    }
+}
+
+/// Small policies must stay small: a host holds one blob for each NSG and direction.
+#[test]
+fn blobs_are_as_small_as_their_rules() {
+    for (rules, most) in [(0, 3 << 10), (10, 16 << 10), (100, 256 << 10), (1_000, 3 << 20)] {
+        let table =
+            Table::compile(&policy(&Shape::nsg(rules), 1), &Limits::default()).expect("within the limits");
+        let size = encode(&table).len();
+        assert!(size <= most, "{rules} rules take {size} bytes, more than {most}");
+    }
+}
