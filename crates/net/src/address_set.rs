@@ -136,16 +136,12 @@ impl AddressSet {
 /// Calls `emit` for each aligned block of the closed range `first..=last` in a space of `width` bits.
 fn cover(mut first: u128, last: u128, width: u32, mut emit: impl FnMut(u128, u8)) {
     loop {
-        let aligned = first.trailing_zeros().min(width);
         // The largest block that starts here, is aligned, and does not pass the end.
-        let fitting = (0..=aligned).rev().find(|&bits| {
-            let host = 1u128.checked_shl(bits).map_or(u128::MAX, |size| size - 1);
-            first.checked_add(host).is_some_and(|end| end <= last)
-        });
-        let bits = fitting.unwrap_or(0);
+        let fitting = (last - first).checked_add(1).map_or(128, u128::ilog2);
+        let bits = first.trailing_zeros().min(fitting).min(width);
         emit(first, u8::try_from(width - bits).expect("a width is at most 128"));
         let end = first + 1u128.checked_shl(bits).map_or(u128::MAX, |size| size - 1);
-        if end >= last {
+        if end == last {
             return;
         }
         first = end + 1;

@@ -133,10 +133,9 @@ impl Prefix {
     fn split(text: &str) -> Result<(IpAddr, u8), PrefixError> {
         let syntax = || PrefixError::Syntax(text.to_owned());
         let (address, length) = match text.split_once('/') {
-            Some((address, length)) if length.len() <= 3 && length.bytes().all(|b| b.is_ascii_digit()) => {
-                (address, Some(length.parse::<u8>().map_err(|_| syntax())?))
-            }
-            Some(_) => return Err(syntax()),
+            // A leading zero is refused as it is in an address: some readers take the number for an octal one.
+            Some((_, length)) if length.len() > 1 && length.starts_with(['0', '+']) => return Err(syntax()),
+            Some((address, length)) => (address, Some(length.parse::<u8>().map_err(|_| syntax())?)),
             None => (text, None),
         };
         let address: IpAddr = address.parse().map_err(|_| syntax())?;
