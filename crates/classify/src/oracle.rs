@@ -94,7 +94,7 @@ fn first_matches(
         match rule.access {
             Maybe::Known(access) => found.push(Outcome::Says(access, hit)),
             Maybe::Unknown => {
-                found.extend([Access::Deny, Access::Allow].map(|access| Outcome::Says(access, hit)))
+                found.extend([Access::Deny, Access::Allow].map(|access| Outcome::Says(access, hit)));
             }
         }
         if truth == Truth::Yes {

@@ -241,27 +241,29 @@ impl Builder<'_> {
         }
     }
 
-    fn admin(&self, direction: Direction) -> Vec<EffectiveLayer> {
-        let Some(Given::Known((network, _))) = self.subnet else { return Vec::new() };
-        let mut layers = Vec::new();
+    /// The rules of all security admin collections that apply to the network, as one list by priority: the manager merges
+    /// them, and the first that matches decides.
+    fn admin(&self, direction: Direction) -> Option<EffectiveLayer> {
+        let Given::Known((network, _)) = self.subnet? else { return None };
+        let mut collections = Vec::new();
+        let mut rules = Vec::new();
         for collection in &self.estate.admin_collections {
             let certain = match &collection.virtual_networks {
                 Given::Known(networks) if !networks.contains(&network.id) => continue,
                 Given::Known(_) => true,
                 Given::Unknown(_) => false,
             };
-            let concerned = |rule: &&Rule| rule.direction.known().is_none_or(|known| known == direction);
-            let resolve =
-                |rule: &Rule| self.estate.resolve(rule, rule.name().to_owned(), direction, self.scope);
-            layers.push(EffectiveLayer {
-                layer: Layer::Admin,
-                source: Some(collection.id.clone()),
-                name: Some(collection.id.name().to_owned()),
-                rules: collection.rules.iter().filter(concerned).map(resolve).collect(),
-                certain,
-            });
+            collections.push(&collection.id);
+            for rule in collection.rules.iter().filter(|rule| rule.concerns(direction)) {
+                let resolved = self.estate.resolve(rule, rule.name().to_owned(), direction, self.scope);
+                rules.push(EffectiveRule { certain: certain && resolved.certain, ..resolved });
+            }
         }
-        layers
+        rules.sort_by_key(|rule| rule.priority.known());
+        let names: Vec<&str> = collections.iter().map(|id| id.name()).collect();
+        let first = *collections.first()?;
+        let (source, name) = (Some(first.clone()), Some(names.join(", ")));
+        Some(EffectiveLayer { layer: Layer::Admin, source, name, rules, certain: true })
     }
 
     /// The layer of a Standard public address without any NSG: what does not come from the network or from health probes

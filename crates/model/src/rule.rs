@@ -159,6 +159,11 @@ impl Rule {
         self.direction
     }
 
+    /// Whether it is, or may be, about `direction`.
+    pub fn concerns(&self, direction: Direction) -> bool {
+        self.direction.known().is_none_or(|known| known == direction)
+    }
+
     /// What it does.
     pub const fn access(&self) -> Maybe<Access> {
         self.access

@@ -72,8 +72,7 @@ pub(crate) fn unknown_rule(reason: &str) -> Rule {
 }
 
 fn ordered(rules: &[Rule], direction: Direction) -> Vec<Rule> {
-    let concerned = |rule: &&Rule| rule.direction.known().is_none_or(|known| known == direction);
-    let mut rules: Vec<Rule> = rules.iter().filter(concerned).cloned().collect();
+    let mut rules: Vec<Rule> = rules.iter().filter(|rule| rule.concerns(direction)).cloned().collect();
     rules.sort_by_key(|rule| rule.priority.known());
     rules.extend(defaults::default_rules(direction));
     rules
