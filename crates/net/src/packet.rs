@@ -2,7 +2,7 @@
 //!
 //! [`parse`] answers for every frame what the program in `bpf/` answers, or tests between the two fail:
 //!
-//! 1. Ethernet II with IPv4, IPv6 or ARP; every other type, a VLAN tag among them, is unsupported.
+//! 1. Ethernet II with IPv4, IPv6 or ARP; every other type, a VLAN tag among them, is unsupported. ARP is not read.
 //! 2. A length that does not fit, a wrong version, a chain of more than [`EXTENSION_HEADERS_MAX`] IPv6 extension
 //!    headers, hop-by-hop options that are not the first of them, a type 0 routing header (RFC 5095) or an incomplete
 //!    transport header is malformed. So are a first fragment without its whole transport header and a TCP fragment at
@@ -15,6 +15,7 @@
 mod build;
 mod checksum;
 mod icmp;
+mod link_control;
 mod network;
 mod parse;
 #[cfg(test)]
@@ -39,7 +40,6 @@ const ETHERNET_BYTES: usize = 14;
 const ETHERTYPE_IPV4: u16 = 0x0800;
 const ETHERTYPE_ARP: u16 = 0x0806;
 const ETHERTYPE_IPV6: u16 = 0x86dd;
-/// Operation, both hardware addresses and both IPv4 addresses, with the four fields before them.
 const ARP_BYTES: usize = 28;
 /// Ethernet, IPv4, and the sizes of their addresses: what ARP starts with here (RFC 826).
 const ARP_ETHERNET_IPV4: [u8; 6] = [0, 1, 8, 0, 6, 4];
@@ -71,8 +71,8 @@ pub struct Parsed {
 /// What a frame carries.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Content {
-    /// An ARP message.
-    Arp(Arp),
+    /// An ARP message; read only if it is about IPv4 over Ethernet, and none of the kernel program's business.
+    Arp(Option<Arp>),
     /// An IPv4 or IPv6 packet.
     Ip(Ip),
 }
@@ -97,8 +97,8 @@ pub struct Ip {
     pub destination: IpAddr,
     /// Time to live, or hop limit.
     pub hop_limit: u8,
-    /// Whether more fragments follow.
-    pub is_first_fragment: bool,
+    /// Whether it may be a part: more fragments follow, or an IPv6 fragment header says that it is the only one.
+    pub is_fragment: bool,
     /// The transport header.
     pub transport: Transport,
     /// Where in the frame the bytes after the transport header are; padding does not belong to them.
@@ -202,7 +202,8 @@ impl Parsed {
         }
     }
 
-    /// The flow whose first packet this would be; `None` for ARP, which rules do not govern.
+    /// The flow whose first packet this would be; `None` for ARP. Also ask [`Self::is_link_control`]: rules govern
+    /// no such packet.
     pub fn to_flow(&self, direction: Direction) -> Option<Flow> {
         let ip = self.ip()?;
         let (source_port, destination_port) = ip.transport.ports();

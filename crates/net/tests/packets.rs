@@ -215,7 +215,7 @@ proptest! {
         let ip = parsed.ip().unwrap();
         prop_assert_eq!((ip.source, ip.destination), (packet.source, packet.destination));
         prop_assert_eq!(ip.hop_limit, packet.hop_limit);
-        prop_assert_eq!(ip.is_first_fragment, packet.fragment.is_some());
+        prop_assert_eq!(ip.is_fragment, packet.fragment.is_some());
         if !quotes_payload(&packet.transport) {
             prop_assert_eq!(&ip.transport, &packet.transport);
         }

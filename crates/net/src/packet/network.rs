@@ -14,7 +14,7 @@ pub(super) struct Network {
     pub(super) destination: IpAddr,
     pub(super) hop_limit: u8,
     pub(super) protocol: Protocol,
-    pub(super) is_first_fragment: bool,
+    pub(super) is_fragment: bool,
     /// Transport header and payload.
     pub(super) body: Range<usize>,
 }
@@ -67,7 +67,7 @@ fn ipv4(packet: &[u8], extent: Extent) -> Result<Network, ParseError> {
         destination: address(16),
         hop_limit: fixed[8],
         protocol,
-        is_first_fragment: fragment & 0x2000 != 0,
+        is_fragment: fragment & 0x2000 != 0,
         body: start..end,
     })
 }
@@ -87,7 +87,7 @@ fn ipv6(packet: &[u8], extent: Extent) -> Result<Network, ParseError> {
         destination: address(24),
         hop_limit: fixed[7],
         protocol: chain.protocol,
-        is_first_fragment: chain.is_first_fragment,
+        is_fragment: chain.is_fragment,
         body: chain.end..end,
     })
 }
@@ -96,13 +96,13 @@ fn ipv6(packet: &[u8], extent: Extent) -> Result<Network, ParseError> {
 struct Chain {
     protocol: Protocol,
     end: usize,
-    is_first_fragment: bool,
+    is_fragment: bool,
 }
 
 /// Walks the headers from `next` on, which stands right after the fixed header. ESP and AH are protocols here, not
 /// extension headers: rules name them.
 fn extension_headers(next: u8, packet: &[u8]) -> Result<Chain, ParseError> {
-    let mut chain = Chain { protocol: Protocol(next), end: IPV6_BYTES, is_first_fragment: false };
+    let mut chain = Chain { protocol: Protocol(next), end: IPV6_BYTES, is_fragment: false };
     let mut walked = 0;
     while let kind @ (next_header::HOP_BY_HOP
     | next_header::ROUTING
@@ -125,7 +125,7 @@ fn extension_headers(next: u8, packet: &[u8]) -> Result<Chain, ParseError> {
             next_header::FRAGMENT => {
                 let fragment = u16::from_be_bytes([header[2], header[3]]);
                 reject_later_fragment(chain.protocol, fragment >> 3)?;
-                chain.is_first_fragment |= fragment & 1 != 0;
+                chain.is_fragment = true;
                 chain.end += 8;
             }
             next_header::ROUTING if header[2] == 0 => {

@@ -21,7 +21,7 @@ pub fn parse(frame: &[u8]) -> Result<Parsed, ParseError> {
     let content = match u16::from_be_bytes([type_high, type_low]) {
         ETHERTYPE_IPV4 => Content::Ip(ip(Family::V4, body)?),
         ETHERTYPE_IPV6 => Content::Ip(ip(Family::V6, body)?),
-        ETHERTYPE_ARP => Content::Arp(arp(body)?),
+        ETHERTYPE_ARP => Content::Arp(arp(body)),
         other => return Err(ParseError::UnsupportedEtherType(other)),
     };
     Ok(Parsed {
@@ -31,29 +31,25 @@ pub fn parse(frame: &[u8]) -> Result<Parsed, ParseError> {
     })
 }
 
-fn arp(message: &[u8]) -> Result<Arp, ParseError> {
-    let short = ParseError::Malformed("shorter than an ARP message");
-    let message = message.first_chunk::<ARP_BYTES>().ok_or(short)?;
-    if !message.starts_with(&ARP_ETHERNET_IPV4) {
-        return Err(ParseError::Malformed("ARP for something else than IPv4 over Ethernet"));
-    }
+fn arp(message: &[u8]) -> Option<Arp> {
+    let message = message.first_chunk::<ARP_BYTES>().filter(|m| m.starts_with(&ARP_ETHERNET_IPV4))?;
     let party = |at: usize| {
         let mac = core::array::from_fn(|i| message[at + i]);
         let address: [u8; 4] = core::array::from_fn(|i| message[at + 6 + i]);
         (Mac(mac), address.into())
     };
-    Ok(Arp { operation: u16::from_be_bytes([message[6], message[7]]), sender: party(8), target: party(18) })
+    Some(Arp { operation: u16::from_be_bytes([message[6], message[7]]), sender: party(8), target: party(18) })
 }
 
 fn ip(family: Family, packet: &[u8]) -> Result<Ip, ParseError> {
-    let Network { source, destination, hop_limit, protocol, is_first_fragment, body } =
+    let Network { source, destination, hop_limit, protocol, is_fragment, body } =
         network::read(family, packet, Extent::Whole)?;
     let (transport, header) = transport::whole(family, protocol, &packet[body.clone()])?;
     Ok(Ip {
         source,
         destination,
         hop_limit,
-        is_first_fragment,
+        is_fragment,
         transport,
         payload: ETHERNET_BYTES + body.start + header..ETHERNET_BYTES + body.end,
     })
