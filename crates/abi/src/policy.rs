@@ -16,7 +16,8 @@
 //! ```
 //!
 //! *Vectors.* A vector set is `classes` vectors of `words` little-endian u64, preceded by one u32 summary a class:
-//! bit *i* of the summary is set when word *i* is not zero. Bit `r % 64` of word `r / 64` is rule `r`.
+//! bit *i* of the summary is set when word *i* is not zero. Bit `r % 64` of word `r / 64` is rule `r`. Sections with equal
+//! bytes may be one section.
 //!
 //! *Address lookup.* `starts` holds the sorted first addresses of `count` intervals that cover the whole family
 //! (u32 host order, or 16 bytes as two u64 in host order, high half first); `classes` (u16) is parallel to it. If
@@ -74,7 +75,8 @@ shared_structs! {
         pub starts_offset: u32,
         /// Offset of the interval classes, u16.
         pub classes_offset: u32,
-        /// Upper bound of the halvings that one search needs: the smallest `n` with `2^n >=` the widest bucket.
+        /// Halvings that one search needs at most: the smallest `n` with `2^n >= w`. Here `w` is the number of candidates of the
+        /// widest bucket: `root[b + 1] - root[b] + 1`, or `count` without a root.
         pub search_steps: u32,
         /// The vectors of the classes.
         pub vectors: VectorSet,
@@ -104,12 +106,13 @@ shared_structs! {
         pub has_source_ports: u32,
         /// Offset of the actions, one [`crate::verdict::Action`] byte a rule.
         pub actions_offset: u32,
-        /// Offset of the protocol entries, u32[256], indexed by IANA number. ICMP and ICMPv6 have a port table too: it is
-        /// indexed by the ICMP type.
+        /// Offset of the protocol entries, u32[256], indexed by IANA number. TCP, UDP, ICMP and ICMPv6 may have a port table;
+        /// that of ICMP is indexed by the ICMP type.
         pub protocol_offset: u32,
         /// Vectors of the (protocol, destination port) classes.
         pub protocol_vectors: VectorSet,
-        /// Source ports of TCP and UDP. Other protocols have source-port class 0: the rules that name no source port.
+        /// Source ports of TCP and UDP. Other protocols have source-port class 0: the rules that name no source port. Zero,
+        /// like the vectors below, if no rule restricts the source port.
         pub source_ports: PortTable,
         /// Vectors of the source-port classes.
         pub source_port_vectors: VectorSet,
