@@ -13,11 +13,12 @@ use palisade_classify::{
 };
 use palisade_net::Flow;
 
-const SHAPES: [(&str, Shape); 4] = [
+const SHAPES: [(&str, Shape); 5] = [
     ("10", Shape::nsg(10)),
     ("100", Shape::nsg(100)),
     ("1000", Shape::nsg(1_000)),
     ("1000-tags", Shape::nsg_with_tags(1_000)),
+    ("1000-lists", Shape { prefixes: 100_000, ..Shape::nsg(1_000) }),
 ];
 
 fn lookup(criterion: &mut Criterion) {

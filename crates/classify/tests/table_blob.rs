@@ -87,6 +87,13 @@ fn mutate(bytes: &mut [u8], random: &mut Random) {
     bytes[at..at + 4].copy_from_slice(&word.to_le_bytes());
 }
 
+fn source_pages() -> u32 {
+    PolicyHeader::read_from(&sample(70, 3).0)
+        .expect("a blob starts with its header")
+        .source_ports
+        .pages_offset
+}
+
 /// Applies `change` to the header of a sound blob and returns the refusal.
 fn refusal(change: impl FnOnce(&mut PolicyHeader)) -> BlobError {
     let (mut bytes, _) = sample(70, 3);
@@ -111,6 +118,10 @@ fn each_kind_of_damage_is_named() {
     assert_eq!(refusal(|h| h.addresses[2].count = 0), number("number of intervals", 0));
     assert_eq!(refusal(|h| h.addresses[0].root_bits = 17), number("number of root bits", 17));
     assert_eq!(refusal(|h| h.addresses[1].search_steps = 30), number("number of search steps", 30));
+    assert_eq!(
+        refusal(|h| h.has_source_ports = 0),
+        number("offset of the unused source-port table", source_pages())
+    );
     for section in [
         refusal(|h| h.actions_offset = h.size),
         refusal(|h| h.actions_offset = 0),

@@ -37,11 +37,12 @@ pub(super) fn check(reader: Reader<'_>) -> Result<PolicyHeader, BlobError> {
     check.vectors(&header.protocol_vectors)?;
     check.protocols(header.protocol_offset, header.protocol_vectors.classes)?;
     match header.has_source_ports {
-        0 => require(
-            header.source_ports == PortTable::default(),
-            "unused source-port table",
-            header.source_ports.pages_offset,
-        )?,
+        0 => {
+            let is_zero = header.source_ports == PortTable::default()
+                && header.source_port_vectors == VectorSet::default();
+            let offset = header.source_ports.pages_offset;
+            require(is_zero, "offset of the unused source-port table", offset)?;
+        }
         1 => {
             check.vectors(&header.source_port_vectors)?;
             check.ports(&header.source_ports, header.source_port_vectors.classes)?;
