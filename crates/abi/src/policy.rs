@@ -84,9 +84,9 @@ shared_structs! {
 
     /// From a port to its class.
     pub struct PortTable {
-        /// Offset of the page indices, u16[256].
+        /// Offset of the 256 page indices, u16.
         pub pages_offset: u32,
-        /// Offset of the pages, u16[256] each.
+        /// Offset of the pages, 256 u16 each.
         pub classes_offset: u32,
     }
 
@@ -106,7 +106,7 @@ shared_structs! {
         pub has_source_ports: u32,
         /// Offset of the actions, one [`crate::verdict::Action`] byte a rule.
         pub actions_offset: u32,
-        /// Offset of the protocol entries, u32[256], indexed by IANA number. TCP, UDP, ICMP and ICMPv6 may have a port table;
+        /// Offset of the 256 protocol entries, u32, indexed by IANA number. TCP, UDP, ICMP and ICMPv6 may have a port table;
         /// that of ICMP is indexed by the ICMP type.
         pub protocol_offset: u32,
         /// Vectors of the (protocol, destination port) classes.
