@@ -42,6 +42,12 @@ pub enum LabError {
         /// The Debian package that has it.
         package: &'static str,
     },
+    /// Nothing to boot guests from.
+    #[error("{folder} has no guest kernel (fetch it with: scripts/guest-kernel.sh)")]
+    NoGuestImage {
+        /// Where it was looked for.
+        folder: String,
+    },
     /// A lab name that cannot become part of namespace names.
     #[error("lab name {name:?} cannot be used (write 1 to {max} lower-case letters or digits)")]
     BadName {

@@ -169,6 +169,12 @@ impl Addresses {
             Family::V6 => self.v6.into(),
         }
     }
+
+    /// A locally administered hardware address that shows the IPv4 address.
+    pub fn mac(&self) -> String {
+        let [a, b, c, d] = self.v4.octets();
+        format!("02:50:{a:02x}:{b:02x}:{c:02x}:{d:02x}")
+    }
 }
 
 impl Host {

@@ -1,50 +1,28 @@
-//! A lab as a value: up when made, removed when dropped.
+//! The lab as a value: up when made, removed when dropped.
 
-use std::path::PathBuf;
+use std::ffi::OsStr;
 use std::process::Command;
 
 use crate::error::{LabError, Result};
 use crate::hosts::{HOSTS, Host, host};
-use crate::netns::registry::{self, Process, Record, namespace_name};
-use crate::netns::{Namespace, obstacle};
+use crate::netns::stage::{Lifetime, Stage};
+use crate::netns::{Namespace, obstacle, registry};
+use crate::probe::server::Servers;
 use crate::topology::{HYPERVISOR, build, parts};
 
 /// The name of the lab that the command line talks about.
 pub const DEFAULT_NAME: &str = "lab";
 
-/// Who removes a lab that nobody removed by hand.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Lifetime {
-    /// Dropping the value does; after a crash of this process, the next lab does.
-    Process,
-    /// Nobody: it stays until [`Lab::remove`].
-    UntilRemoved,
-}
-
 /// A running lab.
 #[derive(Debug)]
 pub struct Lab {
-    record: Record,
-    lifetime: Lifetime,
+    stage: Stage,
 }
 
 impl Lab {
-    /// Builds a lab. Labs left behind by dead processes are removed first.
+    /// Builds a lab, with every host reachable and no server running.
     pub fn up(name: &str, lifetime: Lifetime) -> Result<Lab> {
-        if let Some(obstacle) = obstacle() {
-            return Err(obstacle);
-        }
-        registry::remove_abandoned()?;
-        let owner = match lifetime {
-            Lifetime::Process => Some(Process::current()?),
-            Lifetime::UntilRemoved => None,
-        };
-        let record = Record::create(name, owner, &parts())?;
-        // From here on a failure drops the value, which removes what was made.
-        let mut lab = Lab { record, lifetime: Lifetime::Process };
-        build(name)?;
-        lab.lifetime = lifetime;
-        Ok(lab)
+        Ok(Lab { stage: Stage::up(name, lifetime, &parts(), build)? })
     }
 
     /// Removes the lab of this name, however it came about; nothing happens if there is none.
@@ -53,24 +31,14 @@ impl Lab {
         registry::remove(name)
     }
 
-    /// Its name.
-    pub fn name(&self) -> &str {
-        self.record.name()
-    }
-
-    /// The folder for its files, removed with it.
-    pub fn folder(&self) -> PathBuf {
-        registry::folder(self.name())
-    }
-
-    /// The namespace of one part: a host, the router or the hypervisor.
-    pub fn namespace(&self, part: &str) -> Namespace {
-        Namespace::named(namespace_name(self.name(), part))
+    /// Namespaces, files and processes.
+    pub fn stage(&self) -> &Stage {
+        &self.stage
     }
 
     /// The namespace of a host.
     pub fn of(&self, host: &Host) -> Namespace {
-        self.namespace(host.name)
+        self.stage.namespace(host.name)
     }
 
     /// The host of this name.
@@ -81,29 +49,23 @@ impl Lab {
         })
     }
 
+    /// Starts every service on every host.
+    pub fn serve(&self) -> Result<Servers> {
+        Servers::start(HOSTS.iter().map(|host| (self.of(host), host.name)))
+    }
+
     /// A command that runs on the hypervisor, where every machine's interface ends. The agent goes here.
-    pub fn on_hypervisor(&self, program: impl AsRef<std::ffi::OsStr>) -> Result<Command> {
-        self.namespace(HYPERVISOR).command(program)
+    pub fn on_hypervisor(&self, program: impl AsRef<OsStr>) -> Result<Command> {
+        self.stage.command(HYPERVISOR, program)
     }
 
     /// Notes a process so that removing the lab ends it, even from another process.
     pub fn adopt(&mut self, process: u32) -> Result<()> {
-        self.record.add_process(process)
+        self.stage.adopt(process)
     }
 
     /// Removes the lab and says whether that worked.
-    pub fn down(mut self) -> Result<()> {
-        self.lifetime = Lifetime::UntilRemoved;
-        registry::remove(self.name())
-    }
-}
-
-impl Drop for Lab {
-    fn drop(&mut self) {
-        if self.lifetime == Lifetime::Process
-            && let Err(error) = registry::remove(self.name())
-        {
-            eprintln!("lab {:?} is not fully removed: {error}", self.name());
-        }
+    pub fn down(self) -> Result<()> {
+        self.stage.down()
     }
 }

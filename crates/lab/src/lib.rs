@@ -13,6 +13,8 @@ pub mod netns;
 pub mod policy;
 pub mod probe;
 pub mod topology;
+pub mod vm;
 
 pub use error::{LabError, Result};
-pub use lab::{Lab, Lifetime};
+pub use lab::Lab;
+pub use netns::stage::Lifetime;

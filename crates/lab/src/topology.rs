@@ -10,16 +10,16 @@
 //! www  update  c2  attacker ...  one namespace each, interface eth0
 //! ```
 //!
-//! The functions that describe are pure and return batches; [`build`] runs them. Every host can reach every other
+//! The functions that describe are pure and return batches; `build` runs them. Every host can reach every other
 //! host until an agent says otherwise, so what a probe finds closed was closed by policy.
 
 use std::fmt::Write as _;
 
 use crate::error::Result;
 use crate::hosts::{Addresses, HOSTS, Host, Machine, NETWORK_V4, NETWORK_V6, SHARED_EGRESS, SUBNETS};
-use crate::netns::Namespace;
 use crate::netns::ip::{Batch, load_nft};
 use crate::netns::registry::namespace_name;
+use crate::netns::stage::Stage;
 
 /// The part that stands for the hypervisor.
 pub const HYPERVISOR: &str = "host";
@@ -31,11 +31,11 @@ const LINK_GATEWAY: &str = "169.254.0.1";
 const LINK_GATEWAY_V6: &str = "fe80::1";
 
 /// The hypervisor only bridges: without IPv6 of its own it never speaks on a machine's wire.
-const HYPERVISOR_SETTINGS: &[(&str, &str)] =
+pub(crate) const HYPERVISOR_SETTINGS: &[(&str, &str)] =
     &[("ipv6/conf/default/disable_ipv6", "1"), ("ipv6/conf/all/disable_ipv6", "1")];
 
 /// Addresses work at once (no duplicate detection), and only written routes count.
-const HOST_SETTINGS: &[(&str, &str)] = &[
+pub(crate) const HOST_SETTINGS: &[(&str, &str)] = &[
     ("ipv4/conf/all/rp_filter", "0"),
     ("ipv4/conf/default/rp_filter", "0"),
     ("ipv4/ping_group_range", "0 2147483647"),
@@ -60,8 +60,8 @@ pub fn parts() -> Vec<&'static str> {
 }
 
 /// Wires up the namespaces of a lab, which exist and are empty.
-pub fn build(lab: &str) -> Result<()> {
-    let part = |name: &str| Namespace::named(namespace_name(lab, name));
+pub(crate) fn build(stage: &Stage) -> Result<()> {
+    let part = |name: &str| stage.namespace(name);
     let (hypervisor, router) = (part(HYPERVISOR), part(ROUTER));
     hypervisor.configure(HYPERVISOR_SETTINGS)?;
     router.configure(HOST_SETTINGS)?;
@@ -69,8 +69,8 @@ pub fn build(lab: &str) -> Result<()> {
     for host in &HOSTS {
         part(host.name).configure(HOST_SETTINGS)?;
     }
-    hypervisor_links(lab).run_in(&hypervisor)?;
-    router_links(lab).run_in(&router)?;
+    hypervisor_links(stage.name()).run_in(&hypervisor)?;
+    router_links(stage.name()).run_in(&router)?;
     for host in &HOSTS {
         host_addresses(host).run_in(&part(host.name))?;
     }
@@ -91,7 +91,7 @@ fn hypervisor_links(lab: &str) -> Batch {
     }
     for (host, machine) in machines() {
         let (name, namespace) = (host.name, namespace_name(lab, host.name));
-        let (bridge, mac) = (machine.subnet.name, mac(host.addresses));
+        let (bridge, mac) = (machine.subnet.name, host.addresses.mac());
         batch
             .line(format!("link add vm-{name} type veth peer name eth0 address {mac} netns {namespace}"))
             .line(format!("link set vm-{name} alias {}", machine.nic))
@@ -117,7 +117,7 @@ fn router_links(lab: &str) -> Batch {
         batch
             .line(format!(
                 "link add {link} type veth peer name eth0 address {} netns {namespace}",
-                mac(addresses)
+                addresses.mac()
             ))
             .line(format!("address add {LINK_GATEWAY}/32 dev {link}"))
             .line(format!("address add {LINK_GATEWAY_V6}/64 dev {link} nodad"))
@@ -188,12 +188,6 @@ fn translation() -> String {
         .expect("writing to a string cannot fail");
     }
     rules
-}
-
-/// A locally administered hardware address that shows the host's IPv4 address.
-fn mac(addresses: Addresses) -> String {
-    let [a, b, c, d] = addresses.v4.octets();
-    format!("02:50:{a:02x}:{b:02x}:{c:02x}:{d:02x}")
 }
 
 /// The hosts that policy protects.

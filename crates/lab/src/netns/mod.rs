@@ -6,6 +6,7 @@
 
 pub mod ip;
 pub mod registry;
+pub mod stage;
 
 use std::ffi::OsStr;
 use std::fs::{self, File};

@@ -3,12 +3,15 @@
 //! One JSON file per lab under [`ROOT`] lists its namespaces and processes. `remove` works from that file and from the
 //! name prefix alone, so a lab whose process was killed is removed as completely as one that ended well, and removing
 //! twice is the same as removing once. A process is named by its id and its start time: an id that was given
-//! to somebody else since is left alone.
+//! to somebody else since is left alone. A lock on the folder makes claims and removals by several processes follow
+//! one another.
 
-use std::fs;
+use std::fs::{self, File};
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU32, Ordering};
 
+use nix::fcntl::{Flock, FlockArg};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde::{Deserialize, Serialize};
@@ -79,6 +82,7 @@ impl Record {
     /// With an owner the lab counts as dead when the owner is; without one it stays until it is removed.
     pub fn create(name: &str, owner: Option<Process>, parts: &[&str]) -> Result<Record> {
         check_name(name)?;
+        let lock = lock()?;
         if record_path(name).exists() {
             return Err(LabError::AlreadyUp { name: name.into() });
         }
@@ -92,7 +96,7 @@ impl Record {
             batch.line(format!("netns add {namespace}"));
         }
         if let Err(error) = batch.run_outside() {
-            remove(name)?;
+            remove_locked(name, &lock)?;
             return Err(error);
         }
         Ok(record)
@@ -130,6 +134,12 @@ pub fn write_whole(path: &Path, text: &str) -> Result<()> {
         .map_err(LabError::io("write", path.display().to_string()))
 }
 
+/// A name that nothing else on this machine uses: this process's id and a count.
+pub fn unique_name() -> String {
+    static COUNT: AtomicU32 = AtomicU32::new(0);
+    format!("t{}x{}", Pid::this(), COUNT.fetch_add(1, Ordering::Relaxed))
+}
+
 /// The folder of a lab's own files.
 pub fn folder(name: &str) -> PathBuf {
     Path::new(ROOT).join(name)
@@ -143,6 +153,10 @@ pub fn namespace_name(lab: &str, part: &str) -> String {
 /// Removes everything that a lab has made. Removing a lab that is not there does nothing.
 pub fn remove(name: &str) -> Result<()> {
     check_name(name)?;
+    remove_locked(name, &lock()?)
+}
+
+fn remove_locked(name: &str, _lock: &Flock<File>) -> Result<()> {
     let path = record_path(name);
     let recorded = match fs::read_to_string(&path) {
         Ok(text) => Some(
@@ -162,11 +176,19 @@ pub fn remove(name: &str) -> Result<()> {
 
 /// Removes the labs whose owner died without doing so; returns their names.
 pub fn remove_abandoned() -> Result<Vec<String>> {
+    let lock = lock()?;
     let abandoned: Vec<String> = all()?.into_iter().filter(Record::is_abandoned).map(|r| r.name).collect();
     for name in &abandoned {
-        remove(name)?;
+        remove_locked(name, &lock)?;
     }
     Ok(abandoned)
+}
+
+/// Waits until no other process is making or removing labs. The lock ends with the value or the process.
+fn lock() -> Result<Flock<File>> {
+    fs::create_dir_all(ROOT).map_err(LabError::io("create", ROOT))?;
+    let file = File::open(ROOT).map_err(LabError::io("open", ROOT))?;
+    Flock::lock(file, FlockArg::LockExclusive).map_err(|(_, errno)| LabError::sys("lock", ROOT)(errno))
 }
 
 /// The records of all labs on this machine that can be read.

@@ -15,8 +15,7 @@ use nix::sys::eventfd::{EfdFlags, EventFd};
 
 use super::service::{SERVICES, Service, Speech};
 use crate::error::{LabError, Result};
-use crate::hosts::{HOSTS, Host};
-use crate::lab::Lab;
+use crate::netns::Namespace;
 
 /// The most connections served at one time; the oldest makes room for the next.
 pub const CONNECTIONS_MAX: usize = 2048;
@@ -34,14 +33,14 @@ pub struct Servers {
 
 /// A bound socket.
 enum Door {
-    Stream(TcpListener, &'static Host, Speech),
+    Stream(TcpListener, &'static str, Speech),
     Datagram(UdpSocket),
 }
 
 /// A client that has not been fully answered.
 struct Client {
     stream: TcpStream,
-    host: &'static Host,
+    host: &'static str,
     speech: Speech,
     head: Vec<u8>,
     /// Bytes of the body that are still to come, once the head is complete.
@@ -50,12 +49,12 @@ struct Client {
 }
 
 impl Servers {
-    /// Starts every service on every host.
-    pub fn start(lab: &Lab) -> Result<Servers> {
+    /// Starts every service in each of these namespaces, under the name that its pages give.
+    pub fn start(hosts: impl IntoIterator<Item = (Namespace, &'static str)>) -> Result<Servers> {
         let mut doors = Vec::new();
-        for host in &HOSTS {
-            let bound = lab.of(host).enter(|| open_doors(host))?;
-            doors.extend(bound.map_err(LabError::io("listen on", host.name))?);
+        for (namespace, host) in hosts {
+            let bound = namespace.enter(|| open_doors(host))?;
+            doors.extend(bound.map_err(LabError::io("listen on", host))?);
         }
         let flags = EfdFlags::EFD_CLOEXEC | EfdFlags::EFD_NONBLOCK;
         let stop =
@@ -79,11 +78,11 @@ impl Drop for Servers {
     }
 }
 
-fn open_doors(host: &'static Host) -> io::Result<Vec<Door>> {
+fn open_doors(host: &'static str) -> io::Result<Vec<Door>> {
     SERVICES.iter().filter_map(|service| open_door(host, service).transpose()).collect()
 }
 
-fn open_door(host: &'static Host, service: &Service) -> io::Result<Option<Door>> {
+fn open_door(host: &'static str, service: &Service) -> io::Result<Option<Door>> {
     let address = SocketAddr::from((Ipv6Addr::UNSPECIFIED, service.port));
     Ok(match service.speech {
         Speech::Kernel => None,
@@ -155,7 +154,7 @@ fn serve(doors: &[Door], stop: &EventFd) {
 
 impl Client {
     /// Takes in a client, and greets it where the service speaks first.
-    fn welcome(mut stream: TcpStream, host: &'static Host, speech: Speech) -> Option<Client> {
+    fn welcome(mut stream: TcpStream, host: &'static str, speech: Speech) -> Option<Client> {
         stream.set_nonblocking(true).ok()?;
         if let Speech::Greets(words) = speech {
             stream.write_all(words.as_bytes()).ok()?;
@@ -200,8 +199,8 @@ impl Client {
     /// Sends the page; its end is the end of the connection.
     fn answer(&mut self) -> io::Result<()> {
         let peer = self.stream.peer_addr()?.ip().to_canonical();
-        let (name, role, received) = (self.host.name, self.host.role, self.body_len);
-        let page = format!("{name} ({role}) answers {peer}, {received} bytes received\n");
+        let (name, received) = (self.host, self.body_len);
+        let page = format!("{name} answers {peer}, {received} bytes received\n");
         let head = "HTTP/1.0 200 OK\r\nContent-Type: text/plain\r\nConnection: close";
         write!(self.stream, "{head}\r\nContent-Length: {}\r\n\r\n{page}", page.len())
     }
