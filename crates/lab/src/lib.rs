@@ -2,17 +2,21 @@
 //!
 //! [`Lab`] builds and removes the namespaces, [`probe`] sends packets between them, [`matrix`] compares what came
 //! through with what was predicted, [`tour`] tells two stories with them, and [`vm`] boots guests. The crate does not
-//! know how policy is enforced or judged: the caller brings an [`policy::Enforcer`] and a [`policy::Predictor`].
+//! know how policy is enforced or judged: the caller brings a [`policy::Enforcer`] and a [`policy::Predictor`].
 //! It must not contain policy logic, and it never touches an interface outside its own namespaces.
 
 pub mod error;
+pub mod estate;
 pub mod hosts;
+pub mod interrupt;
 pub mod lab;
 pub mod matrix;
 pub mod netns;
 pub mod policy;
 pub mod probe;
+pub mod show;
 pub mod topology;
+pub mod tour;
 pub mod vm;
 
 pub use error::{LabError, Result};

@@ -27,8 +27,8 @@ use crate::netns::Namespace;
 
 pub use service::{SERVICES, Service, Transport};
 
-/// Long enough for the kernel's own second SYN, which it sends after one second.
-pub const PATIENCE: Duration = Duration::from_millis(2500);
+/// How long silence must last: long enough for the kernel's own second SYN, which it sends after one second.
+pub const PATIENCE: Duration = Duration::from_secs(2);
 /// How often a datagram or an echo is sent again while it is unanswered.
 const RESEND: Duration = Duration::from_millis(400);
 /// Descriptors kept free for everything else that the process does.

@@ -1,0 +1,47 @@
+//! The main show: enforce the lab's estate, try everything, and put what happened beside what was predicted.
+
+use std::fmt::Write as _;
+
+use crate::error::{LabError, Result};
+use crate::lab::Lab;
+use crate::matrix::Matrix;
+use crate::policy::{Enforcer, EstateFiles, Predictor};
+use crate::probe::PATIENCE;
+
+/// Puts the estate in force, sends every probe and asks for every prediction. Servers must be running.
+pub fn enforce_and_observe(
+    lab: &Lab,
+    files: &EstateFiles,
+    enforcer: &mut dyn Enforcer,
+    predictor: &mut dyn Predictor,
+) -> Result<Matrix> {
+    enforcer.enforce(files).map_err(|source| LabError::Policy {
+        what: "the lab's estate cannot be put in force".into(),
+        source,
+    })?;
+    predictor
+        .load(files)
+        .map_err(|source| LabError::Policy { what: "the lab's estate cannot be judged".into(), source })?;
+    Matrix::observe(lab, Some(predictor), PATIENCE)
+}
+
+/// What to try by hand while a lab is up.
+pub fn hints(lab: &Lab, files: &EstateFiles) -> String {
+    let at = |host: &str| format!("sudo ip netns exec {}", lab.stage().namespace(host).name());
+    let mut text = String::from("The lab is up. Things to try in another terminal:\n");
+    for (what, how) in [
+        ("a customer opens the web site", format!("{} curl -m 3 http://198.51.100.10/", at("customer"))),
+        ("the attacker tries SSH", format!("{} nc -w 3 198.51.100.11 22", at("attacker"))),
+        ("the office does the same", format!("{} nc -w 3 198.51.100.11 22", at("office"))),
+        ("the web server asks the database", format!("{} nc -w 3 10.20.2.4 5432", at("web1"))),
+        ("a shell on the web server", format!("{} bash", at("web1"))),
+        (
+            "another policy, in force a moment after saving",
+            format!("sudo nano {}", files.parameters.display()),
+        ),
+    ] {
+        writeln!(text, "  {what}:\n      {how}").expect("writing to a string cannot fail");
+    }
+    text.push_str("Ctrl-C removes it.\n");
+    text
+}

@@ -1,0 +1,200 @@
+//! The tour and the matrix, with nftables in the machines' own namespaces playing the enforcer.
+//!
+//! It shows that the stories hold under the policy that they tell of, and that neither the tour nor the matrix says so
+//! when nothing is enforced.
+
+use std::fs;
+
+use palisade_lab::estate::Situation;
+use palisade_lab::hosts::{HOSTS, Host};
+use palisade_lab::matrix::{Matrix, all_probes};
+use palisade_lab::netns::ip::load_nft;
+use palisade_lab::netns::obstacle;
+use palisade_lab::netns::registry::unique_name;
+use palisade_lab::policy::{Direction, Enforcer, EstateFiles, Flow, Prediction, Predictor};
+use palisade_lab::probe::{Outcome, PATIENCE};
+use palisade_lab::show::{enforce_and_observe, hints};
+use palisade_lab::tour::tell;
+use palisade_lab::{Lab, Lifetime};
+
+fn lab_or_skip() -> Option<Lab> {
+    if let Some(reason) = obstacle() {
+        println!("skipped: {reason}");
+        return None;
+    }
+    Some(Lab::up(&unique_name(), Lifetime::Process).expect("the lab comes up"))
+}
+
+fn situation(files: &EstateFiles) -> Situation {
+    let text = fs::read_to_string(&files.parameters).expect("the parameters are on disk");
+    Situation::ALL.into_iter().find(|known| known.parameters() == text).expect("a known situation")
+}
+
+/// The template's rules, written again in the words of nftables.
+struct Nftables<'a> {
+    lab: &'a Lab,
+    generation: u64,
+}
+
+impl Enforcer for Nftables<'_> {
+    fn enforce(&mut self, files: &EstateFiles) -> anyhow::Result<u64> {
+        for host in HOSTS.iter().filter(|host| host.machine.is_some()) {
+            load_nft(&self.lab.of(host), &ruleset(host, situation(files)))?;
+        }
+        self.generation += 1;
+        Ok(self.generation)
+    }
+}
+
+fn ruleset(host: &Host, situation: Situation) -> String {
+    let inbound = match (host.machine.expect("a machine").subnet.name, situation) {
+        ("web", Situation::RdpOpen) => "tcp dport { 80, 443, 3389 } accept".to_owned(),
+        ("web", Situation::RdpFromOffice) => {
+            format!("{}\n{}", from_office(3389), "tcp dport { 80, 443 } accept")
+        }
+        ("web", _) => "tcp dport { 80, 443 } accept".to_owned(),
+        ("db", _) => "ip saddr 10.20.1.0/24 tcp dport { 1433, 5432 } accept
+            ip6 saddr fd00:20:0:1::/64 tcp dport { 1433, 5432 } accept"
+            .to_owned(),
+        _ => from_office(22),
+    };
+    let outbound = match situation {
+        Situation::DenyInternet => DENY,
+        Situation::DenyInternetExceptUpdates => EXCEPT_UPDATES,
+        _ => "",
+    };
+    format!(
+        "table inet played {{}}
+        delete table inet played
+        table inet played {{
+            chain inbound {{
+                type filter hook input priority 0; policy drop;
+                ct state established accept
+                meta l4proto ipv6-icmp icmpv6 type {{ nd-neighbor-solicit, nd-neighbor-advert }} accept
+                ip saddr 10.20.3.4 tcp dport 22 accept
+                ip6 saddr fd00:20:0:3::4 tcp dport 22 accept
+                {inbound}
+            }}
+            chain outbound {{
+                type filter hook output priority 0; policy accept;
+                ct state established accept
+                {outbound}
+            }}
+        }}\n"
+    )
+}
+
+fn from_office(port: u16) -> String {
+    format!("ip saddr 198.51.100.40 tcp dport {port} accept\nip6 saddr 2e00:100::40 tcp dport {port} accept")
+}
+
+const DENY: &str = "ip daddr != 10.20.0.0/16 drop\nip6 daddr 2000::/3 drop";
+const EXCEPT_UPDATES: &str = "ip daddr 13.95.26.4 tcp dport 443 accept
+    ip6 daddr 2603:1020:200::682f:a455 tcp dport 443 accept
+    ip daddr != 10.20.0.0/16 drop
+    ip6 daddr 2000::/3 drop";
+
+/// Puts nothing in force.
+struct Nobody;
+
+impl Enforcer for Nobody {
+    fn enforce(&mut self, _: &EstateFiles) -> anyhow::Result<u64> {
+        Ok(0)
+    }
+}
+
+/// Says that everything is allowed except SSH into one NIC.
+struct Optimist {
+    except: &'static str,
+}
+
+impl Predictor for Optimist {
+    fn load(&mut self, _: &EstateFiles) -> anyhow::Result<()> {
+        Ok(())
+    }
+
+    fn predict(&mut self, flow: &Flow) -> anyhow::Result<Prediction> {
+        let is_denied =
+            flow.nic == self.except && flow.direction == Direction::Inbound && flow.destination_port == 22;
+        Ok(Prediction { is_allowed: !is_denied, rule: "test/rule".into() })
+    }
+}
+
+#[test]
+fn both_stories_hold_under_the_policy_they_tell_of() {
+    let Some(lab) = lab_or_skip() else { return };
+    let _servers = lab.serve().expect("servers start");
+    let mut story = Vec::new();
+    let mut enforcer = Nftables { lab: &lab, generation: 0 };
+    let report = tell(&lab, &mut enforcer, None, &mut story).expect("the tour runs");
+    let story = String::from_utf8(story).expect("the story is text");
+    println!("{story}");
+    assert_eq!(report.failures, Vec::<String>::new());
+    assert!(report.held > 40, "{report:?}");
+    assert!(!report.is_cut_short);
+    assert_eq!(enforcer.generation, 6, "one generation per scene");
+}
+
+#[test]
+fn the_stories_do_not_hold_when_nothing_is_enforced() {
+    let Some(lab) = lab_or_skip() else { return };
+    let _servers = lab.serve().expect("servers start");
+    let report = tell(&lab, &mut Nobody, None, &mut std::io::sink()).expect("the tour runs");
+    assert!(report.failures.len() > 20, "{report:#?}");
+}
+
+#[test]
+fn the_matrix_marks_every_cell_in_which_packets_and_policy_disagree() {
+    let Some(lab) = lab_or_skip() else { return };
+    let _servers = lab.serve().expect("servers start");
+    let rules = "table inet t {
+        chain c {
+            type filter hook input priority 0
+            tcp dport { 22, 80 } drop
+        }
+    }\n";
+    load_nft(&lab.of(lab.host("web1").expect("listed")), rules).expect("nft loads");
+    let files = EstateFiles::write(&lab.stage().folder(), Situation::Default).expect("files are written");
+    let mut predictor = Optimist { except: "web1-nic" };
+    let matrix = enforce_and_observe(&lab, &files, &mut Nobody, &mut predictor).expect("probing works");
+
+    let expected = all_probes().iter().filter(|p| p.to.name == "web1" && p.service.name == "http").count();
+    let wrong: Vec<_> = matrix.mismatches().collect();
+    assert_eq!(wrong.len(), expected, "ssh is silent as predicted, http is silent against the prediction");
+    assert!(wrong.iter().all(|cell| cell.probe.service.name == "http" && cell.observed == Outcome::Silence));
+    let table = matrix.render();
+    assert!(table.contains("attacker  web1       ++    ..    ++    !!    ++"), "{table}");
+    assert!(
+        table.contains("! attacker -> web1 http over IPv6: silence, but test/rule decides otherwise"),
+        "{table}"
+    );
+    assert_eq!(matrix.to_json()["mismatches"], expected);
+    assert!(hints(&lab, &files).contains(lab.stage().namespace("web1").name()));
+}
+
+#[test]
+fn both_sides_of_a_connection_are_asked_with_private_addresses() {
+    let probe = |from: &str, to: &str| {
+        let found = all_probes().into_iter().find(|p| p.from.name == from && p.to.name == to);
+        found.expect("a pair of the lab").flows()
+    };
+    let [outbound, inbound] = &probe("web1", "db1")[..] else { panic!("two NICs are on the way") };
+    assert_eq!((outbound.nic, outbound.direction), ("web1-nic", Direction::Outbound));
+    assert_eq!((inbound.nic, inbound.direction), ("db1-nic", Direction::Inbound));
+    assert_eq!((outbound.local, outbound.remote), (inbound.remote, inbound.local));
+    let [inbound] = &probe("attacker", "web1")[..] else { panic!("one NIC is on the way") };
+    assert_eq!(inbound.local.to_string(), "10.20.1.4");
+    assert_eq!(inbound.remote.to_string(), "198.51.100.66");
+    let [outbound] = &probe("db1", "update")[..] else { panic!("one NIC is on the way") };
+    assert_eq!(outbound.local.to_string(), "10.20.2.4");
+}
+
+#[test]
+fn some_of_the_questions_can_be_asked_alone() {
+    let Some(lab) = lab_or_skip() else { return };
+    let _servers = lab.serve().expect("servers start");
+    let probes: Vec<_> = all_probes().into_iter().filter(|probe| probe.service.name == "ping").collect();
+    let matrix = Matrix::observe_probes(&lab, &probes, None, PATIENCE).expect("probing works");
+    assert_eq!(matrix.cells().len(), probes.len());
+    assert_eq!(matrix.mismatches().count(), 0, "nobody predicted anything");
+}
