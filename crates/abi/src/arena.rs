@@ -30,8 +30,8 @@ shared_structs! {
         pub version: u32,
         /// Offset of the snapshot in force; 0 before the first publish: everything drops.
         pub active: u32,
-        /// Zero.
-        pub reserved: u32,
+        /// Hash of the object file that the pinned programs come from.
+        pub program: u32,
     }
 
     /// One published policy of the whole host.

@@ -1,1 +1,35 @@
-//! Loads, attaches and publishes to the kernel program, and reads its counters
+//! Loads the kernel program, attaches it, publishes policy to it, and reads what it counted.
+//!
+//! [`Datapath`] is the one writer of a pin directory, [`Observer`] reads a datapath that another process runs, and
+//! [`Simulator`] stands in for it in tests; [`Plane`] and [`Watch`] are what they share. The crate must not know rules:
+//! a policy is a blob of `palisade_abi::policy` for each layer, checked for soundness and not for meaning. Everything
+//! that enforces is pinned, so it outlives this process; see `docs/adr/0003` for the design.
+
+mod arena;
+mod datapath;
+mod error;
+mod flows;
+mod links;
+mod object;
+mod observer;
+mod pins;
+mod plane;
+mod policy;
+mod run;
+mod simulator;
+mod sys;
+mod validate;
+
+pub use datapath::{Config, Datapath};
+pub use error::Error;
+pub use flows::FlowEntry;
+pub use object::Sizes;
+pub use observer::Observer;
+pub use plane::{Plane, Watch};
+pub use policy::{
+    Attachment, DirectionCounters, LAYERS_INBOUND, LAYERS_OUTBOUND, NicKind, NicPolicy, NicState,
+    SlotCounters, Sweep, Timeouts,
+};
+pub use run::{Outcome, TestPacket};
+pub use simulator::Simulator;
+pub use validate::{Invalid, validate};

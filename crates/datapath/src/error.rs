@@ -1,0 +1,146 @@
+//! What can go wrong between this process and the kernel, in words that say what to do.
+
+use std::{io, path::PathBuf};
+
+use palisade_abi::verdict::Layer;
+
+use crate::validate::Invalid;
+
+/// Why a datapath operation did not happen. After an error the policy that was in force still is.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// A system call failed.
+    #[error("cannot {action}")]
+    System {
+        /// What was tried, such as "pin the map arena".
+        action: String,
+        /// The kernel's answer.
+        source: io::Error,
+    },
+    /// The kernel refused the program or one of its maps.
+    #[error("the kernel refused the program (see `palisade doctor`)")]
+    Load {
+        /// libbpf's account.
+        source: libbpf_rs::Error,
+    },
+    /// The pin directory is not on a BPF file system.
+    #[error("{} is not on a BPF file system: mount one (mount -t bpf bpf /sys/fs/bpf), or choose a directory on one", .dir.display())]
+    NotBpffs {
+        /// The pin directory.
+        dir: PathBuf,
+    },
+    /// The pin directory has no name of its own.
+    #[error("{} cannot be a pin directory: name a directory inside a BPF file system", .dir.display())]
+    BadPinDir {
+        /// The pin directory.
+        dir: PathBuf,
+    },
+    /// Another process is the writer of this pin directory.
+    #[error("{} is in use by another palisade process: stop it, or choose another pin directory", .dir.display())]
+    Busy {
+        /// The pin directory.
+        dir: PathBuf,
+    },
+    /// Nothing is pinned there.
+    #[error("no datapath is loaded at {}: start the agent", .dir.display())]
+    NotLoaded {
+        /// The pin directory.
+        dir: PathBuf,
+    },
+    /// The pinned state has another layout than this program.
+    #[error(
+        "the datapath at {} has layout {found}, this program needs {expected}: use the palisade version that \
+         loaded it, or stop enforcement and remove the directory", .dir.display()
+    )]
+    Version {
+        /// The pin directory.
+        dir: PathBuf,
+        /// Layout version of what is pinned.
+        found: u32,
+        /// [`palisade_abi::ABI_VERSION`].
+        expected: u32,
+    },
+    /// The pinned state is not what this program pins.
+    #[error("the datapath at {} is damaged ({what}): stop enforcement and remove the directory", .dir.display())]
+    Damaged {
+        /// The pin directory.
+        dir: PathBuf,
+        /// What does not fit.
+        what: String,
+    },
+    /// A policy blob contradicts itself.
+    #[error("the {layer} policy of the NIC in slot {slot} cannot be published")]
+    Blob {
+        /// Slot of the NIC.
+        slot: u32,
+        /// The layer that the blob was for.
+        layer: Layer,
+        /// What is wrong with it.
+        source: Invalid,
+    },
+    /// The arena has no room for the new policy beside the one in force.
+    #[error(
+        "the policy needs {needed} more bytes and the arena has {free} free: fewer or smaller rule lists fit"
+    )]
+    ArenaFull {
+        /// Bytes of the piece that did not fit.
+        needed: usize,
+        /// Free bytes, in one or several pieces.
+        free: usize,
+    },
+    /// More NICs than one host may have.
+    #[error("the policy has {got} NICs, one host may have {max}")]
+    TooManyNics {
+        /// NICs in the policy.
+        got: usize,
+        /// [`palisade_abi::arena::NICS_MAX`].
+        max: usize,
+    },
+    /// Two NICs of the policy share an interface or a slot, or the value cannot be one.
+    #[error("NIC {field} {value} is used twice or is out of range (1 to {max})")]
+    BadNic {
+        /// "interface" or "slot".
+        field: &'static str,
+        /// The offending value.
+        value: u32,
+        /// The largest value allowed.
+        max: u32,
+    },
+    /// Interface numbers that leave no place in the table.
+    #[error("the interface numbers of the policy collide in a table of {entries} entries")]
+    Crowded {
+        /// Size of the largest table that was tried.
+        entries: usize,
+    },
+    /// A test run did not count exactly one reason.
+    #[error("the test packet on interface {ifindex} counted no single reason: is other traffic on its slot?")]
+    Ambiguous {
+        /// Interface of the test packet.
+        ifindex: u32,
+    },
+}
+
+/// Attaches what was tried to an operating system error.
+pub(crate) trait Context<T> {
+    /// `action` completes the sentence "cannot ...".
+    fn context(self, action: impl FnOnce() -> String) -> Result<T, Error>;
+}
+
+impl<T> Context<T> for io::Result<T> {
+    fn context(self, action: impl FnOnce() -> String) -> Result<T, Error> {
+        self.map_err(|source| Error::System { action: action(), source })
+    }
+}
+
+impl<T> Context<T> for nix::Result<T> {
+    fn context(self, action: impl FnOnce() -> String) -> Result<T, Error> {
+        self.map_err(|errno| Error::System { action: action(), source: errno.into() })
+    }
+}
+
+impl<T> Context<T> for libbpf_rs::Result<T> {
+    fn context(self, action: impl FnOnce() -> String) -> Result<T, Error> {
+        self.map_err(|error| Error::System { action: action(), source: io::Error::other(error) })
+    }
+}

@@ -1,0 +1,105 @@
+//! A datapath that is only memory: for tests of what stands above.
+//!
+//! It checks what the kernel's would check, keeps what it is given, and judges no packet.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::{
+    error::Error,
+    plane::{Plane, Watch},
+    policy::{Attachment, NicKind, NicPolicy, NicState, SlotCounters, Sweep},
+    validate::validate,
+};
+
+/// The datapath of a host that does not exist.
+#[derive(Debug, Default)]
+pub struct Simulator {
+    generation: u64,
+    nics: Vec<(NicPolicy, u64)>,
+    attached: BTreeMap<u32, NicKind>,
+    missing: BTreeSet<u32>,
+}
+
+impl Simulator {
+    /// Nothing published, nothing attached.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// The policy in force.
+    pub fn policy(&self) -> impl Iterator<Item = &NicPolicy> {
+        self.nics.iter().map(|(nic, _)| nic)
+    }
+
+    /// Lets an interface vanish, as when its VM stops; attaching to it fails from now on.
+    pub fn remove_interface(&mut self, ifindex: u32) {
+        self.attached.remove(&ifindex);
+        self.missing.insert(ifindex);
+    }
+}
+
+impl Watch for Simulator {
+    fn generation(&self) -> u64 {
+        self.generation
+    }
+
+    fn nics(&self) -> Vec<NicState> {
+        let state = |(nic, generation): &(NicPolicy, u64)| NicState {
+            ifindex: nic.ifindex,
+            slot: nic.slot,
+            kind: nic.kind,
+            generation: *generation,
+        };
+        self.nics.iter().map(state).collect()
+    }
+
+    fn attached(&self) -> Result<Vec<Attachment>, Error> {
+        Ok(self
+            .attached
+            .iter()
+            .map(|(ifindex, kind)| Attachment { ifindex: *ifindex, kind: *kind })
+            .collect())
+    }
+
+    fn counters(&self, _slot: u32) -> Result<SlotCounters, Error> {
+        Ok(SlotCounters::default())
+    }
+}
+
+impl Plane for Simulator {
+    fn publish(&mut self, nics: &[NicPolicy]) -> Result<u64, Error> {
+        crate::policy::check(nics, u32::MAX)?;
+        for nic in nics {
+            for (layer, blob) in nic.blobs() {
+                validate(blob).map_err(|source| Error::Blob { slot: nic.slot, layer, source })?;
+            }
+        }
+        self.generation += 1;
+        let old = std::mem::take(&mut self.nics);
+        for nic in nics {
+            let same = old.iter().find(|(old, _)| {
+                old.slot == nic.slot && old.inbound == nic.inbound && old.outbound == nic.outbound
+            });
+            self.nics.push((nic.clone(), same.map_or(self.generation, |(_, generation)| *generation)));
+        }
+        Ok(self.generation)
+    }
+
+    fn attach(&mut self, ifindex: u32, kind: NicKind) -> Result<(), Error> {
+        if self.missing.contains(&ifindex) {
+            let source = std::io::Error::from_raw_os_error(libc::ENODEV);
+            return Err(Error::System { action: format!("attach to interface {ifindex}"), source });
+        }
+        self.attached.insert(ifindex, kind);
+        Ok(())
+    }
+
+    fn detach(&mut self, ifindex: u32) -> Result<(), Error> {
+        self.attached.remove(&ifindex);
+        Ok(())
+    }
+
+    fn sweep(&mut self) -> Result<Sweep, Error> {
+        Ok(Sweep::default())
+    }
+}
