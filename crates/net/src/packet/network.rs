@@ -110,9 +110,6 @@ fn extension_headers(next: u8, packet: &[u8]) -> Result<Chain, ParseError> {
     | next_header::DESTINATION_OPTIONS) = chain.protocol.0
     {
         let short = ParseError::Malformed("an IPv6 extension header is cut off");
-        if walked == EXTENSION_HEADERS_MAX {
-            return Err(ParseError::Malformed("too many IPv6 extension headers"));
-        }
         walked += 1;
         let header = packet.get(chain.end..).and_then(|rest| rest.first_chunk::<8>()).ok_or(short)?;
         chain.protocol = Protocol(header[0]);
@@ -135,6 +132,10 @@ fn extension_headers(next: u8, packet: &[u8]) -> Result<Chain, ParseError> {
         }
         if chain.end > packet.len() {
             return Err(short);
+        }
+        // Checked last, as in the kernel: a later fragment is one, however long the chain before it is.
+        if walked > EXTENSION_HEADERS_MAX {
+            return Err(ParseError::Malformed("too many IPv6 extension headers"));
         }
     }
     Ok(chain)

@@ -242,6 +242,8 @@ fn eight_extension_headers_are_walked() {
     assert_eq!(transport_of(&seven.build().unwrap()), DNS);
     let eight = Packet { fragment: Some((0, true)), ..chain(EXTENSION_HEADERS_MAX) };
     malformed(&eight.build().unwrap(), "too many");
+    let later = Packet { fragment: Some((2, true)), ..eight };
+    assert_eq!(parse(&later.build().unwrap()), Err(ParseError::Fragment));
 }
 
 #[test]
