@@ -54,7 +54,7 @@ impl Process {
     /// The process that has this id now.
     pub fn running(id: i32) -> Option<Self> {
         let stat = fs::read_to_string(format!("/proc/{id}/stat")).ok()?;
-        Some(Process { id, started: start_time(&stat)? })
+        Some(Process { id, started: start_of_living(&stat)? })
     }
 
     /// Whether it still runs.
@@ -62,18 +62,21 @@ impl Process {
         Process::running(self.id) == Some(self)
     }
 
-    /// Kills it, if it is still the same process.
-    fn kill(self) {
+    /// Signals it, if it is still the same process.
+    fn signal(self, signal: Signal) {
         if self.is_alive() {
-            // It may end between the two lines; then there is nothing to kill.
-            let _ = kill(Pid::from_raw(self.id), Signal::SIGKILL);
+            // It may end between the two lines; then there is nothing to signal.
+            let _ = kill(Pid::from_raw(self.id), signal);
         }
     }
 }
 
 /// Field 22 of `/proc/PID/stat`, counted after the program name, which may contain anything but ends at the last `)`.
-fn start_time(stat: &str) -> Option<u64> {
-    stat.rsplit_once(')')?.1.split_whitespace().nth(19)?.parse().ok()
+/// Nothing for a process that has ended and only waits to be collected.
+fn start_of_living(stat: &str) -> Option<u64> {
+    let mut fields = stat.rsplit_once(')')?.1.split_whitespace();
+    let state = fields.next()?;
+    if matches!(state, "Z" | "X") { None } else { fields.nth(18)?.parse().ok() }
 }
 
 impl Record {
@@ -114,6 +117,15 @@ impl Record {
         &self.name
     }
 
+    /// Removes what this record stands for, unless its name has been given to another lab since.
+    pub(super) fn remove(&self) -> Result<()> {
+        let lock = lock()?;
+        match read(&self.name)? {
+            Some(current) if current.owner != self.owner => Ok(()),
+            _ => remove_locked(&self.name, &lock),
+        }
+    }
+
     /// Whether nobody will come back to this lab.
     fn is_abandoned(&self) -> bool {
         self.owner.is_some_and(|owner| !owner.is_alive())
@@ -150,28 +162,36 @@ pub fn namespace_name(lab: &str, part: &str) -> String {
     format!("{PREFIX}-{lab}-{part}")
 }
 
-/// Removes everything that a lab has made. Removing a lab that is not there does nothing.
+/// Removes everything that a lab has made, and asks the process that runs it to stop. Removing a lab that is not there
+/// does nothing.
 pub fn remove(name: &str) -> Result<()> {
     check_name(name)?;
     remove_locked(name, &lock()?)
 }
 
 fn remove_locked(name: &str, _lock: &Flock<File>) -> Result<()> {
-    let path = record_path(name);
-    let recorded = match fs::read_to_string(&path) {
-        Ok(text) => Some(
-            serde_json::from_str::<Record>(&text)
-                .map_err(|source| LabError::BadRecord { path: path.display().to_string(), source })?,
-        ),
-        Err(error) if error.kind() == ErrorKind::NotFound => None,
-        Err(error) => return Err(LabError::io("read", path.display().to_string())(error)),
-    };
-    for process in recorded.iter().flat_map(|record| &record.processes) {
-        process.kill();
+    let record = read(name)?;
+    let me = Process::current()?;
+    for owner in record.iter().filter_map(|record| record.owner).filter(|owner| *owner != me) {
+        owner.signal(Signal::SIGTERM);
+    }
+    for process in record.iter().flat_map(|record| &record.processes) {
+        process.signal(Signal::SIGKILL);
     }
     remove_namespaces(&existing_namespaces(name)?)?;
     remove_if_there(fs::remove_dir_all(folder(name)), name)?;
-    remove_if_there(fs::remove_file(&path), name)
+    remove_if_there(fs::remove_file(record_path(name)), name)
+}
+
+fn read(name: &str) -> Result<Option<Record>> {
+    let path = record_path(name);
+    match fs::read_to_string(&path) {
+        Ok(text) => serde_json::from_str(&text)
+            .map(Some)
+            .map_err(|source| LabError::BadRecord { path: path.display().to_string(), source }),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(LabError::io("read", path.display().to_string())(error)),
+    }
 }
 
 /// Removes the labs whose owner died without doing so; returns their names.
@@ -273,8 +293,9 @@ mod tests {
     #[test]
     fn a_start_time_is_found_behind_any_program_name() {
         let fields = (4..=52).map(|n| n.to_string()).collect::<Vec<_>>().join(" ");
-        assert_eq!(start_time(&format!("7 (a) b) S {fields}")), Some(22));
-        assert_eq!(start_time("7 (a) S 1"), None);
+        assert_eq!(start_of_living(&format!("7 (a) b) S {fields}")), Some(22));
+        assert_eq!(start_of_living(&format!("7 (a) b) Z {fields}")), None);
+        assert_eq!(start_of_living("7 (a) S 1"), None);
     }
 
     #[test]

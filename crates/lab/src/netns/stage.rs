@@ -1,6 +1,7 @@
 //! A set of namespaces as a value: made together, removed together, removed when dropped.
 
 use std::ffi::OsStr;
+use std::os::unix::process::CommandExt as _;
 use std::path::PathBuf;
 use std::process::Command;
 
@@ -63,8 +64,12 @@ impl Stage {
     }
 
     /// A command that runs in one part and dies with the thread that spawns it.
+    ///
+    /// It is a process group of its own: Ctrl-C reaches whoever owns the stage, and nobody else.
     pub fn command(&self, part: &str, program: impl AsRef<OsStr>) -> Result<Command> {
-        self.namespace(part).command(program)
+        let mut command = self.namespace(part).command(program)?;
+        command.process_group(0);
+        Ok(command)
     }
 
     /// Notes a process so that removing the stage ends it, even from another process.
@@ -75,14 +80,14 @@ impl Stage {
     /// Removes everything and says whether that worked.
     pub fn down(mut self) -> Result<()> {
         self.lifetime = Lifetime::UntilRemoved;
-        registry::remove(self.name())
+        self.record.remove()
     }
 }
 
 impl Drop for Stage {
     fn drop(&mut self) {
         if self.lifetime == Lifetime::Process
-            && let Err(error) = registry::remove(self.name())
+            && let Err(error) = self.record.remove()
         {
             eprintln!("{:?} is not fully removed: {error}", self.name());
         }

@@ -1,8 +1,9 @@
 //! The lab without any policy, and the end of labs: everything reaches everything, and nothing is left behind.
 
 use std::net::SocketAddr;
+use std::os::unix::process::ExitStatusExt as _;
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -14,14 +15,7 @@ use palisade_lab::netns::registry::{self, unique_name};
 use palisade_lab::probe::{Knock, Outcome, PATIENCE, Transport, http, knock_all};
 use palisade_lab::{Lab, LabError, Lifetime};
 
-/// A fresh lab, or nothing on a machine that cannot have one; the reason is printed.
-fn lab_or_skip() -> Option<Lab> {
-    if let Some(reason) = obstacle() {
-        println!("skipped: {reason}");
-        return None;
-    }
-    Some(Lab::up(&unique_name(), Lifetime::Process).expect("the lab comes up"))
-}
+use crate::lab_or_skip;
 
 fn namespaces_of(lab: &str) -> Vec<String> {
     let prefix = registry::namespace_name(lab, "");
@@ -113,7 +107,7 @@ fn a_name_is_taken_once_and_free_again_after_down() {
     Lab::remove(&name).expect("removing what is not there does nothing");
 }
 
-/// Plays the process that is killed while it owns a lab; the test below starts it.
+/// Plays the process that ends while it owns a lab; the tests below start it.
 #[test]
 fn helper_that_is_killed_with_its_lab() {
     let Ok(name) = std::env::var("PALISADE_LAB_VICTIM") else { return };
@@ -131,17 +125,7 @@ fn a_lab_whose_process_was_killed_is_removed_by_the_next() {
         println!("skipped: {reason}");
         return;
     }
-    let name = unique_name();
-    let program = std::env::current_exe().expect("this test is a program");
-    let mut victim = Command::new(program)
-        .args(["--exact", "helper_that_is_killed_with_its_lab"])
-        .env("PALISADE_LAB_VICTIM", &name)
-        .stdout(Stdio::null())
-        .spawn()
-        .expect("the victim starts");
-    let ready = registry::folder(&name).join("ready");
-    wait_for("the victim's lab", || ready.exists());
-    let sleeper = std::fs::read_to_string(&ready).expect("the victim wrote it");
+    let (name, mut victim, sleeper) = start_victim();
     victim.kill().expect("the victim is ours");
     victim.wait().expect("the victim is ours");
     assert!(!namespaces_of(&name).is_empty(), "a killed process removes nothing");
@@ -149,6 +133,36 @@ fn a_lab_whose_process_was_killed_is_removed_by_the_next() {
     registry::remove_abandoned().expect("removing works");
     assert_eq!(namespaces_of(&name), Vec::<String>::new());
     wait_for("the end of the adopted process", || !is_running(&sleeper));
+}
+
+#[test]
+fn removing_a_lab_by_name_stops_the_process_that_runs_it() {
+    if let Some(reason) = obstacle() {
+        println!("skipped: {reason}");
+        return;
+    }
+    let (name, mut victim, sleeper) = start_victim();
+    Lab::remove(&name).expect("removing works");
+    assert_eq!(namespaces_of(&name), Vec::<String>::new());
+    let status = victim.wait().expect("the victim is ours");
+    assert_eq!(status.signal(), Some(15), "{status}");
+    wait_for("the end of the adopted process", || !is_running(&sleeper));
+}
+
+/// Another process with a lab; answers with the lab's name, and the number of a process that the lab adopted.
+fn start_victim() -> (String, Child, String) {
+    let name = unique_name();
+    let program = std::env::current_exe().expect("this test is a program");
+    let victim = Command::new(program)
+        .args(["--exact", "lab::helper_that_is_killed_with_its_lab"])
+        .env("PALISADE_LAB_VICTIM", &name)
+        .stdout(Stdio::null())
+        .spawn()
+        .expect("the victim starts");
+    let ready = registry::folder(&name).join("ready");
+    let number = || std::fs::read_to_string(&ready).unwrap_or_default();
+    wait_for("the victim's lab", || !number().is_empty());
+    (name, victim, number())
 }
 
 fn is_running(process: &str) -> bool {

@@ -5,25 +5,17 @@
 
 use std::fs;
 
+use palisade_lab::Lab;
 use palisade_lab::estate::Situation;
 use palisade_lab::hosts::{HOSTS, Host};
 use palisade_lab::matrix::{Matrix, all_probes};
 use palisade_lab::netns::ip::load_nft;
-use palisade_lab::netns::obstacle;
-use palisade_lab::netns::registry::unique_name;
 use palisade_lab::policy::{Direction, Enforcer, EstateFiles, Flow, Prediction, Predictor};
 use palisade_lab::probe::{Outcome, PATIENCE};
 use palisade_lab::show::{enforce_and_observe, hints};
 use palisade_lab::tour::tell;
-use palisade_lab::{Lab, Lifetime};
 
-fn lab_or_skip() -> Option<Lab> {
-    if let Some(reason) = obstacle() {
-        println!("skipped: {reason}");
-        return None;
-    }
-    Some(Lab::up(&unique_name(), Lifetime::Process).expect("the lab comes up"))
-}
+use crate::lab_or_skip;
 
 fn situation(files: &EstateFiles) -> Situation {
     let text = fs::read_to_string(&files.parameters).expect("the parameters are on disk");
