@@ -1,0 +1,225 @@
+//! Typed fields of an object: the one place that decides what a string, a number, a list or a reference may look like.
+//!
+//! Every function takes an item and a property's name, gives the field of the model, and reports a wrong type with its
+//! place. A field of a wrong type becomes unknown, never absent, so that nothing is concluded from its absence. What a
+//! value means is not decided here.
+
+use std::collections::HashMap;
+
+use palisade_model::spec::{At, EstateSpec, Given, Reference, Text, TextList, Unknown};
+use palisade_model::{Place, ResourceId};
+
+use super::index::Index;
+use super::item::{Item, Look};
+use super::problem::{Code, Problems};
+
+/// The most elements of one list.
+pub(super) const LIST_ITEMS_MAX: usize = 100_000;
+
+/// What reading has led to so far.
+#[derive(Debug, Default)]
+pub(super) struct Reader {
+    pub(super) spec: EstateSpec,
+    pub(super) problems: Problems,
+    /// Ids with holes, and why they have them.
+    pub(super) symbols: HashMap<ResourceId, String>,
+    /// Where resources and children stand in the spec.
+    pub(super) index: Index,
+}
+
+impl Reader {
+    /// Reports a value of the wrong type and gives the reason why it is unknown.
+    pub(super) fn wrong_type(&mut self, item: Item<'_>, key: &str, expected: &str) -> String {
+        let found = item.look().describe();
+        let message = format!(
+            "The request content was invalid and could not be deserialized: property \"{key}\" is {found}, \
+             expected {expected}."
+        );
+        self.problems.error(Code::InvalidRequestContent, item.place(), message);
+        format!("property \"{key}\" is {found}, not {expected}")
+    }
+
+    /// Notes that something is not known.
+    pub(super) fn unknown(&mut self, what: impl Into<String>, reason: impl Into<String>, place: Place) {
+        self.spec.unknowns.push(Unknown { what: what.into(), reason: reason.into(), place });
+    }
+
+    /// A text; numbers are taken as they are written, as Azure does.
+    pub(super) fn text(&mut self, item: Item<'_>, key: &str) -> Option<Text> {
+        item.property(key).map(|value| self.as_text(value, key))
+    }
+
+    /// The text that `item` is.
+    pub(super) fn as_text(&mut self, item: Item<'_>, key: &str) -> Text {
+        let value = match item.look() {
+            Look::Text(text) | Look::Number(text) => Given::Known(text),
+            Look::Symbol(_, reason) | Look::Unknown(reason) => Given::Unknown(reason),
+            _ => Given::Unknown(self.wrong_type(item, key, "a string")),
+        };
+        At { value, place: item.place() }
+    }
+
+    /// A list of texts.
+    pub(super) fn texts(&mut self, item: Item<'_>, key: &str) -> Option<TextList> {
+        self.list(item, key, |reader, element| Some(reader.as_text(element, key)))
+    }
+
+    /// Either of a list and a single text, as a list; the list counts unless it is empty.
+    pub(super) fn one_or_many(&mut self, item: Item<'_>, one: &str, many: &str) -> Option<TextList> {
+        let list =
+            self.texts(item, many).filter(|list| list.value.known().is_none_or(|list| !list.is_empty()));
+        list.or_else(|| {
+            let text = self.text(item, one)?;
+            let place = text.place.clone();
+            Some(At { value: Given::Known(vec![text]), place })
+        })
+    }
+
+    /// A list of `{"id": ...}`.
+    pub(super) fn references(&mut self, item: Item<'_>, key: &str) -> Option<At<Given<Vec<Reference>>>> {
+        self.list(item, key, |reader, element| reader.as_reference(element, key))
+    }
+
+    /// The elements of a list property that is not about texts, with a problem if it is none and a note if it is
+    /// unknown. `owner` names the object it belongs to.
+    pub(super) fn objects<'a>(&mut self, item: Item<'a>, key: &str, owner: &ResourceId) -> Vec<Item<'a>> {
+        let Some(value) = item.property(key) else { return Vec::new() };
+        if let Look::Symbol(_, reason) | Look::Unknown(reason) = value.look() {
+            self.unknown(format!("{key} of {owner}"), reason, value.place());
+            return Vec::new();
+        }
+        match self.elements(value, key) {
+            Ok(elements) => elements,
+            Err(reason) => {
+                self.unknown(format!("{key} of {owner}"), reason, value.place());
+                Vec::new()
+            }
+        }
+    }
+
+    fn list<'a, T>(
+        &mut self,
+        item: Item<'a>,
+        key: &str,
+        mut element: impl FnMut(&mut Self, Item<'a>) -> Option<T>,
+    ) -> Option<At<Given<Vec<T>>>> {
+        let value = item.property(key)?;
+        let given = match value.look() {
+            Look::Symbol(_, reason) | Look::Unknown(reason) => Given::Unknown(reason),
+            _ => match self.elements(value, key) {
+                Ok(items) => Given::Known(items.into_iter().filter_map(|item| element(self, item)).collect()),
+                Err(reason) => Given::Unknown(reason),
+            },
+        };
+        Some(At { value: given, place: value.place() })
+    }
+
+    /// The elements of an array, or why there are none.
+    pub(super) fn elements<'a>(&mut self, value: Item<'a>, key: &str) -> Result<Vec<Item<'a>>, String> {
+        match value.items() {
+            Some(items) if items.len() > LIST_ITEMS_MAX => {
+                let message = format!("\"{key}\" has {} elements, more than {LIST_ITEMS_MAX}", items.len());
+                self.problems.error(Code::InvalidRequestContent, value.place(), message.clone());
+                Err(message)
+            }
+            Some(items) => Ok(items),
+            None => Err(self.wrong_type(value, key, "an array")),
+        }
+    }
+
+    /// A reference `{"id": ...}` to another resource.
+    pub(super) fn reference(&mut self, item: Item<'_>, key: &str) -> Option<Reference> {
+        let value = item.property(key)?;
+        self.as_reference(value, key)
+    }
+
+    /// The reference that `item` is. Azure writes `null` ids where nothing is meant.
+    pub(super) fn as_reference(&mut self, item: Item<'_>, key: &str) -> Option<Reference> {
+        match item.look() {
+            Look::Object => match item.get("id") {
+                Some(id) => Some(self.as_id(id, key)),
+                None if item.members().is_some_and(|members| members.iter().any(|(key, _)| *key == "id")) => {
+                    None
+                }
+                None => {
+                    let reason = self.wrong_type(item, key, "an object with an id");
+                    Some(At { value: Given::Unknown(reason), place: item.place() })
+                }
+            },
+            Look::Symbol(_, reason) | Look::Unknown(reason) => {
+                Some(At { value: Given::Unknown(reason), place: item.place() })
+            }
+            _ => {
+                let reason = self.wrong_type(item, key, "an object with an id");
+                Some(At { value: Given::Unknown(reason), place: item.place() })
+            }
+        }
+    }
+
+    /// The id that `item` is. An id with holes stays usable: it may meet a resource whose id has the same.
+    pub(super) fn as_id(&mut self, item: Item<'_>, key: &str) -> Reference {
+        let value = match item.look() {
+            Look::Text(text) => Given::Known(ResourceId::new(&text)),
+            Look::Symbol(text, reason) => {
+                let id = ResourceId::new(&text);
+                self.symbols.insert(id.clone(), reason);
+                Given::Known(id)
+            }
+            Look::Unknown(reason) => Given::Unknown(reason),
+            _ => Given::Unknown(self.wrong_type(item, key, "the id of a resource")),
+        };
+        At { value, place: item.place() }
+    }
+
+    /// A truth value; Azure also takes its text. An unknown one is noted and counts as not given.
+    pub(super) fn flag(&mut self, item: Item<'_>, key: &str, owner: &ResourceId) -> Option<bool> {
+        let value = item.property(key)?;
+        match value.look() {
+            Look::Bool(flag) => return Some(flag),
+            Look::Text(text) if text.eq_ignore_ascii_case("true") => return Some(true),
+            Look::Text(text) if text.eq_ignore_ascii_case("false") => return Some(false),
+            Look::Symbol(_, reason) | Look::Unknown(reason) => {
+                self.unknown(format!("{key} of {owner}"), reason, value.place());
+            }
+            _ => {
+                self.wrong_type(value, key, "a boolean");
+            }
+        }
+        None
+    }
+
+    /// A whole number; Azure also takes its text. An unknown one is noted and counts as not given.
+    pub(super) fn integer(&mut self, item: Item<'_>, key: &str, owner: &ResourceId) -> Option<At<i64>> {
+        let value = item.property(key)?;
+        match value.look() {
+            Look::Number(text) | Look::Text(text) if text.parse::<i64>().is_ok() => {
+                return text.parse().ok().map(|number| At { value: number, place: value.place() });
+            }
+            Look::Symbol(_, reason) | Look::Unknown(reason) => {
+                self.unknown(format!("{key} of {owner}"), reason, value.place());
+            }
+            _ => {
+                self.wrong_type(value, key, "a whole number");
+            }
+        }
+        None
+    }
+
+    /// The name of an element of a list, such as a rule inside its group.
+    pub(super) fn name(&mut self, item: Item<'_>) -> Option<Text> {
+        let name = item.get("name")?;
+        match name.symbol() {
+            // The expression comes first: it tells apart what is unknown for the same reason.
+            Some((symbol, reason)) => {
+                Some(At { value: Given::Unknown(format!("{symbol}: {reason}")), place: name.place() })
+            }
+            None => Some(self.as_text(name, "name")),
+        }
+    }
+
+    /// The name of an element that must have one to be of use; unknown if it has none.
+    pub(super) fn some_name(&mut self, item: Item<'_>) -> Text {
+        let nameless = || At { value: Given::Unknown("it has no name".to_owned()), place: item.place() };
+        self.name(item).unwrap_or_else(nameless)
+    }
+}

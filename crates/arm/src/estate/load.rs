@@ -1,0 +1,150 @@
+//! From parsed files to resources, one function for each shape of file.
+
+use std::collections::BTreeMap;
+
+use palisade_model::spec::Unknown;
+
+use super::bundle::{Bundle, Loaded, whole_file};
+use super::fields::Reader;
+use super::identity::identify;
+use super::item::{Item, Source, phrase, symbolic_id};
+use super::map::Resource;
+use super::problem::{ArmProblem, Code};
+use super::recognise::{self, Shape};
+use crate::template::{self, Condition, Deployment, DeploymentContext, Location};
+use palisade_model::Severity;
+
+/// The files that places point into, for each file of the bundle: itself, or everything its evaluation read.
+pub(super) struct Sources<'a>(Vec<Vec<Source<'a>>>);
+
+impl<'a> Sources<'a> {
+    pub(super) fn new(bundle: &'a Bundle, deployments: &BTreeMap<usize, Deployment>) -> Self {
+        let of_file = |(at, file): (usize, &'a Loaded)| match deployments.get(&at) {
+            None => vec![Source::new(&file.document)],
+            Some(deployment) => {
+                let source =
+                    |name: &String| bundle.named(name).map_or_else(|| Source::named(name), Source::new);
+                deployment.sources.iter().map(source).collect()
+            }
+        };
+        Self(bundle.files().iter().enumerate().map(of_file).collect())
+    }
+}
+
+/// The resources of all files, in the order of the files.
+pub(super) fn resources<'a>(
+    bundle: &'a Bundle,
+    deployments: &'a BTreeMap<usize, Deployment>,
+    sources: &'a Sources<'a>,
+    context: &DeploymentContext,
+    reader: &mut Reader,
+) -> Vec<Resource<'a>> {
+    let mut resources = Vec::new();
+    for (at, file) in bundle.files().iter().enumerate() {
+        let sources = sources.0[at].as_slice();
+        match file.shape {
+            Shape::Template => {
+                if let Some(deployment) = deployments.get(&at) {
+                    of_deployment(deployment, sources, reader, &mut resources);
+                }
+            }
+            Shape::Dump => of_dump(file, &sources[0], context, reader, &mut resources),
+            Shape::Parameters => {}
+            Shape::Other(what) => {
+                let message = format!("the file is skipped: it is {what}");
+                reader.problems.warning(Code::PalSkippedFile, whole_file(&file.document.name), message);
+            }
+            Shape::Terraform | Shape::Unknown => {
+                let message = "the file is skipped: it is neither a template, nor resources as az, the REST API or \
+                               Resource Graph print them, nor a Terraform plan";
+                reader.problems.warning(Code::PalUnrecognisedInput, whole_file(&file.document.name), message);
+            }
+        }
+    }
+    resources
+}
+
+fn of_dump<'a>(
+    file: &'a Loaded,
+    source: &'a Source<'a>,
+    context: &DeploymentContext,
+    reader: &mut Reader,
+    out: &mut Vec<Resource<'a>>,
+) {
+    let name = file.document.name.as_str();
+    let stem = name.rsplit('/').next().and_then(|file| file.split('.').next()).unwrap_or(name);
+    let (nodes, more) = recognise::resources(&file.document.root);
+    if more {
+        let message =
+            "the list goes on in a further page, which is not in the input (follow its link, or use az)";
+        reader.problems.error(Code::PalIncompleteList, whole_file(name), message);
+    }
+    for duplicate in &file.document.duplicates {
+        let message = format!("the key \"{}\" stands twice in one object; the first counts", duplicate.key);
+        let place = palisade_model::Place { line: duplicate.second.line, ..whole_file(name) };
+        reader.problems.error(Code::InvalidRequestContent, place, message);
+    }
+    for node in nodes {
+        let item = Item::json(node, source);
+        match identify(node, item, stem, context) {
+            Ok((kind, id)) => out.push(Resource { kind, id, item, uncertain: None, repeated: false }),
+            Err(message) => reader.problems.error(Code::PalUnrecognisedInput, item.place(), message),
+        }
+    }
+}
+
+fn of_deployment<'a>(
+    deployment: &'a Deployment,
+    sources: &'a [Source<'a>],
+    reader: &mut Reader,
+    out: &mut Vec<Resource<'a>>,
+) {
+    for problem in &deployment.problems {
+        reader.problems.push(of_template(problem));
+    }
+    for link in &deployment.unresolved_links {
+        let reason = "the linked template is not in the input, so what it deploys is not known";
+        reader.spec.unknowns.push(Unknown {
+            what: format!("deployment {}", link.deployment),
+            reason: reason.to_owned(),
+            place: place(link.at, sources),
+        });
+    }
+    for resource in &deployment.resources {
+        let (id, holes) = symbolic_id(&resource.id);
+        if let Some(reason) = holes {
+            reader.symbols.insert(id.clone(), reason);
+        }
+        let condition = match &resource.condition {
+            Condition::Yes => None,
+            Condition::Unknown(unknown) => Some(phrase(unknown.reasons())),
+        };
+        let repeat = resource.repeat.as_ref().map(|unknown| phrase(unknown.reasons()));
+        out.push(Resource {
+            kind: resource.kind.to_ascii_lowercase(),
+            id,
+            item: Item::value(&resource.body, sources),
+            repeated: repeat.is_some(),
+            uncertain: condition.or(repeat),
+        });
+    }
+}
+
+fn place(at: Location, sources: &[Source<'_>]) -> palisade_model::Place {
+    sources.get(at.source.0 as usize).map(|source| source.place(at.line, at.offset)).unwrap_or_default()
+}
+
+/// A problem of an evaluation. One with an output is a warning: resources are not affected.
+fn of_template(problem: &template::Problem) -> ArmProblem {
+    let harmless = problem.code == template::Code::DeploymentOutputEvaluationFailed;
+    ArmProblem {
+        code: Code::Template(problem.code),
+        severity: if harmless { Severity::Warning } else { Severity::Error },
+        message: problem.message.clone(),
+        place: palisade_model::Place {
+            file: problem.source.as_str().into(),
+            line: problem.at.line,
+            pointer: problem.pointer.clone(),
+        },
+    }
+}

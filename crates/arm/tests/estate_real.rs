@@ -1,0 +1,128 @@
+//! Real inputs, none of them ours: every file loads, and the counts say how much of it is known without a deployment.
+//!
+//! The files lie beside the repository and are not part of it; where they are absent these tests say so and pass.
+
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use palisade_arm::estate::{Document, Options, ReadResult, read};
+use palisade_arm::service_tags;
+use palisade_model::Severity;
+
+/// A folder of the real data, if it is there.
+fn data(folder: &str) -> Option<PathBuf> {
+    let beside = concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared/data");
+    let root = std::env::var_os("PALISADE_REAL_DATA").map_or_else(|| PathBuf::from(beside), PathBuf::from);
+    let path = root.join(folder);
+    if path.is_dir() {
+        return Some(path);
+    }
+    println!("skipped: {} is absent (set PALISADE_REAL_DATA)", path.display());
+    None
+}
+
+/// Every JSON file below a folder, with names relative to `base`, in the order of names.
+fn documents(folder: &Path, base: &Path) -> Vec<Document> {
+    let mut paths = Vec::new();
+    let mut folders = vec![folder.to_owned()];
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(&folder).expect("the folder can be listed") {
+            let path = entry.expect("the entry can be read").path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|extension| extension == "json") {
+                paths.push(path);
+            }
+        }
+    }
+    paths.sort();
+    let document = |path: &PathBuf| {
+        let name = path.strip_prefix(base).expect("below the base").to_string_lossy().into_owned();
+        Document::new(name, std::fs::read_to_string(path).expect("the file is text"))
+    };
+    paths.iter().map(document).collect()
+}
+
+#[derive(Default)]
+struct Totals {
+    files: usize,
+    templates: usize,
+    resources: usize,
+    nsgs: usize,
+    open: usize,
+    rules: usize,
+    resolved: usize,
+    errors: usize,
+}
+
+impl Totals {
+    fn add(&mut self, result: &ReadResult) {
+        let summary = &result.summary;
+        self.files += summary.files;
+        self.templates += summary.templates;
+        self.resources += summary.resources;
+        self.nsgs += summary.nsgs;
+        self.open += summary.open_nsgs.len();
+        self.rules += summary.rules;
+        self.resolved += summary.rules_resolved;
+        for rule in &summary.unresolved {
+            println!("{}: rule {:?} of {}: {}", rule.place, rule.rule, rule.nsg.name(), rule.reasons.join("; "));
+        }
+        for (nsg, reason) in &summary.open_nsgs {
+            println!("further rules of {}: {reason}", nsg.name());
+        }
+        for problem in &result.problems {
+            println!("{:?} {problem}", problem.severity);
+            self.errors += usize::from(problem.severity == Severity::Error);
+        }
+    }
+
+    fn print(&self, what: &str) {
+        println!(
+            "{what}: {} files, {} templates, {} resources, {} NSGs ({} with further rules), {} rules, {} fully resolved, \
+             {} errors",
+            self.files, self.templates, self.resources, self.nsgs, self.open, self.rules, self.resolved, self.errors
+        );
+    }
+}
+
+#[test]
+fn quickstart_templates_load() {
+    let Some(root) = data("arm-quickstart") else { return };
+    let mut folders: Vec<PathBuf> =
+        std::fs::read_dir(&root).expect("lists").map(|entry| entry.expect("reads").path()).collect();
+    folders.sort();
+    let mut totals = Totals::default();
+    for folder in &folders {
+        totals.add(&read(&documents(folder, &root), &Options::default()));
+    }
+    totals.print("arm-quickstart");
+    assert!(totals.templates >= folders.len(), "each folder has a template");
+    assert!(totals.rules > 300 && totals.resolved * 100 >= totals.rules * 80, "most rules are resolved");
+}
+
+#[test]
+fn linter_samples_load() {
+    let Some(root) = data("arm-lint") else { return };
+    let mut totals = Totals::default();
+    for document in documents(&root, &root) {
+        let result = read(&[document], &Options::default());
+        assert!(result.summary.nsgs > 0, "each sample has a group");
+        totals.add(&result);
+    }
+    totals.print("arm-lint");
+}
+
+#[test]
+fn service_tag_files_load_quickly() {
+    let Some(root) = data("service-tags") else { return };
+    for document in documents(&root, &root) {
+        let start = Instant::now();
+        let file = service_tags::read(&document.file.text).expect("the file reads");
+        let took = start.elapsed();
+        let prefixes: usize = file.tags.iter().map(|tag| tag.prefixes.len()).sum();
+        println!("{}: {} tags, {prefixes} prefixes in {took:?}", document.file.name, file.tags.len());
+        assert!(file.tags.len() > 3_000 && prefixes > 90_000);
+        assert!(took < Duration::from_secs(5), "{took:?}");
+    }
+}
