@@ -1,7 +1,7 @@
 //! Ctrl-C, as something to wait for instead of something that happens.
 //!
-//! A lab that is killed halfway leaves namespaces behind, so the program that runs one takes the signals that mean "stop"
-//! off their usual path and looks for them where it can clean up.
+//! A lab that is killed halfway leaves namespaces behind, so the program that runs one takes the signals that mean
+//! "stop" off their usual path and looks for them where it can clean up.
 
 use std::cell::Cell;
 use std::os::fd::AsFd as _;

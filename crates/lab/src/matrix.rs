@@ -1,7 +1,7 @@
 //! Every pair of hosts, every service, both families: what was observed beside what was predicted.
 //!
-//! Pairs of two outsiders are left out, since no policy stands between them. A connection between two machines is judged
-//! twice, when it leaves the sender's NIC and when it reaches the receiver's, and passes if both allow it.
+//! Pairs of two outsiders are left out, since no policy stands between them. A connection between two machines is
+//! judged twice, when it leaves the sender's NIC and when it reaches the receiver's, and passes if both allow it.
 
 use std::fmt::{self, Write as _};
 use std::net::SocketAddr;
@@ -88,7 +88,7 @@ impl Probe {
             transport: service.transport,
             local: local.addresses.of(family),
             remote: remote.addresses.of(family),
-            destination_port: service.port,
+            destination_port: service.policy_port(family),
             source_port: EPHEMERAL_PORT,
         };
         let outbound = from.machine.map(|machine| flow(machine, Direction::Outbound, from, to));

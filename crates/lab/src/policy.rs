@@ -55,7 +55,7 @@ pub struct Flow {
     pub local: IpAddr,
     /// The other side's address.
     pub remote: IpAddr,
-    /// The port that is knocked at, on whichever side the destination is; without a meaning for ICMP.
+    /// The port that is knocked at, on whichever side the destination is; for ICMP the type of an echo request.
     pub destination_port: u16,
     /// The port of the sender, on the other side; any value of the ephemeral range stands for all of them.
     pub source_port: u16,

@@ -2,6 +2,8 @@
 //!
 //! All hosts listen on all of these, so a closed door is always closed by policy and never by a missing server.
 
+use crate::hosts::Family;
+
 /// How a service is spoken to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Transport {
@@ -33,7 +35,7 @@ pub struct Service {
     pub name: &'static str,
     /// How it is spoken to.
     pub transport: Transport,
-    /// Its port; for ICMP the type of an echo request over IPv4, for which policy is asked.
+    /// Its port; ICMP has none.
     pub port: u16,
     pub(super) speech: Speech,
 }
@@ -54,6 +56,17 @@ pub const SERVICES: [Service; 9] = [
     tcp("pgsql", 5432, Speech::Greets("pgsql look-alike\r\n")),
     tcp("c2", 8443, Speech::Http),
 ];
+
+impl Service {
+    /// What policy compares with its destination ports: for ICMP that is the type, here that of an echo request.
+    pub fn policy_port(&self, family: Family) -> u16 {
+        match (self.transport, family) {
+            (Transport::Icmp, Family::V4) => 8,
+            (Transport::Icmp, Family::V6) => 128,
+            (Transport::Tcp | Transport::Udp, _) => self.port,
+        }
+    }
+}
 
 /// The service of this name.
 pub fn service(name: &str) -> Option<&'static Service> {

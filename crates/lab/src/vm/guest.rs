@@ -1,7 +1,7 @@
 //! One guest: a QEMU process, and a conversation with the script inside.
 //!
-//! The guest's console goes to a file, which errors quote; commands and answers travel over a second serial port that is
-//! QEMU's own input and output. Invariant: the process does not outlive the value, nor the thread that started it.
+//! The guest's console goes to a file, which errors quote; commands and answers travel over a second serial port that
+//! is QEMU's own input and output. Invariant: the process does not outlive the value, nor the thread that started it.
 
 use std::fs;
 use std::io::{BufRead as _, BufReader, Write as _};

@@ -1,8 +1,8 @@
 //! The guest's whole world: busybox, a few modules and a script, in one archive.
 //!
 //! The archive is in the `newc` format of cpio, which the kernel unpacks
-//! (Documentation/driver-api/early-userspace/buffer-format.rst): every entry is a header of 6 magic and 13 times 8 hexadecimal
-//! characters, the name with its final zero, and the data, the latter two padded to four bytes.
+//! (Documentation/driver-api/early-userspace/buffer-format.rst): every entry is a header of 6 magic and 13 times 8
+//! hexadecimal characters, the name with its final zero, and the data, the latter two padded to four bytes.
 
 use std::fs;
 use std::path::{Path, PathBuf};
