@@ -1,1 +1,4 @@
-//! The reconcile loop of one host: makes the kernel agree with the estate
+//! The reconcile loop of one host: makes the kernel agree with the estate.
+
+pub mod interfaces;
+pub mod load;

@@ -1,0 +1,164 @@
+//! From files on disk to a checked estate: what the agent enforces and what every offline command asks.
+//!
+//! The only place that reads an estate's files. It decides nothing about their meaning: `palisade_arm` reads them,
+//! `palisade_model` checks them. Invariant: an estate comes out only if no file, template, parameter, tag or rule is in
+//! error; otherwise every problem that was found comes out, and nothing else.
+
+mod files;
+mod parameters;
+mod problem;
+#[cfg(test)]
+mod tests;
+
+use std::error::Error;
+use std::path::PathBuf;
+
+use palisade_arm::estate::{self as arm, Document, File, Options, Summary};
+use palisade_arm::service_tags::{self, ServiceTag};
+use palisade_arm::template::DeploymentContext;
+use palisade_model::spec::Unknown;
+use palisade_model::{Estate, TagCatalog, TagName, TagNameError};
+use palisade_net::Prefix;
+
+pub use files::{FILES_MAX, FOLDER_DEPTH_MAX, SourceFile, TOTAL_BYTES_MAX};
+pub use problem::Problem;
+
+use files::Reader;
+use problem::Code;
+
+/// What the user names on the command line as an estate.
+#[derive(Debug, Clone, Default)]
+pub struct EstateSources {
+    /// Templates, dumps, request bodies, plans, and folders of them.
+    pub paths: Vec<PathBuf>,
+    /// Parameter files for the templates among `paths`. One that stands beside its template is found without being named.
+    pub parameters: Vec<PathBuf>,
+    /// Files of service tags; a tag that several define is the last one's.
+    pub service_tags: Vec<PathBuf>,
+    /// Where the templates are deployed to.
+    pub context: DeploymentContext,
+}
+
+/// An estate, and what there is to say about it.
+#[derive(Debug, Clone)]
+pub struct Loaded {
+    /// The estate.
+    pub estate: Estate,
+    /// What surprises, and does not refuse the estate.
+    pub warnings: Vec<Problem>,
+    /// What the input leaves open.
+    pub unknowns: Vec<Unknown>,
+    /// What was read, counted.
+    pub summary: Summary,
+    /// The files that were read, in order.
+    pub files: Vec<PathBuf>,
+}
+
+/// Why there is no estate.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("the estate is refused: {}", summarise(.problems))]
+pub struct LoadError {
+    /// Everything that was found, warnings too, errors first.
+    pub problems: Vec<Problem>,
+}
+
+fn summarise(problems: &[Problem]) -> String {
+    let mut errors = problems.iter().filter(|problem| problem.is_error);
+    let first = errors.next().map(ToString::to_string).unwrap_or_default();
+    match errors.count() {
+        0 => first,
+        others => format!("{first} (and {others} more)"),
+    }
+}
+
+/// Reads and checks an estate.
+///
+/// # Errors
+/// [`LoadError`] with all problems, if any of them is an error.
+pub fn estate(sources: &EstateSources) -> Result<Loaded, LoadError> {
+    let mut reader = Reader::default();
+    let inputs = reader.read_all(&sources.paths);
+    let parameters = reader.read_all(&sources.parameters);
+    let tag_files = reader.read_all(&sources.service_tags);
+    let files =
+        [&inputs, &parameters, &tag_files].into_iter().flatten().map(|file| file.path.clone()).collect();
+    let mut problems = reader.problems;
+    if inputs.is_empty() && problems.is_empty() {
+        let message = "no file was found (name an ARM template, a dump, or a folder with *.json files)";
+        problems.push(Problem::about_input(Code::NoInput, message.to_owned()));
+    }
+    let tags = catalog(&tag_files, &mut problems);
+    let mut documents: Vec<_> = texts(inputs, &mut problems).into_iter().map(document).collect();
+    parameters::assign(&mut documents, texts(parameters, &mut problems), &mut problems);
+
+    let read = arm::read(&documents, &Options { context: sources.context.clone() });
+    problems.extend(read.problems.into_iter().map(Problem::from));
+    let (estate, found) = Estate::validate(&read.spec, tags);
+    problems.extend(found.into_iter().map(Problem::from));
+    match estate {
+        Some(estate) if !problems.iter().any(|problem| problem.is_error) => {
+            let unknowns = estate.unknowns().to_vec();
+            Ok(Loaded { estate, warnings: problems, unknowns, summary: read.summary, files })
+        }
+        _ => {
+            problems.sort_by_key(|problem| !problem.is_error);
+            Err(LoadError { problems })
+        }
+    }
+}
+
+fn document(file: File) -> Document {
+    Document { file, parameters: None }
+}
+
+/// The files as texts under the names that messages use.
+fn texts(files: Vec<SourceFile>, problems: &mut Vec<Problem>) -> Vec<File> {
+    let mut texts = Vec::with_capacity(files.len());
+    for SourceFile { path, bytes } in files {
+        match String::from_utf8(bytes) {
+            Ok(text) => texts.push(File { name: path.display().to_string(), text }),
+            Err(error) => {
+                let message = format!("the file is not UTF-8: {}", error.utf8_error());
+                problems.push(Problem::about_file(Code::UnreadableFile, &path, message));
+            }
+        }
+    }
+    texts
+}
+
+/// The tags of all files. A file with one bad prefix is refused: a tag with a hole admits or denies the wrong traffic.
+fn catalog(files: &[SourceFile], problems: &mut Vec<Problem>) -> TagCatalog {
+    if files.is_empty() {
+        return TagCatalog::default();
+    }
+    let mut tags = Vec::new();
+    for file in files {
+        match tags_of(file) {
+            Ok(found) => tags.extend(found),
+            Err(message) => problems.push(Problem::about_file(Code::ServiceTagFile, &file.path, message)),
+        }
+    }
+    TagCatalog::new(tags)
+}
+
+fn tags_of(file: &SourceFile) -> Result<Vec<(TagName, Vec<Prefix>)>, String> {
+    let text = str::from_utf8(&file.bytes).map_err(|error| format!("not UTF-8: {error}"))?;
+    let read = service_tags::read(text).map_err(|error| in_full(&error))?;
+    if !read.complete {
+        return Err("the list goes on in a page that the file does not hold (fetch all pages)".to_owned());
+    }
+    let named = |tag: ServiceTag| tag.name.parse().map(|name| (name, tag.prefixes));
+    read.tags.into_iter().map(named).collect::<Result<_, TagNameError>>().map_err(|error| error.to_string())
+}
+
+/// An error and what caused it.
+fn in_full(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text.push_str(": ");
+        text.push_str(&cause.to_string());
+        source = cause.source();
+    }
+    text
+}
