@@ -1,11 +1,45 @@
-//! Readers of files from outside: JSON as Azure tolerates it, and Microsoft's service tags.
+//! A file of any shape goes the whole way of an estate: read, evaluated, validated, resolved, compiled, asked.
+//!
+//! Nothing may panic on the way, the compiled form must answer as the rules themselves do, and the blobs for the kernel
+//! program must pass their own check.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
+use palisade_arm::{
+    estate::{Document, Options, read},
+    service_tags,
+};
+use palisade_classify::{Engine, blob::BlobView, enforce, generate::flows, lower, oracle};
+use palisade_model::{EffectivePolicy, Estate, TagCatalog};
+use palisade_net::Direction;
 
-fuzz_target!(|bytes: &[u8]| {
-    let _ = palisade_arm::json::parse("input.json", bytes);
-    if let Ok(text) = std::str::from_utf8(bytes) {
-        let _ = palisade_arm::service_tags::read(text);
+/// Flows at the edges of the rules, for each layer of each direction.
+const FLOWS: usize = 12;
+
+fuzz_target!(|text: &str| {
+    let _ = service_tags::read(text);
+    let result = read(&[Document::new("input.json", text)], &Options::default());
+    let (Some(estate), _) = Estate::validate(&result.spec, TagCatalog::default()) else { return };
+    for nic in estate.nics() {
+        judge(&estate.effective(nic));
+    }
+    for nsg in estate.nsgs() {
+        judge(&estate.effective_alone(nsg, None));
     }
 });
+
+fn judge(policy: &EffectivePolicy) {
+    if let Ok(blobs) = enforce::compile(policy) {
+        for blob in blobs.inbound.iter().chain(&blobs.outbound).flatten() {
+            BlobView::parse(blob).expect("a compiled blob is sound");
+        }
+    }
+    let Ok(engine) = Engine::new(policy.clone()) else { return };
+    for direction in Direction::ALL {
+        for layer in lower::layers(policy, direction) {
+            for flow in flows(&layer.rows, FLOWS, 1) {
+                assert_eq!(engine.decide(&flow), oracle::decide(policy, &flow), "{flow:?}");
+            }
+        }
+    }
+}
