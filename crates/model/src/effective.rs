@@ -112,14 +112,24 @@ impl Estate {
         self.policy(builder.inbound(), builder.outbound())
     }
 
-    /// The rules of an NSG alone, as if it stood at an interface of a virtual network.
+    /// The rules of an NSG alone, as if it stood where it is attached: at a subnet if it is attached to subnets only, and
+    /// otherwise at an interface.
     ///
     /// `virtual_network` is what its `VirtualNetwork` tag means; without it the tag is that of the subnets and interfaces that
     /// the NSG is attached to, if they agree, and otherwise unknown.
     pub fn effective_alone(&self, nsg: &Nsg, virtual_network: Option<AddressSet>) -> EffectivePolicy {
         let scope = Scope::of_nsg(self, nsg, virtual_network);
-        let layer = |direction| vec![self.nsg_layer(Layer::NetworkInterface, nsg, direction, &scope)];
+        let place = if self.stands_at_subnets_only(nsg) { Layer::Subnet } else { Layer::NetworkInterface };
+        let layer = |direction| vec![self.nsg_layer(place, nsg, direction, &scope)];
         self.policy(layer(Direction::Inbound), layer(Direction::Outbound))
+    }
+
+    fn stands_at_subnets_only(&self, nsg: &Nsg) -> bool {
+        let attached = |reference: &Option<Given<ResourceId>>| {
+            reference.as_ref().and_then(Given::known) == Some(&nsg.id)
+        };
+        let at_subnet = self.virtual_networks.values().flat_map(|network| &network.subnets).any(|s| attached(&s.nsg));
+        at_subnet && !self.nics.values().any(|nic| attached(&nic.nsg))
     }
 
     fn policy(&self, inbound: Vec<EffectiveLayer>, outbound: Vec<EffectiveLayer>) -> EffectivePolicy {
