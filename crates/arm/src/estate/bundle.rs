@@ -1,7 +1,7 @@
 //! The files of one input and what they have to do with one another.
 //!
 //! Parameter files belong to templates by name, as Azure's tools pair them: `X.parameters.json` to `X.json`, else the one
-//! other parameter file whose name begins with `X.`, else the only parameter file beside the only template of a folder.
+//! other parameter file whose name begins with `X.`, else the only one beside the only template of a folder if it fits.
 //! A template that another one links to is evaluated as part of that one and not by itself.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -160,8 +160,15 @@ impl Bundle {
             .or_else(|| only(here.iter().copied().filter(|at| named(at).starts_with(&begins)).collect()))
             .or_else(|| {
                 let alone = templates.iter().filter(|at| beside(at)).count() == 1;
-                only(here.clone()).filter(|_| alone)
+                only(here.clone()).filter(|&at| alone && self.fits(at, template))
             })
+    }
+
+    /// Whether the template declares every parameter that the file gives: it may be meant for a template that is absent.
+    fn fits(&self, parameters: usize, template: usize) -> bool {
+        let names = |at: usize| self.files[at].document.root.get("parameters").and_then(json::Node::as_object);
+        let (Some(given), Some(declared)) = (names(parameters), names(template)) else { return false };
+        given.members().iter().all(|member| declared.get(&member.key).is_some())
     }
 }
 

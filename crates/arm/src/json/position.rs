@@ -96,18 +96,22 @@ impl Document {
 }
 
 /// The member or element of `node` that covers `offset`, and the pointer step that leads to it.
+///
+/// Children stand in the order of the file, so the last one that begins at or before `offset` is the only candidate; a
+/// linear search would make places of a hostile list quadratic.
 fn child_at(node: &Node, offset: u32) -> Option<(String, &Node)> {
     match &node.kind {
-        Kind::Object(object) => object
-            .members()
-            .iter()
-            .find(|m| m.key_at.start <= offset && offset < m.value.at.end)
-            .map(|m| (m.key.clone(), &m.value)),
-        Kind::Array(items) => items
-            .iter()
-            .enumerate()
-            .find(|(_, item)| item.at.start <= offset && offset < item.at.end)
-            .map(|(index, item)| (index.to_string(), item)),
+        Kind::Object(object) => {
+            let members = object.members();
+            let index = members.partition_point(|m| m.key_at.start <= offset).checked_sub(1)?;
+            let member = members.get(index).filter(|m| offset < m.value.at.end)?;
+            Some((member.key.clone(), &member.value))
+        }
+        Kind::Array(items) => {
+            let index = items.partition_point(|item| item.at.start <= offset).checked_sub(1)?;
+            let item = items.get(index).filter(|item| offset < item.at.end)?;
+            Some((index.to_string(), item))
+        }
         _ => None,
     }
 }

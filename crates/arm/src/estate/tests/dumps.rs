@@ -20,3 +20,107 @@ fn one_estate_is_the_same_in_every_shape() {
     let merged = read_clean(&[fixture!("estate-flat.json"), fixture!("estate-rest.json")]);
     same(&flat, &merged);
 }
+
+fn known(texts: &[palisade_model::spec::Text]) -> Vec<&str> {
+    texts.iter().map(|text| text.value.known().map_or("?", String::as_str)).collect()
+}
+
+#[test]
+fn children_gateways_managers_and_scale_sets_are_mapped() {
+    let result = read_clean(&[fixture!("estate-more.json")]);
+    let spec = &result.spec;
+    let network = &spec.virtual_networks[0];
+    assert_eq!((network.subnets[0].id.name(), network.peerings[0].allow_access), ("GatewaySubnet", false));
+    assert_eq!(known(&spec.asgs[0].address_prefixes), ["192.0.2.0/24", "2001:db8::/32"]);
+    assert_eq!(spec.route_tables[0].routes.len(), 1);
+
+    let learned: Vec<_> = spec
+        .learned_prefixes
+        .iter()
+        .map(|learned| {
+            assert_eq!(learned.virtual_network.value, Given::Known(network.id.clone()));
+            learned.address_prefixes.value.known().map(|list| known(list).join(","))
+        })
+        .collect();
+    let (site, clients) = ("192.168.0.0/16".to_owned(), "172.31.0.0/24".to_owned());
+    assert_eq!(learned, [Some(site), None, Some(clients)], "a site, a circuit, and clients");
+
+    let collections = &spec.admin_collections;
+    let members = collections[0].virtual_networks.value.known().map(|networks| networks[0].value.clone());
+    assert_eq!(members, Some(Given::Known(network.id.clone())));
+    assert!(collections[1].virtual_networks.value.known().is_none(), "members that only a policy knows");
+    let rule = &collections[0].rules[0];
+    assert_eq!((known(&rule.sources), known(&rule.destination_port_ranges)), (vec!["Internet"], vec!["445"]));
+
+    let nic = &spec.nics[0];
+    assert_eq!(
+        nic.id,
+        ResourceId::new(&id("x").replace(
+            "Microsoft.Network/x",
+            "Microsoft.Compute/virtualMachineScaleSets/web/networkInterfaces/nic"
+        ))
+    );
+    assert!(nic.ip_forwarding && nic.ip_configurations[0].private_address.is_none());
+    assert_eq!(
+        nic.ip_configurations[0].public_ip.as_ref().map(|ip| ip.value.clone()),
+        Some(Given::Known(spec.public_ips[0].id.clone()))
+    );
+    assert_eq!(result.summary.ignored.get("microsoft.compute/virtualmachines"), Some(&1));
+}
+
+#[test]
+fn unused_fields_are_absent_but_a_missing_one_stays_empty() {
+    let text = r#"{"name":"web","securityRules":[{"name":"a","sourceAddressPrefix":"","sourceAddressPrefixes":["10.0.0.0/8"],
+        "destinationAddressPrefixes":[],"destinationApplicationSecurityGroups":[],"sourcePortRange":"*","sourcePortRanges":[]}]}"#;
+    let result = read_clean(&[Document::new("web.json", text)]);
+    let rule = &result.spec.nsgs[0].rules[0];
+    assert!(rule.source.address_prefix.is_none() && rule.source.address_prefixes.is_some());
+    assert!(rule.destination.address_prefixes.is_some() && rule.destination.groups.is_some());
+    assert!(rule.source.port_range.is_some() && rule.source.port_ranges.is_none());
+    assert!(rule.destination.port_range.is_none());
+}
+
+#[test]
+fn a_body_without_an_id_is_named_after_itself_or_its_file() {
+    let body =
+        r#"{"location":"westeurope","properties":{"addressSpace":{"addressPrefixes":["10.0.0.0/16"]}}}"#;
+    let result = read_clean(&[Document::new("bodies/shop-net.json", body)]);
+    assert_eq!(result.spec.virtual_networks[0].id, ResourceId::new(&id("virtualNetworks/shop-net")));
+    let flat = r#"{"name":"x","resourceGroup":"other","macAddress":"00-0D-3A-00-00-01"}"#;
+    let result = read_clean(&[Document::new("a.json", flat)]);
+    assert_eq!(
+        result.spec.nics[0].id,
+        ResourceId::new(&id("networkInterfaces/x").replace("/shop/", "/other/"))
+    );
+}
+
+#[test]
+fn what_az_prints_on_creation_is_read() {
+    let text = format!(
+        r#"{{"NewNSG":{{"id":"{}","name":"web","securityRules":[]}}}}"#,
+        id("networkSecurityGroups/web")
+    );
+    assert_eq!(read_clean(&[Document::new("new.json", text)]).summary.nsgs, 1);
+}
+
+#[test]
+fn of_two_different_copies_the_later_comes_last_and_children_join_it() {
+    let nsg = |flush: bool| {
+        format!(
+            r#"{{"id":"{}","flushConnection":{flush},"securityRules":[]}}"#,
+            id("networkSecurityGroups/web")
+        )
+    };
+    let rule = format!(
+        r#"{{"id":"{}","name":"a","priority":"100"}}"#,
+        id("networkSecurityGroups/WEB/securityRules/a")
+    );
+    let result = read_clean(&[
+        Document::new("rule.json", rule),
+        Document::new("1.json", nsg(true)),
+        Document::new("2.json", nsg(false)),
+        Document::new("3.json", nsg(false)),
+    ]);
+    let found: Vec<_> = result.spec.nsgs.iter().map(|nsg| (nsg.flush_connection, nsg.rules.len())).collect();
+    assert_eq!(found, [(Some(true), 0), (Some(false), 1)]);
+}

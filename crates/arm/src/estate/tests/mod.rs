@@ -5,7 +5,7 @@ mod hostile;
 mod templates;
 
 use super::walk::content;
-use super::{Document, Options, ReadResult, read};
+use super::{Document, File, Options, ReadResult, read};
 use crate::template::DeploymentContext;
 
 macro_rules! fixture {
