@@ -111,14 +111,15 @@ impl Decision {
     /// The answer of a known hit.
     pub(crate) fn of(verdict: Verdict, hit: Hit, policy: &EffectivePolicy, direction: Direction) -> Self {
         let reason = match hit {
-            Hit::Nothing => Reason::NoSecurityGroup,
+            Hit::Nothing if verdict == Verdict::Allow => Reason::NoSecurityGroup,
+            // A list without an end: it fails closed.
+            Hit::Nothing => Reason::Undetermined,
             Hit::Exempt { .. } => Reason::PlatformExempt,
             Hit::Rule { layer, rule } => {
                 let layer = &policy.layers(direction)[layer];
-                match (layer.layer, verdict) {
-                    (Layer::Admin, _) => Reason::AdminRule,
-                    (Layer::PublicAddress, Verdict::Deny) => Reason::PublicAddressClosed,
-                    (Layer::PublicAddress, _) => Reason::NoSecurityGroup,
+                match layer.layer {
+                    Layer::Admin => Reason::AdminRule,
+                    Layer::PublicAddress => Reason::PublicAddressClosed,
                     _ if is_default(&layer.rules[rule].rule) => Reason::DefaultRule,
                     _ => Reason::UserRule,
                 }

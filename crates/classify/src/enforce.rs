@@ -70,11 +70,11 @@ fn direction(policy: &EffectivePolicy, direction: Direction) -> Result<Direction
     let mut blobs = DirectionBlobs::default();
     for (lowered, layer) in lower::layers(policy, direction).into_iter().zip(policy.layers(direction)) {
         let list = layer.name.clone().unwrap_or_else(|| "public address".to_owned());
-        if !layer.certain {
-            return Err(EnforceError::Uncertain { list });
-        }
         if let Some(rule) = layer.rules.iter().find(|rule| !engine::is_certain(rule)) {
             return Err(EnforceError::Unknown { list, rule: rule.path.clone() });
+        }
+        if !layer.certain {
+            return Err(EnforceError::Uncertain { list });
         }
         let table = Table::compile(&lowered.rows, &Limits::default());
         let table = table.map_err(|error| EnforceError::Compile { list, error })?;

@@ -24,6 +24,8 @@ pub struct Engine {
 struct CompiledLayer {
     table: Table,
     origins: Vec<Option<usize>>,
+    /// The first row of the rules as they are.
+    rules_start: usize,
     /// For each row: whether all of it is known, so that a match is a match.
     certain: Vec<bool>,
 }
@@ -70,6 +72,7 @@ impl Engine {
                 None => (Action::Deny, Hit::Nothing),
             };
             match action {
+                Action::Allow if layer.layer == Layer::PublicAddress => {}
                 Action::Allow => allowed = hit,
                 Action::AlwaysAllow => {
                     return Some(Decision::of(Verdict::Allow, hit, &self.policy, direction));
@@ -92,7 +95,9 @@ impl CompiledLayer {
             // Traffic of the platform passes; where the rules let it pass too, the rule is named.
             None => {
                 let exempt = (Action::Allow, Hit::Exempt { layer: index });
-                let Some(row) = self.table.first_match_from(flow, row + 1) else { return Some(Some(exempt)) };
+                let Some(row) = self.table.first_match_from(flow, self.rules_start) else {
+                    return Some(Some(exempt));
+                };
                 let rule = self.origins[row]?;
                 let found = self.certain_rule(row, rule, index, layer, flow)?;
                 Some(Some(if found.0 == Action::Allow { found } else { exempt }))
@@ -123,7 +128,7 @@ fn compile(policy: &EffectivePolicy, direction: Direction) -> Result<Vec<Compile
             let table = Table::compile(&lowered.rows, &Limits::default())?;
             let known = |origin: &Option<usize>| origin.is_none_or(|rule| is_certain(&layer.rules[rule]));
             let certain = lowered.origins.iter().map(known).collect();
-            Ok(CompiledLayer { table, origins: lowered.origins, certain })
+            Ok(CompiledLayer { table, origins: lowered.origins, rules_start: lowered.rules_start, certain })
         })
         .collect()
 }

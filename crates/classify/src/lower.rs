@@ -20,6 +20,8 @@ pub struct LoweredLayer {
     pub rows: Vec<Row>,
     /// For each row, the rule it comes from in [`EffectiveLayer::rules`]; `None` for the platform's exemption.
     pub origins: Vec<Option<usize>>,
+    /// The first row of the rules as they are; those before it are about the platform's services.
+    pub rules_start: usize,
 }
 
 /// Lowers the layers of one direction.
@@ -28,32 +30,32 @@ pub fn layers(policy: &EffectivePolicy, direction: Direction) -> Vec<LoweredLaye
 }
 
 fn lower(layer: &EffectiveLayer, policy: &EffectivePolicy, direction: Direction) -> LoweredLayer {
-    let mut lowered = LoweredLayer { layer: layer.layer, rows: Vec::new(), origins: Vec::new() };
-    let mut push = |row: Row, origin: Option<usize>| {
-        lowered.rows.push(row);
-        lowered.origins.push(origin);
-    };
+    let mut rows = Vec::new();
     let is_nsg = matches!(layer.layer, Layer::Subnet | Layer::NetworkInterface);
     if is_nsg && direction == Direction::Outbound {
         for (service, addresses) in &policy.services {
             for (number, rule) in layer.rules.iter().enumerate().filter(|(_, r)| r.services.contains(service))
             {
-                narrowed(row(rule, layer.layer), *service, addresses).for_each(|row| push(row, Some(number)));
+                rows.extend(
+                    narrowed(row(rule, layer.layer), *service, addresses).map(|row| (row, Some(number))),
+                );
             }
-            narrowed(exemption(), *service, addresses).for_each(|row| push(row, None));
+            rows.extend(narrowed(exemption(), *service, addresses).map(|row| (row, None)));
         }
     }
-    for (number, rule) in layer.rules.iter().enumerate() {
-        push(row(rule, layer.layer), Some(number));
-    }
-    lowered
+    let rules_start = rows.len();
+    rows.extend(layer.rules.iter().enumerate().map(|(number, rule)| (row(rule, layer.layer), Some(number))));
+    let (rows, origins) = rows.into_iter().unzip();
+    LoweredLayer { layer: layer.layer, rows, origins, rules_start }
 }
 
-/// `row` cut down to the traffic of one service, a row a protocol.
+/// `row` cut down to the traffic of one service, a row a protocol; no row if nothing is left of it.
 fn narrowed(row: Row, service: PlatformService, addresses: &AddressSet) -> impl Iterator<Item = Row> {
     let destinations = row.destinations.intersection(addresses);
     let destination_ports = row.destination_ports.intersection(&service.ports());
-    let protocols = service.protocols().iter().filter(move |protocol| row.protocol.matches(**protocol));
+    let is_left = !destinations.is_empty() && !destination_ports.is_empty();
+    let protocols =
+        service.protocols().iter().filter(move |protocol| is_left && row.protocol.matches(**protocol));
     protocols.map(move |protocol| Row {
         protocol: ProtocolMatch::Number(*protocol),
         destinations: destinations.clone(),

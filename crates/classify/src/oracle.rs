@@ -1,14 +1,14 @@
 //! The truth: a naive first-match evaluator over the effective rules of an interface.
 //!
 //! Every faster engine, the kernel program among them, is compared with this one, so it is written to be read and not to be
-//! fast. Where the estate does not tell enough, it follows every possibility: the answer is `Unknown` only if the
-//! possibilities differ. Semantics: `docs/semantics.md` (Azure NSG overview; security admin rules of Virtual Network Manager).
+//! fast. Where the estate does not tell enough, it asks for every possibility: the answer is `Unknown` only if they
+//! differ. Semantics: `docs/semantics.md` (Azure NSG overview; security admin rules of Virtual Network Manager).
 
 use palisade_model::{
     Access, EffectiveLayer, EffectivePolicy, EffectiveRule, Layer, Maybe, PlatformService, Ports, Truth,
     is_link_control,
 };
-use palisade_net::{Flow, Protocol, ProtocolMatch};
+use palisade_net::{Direction, Flow, Protocol, ProtocolMatch};
 
 use crate::{Decision, Hit, Verdict};
 
@@ -18,63 +18,87 @@ pub fn decide(policy: &EffectivePolicy, flow: &Flow) -> Decision {
         return Decision::LINK_CONTROL;
     }
     let service = platform_service(policy, flow);
-    let mut ends: Vec<(Verdict, Hit)> = Vec::new();
-    // What may have allowed the flow so far. Layers are asked in turn as long as one of these is left.
-    let mut allowed = vec![Hit::Nothing];
-    for (index, layer) in policy.layers(flow.direction()).iter().enumerate() {
-        let before = std::mem::take(&mut allowed);
-        if before.is_empty() {
-            break;
-        }
-        for outcome in outcomes(index, layer, flow, service) {
-            match outcome {
-                Outcome::Silent => allowed.extend(&before),
-                Outcome::Says(Access::Allow, hit) => allowed.push(hit),
-                Outcome::Says(Access::AlwaysAllow, hit) => ends.push((Verdict::Allow, hit)),
-                Outcome::Says(Access::Deny, hit) => ends.push((Verdict::Deny, hit)),
-            }
-        }
+    let layers = policy.layers(flow.direction()).iter().enumerate();
+    let outcomes: Vec<Vec<Outcome>> =
+        layers.map(|(index, layer)| outcomes(index, layer, flow, service)).collect();
+    if verdicts_differ(&outcomes) {
+        return Decision::UNDETERMINED;
     }
-    ends.extend(allowed.into_iter().map(|hit| (Verdict::Allow, hit)));
-    let (verdict, hit) = *ends.last().expect("a flow ends denied or allowed");
-    if ends.iter().all(|(other, _)| *other == verdict) {
-        Decision::of(verdict, hit, policy, flow.direction())
-    } else {
-        Decision::UNDETERMINED
-    }
+    let surely = outcomes.iter().map(|outcomes| *outcomes.last().expect("a layer has an outcome"));
+    let (verdict, hit) = walk(surely);
+    Decision::of(verdict, hit, policy, flow.direction())
 }
 
 /// What one layer may say.
 #[derive(Clone, Copy)]
 enum Outcome {
-    /// No rule matched, or there is no such layer.
+    /// Nothing: no rule matched, or there is no such layer.
     Silent,
     Says(Access, Hit),
 }
 
-/// Everything that `layer` may say of `flow`. The possibility in which only sure rules match comes last.
+/// One outcome a layer, in order: the first layer that denies or always allows decides; otherwise every layer let the flow
+/// pass, and the last one that said so is named.
+fn walk(outcomes: impl Iterator<Item = Outcome>) -> (Verdict, Hit) {
+    let mut allowed = Hit::Nothing;
+    for outcome in outcomes {
+        match outcome {
+            Outcome::Silent => {}
+            Outcome::Says(Access::Allow, hit) => allowed = hit,
+            Outcome::Says(Access::AlwaysAllow, hit) => return (Verdict::Allow, hit),
+            Outcome::Says(Access::Deny, hit) => return (Verdict::Deny, hit),
+        }
+    }
+    (Verdict::Allow, allowed)
+}
+
+/// Whether one choice of outcomes lets the flow pass and another drops it.
+fn verdicts_differ(layers: &[Vec<Outcome>]) -> bool {
+    let (mut passes, mut drops) = (false, false);
+    for outcomes in layers {
+        let says = |access| outcomes.iter().any(|o| matches!(o, Outcome::Says(said, _) if *said == access));
+        passes |= says(Access::AlwaysAllow);
+        drops |= says(Access::Deny);
+        let goes_on = says(Access::Allow) || outcomes.iter().any(|o| matches!(o, Outcome::Silent));
+        if !goes_on {
+            return passes && drops;
+        }
+    }
+    drops
+}
+
+/// Everything that `layer` may say of `flow`. The last is what it says if nothing exists or matches that is not sure to.
 fn outcomes(
     index: usize,
     layer: &EffectiveLayer,
     flow: &Flow,
     service: Option<PlatformService>,
 ) -> Vec<Outcome> {
-    let mut found = match service {
-        Some(service) if matches!(layer.layer, Layer::Subnet | Layer::NetworkInterface) => {
+    let mut found = match (layer.layer, service) {
+        (Layer::Subnet | Layer::NetworkInterface, Some(service)) => {
             let named = first_matches(index, layer, flow, |rule| rule.services.contains(&service));
-            replace_silence(named, || exempt(index, layer, flow))
+            replace_silence(named, exempt(index, layer, flow))
         }
         _ => first_matches(index, layer, flow, |_| true),
     };
     if layer.layer != Layer::Admin {
         // Every NSG ends with a rule that matches everything; a list that does not is incomplete, and fails closed.
-        let closed = Outcome::Says(Access::Deny, Hit::Nothing);
-        found = replace_silence(found, || closed);
+        found = replace_silence(found, Outcome::Says(Access::Deny, Hit::Nothing));
+    }
+    if layer.layer == Layer::PublicAddress {
+        // Where it is not closed, it has no say.
+        found.iter_mut().for_each(silence_allow);
     }
     if !layer.certain {
-        found.insert(0, Outcome::Silent);
+        found.push(Outcome::Silent);
     }
     found
+}
+
+const fn silence_allow(outcome: &mut Outcome) {
+    if matches!(outcome, Outcome::Says(Access::Allow, _)) {
+        *outcome = Outcome::Silent;
+    }
 }
 
 /// The first rule that matches: all those that may be it, and then the one that surely matches, or silence.
@@ -105,10 +129,10 @@ fn first_matches(
     found
 }
 
-fn replace_silence(mut outcomes: Vec<Outcome>, with: impl Fn() -> Outcome) -> Vec<Outcome> {
+fn replace_silence(mut outcomes: Vec<Outcome>, with: Outcome) -> Vec<Outcome> {
     for outcome in &mut outcomes {
         if matches!(outcome, Outcome::Silent) {
-            *outcome = with();
+            *outcome = with;
         }
     }
     outcomes
@@ -122,14 +146,15 @@ fn exempt(index: usize, layer: &EffectiveLayer, flow: &Flow) -> Outcome {
     }
 }
 
+/// The platform's service that a machine is calling.
 fn platform_service(policy: &EffectivePolicy, flow: &Flow) -> Option<PlatformService> {
-    let outbound = flow.direction() == palisade_net::Direction::Outbound;
-    let used = |(service, addresses): &&(PlatformService, palisade_net::AddressSet)| {
-        addresses.contains(flow.destination())
+    let mut services = policy.services.iter().filter(|(service, addresses)| {
+        flow.direction() == Direction::Outbound
+            && addresses.contains(flow.destination())
             && service.protocols().contains(&flow.protocol())
             && service.ports().contains(flow.destination_port())
-    };
-    policy.services.iter().find(used).map(|(service, _)| *service).filter(|_| outbound)
+    });
+    services.next().map(|(service, _)| *service)
 }
 
 /// Whether a rule matches a flow: every field must.

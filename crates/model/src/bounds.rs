@@ -52,6 +52,11 @@ impl Addresses {
         Self { must: set.clone(), may: set }
     }
 
+    /// No address.
+    pub const fn empty() -> Self {
+        Self { must: AddressSet::empty(), may: AddressSet::empty() }
+    }
+
     /// All addresses.
     pub fn any() -> Self {
         Self::exactly(AddressSet::full())
@@ -65,6 +70,12 @@ impl Addresses {
     /// A set of which only an upper bound is known.
     pub const fn at_most(may: AddressSet) -> Self {
         Self { must: AddressSet::empty(), may }
+    }
+
+    /// The set, if something holds that is not known; no address otherwise.
+    #[must_use]
+    pub fn perhaps(&self) -> Self {
+        Self::at_most(self.may.clone())
     }
 
     /// Members of either set.

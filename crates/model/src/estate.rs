@@ -5,10 +5,11 @@
 
 use std::collections::BTreeMap;
 
-use palisade_net::{AddressSet, Direction, Mac, Prefix};
+use palisade_net::{Direction, Mac, Prefix};
 
 use crate::{
-    Addresses, Problem, ResourceId, Rule, TagCatalog, spec::EstateSpec, spec::Given, spec::Unknown, validate,
+    Addresses, Problem, ResourceId, Rule, TagCatalog, Truth, spec::EstateSpec, spec::Given, spec::Unknown,
+    validate,
 };
 
 /// A network security group: its rules by direction, in the order in which they are asked, default rules last.
@@ -57,6 +58,11 @@ impl Nsg {
     pub const fn is_certain(&self) -> bool {
         self.certain
     }
+
+    /// Whether an attachment is this NSG's.
+    pub(crate) fn is_attached_by(&self, reference: &Option<Given<ResourceId>>) -> bool {
+        reference.as_ref().and_then(Given::known) == Some(&self.id)
+    }
 }
 
 /// A virtual network.
@@ -100,7 +106,7 @@ pub struct Subnet {
     pub(crate) addresses: Addresses,
     pub(crate) nsg: Option<Given<ResourceId>>,
     pub(crate) route_table: Option<Given<ResourceId>>,
-    pub(crate) governs_private_endpoints: bool,
+    pub(crate) governs_private_endpoints: Truth,
 }
 
 impl Subnet {
@@ -129,8 +135,9 @@ impl Subnet {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Peering {
     pub(crate) remote: Given<ResourceId>,
-    pub(crate) remote_addresses: Option<AddressSet>,
+    pub(crate) remote_addresses: Option<Addresses>,
     pub(crate) use_remote_gateways: bool,
+    pub(crate) certain: bool,
 }
 
 /// A route table: what it adds to the `VirtualNetwork` tag of its subnets.
@@ -244,12 +251,12 @@ pub(crate) struct AdminCollection {
 #[derive(Debug, Clone, Default)]
 pub struct Estate {
     pub(crate) nsgs: BTreeMap<ResourceId, Nsg>,
-    pub(crate) groups: BTreeMap<ResourceId, AddressSet>,
+    pub(crate) groups: BTreeMap<ResourceId, Addresses>,
     pub(crate) virtual_networks: BTreeMap<ResourceId, VirtualNetwork>,
     pub(crate) route_tables: BTreeMap<ResourceId, RouteTable>,
     pub(crate) nics: BTreeMap<ResourceId, Nic>,
     pub(crate) public_ips: BTreeMap<ResourceId, Given<PublicIpSku>>,
-    pub(crate) admin_collections: Vec<AdminCollection>,
+    pub(crate) admin_collections: BTreeMap<ResourceId, AdminCollection>,
     pub(crate) tags: TagCatalog,
     pub(crate) unknowns: Vec<Unknown>,
 }

@@ -37,9 +37,9 @@ macro_rules! codes {
 codes! {
     /// Two rules of one NSG and direction have the same priority.
     SecurityRuleConflict,
-    /// A field is neither `*`, an address, a canonical prefix nor a known tag.
+    /// An address field is neither `*`, an address, a canonical prefix nor a known tag.
     SecurityRuleInvalidAddressPrefix,
-    /// A field is neither `*`, a port nor a range of ports.
+    /// A port field is neither `*`, a port nor a range of ports.
     SecurityRuleInvalidPortRange,
     /// A tag or `*` stands in a plural list of prefixes.
     SecurityRuleParameterContainsUnsupportedValue,
@@ -59,7 +59,7 @@ codes! {
     InvalidResourceName,
     /// A priority outside 100 to 4096 (1 to 4096 for security admin rules).
     SecurityRuleInvalidPriority,
-    /// A protocol, access or direction that does not exist.
+    /// A protocol, access, direction, SKU or policy that does not exist.
     PalInvalidValue,
     /// A description above 140 characters.
     PalDescriptionTooLong,
@@ -77,6 +77,8 @@ codes! {
     PalInvalidMacAddress,
     /// The IP configurations of one interface are in different application security groups.
     PalIpConfigurationGroupsDiffer,
+    /// The IP configurations of one interface are in different subnets.
+    PalIpConfigurationSubnetsDiffer,
     /// An interface's members of one application security group are of different virtual networks.
     PalGroupMembersInDifferentNetworks,
     /// The idle timeout is outside 4 to 30 minutes.
@@ -112,7 +114,11 @@ pub struct Problem {
 
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}: {}", self.place, self.code, self.message)
+        let place = self.place.to_string();
+        if !place.is_empty() {
+            write!(f, "{place}: ")?;
+        }
+        write!(f, "{}: {}", self.code, self.message)
     }
 }
 

@@ -4,6 +4,8 @@
 //! [`Place`] it came from, and may be unknown: a value that only a deployment can give. It must not decide whether a
 //! value is right.
 
+mod new;
+
 use std::{collections::BTreeMap, fmt, sync::Arc};
 
 use crate::ResourceId;

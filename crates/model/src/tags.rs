@@ -185,7 +185,8 @@ fn internet() -> AddressSet {
 
 /// The tags that a file defined.
 ///
-/// A file may define `Internet` and the `AzurePlatform*` tags too: its list then replaces the built-in one.
+/// A file may define computed tags too, `Internet` for one: its list then replaces the built-in one. Only
+/// `VirtualNetwork` is never a file's: it differs from subnet to subnet.
 #[derive(Debug, Clone, Default)]
 pub struct TagCatalog {
     tags: HashMap<TagName, AddressSet>,
@@ -214,13 +215,12 @@ impl TagCatalog {
 
     /// The addresses of a tag.
     pub fn addresses(&self, name: &TagName) -> TagAddresses {
-        if let Some(set) = self.tags.get(name) {
-            return TagAddresses::Known(set.clone());
-        }
-        match name.computed() {
-            Some(tag) => tag.fixed_addresses().map_or(TagAddresses::OfSubnet, TagAddresses::Known),
-            None if self.loaded => TagAddresses::NoSuchTag,
-            None => TagAddresses::Unresolved,
+        match (name.computed(), self.tags.get(name)) {
+            (Some(ComputedTag::VirtualNetwork), _) => TagAddresses::OfSubnet,
+            (_, Some(set)) => TagAddresses::Known(set.clone()),
+            (Some(tag), None) => tag.fixed_addresses().map_or(TagAddresses::OfSubnet, TagAddresses::Known),
+            (None, None) if self.loaded => TagAddresses::NoSuchTag,
+            (None, None) => TagAddresses::Unresolved,
         }
     }
 

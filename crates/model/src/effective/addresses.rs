@@ -2,31 +2,26 @@
 
 use palisade_net::AddressSet;
 
+use super::Home;
 use crate::{
-    AddressField, Addresses, Estate, Nic, Nsg, ResourceId, Subnet, TagAddresses, TagName, VirtualNetwork,
-    spec::Given, tags,
+    AddressField, Addresses, Estate, IpConfiguration, Nic, Nsg, ResourceId, Subnet, TagAddresses, TagName,
+    VirtualNetwork, spec::Given, tags,
 };
 
 /// What names mean at one interface.
 pub(super) struct Scope {
     virtual_network: Addresses,
-    /// Groups of the interface itself, if the deployment assigns its address: whatever that address will be, it is a member.
+    /// Groups of the interface itself, if the deployment assigns its address and it has no others: whatever that address
+    /// will be, it is a member.
     own_groups: Vec<ResourceId>,
 }
 
 impl Scope {
-    pub(super) fn of_nic(
-        estate: &Estate,
-        nic: &Nic,
-        subnet: Option<&Given<(&VirtualNetwork, &Subnet)>>,
-    ) -> Self {
-        let virtual_network = match subnet {
-            Some(Given::Known((network, subnet))) => virtual_network_tag(estate, network, subnet),
-            _ => host_or(&Addresses::unknown()),
-        };
-        let assigned = nic.ip_configurations.iter().filter(|configuration| configuration.address.is_none());
+    pub(super) fn of_nic(estate: &Estate, nic: &Nic, home: &Home<'_>) -> Self {
+        let own = |configuration: &&IpConfiguration| configuration.address.is_none() && !nic.ip_forwarding;
+        let assigned = nic.ip_configurations.iter().filter(own);
         Self {
-            virtual_network,
+            virtual_network: virtual_network_tag_at(estate, home),
             own_groups: assigned.flat_map(|configuration| configuration.groups.clone()).collect(),
         }
     }
@@ -56,7 +51,7 @@ impl Scope {
             AddressField::Groups(groups) => groups
                 .iter()
                 .map(|group| members(estate, group))
-                .fold(Addresses::exactly(AddressSet::empty()), |all, set| all.union(&set)),
+                .fold(Addresses::empty(), |all, set| all.union(&set)),
             AddressField::Unknown(_) => Addresses::unknown(),
         }
     }
@@ -70,6 +65,14 @@ impl Scope {
     }
 }
 
+/// The `VirtualNetwork` tag at a place that may not be known.
+fn virtual_network_tag_at(estate: &Estate, home: &Home<'_>) -> Addresses {
+    match home {
+        Given::Known((network, subnet)) => virtual_network_tag(estate, network, subnet),
+        Given::Unknown(_) => host_or(&Addresses::unknown()),
+    }
+}
+
 /// The `VirtualNetwork` tag of a subnet (spec section 4.1): its network's space, connected peers, prefixes that a gateway
 /// learned unless the route table stops them, destinations of the route table, and the host address.
 fn virtual_network_tag(estate: &Estate, network: &VirtualNetwork, subnet: &Subnet) -> Addresses {
@@ -77,14 +80,16 @@ fn virtual_network_tag(estate: &Estate, network: &VirtualNetwork, subnet: &Subne
     let mut learned = network.learned.clone();
     for peering in &network.peerings {
         let remote = peering.remote.known().and_then(|id| estate.virtual_networks.get(id));
-        let addresses = match (remote, &peering.remote_addresses) {
-            (Some(remote), _) => remote.addresses.clone(),
-            (None, Some(set)) => Addresses::exactly(set.clone()),
+        let bounded = |set: &Addresses| if peering.certain { set.clone() } else { set.perhaps() };
+        tag = tag.union(&match (remote, &peering.remote_addresses) {
+            (Some(remote), _) => bounded(&remote.addresses),
+            (None, Some(set)) => bounded(set),
             (None, None) => Addresses::unknown(),
-        };
-        tag = tag.union(&addresses);
-        if let (true, Some(remote)) = (peering.use_remote_gateways, remote) {
-            learned = learned.union(&remote.learned);
+        });
+        if peering.use_remote_gateways {
+            // What a network that the input does not hold has learned, nobody can tell.
+            learned =
+                learned.union(&remote.map_or_else(Addresses::unknown, |remote| bounded(&remote.learned)));
         }
     }
     match &subnet.route_table {
@@ -99,19 +104,14 @@ fn virtual_network_tag(estate: &Estate, network: &VirtualNetwork, subnet: &Subne
 
 /// The tag that every attachment of an NSG agrees on; `None` if there is none, or they differ.
 fn agreed_tag(estate: &Estate, nsg: &Nsg) -> Option<Addresses> {
-    let attached =
-        |reference: &Option<Given<ResourceId>>| reference.as_ref().and_then(Given::known) == Some(&nsg.id);
     let subnets = estate
         .virtual_networks
         .values()
         .flat_map(|network| network.subnets.iter().map(move |subnet| (network, subnet)))
-        .filter(|(_, subnet)| attached(&subnet.nsg));
-    let nics =
-        estate.nics.values().filter(|nic| attached(&nic.nsg)).filter_map(|nic| match estate.home(nic)? {
-            Given::Known(home) => Some(home),
-            Given::Unknown(_) => None,
-        });
-    let mut tags = subnets.chain(nics).map(|(network, subnet)| virtual_network_tag(estate, network, subnet));
+        .filter(|(_, subnet)| nsg.is_attached_by(&subnet.nsg));
+    let nics = estate.nics.values().filter(|nic| nsg.is_attached_by(&nic.nsg)).map(|nic| estate.home(nic));
+    let homes = subnets.map(Given::Known).chain(nics);
+    let mut tags = homes.map(|home| virtual_network_tag_at(estate, &home));
     let first = tags.next()?;
     tags.all(|tag| tag == first).then_some(first)
 }
@@ -126,12 +126,13 @@ fn host_or(addresses: &Addresses) -> Addresses {
 /// the input is unknown.
 fn members(estate: &Estate, group: &ResourceId) -> Addresses {
     let Some(literal) = estate.groups.get(group) else { return Addresses::unknown() };
-    let mut members = Addresses::exactly(literal.clone());
+    let mut members = literal.clone();
     for configuration in estate.nics.values().flat_map(|nic| &nic.ip_configurations) {
-        if !configuration.groups.contains(group) && configuration.groups_known {
+        let is_member = configuration.groups.contains(group);
+        if !is_member && configuration.groups_known {
             continue;
         }
-        let addresses = match (&configuration.address, configuration.groups.contains(group)) {
+        let addresses = match (&configuration.address, is_member) {
             (Some(prefix), true) => Addresses::exactly([*prefix].into_iter().collect()),
             (Some(prefix), false) => Addresses::at_most([*prefix].into_iter().collect()),
             (None, _) => {

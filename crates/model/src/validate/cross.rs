@@ -7,125 +7,140 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::count_limit;
 use crate::{
-    AddressField, Code, Estate, Place, ResourceId, Rule, limits,
+    Code, Estate, Place, ResourceId, limits,
     problem::Problems,
-    spec::{EstateSpec, Given, NsgSpec, Reference},
+    spec::{EstateSpec, Given, NsgSpec, Reference, RuleSpec},
 };
-
-/// For each application security group: the networks of its members, and how many members it has.
-type Membership = BTreeMap<ResourceId, (BTreeSet<ResourceId>, usize)>;
 
 pub(super) fn check(estate: &Estate, spec: &EstateSpec, p: &mut Problems) {
     references(estate, spec, p);
-    let members = membership(estate);
-    for nic in &spec.nics {
-        for group in nic.ip_configurations.iter().flat_map(|c| &c.asgs).filter_map(|asg| asg.value.known()) {
-            one_network(group, &members, &nic.place, p);
-        }
-    }
-    for (group, (_, count)) in &members {
-        let max = limits::IP_CONFIGURATIONS_PER_ASG_MAX;
-        let what = format!("IP configurations in {group}");
-        count_limit(p, Code::PalApplicationSecurityGroupLimitReached, &Place::default(), *count, max, &what);
+    let memberships = memberships(spec);
+    for (group, membership) in &memberships {
+        check_membership(group, membership, p);
     }
     for nsg in &spec.nsgs {
-        groups_of_rules(estate, nsg, &members, p);
+        groups_of_rules(nsg, &memberships, p);
     }
 }
 
-fn membership(estate: &Estate) -> Membership {
-    let mut members = Membership::new();
-    for configuration in estate.nics.values().flat_map(|nic| &nic.ip_configurations) {
-        let network = match &configuration.subnet {
-            Some(Given::Known(subnet)) => subnet.parent(),
-            _ => None,
-        };
-        for group in &configuration.groups {
-            let (networks, count) = members.entry(group.clone()).or_default();
-            networks.extend(network.clone());
-            *count += 1;
+/// Who is in an application security group.
+struct Membership<'a> {
+    networks: BTreeSet<ResourceId>,
+    ip_configurations: usize,
+    /// Where its first member stands.
+    place: &'a Place,
+}
+
+fn memberships(spec: &EstateSpec) -> BTreeMap<&ResourceId, Membership<'_>> {
+    let mut memberships = BTreeMap::new();
+    for nic in &spec.nics {
+        for configuration in &nic.ip_configurations {
+            let subnet = configuration.subnet.as_ref().and_then(|subnet| subnet.value.known());
+            let network = subnet.and_then(ResourceId::parent);
+            for group in configuration.asgs.iter().filter_map(|asg| asg.value.known()) {
+                let first = Membership { networks: BTreeSet::new(), ip_configurations: 0, place: &nic.place };
+                let membership = memberships.entry(group).or_insert(first);
+                membership.networks.extend(network.clone());
+                membership.ip_configurations += 1;
+            }
         }
     }
-    members
+    memberships
 }
 
-fn one_network(group: &ResourceId, members: &Membership, place: &Place, p: &mut Problems) {
-    if let Some((networks, _)) = members.get(group)
-        && networks.len() > 1
-    {
+fn check_membership(group: &ResourceId, membership: &Membership<'_>, p: &mut Problems) {
+    let Membership { networks, ip_configurations, place } = membership;
+    if networks.len() > 1 {
         let message = format!("members of {group} are in different virtual networks: {}", joined(networks));
         p.error(Code::PalGroupMembersInDifferentNetworks, place, message);
     }
+    let (max, what) = (limits::IP_CONFIGURATIONS_PER_ASG_MAX, format!("IP configurations in {group}"));
+    count_limit(p, Code::PalApplicationSecurityGroupLimitReached, place, *ip_configurations, max, &what);
 }
 
-fn groups_of_rules(estate: &Estate, spec: &NsgSpec, members: &Membership, p: &mut Problems) {
-    let Some(nsg) = estate.nsgs.get(&spec.id) else { return };
-    let mut all = BTreeSet::new();
-    let mut checked = BTreeSet::new();
-    for rule in nsg.inbound.iter().chain(&nsg.outbound) {
-        let groups: Vec<&ResourceId> = groups_of(rule).collect();
-        all.extend(groups.iter().copied().cloned());
-        let networks: BTreeSet<ResourceId> = groups
-            .iter()
-            .filter_map(|group| members.get(*group))
-            .flat_map(|(networks, _)| networks.clone())
-            .collect();
-        if networks.len() > 1 && checked.insert(rule.name().to_owned()) {
+fn groups_of_rules(nsg: &NsgSpec, memberships: &BTreeMap<&ResourceId, Membership<'_>>, p: &mut Problems) {
+    for rule in &nsg.rules {
+        let members = groups_of(rule).filter_map(|group| memberships.get(group));
+        let networks: BTreeSet<ResourceId> = members.flat_map(|members| members.networks.clone()).collect();
+        if networks.len() > 1 {
+            let name = rule.name.as_ref().map(super::shown).unwrap_or_default();
             let message = format!(
                 "Security Rule {} has Application Security Groups (ASGs) from multiple virtual networks ({}). All ASGs on \
                  the Security Rule must be from the same virtual network.",
-                spec.id.child("securityRules", rule.name()),
+                nsg.id.child("securityRules", &name),
                 joined(&networks)
             );
             let code = Code::AllApplicationSecurityGroupsInSecurityRuleMustBeFromSameVnet;
-            p.error(code, &spec.place, message);
+            p.error(code, &rule.place, message);
         }
     }
-    let max = limits::ASGS_PER_NSG_MAX;
-    let what = "distinct application security groups in the rules of one NSG";
-    count_limit(p, Code::PalApplicationSecurityGroupLimitReached, &spec.place, all.len(), max, what);
+    let (count, max) =
+        (nsg.rules.iter().flat_map(groups_of).collect::<BTreeSet<_>>().len(), limits::ASGS_PER_NSG_MAX);
+    let what = format!("distinct application security groups in the rules of {}", nsg.id);
+    count_limit(p, Code::PalApplicationSecurityGroupLimitReached, &nsg.place, count, max, &what);
 }
 
-fn groups_of(rule: &Rule) -> impl Iterator<Item = &ResourceId> {
-    [rule.source(), rule.destination()].into_iter().flat_map(|side| match &side.addresses {
-        AddressField::Groups(groups) => groups.as_slice(),
-        _ => &[],
-    })
+/// The known application security groups of both sides of a rule.
+fn groups_of(rule: &RuleSpec) -> impl Iterator<Item = &ResourceId> {
+    references_of(rule).filter_map(|group| group.value.known())
+}
+
+fn references_of(rule: &RuleSpec) -> impl Iterator<Item = &Reference> {
+    let sides = [&rule.source.groups, &rule.destination.groups].into_iter().flatten();
+    sides.filter_map(|groups| groups.value.known()).flatten()
 }
 
 fn joined(ids: &BTreeSet<ResourceId>) -> String {
     ids.iter().map(ResourceId::as_str).collect::<Vec<_>>().join(", ")
 }
 
-fn references(estate: &Estate, spec: &EstateSpec, p: &mut Problems) {
-    let mut check = |reference: &Reference, exists: bool| {
-        if let (Given::Known(id), false) = (&reference.value, exists) {
-            let message =
-                format!("Resource {id} not found in the input; what depends on it is unknown (add its file)");
-            p.warning(Code::InvalidResourceReference, &reference.place, message);
+/// Tells which references lead nowhere.
+struct References<'a>(&'a mut Problems);
+
+impl References<'_> {
+    fn check<'r>(
+        &mut self,
+        references: impl IntoIterator<Item = &'r Reference>,
+        exists: impl Fn(&ResourceId) -> bool,
+    ) {
+        for reference in references {
+            if let Given::Known(id) = &reference.value
+                && !exists(id)
+            {
+                let message = format!(
+                    "Resource {id} not found in the input; what depends on it is unknown (add its file)"
+                );
+                self.0.warning(Code::InvalidResourceReference, &reference.place, message);
+            }
         }
-    };
-    let has =
-        |reference: &Reference, find: &dyn Fn(&ResourceId) -> bool| reference.value.known().is_some_and(find);
+    }
+}
+
+fn references(estate: &Estate, spec: &EstateSpec, p: &mut Problems) {
+    let mut references = References(p);
+    let nsg = |id: &ResourceId| estate.nsgs.contains_key(id);
+    let group = |id: &ResourceId| estate.groups.contains_key(id);
+    let network = |id: &ResourceId| estate.virtual_networks.contains_key(id);
     for subnet in spec.virtual_networks.iter().flat_map(|network| &network.subnets) {
-        subnet.nsg.iter().for_each(|r| check(r, has(r, &|id| estate.nsgs.contains_key(id))));
-        subnet.route_table.iter().for_each(|r| check(r, has(r, &|id| estate.route_tables.contains_key(id))));
+        references.check(&subnet.nsg, nsg);
+        references.check(&subnet.route_table, |id| estate.route_tables.contains_key(id));
+    }
+    for peering in spec.virtual_networks.iter().flat_map(|network| &network.peerings) {
+        // The peering itself may tell the other network's prefixes.
+        references.check(&peering.remote, |id| peering.remote_prefixes.is_some() || network(id));
     }
     for nic in &spec.nics {
-        nic.nsg.iter().for_each(|r| check(r, has(r, &|id| estate.nsgs.contains_key(id))));
+        references.check(&nic.nsg, nsg);
         for configuration in &nic.ip_configurations {
-            configuration.subnet.iter().for_each(|r| check(r, has(r, &|id| estate.subnet(id).is_some())));
-            configuration
-                .public_ip
-                .iter()
-                .for_each(|r| check(r, has(r, &|id| estate.public_ips.contains_key(id))));
-            configuration.asgs.iter().for_each(|r| check(r, has(r, &|id| estate.groups.contains_key(id))));
+            references.check(&configuration.subnet, |id| estate.subnet(id).is_some());
+            references.check(&configuration.public_ip, |id| estate.public_ips.contains_key(id));
+            references.check(&configuration.asgs, group);
         }
     }
     for rule in spec.nsgs.iter().flat_map(|nsg| &nsg.rules) {
-        for groups in [&rule.source.groups, &rule.destination.groups].into_iter().flatten() {
-            let known = groups.value.known().into_iter().flatten();
-            known.for_each(|r| check(r, has(r, &|id| estate.groups.contains_key(id))));
-        }
+        references.check(references_of(rule), group);
+    }
+    for learned in &spec.learned_prefixes {
+        references.check([&learned.virtual_network], network);
     }
 }

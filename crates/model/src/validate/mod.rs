@@ -25,19 +25,19 @@ pub(crate) fn estate(spec: &EstateSpec, tags: TagCatalog) -> (Option<Estate>, Ve
         by_id(spec.nsgs.iter().map(|nsg| (&nsg.id, &nsg.place, rule::nsg(nsg, &tags, p))).collect(), p);
     let groups =
         by_id(spec.asgs.iter().map(|asg| (&asg.id, &asg.place, network::group(asg, p))).collect(), p);
+    let learned: Vec<_> = spec.learned_prefixes.iter().map(|spec| network::learned(spec, p)).collect();
     let networks = spec.virtual_networks.iter();
-    let virtual_networks = by_id(
-        networks.map(|vnet| (&vnet.id, &vnet.place, network::virtual_network(vnet, spec, p))).collect(),
-        p,
-    );
+    let virtual_networks =
+        by_id(networks.map(|v| (&v.id, &v.place, network::virtual_network(v, &learned, p))).collect(), p);
     let tables = spec.route_tables.iter();
     let route_tables =
         by_id(tables.map(|t| (&t.id, &t.place, network::route_table(t, &tags, p))).collect(), p);
     let nics = by_id(spec.nics.iter().map(|nic| (&nic.id, &nic.place, network::nic(nic, p))).collect(), p);
     let public_ips =
         by_id(spec.public_ips.iter().map(|ip| (&ip.id, &ip.place, network::public_ip(ip, p))).collect(), p);
+    let collections = spec.admin_collections.iter();
     let admin_collections =
-        spec.admin_collections.iter().map(|c| rule::admin_collection(c, &tags, p)).collect();
+        by_id(collections.map(|c| (&c.id, &c.place, rule::admin_collection(c, &tags, p))).collect(), p);
     let estate = Estate {
         nsgs,
         groups,
@@ -84,6 +84,11 @@ fn count_limit(problems: &mut Problems, code: Code, place: &Place, count: usize,
     if count > max {
         problems.error(code, place, format!("{count} {what} are more than the limit of {max}"));
     }
+}
+
+fn unresolved_tag(tag: &str, user: &str, place: &Place, problems: &mut Problems) {
+    let message = format!("service tag {tag} of {user} is not resolved (give a tag file)");
+    problems.warning(Code::PalServiceTagUnresolved, place, message);
 }
 
 /// The text of a name; a symbolic one, in angle brackets, if it is unknown.

@@ -1,7 +1,6 @@
 //! Rules, NSGs and security admin collections.
 
-use std::collections::HashSet;
-use std::str::FromStr;
+use std::collections::{HashMap, HashSet};
 
 use palisade_net::{Direction, Protocol, ProtocolMatch};
 
@@ -37,7 +36,7 @@ pub(super) fn nsg(spec: &NsgSpec, tags: &TagCatalog, p: &mut Problems) -> Nsg {
     }
     let rules: Vec<(Rule, &Place)> =
         spec.rules.iter().map(|rule| (user_rule(&spec.id, rule, tags, p), &rule.place)).collect();
-    check_names(&rules, &spec.id, p);
+    check_names(spec, p);
     check_conflicts(&rules, p);
     check_address_counts(&rules, spec, p);
     let mut rules: Vec<Rule> = rules.into_iter().map(|(rule, _)| rule).collect();
@@ -86,29 +85,12 @@ fn user_rule(nsg: &ResourceId, spec: &RuleSpec, tags: &TagCatalog, p: &mut Probl
         Some(_) => {}
         None => missing(&at, "Name", p),
     }
-    let description = spec.description.as_ref().and_then(|d| d.value.known()).cloned().unwrap_or_default();
-    let length = description.chars().count();
-    if length > limits::DESCRIPTION_LENGTH_MAX {
-        let max = limits::DESCRIPTION_LENGTH_MAX;
-        p.error(
-            Code::PalDescriptionTooLong,
-            &spec.place,
-            format!("description of security rule {} has {length} characters; the limit is {max}", at.id),
-        );
-    }
-    let protocol = enumerated(
-        &at,
-        "Protocol",
-        spec.protocol.as_ref(),
-        "Tcp, Udp, Icmp, Esp, Ah, * or 0 to 255",
-        p,
-        |text| {
-            // `Any` is the security admin rules' word; NSG rules write `*`.
-            (!text.eq_ignore_ascii_case("any")).then(|| ProtocolMatch::from_str(text).ok()).flatten()
-        },
-    );
+    let choices = "Tcp, Udp, Icmp, Esp, Ah, * or 0 to 255";
+    // `Any` is the security admin rules' word; NSG rules write `*`.
+    let protocol =
+        enumerated(&at, "Protocol", spec.protocol.as_ref(), choices, p, |text| protocol(text, "any"));
     let rule = Rule {
-        description,
+        description: description(&at, spec.description.as_ref(), p),
         priority: priority(&at, spec.priority.as_ref(), limits::PRIORITY_MIN, Priority::of_user, p),
         direction: enumerated(&at, "Direction", spec.direction.as_ref(), "Inbound or Outbound", p, |t| {
             t.parse().ok()
@@ -151,6 +133,7 @@ pub(super) fn admin_collection(
 fn admin_rule(collection: &ResourceId, spec: &AdminRuleSpec, tags: &TagCatalog, p: &mut Problems) -> Rule {
     let name = shown(&spec.name);
     let at = RuleAt { id: collection.child("rules", &name).to_string(), place: &spec.place };
+    let choices = "Tcp, Udp, Icmp, Esp, Ah, Any or 0 to 255";
     let rule = Rule {
         description: String::new(),
         priority: priority(&at, spec.priority.as_ref(), limits::ADMIN_PRIORITY_MIN, Priority::of_admin, p),
@@ -158,14 +141,7 @@ fn admin_rule(collection: &ResourceId, spec: &AdminRuleSpec, tags: &TagCatalog, 
             t.parse().ok()
         }),
         access: enumerated(&at, "Access", spec.access.as_ref(), "Allow, Deny or AlwaysAllow", p, access),
-        protocol: enumerated(
-            &at,
-            "Protocol",
-            spec.protocol.as_ref(),
-            "Tcp, Udp, Icmp, Esp, Ah, Any or 0 to 255",
-            p,
-            |t| t.parse().ok(),
-        ),
+        protocol: enumerated(&at, "Protocol", spec.protocol.as_ref(), choices, p, |text| protocol(text, "*")),
         source: side::admin_side(&at, &spec.sources, &spec.source_port_ranges, tags, p),
         destination: side::admin_side(&at, &spec.destinations, &spec.destination_port_ranges, tags, p),
         certain: true,
@@ -173,6 +149,24 @@ fn admin_rule(collection: &ResourceId, spec: &AdminRuleSpec, tags: &TagCatalog, 
     };
     warn_of_ports(&at, &rule, p);
     rule
+}
+
+fn description(at: &RuleAt<'_>, text: Option<&Text>, p: &mut Problems) -> String {
+    let Some(Text { value: Given::Known(description), place }) = text else { return String::new() };
+    let (length, max) = (description.chars().count(), limits::DESCRIPTION_LENGTH_MAX);
+    if length > max {
+        let message =
+            format!("description of security rule {} has {length} characters; the limit is {max}", at.id);
+        p.error(Code::PalDescriptionTooLong, place, message);
+    }
+    description.clone()
+}
+
+/// A protocol but for `refused`: the word for any protocol that the other kind of rules has. ICMP has one name in both
+/// families.
+fn protocol(text: &str, refused: &str) -> Option<ProtocolMatch> {
+    let is_rules_word = ![refused, "icmpv6"].iter().any(|word| text.eq_ignore_ascii_case(word));
+    is_rules_word.then(|| text.parse().ok()).flatten()
 }
 
 fn access(text: &str) -> Option<Access> {
@@ -248,27 +242,31 @@ fn check_name(name: &str, place: &Place, p: &mut Problems) {
     }
 }
 
-fn check_names(rules: &[(Rule, &Place)], nsg: &ResourceId, p: &mut Problems) {
+/// Rules that may not exist, or whose name is not known, are given the benefit of the doubt.
+fn check_names(spec: &NsgSpec, p: &mut Problems) {
     let mut seen = HashSet::new();
-    for (rule, place) in rules {
-        if !seen.insert(rule.name.to_ascii_lowercase()) {
-            let message = format!("security rule name \"{}\" stands twice in {nsg} (rename one)", rule.name);
-            p.error(Code::DuplicateResourceName, place, message);
+    for rule in spec.rules.iter().filter(|rule| rule.certain) {
+        if let Some(name) = rule.name.as_ref().and_then(|name| name.value.known())
+            && !seen.insert(name.to_ascii_lowercase())
+        {
+            let message =
+                format!("Resource {} has two child resources with the same name ({name}).", spec.id);
+            p.error(Code::DuplicateResourceName, &rule.place, message);
         }
     }
 }
 
 /// Two rules of one direction must not have one priority; a rule that may not exist is given the benefit of the doubt.
 fn check_conflicts(rules: &[(Rule, &Place)], p: &mut Problems) {
-    let mut taken: Vec<(Direction, Priority, &str)> = Vec::new();
+    let mut taken: HashMap<(Direction, Priority), &str> = HashMap::new();
     for (rule, place) in rules {
         let (Some(direction), Some(priority), true) =
             (rule.direction.known(), rule.priority.known(), rule.certain)
         else {
             continue;
         };
-        match taken.iter().find(|(d, n, _)| (*d, *n) == (direction, priority)) {
-            Some((_, _, other)) => {
+        match taken.get(&(direction, priority)) {
+            Some(other) => {
                 let message = format!(
                     "Security rule {other} conflicts with rule {}. Rules cannot have the same Priority and Direction. \
                      To learn more, see aka.ms/nsgrules.",
@@ -276,7 +274,9 @@ fn check_conflicts(rules: &[(Rule, &Place)], p: &mut Problems) {
                 );
                 p.error(Code::SecurityRuleConflict, place, message);
             }
-            None => taken.push((direction, priority, &rule.name)),
+            None => {
+                taken.insert((direction, priority), &rule.name);
+            }
         }
     }
 }

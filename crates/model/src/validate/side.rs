@@ -2,11 +2,14 @@
 
 use palisade_net::{Family, PortError, PortRange, PortSet, Prefix};
 
-use super::rule::{RuleAt, missing};
+use super::{
+    rule::{RuleAt, missing},
+    unresolved_tag,
+};
 use crate::{
     AddressField, Code, Place, Ports, ResourceId, Rule, Side, TagAddresses, TagCatalog, TagName, limits,
     problem::Problems,
-    spec::{At, Given, Reference, SideSpec, Text},
+    spec::{Given, Reference, SideSpec, Text},
 };
 
 /// Which side of a rule a field belongs to; the word begins Azure's field names.
@@ -77,43 +80,72 @@ fn addresses(
     let single = spec.address_prefix.as_ref().filter(|text| !is_blank(text));
     let list = spec.address_prefixes.as_ref().filter(|list| list.value.known().is_none_or(|l| !l.is_empty()));
     let groups = spec.groups.as_ref().filter(|list| list.value.known().is_none_or(|l| !l.is_empty()));
+    let known = (
+        single.and_then(|text| Some((text.value.known()?, &text.place))),
+        list.and_then(|list| list.value.known()),
+        groups.and_then(|groups| Some((groups.value.known()?, &groups.place))),
+    );
     let word = which.word();
-    let fields = format!("{word}AddressPrefixes, {word}AddressPrefix, or {word}ApplicationSecurityGroups");
-    match (single, list, groups) {
+    match known {
+        (Some((value, place)), None, None) => single_address(at, value, place, tags, p),
+        (None, Some(list), None) => address_list(at, which, list, p),
+        (None, None, Some((groups, place))) => group_list(at, groups, place, p),
         (None, None, None) => {
-            missing(at, &fields, p);
-            AddressField::Any
-        }
-        (Some(text), None, None) => single_address(at, text, tags, p),
-        (None, Some(At { value: Given::Known(list), .. }), None) => address_list(at, which, list, p),
-        (None, None, Some(At { value: Given::Known(groups), place })) => group_list(at, groups, place, p),
-        (None, Some(At { value: Given::Unknown(reason), .. }), None)
-        | (None, None, Some(At { value: Given::Unknown(reason), .. })) => {
-            AddressField::Unknown(reason.clone())
+            let reasons = [
+                single.and_then(|text| reason(&text.value)),
+                list.and_then(|list| reason(&list.value)),
+                groups.and_then(|groups| reason(&groups.value)),
+            ];
+            let unknown = reasons.into_iter().flatten().next();
+            unknown.map_or_else(
+                || {
+                    let fields = "{}AddressPrefixes, {}AddressPrefix, or {}ApplicationSecurityGroups";
+                    missing(at, &fields.replace("{}", word), p);
+                    AddressField::Any
+                },
+                AddressField::Unknown,
+            )
         }
         _ => {
-            let message = format!(
-                "Security rule with Id {} must specify a non empty value for exactly one of: {}.",
-                at.id,
-                fields.replace(", or ", ", ")
-            );
-            p.error(Code::PalExactlyOneValue, at.place, message);
+            let fields = "{}AddressPrefixes, {}AddressPrefix, {}ApplicationSecurityGroups";
+            more_than_one(at, &fields.replace("{}", word), p);
             AddressField::Any
         }
     }
+}
+
+/// Why a value is not known. One that is not known may be empty, so it stands beside a known one without harm: if both had
+/// a value, Azure would refuse the rule.
+fn reason<T>(value: &Given<T>) -> Option<String> {
+    match value {
+        Given::Known(_) => None,
+        Given::Unknown(reason) => Some(reason.clone()),
+    }
+}
+
+fn more_than_one(at: &RuleAt<'_>, fields: &str, p: &mut Problems) {
+    let message = format!(
+        "Security rule with Id {} must specify a non empty value for exactly one of: {fields}.",
+        at.id
+    );
+    p.error(Code::PalExactlyOneValue, at.place, message);
 }
 
 fn is_blank(text: &Text) -> bool {
     text.value.known().is_some_and(|value| value.trim().is_empty())
 }
 
-fn single_address(at: &RuleAt<'_>, text: &Text, tags: &TagCatalog, p: &mut Problems) -> AddressField {
-    let value = match &text.value {
-        Given::Unknown(reason) => return AddressField::Unknown(reason.clone()),
-        Given::Known(value) if value == "*" => return AddressField::Any,
-        Given::Known(value) => value,
-    };
-    match literal_or_tag(at, value, &text.place, tags, p) {
+fn single_address(
+    at: &RuleAt<'_>,
+    value: &str,
+    place: &Place,
+    tags: &TagCatalog,
+    p: &mut Problems,
+) -> AddressField {
+    if value == "*" {
+        return AddressField::Any;
+    }
+    match literal_or_tag(at, value, place, tags, p) {
         Some(Literal::Prefix(prefix)) => AddressField::Prefixes(vec![prefix]),
         Some(Literal::Tag(name)) => AddressField::Tag(name),
         None => AddressField::Any,
@@ -146,9 +178,7 @@ fn literal_or_tag(
                 TagAddresses::NoSuchTag => format!("the tag file has no tag {name}"),
                 found => {
                     if found == TagAddresses::Unresolved {
-                        let message =
-                            format!("service tag {name} of {} is not resolved (give a tag file)", at.id);
-                        p.warning(Code::PalServiceTagUnresolved, place, message);
+                        unresolved_tag(value, &at.id, place, p);
                     }
                     return Some(Literal::Tag(name));
                 }
@@ -246,21 +276,18 @@ fn ports(at: &RuleAt<'_>, which: Which, spec: &SideSpec, p: &mut Problems) -> Po
     let single = spec.port_range.as_ref().filter(|text| !is_blank(text));
     let list = spec.port_ranges.as_ref().filter(|list| list.value.known().is_none_or(|l| !l.is_empty()));
     let word = which.word();
-    match (single, list) {
+    let known =
+        (single.filter(|text| text.value.known().is_some()), list.and_then(|list| list.value.known()));
+    match known {
         (Some(text), None) => port_list(at, std::slice::from_ref(text), p),
-        (None, Some(At { value: Given::Known(list), .. })) => port_list(at, list, p),
-        (None, Some(_)) => Ports::Unknown,
+        (None, Some(list)) => port_list(at, list, p),
+        (None, None) if single.is_some() || list.is_some() => Ports::Unknown,
         (None, None) => {
             missing(at, &format!("{word}PortRange or {word}PortRanges"), p);
             Ports::Unknown
         }
         (Some(_), Some(_)) => {
-            let message = format!(
-                "Security rule with Id {} must specify a non empty value for exactly one of: {word}PortRange, \
-                 {word}PortRanges.",
-                at.id
-            );
-            p.error(Code::PalExactlyOneValue, at.place, message);
+            more_than_one(at, &format!("{word}PortRange, {word}PortRanges"), p);
             Ports::Unknown
         }
     }
