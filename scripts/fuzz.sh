@@ -35,7 +35,7 @@ build() {
 }
 
 fuzz() {
-    local target=$1 status=0
+    local target=$1 status=0 summary
     local program log=fuzz/artifacts/$1.log
     program=${CARGO_TARGET_DIR:-fuzz/target}/$(host_triple)/release/$target
     mkdir -p "fuzz/corpus/$target" fuzz/artifacts
@@ -49,13 +49,14 @@ fuzz() {
         say "fuzz: $target FAILED; reproduce with: $program ${input:-(see $log)}"
         return 1
     fi
-    say "fuzz: $target: $(summary "$log")"
+    summary=$(summary "$log") || return 1
+    say "fuzz: $target: $summary"
 }
 
 # Inputs tried and places reached, first and last; fails where the compiler left out the counters.
 summary() {
     local start end
-    start=$(grep -oPm1 'INITED cov: \K\d+' "$1") || { say "fuzz: no coverage counters, see $1"; exit 1; }
+    start=$(grep -oPm1 'INITED cov: \K\d+' "$1") || { say "fuzz: no coverage counters, see $1"; return 1; }
     end=$(grep -oP '^#\K\d+\s+DONE   cov: \d+' "$1")
     printf '%s inputs, coverage %s at the start and %s at the end\n' "${end%%[!0-9]*}" "$start" "${end##* }"
 }
