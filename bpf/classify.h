@@ -117,7 +117,7 @@ static __always_inline bool vectors_of(__u32 blob, struct plsd_policy_header __a
 	__u64 summary = set->summaries_offset + (__u64)class * 4;
 	__u64 words = set->vectors_offset + (__u64)class * policy->words * 8;
 
-	if (class >= set->classes || summary >= policy->size || words >= policy->size)
+	if (class >= set->classes || summary >= policy->size || words > policy->size)
 		return false;
 	out->summary = *IN_ARENA(__u32, blob + (__u32)summary);
 	out->words = IN_ARENA(__u64, blob + (__u32)words);
@@ -128,7 +128,8 @@ static __always_inline bool policy_is_sound(struct plsd_policy_header __arena *p
 {
 	return policy->magic == PLSD_POLICY_MAGIC && policy->version == PLSD_ABI_VERSION &&
 	       policy->size <= PLSD_POLICY_BYTES_MAX && policy->rules <= PLSD_POLICY_RULES_MAX &&
-	       policy->words <= PLSD_POLICY_WORDS_MAX;
+	       policy->words <= PLSD_POLICY_WORDS_MAX && policy->actions_offset < policy->size &&
+	       policy->protocol_offset < policy->size;
 }
 
 static __always_inline __u32 match_of(__u32 blob, struct plsd_policy_header __arena *policy, __u32 rule)

@@ -29,7 +29,12 @@ pub(crate) const CRATES: &[Crate] = &[
         uses: &["palisade-abi", "palisade-model", "palisade-net"],
         tests_use: &[],
     },
-    Crate { name: "palisade-datapath", layer: 3, uses: &["palisade-abi"], tests_use: &[] },
+    Crate {
+        name: "palisade-datapath",
+        layer: 3,
+        uses: &["palisade-abi", "palisade-classify"],
+        tests_use: &["palisade-net"],
+    },
     Crate {
         name: "palisade-agent",
         layer: 4,
@@ -58,7 +63,12 @@ pub(crate) const CRATES: &[Crate] = &[
         ],
         tests_use: &[],
     },
-    Crate { name: "palisade-tests", layer: 7, uses: &[], tests_use: &[] },
+    Crate {
+        name: "palisade-tests",
+        layer: 7,
+        uses: &["palisade-abi", "palisade-classify", "palisade-datapath", "palisade-model", "palisade-net"],
+        tests_use: &[],
+    },
     Crate { name: "xtask", layer: 7, uses: &[], tests_use: &[] },
 ];
 

@@ -57,7 +57,7 @@ shared_constants! {
     /// In [`Flow::rules`]: the layer had no rule list, or was not asked.
     pub const RULE_NONE: u16 = 0xffff;
     /// The sweep removes a flow only so many ticks after its end: no packet that found it alive is still under way.
-    pub const SWEEP_GRACE_TICKS: u64 = 1000;
+    pub const SWEEP_GRACE_TICKS: u64 = 250;
 }
 
 shared_structs! {

@@ -14,7 +14,7 @@ pub fn structs() -> Vec<CStruct> {
 
 /// Every shared constant and code.
 pub fn constants() -> Vec<CConst> {
-    let version = CConst { name: "ABI_VERSION", value: ABI_VERSION as u64, doc: "Layout version." };
+    let version = CConst { name: "ABI_VERSION", value: u64::from(ABI_VERSION), doc: "Layout version." };
     let mut all = Vec::from([version]);
     for group in [
         policy::CONSTANTS,

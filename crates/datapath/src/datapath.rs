@@ -52,7 +52,7 @@ pub struct Datapath {
     dir: PinDir,
     pub(crate) programs: Programs,
     pub(crate) observer: Observer,
-    publisher: Publisher,
+    pub(crate) publisher: Publisher,
     timeouts: Timeouts,
     ticks_per_second: u32,
 }
@@ -77,7 +77,7 @@ impl Datapath {
             programs: kernel.programs,
             publisher,
             timeouts: config.timeouts,
-            ticks_per_second: ticks_per_second()?,
+            ticks_per_second: read_ticks_per_second()?,
         })
     }
 
@@ -95,6 +95,11 @@ impl Datapath {
     /// The pin directory.
     pub fn pin_dir(&self) -> &Path {
         self.dir.path()
+    }
+
+    /// The kernel's tick rate, in which flow times are counted.
+    pub fn ticks_per_second(&self) -> u32 {
+        self.ticks_per_second
     }
 
     /// Distinct policy blobs in the arena, and their bytes.
@@ -188,7 +193,7 @@ impl Plane for Datapath {
 }
 
 /// The kernel's tick rate (`CONFIG_HZ`): its coarse clock advances once a tick, and says so.
-fn ticks_per_second() -> Result<u32, Error> {
+fn read_ticks_per_second() -> Result<u32, Error> {
     let tick = clock_getres(ClockId::CLOCK_MONOTONIC_COARSE).context(|| "read the kernel's tick".into())?;
     let nanoseconds = u32::try_from(tick.tv_nsec()).unwrap_or(0).max(1);
     Ok((1_000_000_000 + nanoseconds / 2) / nanoseconds)

@@ -3,8 +3,7 @@
 use std::{io, path::PathBuf};
 
 use palisade_abi::verdict::Layer;
-
-use crate::validate::Invalid;
+use palisade_classify::blob::BlobError;
 
 /// Why a datapath operation did not happen. After an error the policy that was in force still is.
 #[derive(Debug, thiserror::Error)]
@@ -77,7 +76,7 @@ pub enum Error {
         /// The layer that the blob was for.
         layer: Layer,
         /// What is wrong with it.
-        source: Invalid,
+        source: BlobError,
     },
     /// The arena has no room for the new policy beside the one in force.
     #[error(

@@ -18,7 +18,8 @@ mod policy;
 mod run;
 mod simulator;
 mod sys;
-mod validate;
+#[cfg(test)]
+mod tests;
 
 pub use datapath::{Config, Datapath};
 pub use error::Error;
@@ -32,4 +33,3 @@ pub use policy::{
 };
 pub use run::{Outcome, TestPacket};
 pub use simulator::Simulator;
-pub use validate::{Invalid, validate};

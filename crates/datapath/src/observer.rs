@@ -58,6 +58,7 @@ impl Observer {
         &self.maps
     }
 
+    #[cfg(test)]
     pub(crate) fn arena(&self) -> &Mapping {
         &self.arena
     }

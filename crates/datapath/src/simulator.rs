@@ -4,11 +4,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use palisade_classify::blob::BlobView;
+
 use crate::{
     error::Error,
     plane::{Plane, Watch},
     policy::{Attachment, NicKind, NicPolicy, NicState, SlotCounters, Sweep},
-    validate::validate,
 };
 
 /// The datapath of a host that does not exist.
@@ -71,7 +72,7 @@ impl Plane for Simulator {
         crate::policy::check(nics, u32::MAX)?;
         for nic in nics {
             for (layer, blob) in nic.blobs() {
-                validate(blob).map_err(|source| Error::Blob { slot: nic.slot, layer, source })?;
+                BlobView::parse(blob).map_err(|source| Error::Blob { slot: nic.slot, layer, source })?;
             }
         }
         self.generation += 1;

@@ -15,6 +15,7 @@ use palisade_abi::{
     flow::FLOW_STATES,
     verdict::{LAYERS, Layer},
 };
+use palisade_classify::blob::BlobView;
 
 use super::{
     ACTIVE, Published, TABLE_ENTRIES_MAX, blobs::Blobs, grace::Grace, mapping, published, space::Space,
@@ -22,7 +23,6 @@ use super::{
 use crate::{
     error::Error,
     policy::{self, LAYERS_INBOUND, LAYERS_OUTBOUND, NicKind, NicPolicy},
-    validate::validate,
 };
 
 /// Writes to the arena. There is one at a time: the pin directory's lock sees to it.
@@ -86,6 +86,15 @@ impl Publisher {
             self.blobs.keep_only(&offsets_in(&next), &mut self.space);
         }
         Ok(snapshot.generation)
+    }
+
+    /// Takes all but the first `bytes` free bytes out of use.
+    #[cfg(test)]
+    pub(crate) fn leave_free(&mut self, bytes: usize) {
+        let start = self.space.take(bytes).expect("a new arena has room");
+        let rest = self.space.take(self.space.free_bytes()).expect("what is free is one piece");
+        assert!(rest > start);
+        self.space.give(start, bytes);
     }
 
     /// Distinct blobs in the arena, and their bytes.
@@ -152,7 +161,7 @@ impl Publisher {
             *offset = match self.blobs.find(&self.arena, blob) {
                 Some(known) => known,
                 None => {
-                    validate(blob).map_err(|source| Error::Blob { slot: nic.slot, layer, source })?;
+                    BlobView::parse(blob).map_err(|source| Error::Blob { slot: nic.slot, layer, source })?;
                     let free = self.space.free_bytes();
                     self.blobs
                         .add(&self.arena, &mut self.space, blob)

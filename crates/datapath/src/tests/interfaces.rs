@@ -1,0 +1,155 @@
+//! Attaching to real interfaces: a veth pair in a network namespace that ends with the test's thread.
+
+use std::{
+    ffi::CString,
+    io,
+    os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd},
+    process::Command,
+};
+
+use nix::sched::{CloneFlags, unshare};
+use palisade_abi::verdict::Reason;
+
+use super::rig::{Rig, SLOT, list, nic, udp, wait};
+use crate::{Attachment, NicKind, Plane, Watch, sys};
+
+/// Puts this thread into a new network namespace with the veth pair `host0` (host side) and `vm0`.
+fn veth() -> (u32, u32) {
+    unshare(CloneFlags::CLONE_NEWNET).expect("root may make namespaces");
+    ip(&["link", "add", "host0", "type", "veth", "peer", "name", "vm0"]);
+    ip(&["link", "set", "host0", "up"]);
+    ip(&["link", "set", "vm0", "up"]);
+    (index("host0"), index("vm0"))
+}
+
+fn ip(args: &[&str]) {
+    let status = Command::new("ip").args(args).status().expect("iproute2 is installed");
+    assert!(status.success(), "ip {args:?}");
+}
+
+fn index(name: &str) -> u32 {
+    let name = CString::new(name).expect("no zero bytes");
+    // SAFETY: the name is a C string that lives during the call.
+    unsafe { libc::if_nametoindex(name.as_ptr()) }
+}
+
+/// Sends a frame out of an interface.
+fn send(ifindex: u32, frame: &[u8]) {
+    // SAFETY: a new socket; the descriptor is checked and owned at once.
+    let socket = unsafe {
+        let fd = libc::socket(libc::AF_PACKET, libc::SOCK_RAW, 0);
+        assert!(fd >= 0, "{}", io::Error::last_os_error());
+        OwnedFd::from_raw_fd(fd)
+    };
+    // SAFETY: all zeros is a valid address of this type.
+    let mut address: libc::sockaddr_ll = unsafe { std::mem::zeroed() };
+    address.sll_family = libc::AF_PACKET as u16;
+    address.sll_protocol = u16::from_be_bytes([frame[12], frame[13]]).to_be();
+    address.sll_ifindex = ifindex as i32;
+    // SAFETY: the frame and the address live during the call and their sizes are given.
+    let sent = unsafe {
+        libc::sendto(
+            socket.as_raw_fd(),
+            frame.as_ptr().cast(),
+            frame.len(),
+            0,
+            (&raw const address).cast(),
+            size_of_val(&address) as u32,
+        )
+    };
+    // A program that drops on egress makes the send fail.
+    assert!(sent == frame.len() as isize || sent == -1, "{}", io::Error::last_os_error());
+}
+
+/// Packets counted for a reason, from the VM and to it.
+fn counted(rig: &Rig, reason: Reason) -> (u64, u64) {
+    let counters = rig.datapath.counters(SLOT).expect("counters are readable");
+    let of = |reasons: &std::collections::BTreeMap<_, u64>| reasons.get(&reason).copied().unwrap_or(0);
+    (of(&counters.outbound.reasons), of(&counters.inbound.reasons))
+}
+
+fn publish(rig: &mut Rig, ifindex: u32, kind: NicKind) {
+    let mut policy = nic(ifindex, SLOT);
+    policy.kind = kind;
+    policy.inbound[1] = Some(list(&["deny udp * * *", "allow * * * *"]));
+    policy.outbound[2] = Some(list(&["allow * * * *"]));
+    rig.datapath.publish(&[policy]).expect("the policy is published");
+}
+
+#[test]
+fn packets_are_judged_in_both_directions() {
+    let Some(mut rig) = Rig::new() else { return };
+    let (host, vm) = veth();
+    let out = udp("10.0.0.4:1000", "192.0.2.1:53").build().expect("a packet");
+    let into = udp("192.0.2.9:53", "10.0.0.4:1000").build().expect("a packet");
+    // An inverted interface shows what comes from the VM as going out, as a macvtap does.
+    for (kind, from_vm, to_vm) in [(NicKind::Direct, vm, host), (NicKind::Inverted, host, vm)] {
+        rig.datapath.publish(&[]).expect("the policy is published");
+        publish(&mut rig, host, kind);
+        rig.datapath.detach(host).expect("nothing is in the way");
+        rig.datapath.attach(host, kind).expect("the interface is there");
+        rig.datapath.attach(host, kind).expect("it is attached already");
+        assert_eq!(
+            rig.datapath.attached().expect("links are readable"),
+            [Attachment { ifindex: host, kind }]
+        );
+        send(from_vm, &out);
+        send(to_vm, &into);
+        // Test runs do not take a frame that ends inside the IP header.
+        send(from_vm, &out[..30]);
+        wait("the packets to be judged", || {
+            counted(&rig, Reason::Allowed).0 >= 1
+                && counted(&rig, Reason::SubnetDeny).1 >= 1
+                && counted(&rig, Reason::Malformed).0 >= 1
+        });
+    }
+}
+
+#[test]
+fn links_outlive_the_process_and_vanish_with_the_interface() {
+    let Some(mut rig) = Rig::new() else { return };
+    let (host, vm) = veth();
+    publish(&mut rig, host, NicKind::Direct);
+    rig.datapath.attach(host, NicKind::Direct).expect("the interface is there");
+    let config = rig.config.clone();
+    let mut rig = super::adopt::reopen(rig);
+    assert_eq!(rig.datapath.attached().expect("links are readable").len(), 1);
+    send(vm, &udp("10.0.0.4:1000", "192.0.2.1:53").build().expect("a packet"));
+    wait("the packet to be judged", || counted(&rig, Reason::Allowed).0 >= 1);
+    // A new program reaches the interface without a moment of none.
+    let before = linked_program(&rig, host);
+    rig.datapath
+        .observer
+        .arena()
+        .write(std::mem::offset_of!(palisade_abi::arena::Root, program) as u32, &[0; 4]);
+    rig = super::adopt::reopen(rig);
+    assert_ne!(linked_program(&rig, host), before);
+    ip(&["link", "del", "host0"]);
+    assert_eq!(rig.datapath.attached().expect("links are readable"), []);
+    let rig = super::adopt::reopen(rig);
+    let pins = std::fs::read_dir(config.pin_dir.join("links")).expect("the directory is there").count();
+    assert_eq!((pins, rig.datapath.pin_dir()), (0, config.pin_dir.as_path()));
+}
+
+/// The program that the pinned link of an interface runs.
+fn linked_program(rig: &Rig, ifindex: u32) -> u32 {
+    let link = sys::get(&rig.config.pin_dir.join("links").join(format!("{ifindex}-from_vm")));
+    sys::link_info(link.expect("the link is pinned").as_fd()).expect("the kernel knows it").program_id
+}
+
+#[test]
+fn an_interface_without_descriptor_drops_everything() {
+    let Some(mut rig) = Rig::new() else { return };
+    let (host, vm) = veth();
+    publish(&mut rig, host + 1000, NicKind::Direct);
+    rig.datapath.attach(host, NicKind::Direct).expect("the interface is there");
+    send(vm, &udp("10.0.0.4:1000", "192.0.2.1:53").build().expect("a packet"));
+    wait("the packet to be dropped", || {
+        let unknown = rig.datapath.counters(0).expect("counters are readable");
+        unknown.outbound.reasons.contains_key(&Reason::NoDescriptor)
+    });
+    rig.datapath.detach(host).expect("it is attached");
+    rig.datapath.detach(host).expect("detaching twice is no error");
+    assert_eq!(rig.datapath.attached().expect("links are readable"), []);
+    assert!(rig.datapath.attach(host + 1000, NicKind::Direct).is_err());
+}

@@ -1,0 +1,235 @@
+//! A datapath of its own for each test, rule lists as text, and packets in one line.
+
+use std::{
+    fs,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    process,
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use palisade_abi::{
+    flow::Direction,
+    verdict::{Action, LAYERS, Reason},
+};
+use palisade_classify::{
+    Row, blob,
+    table::{Limits, Table},
+};
+use palisade_net::{
+    AddressSet, Family, PortRange, PortSet, Prefix, Protocol, ProtocolMatch,
+    packet::{IcmpBody, Packet, TcpFlags, Transport},
+};
+
+use crate::{Config, Datapath, FlowEntry, NicKind, NicPolicy, Plane, Sizes, TestPacket, pins};
+
+/// The loopback interface: test runs need one that exists.
+pub(super) const LOOPBACK: u32 = 1;
+/// Slot of the NIC that tests publish.
+pub(super) const SLOT: u32 = 7;
+
+const HOME: &str = "/sys/fs/bpf";
+const PREFIX: &str = "palisade-test-";
+
+/// A datapath that is removed when the test ends.
+pub(super) struct Rig {
+    pub(super) datapath: Datapath,
+    pub(super) config: Config,
+    /// After the datapath, which must be closed first.
+    pub(super) pins: Pins,
+}
+
+/// A pin directory that nobody else uses.
+pub(super) fn pin_dir() -> PathBuf {
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    remove_leftovers();
+    Path::new(HOME).join(format!("{PREFIX}{}-{}", process::id(), NEXT.fetch_add(1, Ordering::Relaxed)))
+}
+
+/// Removes the pins of test processes that crashed.
+fn remove_leftovers() {
+    for entry in fs::read_dir(HOME).into_iter().flatten().flatten() {
+        let name = entry.file_name().to_string_lossy().into_owned();
+        let owner = name.strip_prefix(PREFIX).and_then(|rest| rest.split('-').next());
+        if owner.is_some_and(|pid| !Path::new("/proc").join(pid).exists()) {
+            // Another test may remove it at the same time.
+            let _ = pins::remove_tree(&entry.path());
+        }
+    }
+}
+
+/// Whether kernel tests can run here; says so if not.
+pub(super) fn can_run() -> bool {
+    // SAFETY: no arguments, no memory.
+    let root = unsafe { libc::geteuid() } == 0;
+    if !root {
+        eprintln!("skipped: loading a kernel program needs root");
+    }
+    root
+}
+
+impl Rig {
+    /// A loaded datapath without policy; `None` if this process may not have one.
+    pub(super) fn new() -> Option<Self> {
+        Self::with(|_| {})
+    }
+
+    pub(super) fn with(change: impl FnOnce(&mut Config)) -> Option<Self> {
+        can_run().then(|| {
+            let mut config = Config::new(pin_dir());
+            config.sizes = Sizes { flows_v4: 1024, flows_v6: 1024, slots: 16 };
+            change(&mut config);
+            let pins = Pins(config.pin_dir.clone());
+            Self { datapath: Datapath::open(&config).expect("the datapath loads"), config, pins }
+        })
+    }
+
+    /// One NIC on the loopback interface with these inbound and outbound subnet rules.
+    pub(super) fn with_rules(inbound: &[&str], outbound: &[&str]) -> Option<Self> {
+        let mut rig = Self::new()?;
+        rig.publish(inbound, outbound);
+        Some(rig)
+    }
+
+    pub(super) fn publish(&mut self, inbound: &[&str], outbound: &[&str]) -> u64 {
+        let mut nic = nic(LOOPBACK, SLOT);
+        nic.inbound[1] = Some(list(inbound));
+        nic.outbound[2] = Some(list(outbound));
+        self.datapath.publish(&[nic]).expect("the policy is published")
+    }
+
+    /// What becomes of a frame.
+    pub(super) fn frame(&self, direction: Direction, frame: &[u8]) -> Reason {
+        let packet = TestPacket { direction, ifindex: LOOPBACK, bytes: frame, segments: (0, 0) };
+        let outcome = self.datapath.run_packet(&packet).expect("the kernel takes the packet");
+        assert_eq!(outcome.passes, !outcome.reason.is_drop(), "{outcome:?}");
+        outcome.reason
+    }
+
+    /// What becomes of a packet from the VM.
+    pub(super) fn outbound(&self, packet: &Packet) -> Reason {
+        self.frame(Direction::Outbound, &packet.build().expect("the packet can be written"))
+    }
+
+    /// What becomes of a packet to the VM.
+    pub(super) fn inbound(&self, packet: &Packet) -> Reason {
+        self.frame(Direction::Inbound, &packet.build().expect("the packet can be written"))
+    }
+
+    /// The only flow in the table.
+    pub(super) fn flow(&self) -> FlowEntry {
+        let flows = self.datapath.flows().expect("the flows can be read");
+        assert_eq!(flows.len(), 1, "{flows:?}");
+        flows[0]
+    }
+}
+
+/// Pins that are removed when the test ends, and with them the links.
+pub(super) struct Pins(pub(super) PathBuf);
+
+impl Drop for Pins {
+    fn drop(&mut self) {
+        // A test of the removal itself has done it already.
+        let _ = pins::remove_tree(&self.0);
+    }
+}
+
+/// Waits for a condition, for ten seconds at most.
+pub(super) fn wait(what: &str, mut condition: impl FnMut() -> bool) {
+    let start = Instant::now();
+    while !condition() {
+        assert!(start.elapsed() < Duration::from_secs(10), "waited in vain for {what}");
+        std::thread::yield_now();
+    }
+}
+
+/// A NIC without any rule list.
+pub(super) fn nic(ifindex: u32, slot: u32) -> NicPolicy {
+    NicPolicy {
+        ifindex,
+        slot,
+        kind: NicKind::Direct,
+        inbound: [const { None }; LAYERS],
+        outbound: [const { None }; LAYERS],
+    }
+}
+
+/// A blob from rules like `allow tcp * 10.0.0.4/32 80` (action, protocol, source, destination, ports); what no rule
+/// matches is a miss.
+pub(super) fn list(rules: &[&str]) -> Arc<[u8]> {
+    let rows: Vec<Row> = rules.iter().map(|rule| row(rule)).collect();
+    let table = Table::compile(&rows, &Limits::default()).expect("the rules are few");
+    blob::encode(&table).into()
+}
+
+fn row(text: &str) -> Row {
+    let fields: Vec<&str> = text.split_whitespace().collect();
+    let [action, protocol, source, destination, ports] = fields[..] else { panic!("five fields: {text}") };
+    let addresses = |text: &str| match text {
+        "*" => AddressSet::full(),
+        prefix => [prefix.parse::<Prefix>().expect("a prefix")].into_iter().collect(),
+    };
+    Row {
+        action: match action {
+            "allow" => Action::Allow,
+            "deny" => Action::Deny,
+            "always" => Action::AlwaysAllow,
+            "closed" => Action::Closed,
+            other => panic!("no action: {other}"),
+        },
+        protocol: protocol.parse::<ProtocolMatch>().expect("a protocol"),
+        sources: addresses(source),
+        source_ports: PortSet::full(),
+        destinations: addresses(destination),
+        destination_ports: [ports.parse::<PortRange>().expect("ports")].into_iter().collect(),
+    }
+}
+
+fn socket(text: &str) -> SocketAddr {
+    text.parse().expect("address:port")
+}
+
+fn between(source: SocketAddr, destination: SocketAddr, transport: Transport) -> Packet {
+    Packet::new(source.ip(), destination.ip(), transport)
+}
+
+/// A TCP segment; flags by their first letters: `S`, `SA`, `A`, `FA`, `R`.
+pub(super) fn tcp(source: &str, destination: &str, flags: &str) -> Packet {
+    let (source, destination) = (socket(source), socket(destination));
+    let flags = flags.chars().fold(TcpFlags::default(), |all, flag| {
+        all.with(match flag {
+            'S' => TcpFlags::SYN,
+            'A' => TcpFlags::ACK,
+            'F' => TcpFlags::FIN,
+            'R' => TcpFlags::RST,
+            other => panic!("no flag: {other}"),
+        })
+    });
+    let ports = (source.port(), destination.port());
+    between(source, destination, Transport::Tcp { source_port: ports.0, destination_port: ports.1, flags })
+}
+
+/// A UDP datagram.
+pub(super) fn udp(source: &str, destination: &str) -> Packet {
+    let (source, destination) = (socket(source), socket(destination));
+    let ports = (source.port(), destination.port());
+    between(source, destination, Transport::Udp { source_port: ports.0, destination_port: ports.1 })
+}
+
+/// An ICMP message of the addresses' family.
+pub(super) fn icmp(source: &str, destination: &str, kind: u8, body: IcmpBody) -> Packet {
+    let (source, destination) =
+        (source.parse().expect("an address"), destination.parse().expect("an address"));
+    Packet::new(source, destination, Transport::Icmp { family: Family::of(source), kind, code: 0, body })
+}
+
+/// A packet of another protocol.
+pub(super) fn other(source: &str, destination: &str, protocol: u8) -> Packet {
+    let (source, destination) =
+        (source.parse().expect("an address"), destination.parse().expect("an address"));
+    Packet::new(source, destination, Transport::Other(Protocol(protocol)))
+}
