@@ -1,0 +1,137 @@
+//! The kernel program, loaded for one test: it judges frames of the test's making, and no interface has it.
+//!
+//! Each value has a pin directory of its own that disappears with it; what a crashed test left is removed by the next one.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process,
+    sync::atomic::{AtomicU32, Ordering},
+};
+
+use palisade_abi::flow::Direction as Way;
+use palisade_classify::enforce::PolicyBlobs;
+use palisade_datapath::{Config, Datapath, FlowEntry, NicKind, NicPolicy, Outcome, Plane, Sizes, TestPacket};
+use palisade_net::Direction;
+
+/// The loopback interface: test runs need an interface that exists, and nothing is attached to it.
+const LOOPBACK: u32 = 1;
+const SLOT: u32 = 1;
+const HOME: &str = "/sys/fs/bpf";
+const PREFIX: &str = "palisade-tests-";
+/// The first kernel that has all that the program uses (BPF arenas are the youngest part).
+const KERNEL_MIN: (u32, u32) = (6, 9);
+
+/// A loaded kernel program with one NIC.
+#[derive(Debug)]
+pub struct Kernel {
+    datapath: Datapath,
+    pin_dir: PathBuf,
+}
+
+impl Kernel {
+    /// Most flows of one family that the table holds.
+    pub const FLOWS_MAX: u32 = 2048;
+
+    /// A program without policy; `None`, with the reason printed, where this process cannot have one.
+    ///
+    /// # Panics
+    /// If the program should load here and does not.
+    pub fn open() -> Option<Self> {
+        if let Some(reason) = obstacle() {
+            println!("skipped: {reason}");
+            return None;
+        }
+        let pin_dir = pin_dir();
+        let mut config = Config::new(&pin_dir);
+        config.sizes = Sizes { flows_v4: Self::FLOWS_MAX, flows_v6: Self::FLOWS_MAX, slots: 4 };
+        let datapath = Datapath::open(&config).unwrap_or_else(|error| panic!("{error}: {error:?}"));
+        Some(Self { datapath, pin_dir })
+    }
+
+    /// Puts a policy into force.
+    ///
+    /// # Panics
+    /// If it is refused.
+    pub fn publish(&mut self, blobs: &PolicyBlobs) {
+        let nic = NicPolicy {
+            ifindex: LOOPBACK,
+            slot: SLOT,
+            kind: NicKind::Direct,
+            inbound: blobs.inbound.clone(),
+            outbound: blobs.outbound.clone(),
+        };
+        self.datapath.publish(&[nic]).expect("compiled policy is published");
+    }
+
+    /// Judges frames one after the other; those that begin a flow are remembered.
+    ///
+    /// # Panics
+    /// If the kernel does not run the program.
+    pub fn judge<'f>(&self, frames: impl IntoIterator<Item = (Direction, &'f [u8])>) -> Vec<Outcome> {
+        let packet = |(direction, bytes)| TestPacket {
+            direction: match direction {
+                Direction::Inbound => Way::Inbound,
+                Direction::Outbound => Way::Outbound,
+            },
+            ifindex: LOOPBACK,
+            bytes,
+            segments: (0, 0),
+        };
+        self.datapath.run_packets(frames.into_iter().map(packet)).expect("the kernel takes the frames")
+    }
+
+    /// The flows that are remembered.
+    ///
+    /// # Panics
+    /// If they cannot be read.
+    pub fn flows(&self) -> Vec<FlowEntry> {
+        self.datapath.flows().expect("flows are readable")
+    }
+
+    /// Forgets every flow, so that the next frame of each is judged by the rules.
+    ///
+    /// # Panics
+    /// If the kernel refuses.
+    pub fn forget_flows(&mut self) {
+        self.datapath.clear_flows().expect("flows are removable");
+    }
+}
+
+impl Drop for Kernel {
+    fn drop(&mut self) {
+        // No interface has the program, so its pins are all that keeps it.
+        let _ = fs::remove_dir_all(&self.pin_dir);
+    }
+}
+
+/// What keeps this process from loading the kernel program.
+fn obstacle() -> Option<String> {
+    if !nix::unistd::geteuid().is_root() {
+        return Some("loading a kernel program needs root".to_owned());
+    }
+    let release = nix::sys::utsname::uname().ok()?.release().to_string_lossy().into_owned();
+    let mut numbers = release.split(['.', '-']).map_while(|part| part.parse::<u32>().ok());
+    let version = (numbers.next()?, numbers.next()?);
+    let (major, minor) = KERNEL_MIN;
+    (version < KERNEL_MIN).then(|| format!("kernel {release} is older than {major}.{minor}"))
+}
+
+/// A pin directory that nobody else uses.
+fn pin_dir() -> PathBuf {
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    remove_leftovers();
+    let count = NEXT.fetch_add(1, Ordering::Relaxed);
+    Path::new(HOME).join(format!("{PREFIX}{}-{count}", process::id()))
+}
+
+fn remove_leftovers() {
+    for entry in fs::read_dir(HOME).into_iter().flatten().flatten() {
+        let name = entry.file_name().to_string_lossy().into_owned();
+        let owner = name.strip_prefix(PREFIX).and_then(|rest| rest.split('-').next());
+        if owner.is_some_and(|id| !Path::new("/proc").join(id).exists()) {
+            // Another test may remove it at the same time.
+            let _ = fs::remove_dir_all(entry.path());
+        }
+    }
+}
