@@ -2,12 +2,13 @@
 
 use std::sync::Arc;
 
+use super::collection::List;
 use super::limits::COPY_COUNT_MAX;
 use super::problem::Fault;
 use super::scope::{Frame, Index};
 use super::session::Evaluator;
 use super::unknown::{Reason, Unknown};
-use super::value::{Data, List, Location, Type, Value};
+use super::value::{Data, Location, Type, Value};
 use crate::json::Node;
 
 /// How often a loop runs.

@@ -4,6 +4,7 @@
 
 use std::sync::Arc;
 
+use super::collection::Map;
 use super::context::{Level, subscription_id};
 use super::eval::Cx;
 use super::functions::canonical;
@@ -13,11 +14,16 @@ use super::session::Evaluator;
 use super::special::{unknown, written};
 use super::text::Text;
 use super::unknown::Reason;
-use super::value::{Data, Map, Type, Value};
+use super::value::{Data, Type, Value};
 
 impl<'a> Evaluator<'a> {
     /// The value of an environment function, or `None` when `key` is none.
-    pub(super) fn environment(&self, key: &str, args: &[Value], cx: Cx<'_, 'a>) -> Result<Option<Value>, Fault> {
+    pub(super) fn environment(
+        &self,
+        key: &str,
+        args: &[Value],
+        cx: Cx<'_, 'a>,
+    ) -> Result<Option<Value>, Fault> {
         Ok(Some(match key {
             "subscription" => self.subscription(cx)?,
             "resourcegroup" => self.resource_group(cx)?,
@@ -188,7 +194,7 @@ fn azure_cloud(cx: Cx<'_, '_>) -> Result<Value, Fault> {
         object(cx, pairs.iter().map(|(key, value)| (*key, text(*value, cx))).collect())
     };
     let audiences = ["https://management.core.windows.net/", "https://management.azure.com/"];
-    let audiences = super::value::List::new(audiences.iter().map(|a| text(*a, cx)).collect())?;
+    let audiences = super::collection::List::new(audiences.iter().map(|a| text(*a, cx)).collect())?;
     let authentication = object(
         cx,
         vec![
@@ -219,7 +225,10 @@ fn azure_cloud(cx: Cx<'_, '_>) -> Result<Value, Fault> {
         ("media", "https://rest.media.azure.net"),
         ("resourceManager", "https://management.azure.com/"),
         ("sqlManagement", "https://management.core.windows.net:8443/"),
-        ("vmImageAliasDoc", "https://raw.githubusercontent.com/Azure/azure-rest-api-specs/master/arm-compute/quickstart-templates/aliases.json"),
+        (
+            "vmImageAliasDoc",
+            "https://raw.githubusercontent.com/Azure/azure-rest-api-specs/master/arm-compute/quickstart-templates/aliases.json",
+        ),
     ] {
         members.push((key, text(value, cx)));
     }

@@ -7,13 +7,14 @@
 use std::sync::Arc;
 
 use super::ast::Expr;
+use super::collection::{List, Map};
 use super::functions::{canonical, derived};
 use super::problem::Fault;
 use super::scope::Frame;
 use super::session::Evaluator;
 use super::text::Text;
-use super::unknown::Unknown;
-use super::value::{Data, List, Location, Map, SourceId, Type, Value};
+use super::unknown::{Reason, Unknown};
+use super::value::{Data, Location, SourceId, Type, Value};
 use crate::json::{self, Node};
 
 /// Where an expression is evaluated: what names mean there, and the place results are said to come from.
@@ -51,13 +52,7 @@ impl<'a> Evaluator<'a> {
         Ok(Value { data, at })
     }
 
-    fn string(
-        &self,
-        node: &'a Node,
-        text: &'a str,
-        frame: &Frame<'a>,
-        at: Location,
-    ) -> Result<Value, Fault> {
+    fn string(&self, node: &'a Node, text: &'a str, frame: &Frame<'a>, at: Location) -> Result<Value, Fault> {
         if !text.starts_with('[') {
             return Ok(Value::new(text, at));
         }
@@ -85,7 +80,8 @@ impl<'a> Evaluator<'a> {
             return Ok(member.key.as_str().into());
         }
         let at = Location::new(frame.scope.source, member.key_at);
-        let expr = super::parser::parse_template_string(&member.key).map_err(|e| Fault::new(e.to_string()))?;
+        let expr =
+            super::parser::parse_template_string(&member.key).map_err(|e| Fault::new(e.to_string()))?;
         let value = self.expr(&expr, Cx { frame, at })?;
         match value.text() {
             Some(text) => self.text(text.to_string()),
@@ -141,10 +137,7 @@ impl<'a> Evaluator<'a> {
     /// `base.name`
     pub(super) fn property(&self, base: &Value, name: &str) -> Result<Value, Fault> {
         match &base.data {
-            Data::Object(map) => {
-                self.budget.charge(map.members().len() / 16)?;
-                map.get(name).cloned().ok_or_else(|| missing_property(map, name))
-            }
+            Data::Object(map) => map.get(name).cloned().ok_or_else(|| missing_property(map, name)),
             Data::Unknown(unknown) => Ok(part_of_unknown(base, unknown, name)),
             other => Err(Fault::new(format!(
                 "The language expression property '{name}' can't be evaluated on a value of type '{}'",
@@ -162,9 +155,7 @@ impl<'a> Evaluator<'a> {
                     list.items().len()
                 ))
             }),
-            (_, Data::Text(name)) if name.is_known() => {
-                self.property(base, name.known().unwrap_or_default())
-            }
+            (_, Data::Text(name)) if name.is_known() => self.property(base, name.known().unwrap_or_default()),
             (Data::Unknown(unknown), Data::Int(at)) => Ok(element_of_unknown(base, unknown, *at)),
             (Data::Unknown(_), _) | (_, Data::Unknown(_)) | (Data::Object(_), Data::Text(_)) => {
                 let expression = format!("{}[{}]", canonical(base), canonical(index));
@@ -227,16 +218,25 @@ fn element_of_unknown(base: &Value, unknown: &Arc<Unknown>, index: i64) -> Value
     part(base, unknown, expression, known)
 }
 
-/// Declared scalars are what the live resource will have; declared objects and arrays may gain members there, so
-/// they stay unknown around what is declared.
+/// Declared scalars are what the live resource will have; declared objects may gain members there, so they stay
+/// unknown around what is declared.
 fn part(base: &Value, unknown: &Arc<Unknown>, expression: String, known: Option<&Value>) -> Value {
-    let reason = || unknown.reasons().first().cloned().unwrap_or(super::unknown::Reason::Failed);
+    let reason = || unknown.reasons().first().cloned().unwrap_or(Reason::Failed);
     let data = match known {
-        Some(value) if matches!(value.data, Data::Object(_)) => {
-            Data::Unknown(Unknown::with_partial(expression, reason(), value.clone()))
+        Some(value) if !unknown.is_exact() && may_grow(value) => {
+            Data::Unknown(Unknown::with_partial(expression, reason(), value.clone(), false))
         }
         Some(value) => value.data.clone(),
         None => Data::Unknown(Unknown::because(expression, None, unknown.reasons().iter().cloned())),
     };
     Value { data, at: base.at }
+}
+
+/// Whether the live resource may have more than what is declared: objects gain members, lists of scalars nothing.
+fn may_grow(value: &Value) -> bool {
+    match &value.data {
+        Data::Object(_) => true,
+        Data::Array(list) => list.items().iter().any(may_grow),
+        _ => false,
+    }
 }

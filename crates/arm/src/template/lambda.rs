@@ -7,11 +7,12 @@ use std::cmp::Ordering;
 use std::sync::Arc;
 
 use super::ast::{self, Expr};
+use super::collection::{List, Map};
 use super::eval::Cx;
 use super::functions::{canonical, derived};
 use super::problem::Fault;
 use super::session::Evaluator;
-use super::value::{Data, List, Map, Value};
+use super::value::{Data, Value};
 
 /// A lambda ready to be called.
 struct Lambda<'e, 'f, 'a> {
@@ -27,7 +28,10 @@ impl<'a> Evaluator<'a> {
     /// Evaluates one of the functions that take lambdas.
     pub(super) fn higher_order(&self, call: &ast::Call, cx: Cx<'_, 'a>) -> Result<Value, Fault> {
         let Some(first) = call.args.first() else {
-            return Err(Fault::call(&call.name, "function requires at least 2 argument(s) while 0 were provided"));
+            return Err(Fault::call(
+                &call.name,
+                "function requires at least 2 argument(s) while 0 were provided",
+            ));
         };
         let source = self.expr(first, cx)?;
         let lambda = |index: usize| -> Result<_, Fault> {
@@ -40,7 +44,9 @@ impl<'a> Evaluator<'a> {
             (Data::Array(list), "map") => self.map_items(list, &lambda(1)?)?,
             (Data::Array(list), "filter") => self.filter(list, &lambda(1)?)?,
             (Data::Array(list), "reduce") => {
-                let Some(start) = call.args.get(1) else { return Err(Fault::call("reduce", "no start value")) };
+                let Some(start) = call.args.get(1) else {
+                    return Err(Fault::call("reduce", "no start value"));
+                };
                 self.reduce(list, self.expr(start, cx)?, &lambda(2)?)?
             }
             (Data::Array(list), "sort") => self.sort(list, &lambda(1)?)?,
@@ -175,7 +181,12 @@ impl<'a> Evaluator<'a> {
         Ok(Some(Data::Object(Map::new(members)?)))
     }
 
-    fn key_of(&self, name: &str, lambda: &Lambda<'_, '_, 'a>, item: &Value) -> Result<Option<Arc<str>>, Fault> {
+    fn key_of(
+        &self,
+        name: &str,
+        lambda: &Lambda<'_, '_, 'a>,
+        item: &Value,
+    ) -> Result<Option<Arc<str>>, Fault> {
         let key = self.apply(lambda, std::slice::from_ref(item))?;
         match (&key.data, key.as_str()) {
             (_, Some(key)) => Ok(Some(key.into())),

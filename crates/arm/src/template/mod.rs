@@ -12,6 +12,7 @@
 //! Reference: <https://learn.microsoft.com/azure/azure-resource-manager/templates/syntax>.
 
 pub mod ast;
+mod collection;
 mod context;
 mod copy;
 mod environment;
@@ -31,28 +32,29 @@ mod resource_id;
 mod scope;
 mod session;
 mod special;
+#[cfg(test)]
+mod tests;
 mod text;
 mod unknown;
 mod value;
 mod variables;
-#[cfg(test)]
-mod tests;
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
+pub use collection::{List, Map};
 pub use context::{DeploymentContext, Level};
 pub use link::{Folder, Link, Links, NoLinks};
 pub use problem::{Code, Problem};
 pub use resource::Condition;
 pub use text::{Piece, Text};
 pub use unknown::{Reason, Unknown};
-pub use value::{Data, List, Location, Map, SourceId, Type, Value};
+pub use value::{Data, Location, SourceId, Type, Value};
 
 use crate::json::Document;
 use eval::Cx;
 use parameters::Given;
-use resource::Declared;
+use resource::{Declared, Inherited, Site};
 use scope::Frame;
 use session::Evaluator;
 
@@ -168,7 +170,8 @@ pub fn evaluate(input: &Input<'_>) -> Deployment {
     let scope = evaluator.scope(template, source, target.clone(), path.clone(), uri, given);
     let frame = Frame::new(scope);
     evaluator.check_shape(input.template, source);
-    evaluator.expand(template, &frame, &target, &path);
+    let around = &Inherited::default();
+    evaluator.expand(template, &Site { frame: &frame, target: &target, path: &path, around });
     evaluator.settle(&frame);
     let declared = evaluator.declared.borrow().clone();
     let resources: Vec<(bool, Resource)> =

@@ -6,16 +6,17 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use super::UnresolvedLink;
+use super::collection::{Map, same_key};
 use super::context::{Level, Target};
 use super::limits::{DEPLOYMENT_DEPTH_MAX, DEPLOYMENTS_MAX};
 use super::link::Link;
 use super::parameters::{Given, circular, key_vault};
 use super::problem::Fault;
-use super::resource::{Declared, Site};
+use super::resource::{Condition, Declared, Inherited, Site};
 use super::scope::{Frame, Place, Scope, Slot};
 use super::session::Evaluator;
 use super::text::Text;
-use super::value::{Data, Location, Map, SourceId, Value, same_key};
+use super::value::{Data, Location, SourceId, Value};
 use super::variables;
 use crate::json::Node;
 
@@ -61,8 +62,8 @@ impl<'a> Evaluator<'a> {
     }
 
     /// Declares the resources of a template and of all deployments in it.
-    pub(super) fn expand(&self, template: &'a Node, frame: &Frame<'a>, target: &Target, path: &[String]) {
-        let declared = self.headers(template, &Site { frame, target, path });
+    pub(super) fn expand(&self, template: &'a Node, site: &Site<'_, 'a>) {
+        let declared = self.headers(template, site);
         for deployment in declared.iter().filter(|d| d.is_deployment() && !d.existing) {
             if let Err(fault) = self.nested(deployment) {
                 self.report_fault(&fault, &deployment.frame, deployment.at());
@@ -85,7 +86,13 @@ impl<'a> Evaluator<'a> {
         if let Some(nested) = &result {
             let mut path = declared.path.clone();
             path.push(declared.name.to_string());
-            self.expand(nested.template, &nested.frame, &declared.target, &path);
+            let condition = match &declared.condition {
+                Condition::Yes => None,
+                Condition::Unknown(unknown) => Some(unknown.clone()),
+            };
+            let around = &Inherited { condition, repeat: declared.repeat.clone() };
+            let site = Site { frame: &nested.frame, target: &declared.target, path: &path, around };
+            self.expand(nested.template, &site);
             self.settle(&nested.frame);
         }
         Ok(result)
@@ -118,9 +125,11 @@ impl<'a> Evaluator<'a> {
             return Err(Fault::new("the deployment has no 'properties'"));
         };
         if let Some(template) = properties.get("template") {
-            let options = properties.get("expressionEvaluationOptions").and_then(|options| options.get("scope"));
+            let options =
+                properties.get("expressionEvaluationOptions").and_then(|options| options.get("scope"));
             let scope = options.map(|scope| self.node(scope, frame));
-            let own_scope = scope.as_ref().and_then(Value::as_str).is_some_and(|s| s.eq_ignore_ascii_case("inner"));
+            let own_scope =
+                scope.as_ref().and_then(Value::as_str).is_some_and(|s| s.eq_ignore_ascii_case("inner"));
             let uri = frame.scope.uri.clone();
             return Ok(Some(Found { template, source: frame.scope.source, uri, own_scope }));
         }
@@ -146,7 +155,11 @@ impl<'a> Evaluator<'a> {
                 Some(Found { template: &document.root, source, uri, own_scope: true })
             }
             None => {
-                self.unresolved.borrow_mut().push(UnresolvedLink { link, deployment: declared.id.clone(), at });
+                self.unresolved.borrow_mut().push(UnresolvedLink {
+                    link,
+                    deployment: declared.id.clone(),
+                    at,
+                });
                 None
             }
         }

@@ -232,7 +232,9 @@ fn not_allowed(node: &Node, value: &Value) -> Option<String> {
     // An array parameter may hold any of the allowed values, or be one of them.
     let each = |items: &[Value]| {
         items.iter().all(|item| {
-            allowed.iter().any(|c| same(&Value::from(Data::from(c.as_str().unwrap_or_default())), item) == Some(true))
+            allowed
+                .iter()
+                .any(|c| same(&Value::from(Data::from(c.as_str().unwrap_or_default())), item) == Some(true))
         })
     };
     if allowed.iter().any(matches) || value.as_array().is_some_and(each) {

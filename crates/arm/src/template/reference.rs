@@ -6,6 +6,7 @@
 
 use std::rc::Rc;
 
+use super::collection::List;
 use super::environment::{object, text};
 use super::eval::Cx;
 use super::problem::Fault;
@@ -15,7 +16,7 @@ use super::session::Evaluator;
 use super::special::{unknown, written};
 use super::text::Text;
 use super::unknown::{Reason, Unknown};
-use super::value::{Data, List, Type, Value};
+use super::value::{Data, Type, Value};
 
 impl<'a> Evaluator<'a> {
     /// The value of a function on resources, or `None` when `key` is none.
@@ -46,14 +47,17 @@ impl<'a> Evaluator<'a> {
         let full = args.get(2).and_then(Value::as_str).is_some_and(|mode| mode.eq_ignore_ascii_case("full"));
         let expression = reference_expression(args, full);
         let reason = Reason::LiveResource(format!("reference('{name}')"));
-        let partial = match self.lookup(&name, cx) {
+        let found = self.lookup(&name, cx);
+        let exact = found.as_ref().is_some_and(|declared| declared.is_deployment());
+        let partial = match found {
             Some(declared) if declared.existing => None,
             Some(declared) => self.declared_part(&declared, full)?,
             None => self.inline_child(&name)?,
         };
         Ok(match partial {
             Some(partial) => {
-                Value::new(Data::Unknown(Unknown::with_partial(expression, reason, partial)), cx.at)
+                let unknown = Unknown::with_partial(expression, reason, partial, exact);
+                Value::new(Data::Unknown(unknown), cx.at)
             }
             None => unknown(expression, Some(Type::Object), reason, cx),
         })
@@ -78,7 +82,13 @@ impl<'a> Evaluator<'a> {
             let Some(outputs) = self.nested_outputs(declared)? else { return Ok(None) };
             let cx = Cx { frame: &declared.frame, at: outputs.at };
             let properties = object(cx, vec![("outputs", outputs)])?;
-            return if full { object(cx, vec![("properties", properties)]).map(Some) } else { Ok(Some(properties)) };
+            if !full {
+                return Ok(Some(properties));
+            }
+            let expression = format!("reference('{}', 'Full').properties", declared.id);
+            let reason = Reason::LiveResource(format!("reference('{}')", declared.id));
+            let properties = Unknown::with_partial(expression, reason, properties, true);
+            return object(cx, vec![("properties", Value::new(Data::Unknown(properties), cx.at))]).map(Some);
         }
         let body = self.body(declared)?;
         Ok(if full { Some(body) } else { body.get("properties").cloned() })
@@ -93,7 +103,8 @@ impl<'a> Evaluator<'a> {
         let (Some(parent), Some(kind)) = (parent, kind.known()) else { return Ok(None) };
         let Some(properties) = self.declared_part(&parent, false)? else { return Ok(None) };
         let children = properties.get(kind).and_then(Value::as_array).unwrap_or_default();
-        let is_named = |child: &&Value| child.get("name").and_then(Value::text).is_some_and(|n| n.key() == name.key());
+        let is_named =
+            |child: &&Value| child.get("name").and_then(Value::text).is_some_and(|n| n.key() == name.key());
         Ok(children.iter().find(is_named).and_then(|child| child.get("properties")).cloned())
     }
 

@@ -7,6 +7,7 @@ use std::cell::RefCell;
 use std::rc::Rc;
 use std::sync::Arc;
 
+use super::collection::Map;
 use super::context::Target;
 use super::copy::Count;
 use super::limits::{RESOURCES_MAX, RESOURCES_TOTAL_MAX};
@@ -17,8 +18,8 @@ use super::scope::{Frame, Index, Place, Slot};
 use super::session::Evaluator;
 use super::text::Text;
 use super::unknown::{Reason, Unknown};
-use super::value::{Data, Location, Map, Type, Value};
-use super::{resource_id, value};
+use super::value::{Data, Location, Type, Value};
+use super::{collection, resource_id};
 use crate::json::{self, Node};
 
 /// Whether a resource is deployed.
@@ -66,6 +67,31 @@ pub(super) struct Site<'s, 'a> {
     pub(super) frame: &'s Frame<'a>,
     pub(super) target: &'s Target,
     pub(super) path: &'s [String],
+    pub(super) around: &'s Inherited,
+}
+
+/// What a deployment or a parent passes on to the resources in it.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Inherited {
+    /// The unknown condition of a deployment around.
+    pub(super) condition: Option<Arc<Unknown>>,
+    /// The unknown count of a loop around.
+    pub(super) repeat: Option<Arc<Unknown>>,
+}
+
+impl Inherited {
+    /// What a resource inside has, given its own condition.
+    fn condition(&self, own: Condition) -> Condition {
+        match (own, &self.condition) {
+            (Condition::Yes, Some(outer)) => Condition::Unknown(outer.clone()),
+            (Condition::Unknown(own), Some(outer)) => {
+                let expression = format!("and({}, {})", outer.expression(), own.expression());
+                let reasons = outer.reasons().iter().chain(own.reasons()).cloned();
+                Condition::Unknown(Unknown::because(expression, Some(Type::Bool), reasons))
+            }
+            (own, None) => own,
+        }
+    }
 }
 
 /// What surrounds one declaration.
@@ -102,11 +128,11 @@ impl<'a> Evaluator<'a> {
         let around = |symbolic| Around { symbolic, parent, repeat: None, copy_index: None };
         match resources.map(|node| &node.kind) {
             Some(json::Kind::Array(items)) => {
-                items.iter().for_each(|node| self.declare(node, around(None), site, out));
+                items.iter().for_each(|node| self.declare(node, &around(None), site, out));
             }
             Some(json::Kind::Object(object)) => {
                 for member in object.members() {
-                    self.declare(&member.value, around(Some(&member.key)), site, out);
+                    self.declare(&member.value, &around(Some(&member.key)), site, out);
                 }
             }
             _ => {}
@@ -117,7 +143,7 @@ impl<'a> Evaluator<'a> {
     fn declare(
         &self,
         node: &'a Node,
-        around: Around<'_>,
+        around: &Around<'_>,
         site: &Site<'_, 'a>,
         out: &mut Vec<Rc<Declared<'a>>>,
     ) {
@@ -128,8 +154,8 @@ impl<'a> Evaluator<'a> {
             return self.report_fault(&fault, &frame, at);
         }
         let outcome = match node.get("copy") {
-            Some(copy) => self.copies(node, copy, &around, &frame, site, out),
-            None => self.declare_one(node, &around, &frame, site, out),
+            Some(copy) => self.copies(node, copy, around, &frame, site, out),
+            None => self.declare_one(node, around, &frame, site, out),
         };
         if let Err(fault) = outcome {
             self.report_fault(&fault, &frame, at);
@@ -159,9 +185,7 @@ impl<'a> Evaluator<'a> {
                 Ok(())
             }
             Count::Unknown(count) => {
-                let reasons = count.reasons().iter().cloned().chain([Reason::CopyCount(name.clone())]);
-                let expression = format!("copyIndex('{name}')");
-                let index = Unknown::because(expression, Some(Type::Int), reasons);
+                let index = any_index(&name, &count, frame);
                 one(Index::Any(index), Around { repeat: Some(count), ..*around }, out)
             }
         }
@@ -188,6 +212,7 @@ impl<'a> Evaluator<'a> {
         let frame = frame.at(Place::Resource(id.to_string()));
         let condition = self.condition(node, &frame)?;
         let existing = node.get("existing").and_then(Node::as_bool) == Some(true);
+        let repeat = around.repeat.clone().or_else(|| site.around.repeat.clone());
         if let Some(condition) = condition {
             let declared = Rc::new(Declared {
                 frame: frame.clone(),
@@ -197,10 +222,12 @@ impl<'a> Evaluator<'a> {
                 kind: kind.clone(),
                 name: name.clone(),
                 id,
-                api_version: node.get("apiVersion").and_then(|v| self.node(v, &frame).as_str().map(str::to_owned)),
-                condition,
+                api_version: node
+                    .get("apiVersion")
+                    .and_then(|v| self.node(v, &frame).as_str().map(str::to_owned)),
+                condition: site.around.condition(condition),
                 existing,
-                repeat: around.repeat.clone(),
+                repeat: repeat.clone(),
                 body: RefCell::default(),
                 nested: RefCell::default(),
             });
@@ -208,7 +235,9 @@ impl<'a> Evaluator<'a> {
             out.push(declared);
         }
         if !kind.eq_ignore_ascii_case("Microsoft.Resources/deployments") {
-            let site = Site { frame: &frame, ..*site };
+            // A condition does not pass to children, the loop around them does.
+            let inherited = Inherited { repeat, ..site.around.clone() };
+            let site = Site { frame: &frame, around: &inherited, ..*site };
             self.each(node.get("resources"), Some((&kind, &name)), &site, out);
         }
         Ok(())
@@ -221,7 +250,8 @@ impl<'a> Evaluator<'a> {
         let mut keys = vec![declared.name.key()];
         let relative = resource_id::join(&Text::from(""), &declared.kind, &declared.name.split('/'));
         keys.extend(relative.key().strip_prefix("/providers/").map(str::to_owned));
-        if let Some(last) = declared.name.split('/').last().filter(|_| declared.kind.matches('/').count() > 1) {
+        if let Some(last) = declared.name.split('/').last().filter(|_| declared.kind.matches('/').count() > 1)
+        {
             keys.push(last.key());
         }
         if let Some(symbolic) = around.symbolic {
@@ -271,8 +301,11 @@ impl<'a> Evaluator<'a> {
             Slot::Empty => {}
         }
         *declared.body.borrow_mut() = Slot::Busy;
-        let omitted: &[&str] =
-            if declared.is_deployment() { &["copy", "condition"] } else { &["copy", "condition", "resources"] };
+        let omitted: &[&str] = if declared.is_deployment() {
+            &["copy", "condition"]
+        } else {
+            &["copy", "condition", "resources"]
+        };
         let body = self.partial_object(declared.node, omitted, &declared.frame, declared.is_deployment());
         *declared.body.borrow_mut() = Slot::Done(body.clone());
         Ok(body)
@@ -280,17 +313,11 @@ impl<'a> Evaluator<'a> {
 
     /// An object without some of its members. Of a deployment's properties, the template and its parameters are
     /// not part of the body: they are evaluated by themselves, in their own scope.
-    fn partial_object(
-        &self,
-        node: &'a Node,
-        omitted: &[&str],
-        frame: &Frame<'a>,
-        deployment: bool,
-    ) -> Value {
+    fn partial_object(&self, node: &'a Node, omitted: &[&str], frame: &Frame<'a>, deployment: bool) -> Value {
         let at = Location::new(frame.scope.source, node.at);
         let mut members: Vec<(Arc<str>, Value)> = Vec::new();
         for member in node.as_object().map_or(&[][..], |object| object.members()) {
-            if omitted.iter().any(|key| value::same_key(key, &member.key)) {
+            if omitted.iter().any(|key| collection::same_key(key, &member.key)) {
                 continue;
             }
             let value = if deployment && member.key.eq_ignore_ascii_case("properties") {
@@ -308,6 +335,17 @@ impl<'a> Evaluator<'a> {
             }
         }
     }
+}
+
+/// The index that stands for every iteration. Loops with the same count share it, so that machine `i` of one
+/// loop still meets interface `i` of another; a loop inside such a loop has its own.
+fn any_index(name: &str, count: &Unknown, frame: &Frame<'_>) -> Arc<Unknown> {
+    let reasons = count.reasons().iter().cloned().chain([Reason::CopyCount(name.to_owned())]);
+    let mut expression = format!("copyIndex(of {})", count.expression());
+    if frame.loops_over(&expression) {
+        expression = format!("copyIndex('{name}' of {})", count.expression());
+    }
+    Unknown::because(expression, Some(Type::Int), reasons)
 }
 
 fn shown_type(node: &Node) -> String {

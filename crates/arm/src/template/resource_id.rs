@@ -48,7 +48,9 @@ fn absolute(target: &Target, scope: &Text) -> Text {
     match (scope.known(), starts_with_slash) {
         (Some("/"), _) => Text::from(""),
         (_, true) => scope.clone(),
-        (Some(known), false) if known.to_lowercase().starts_with("microsoft.management/managementgroups/") => {
+        (Some(known), false)
+            if known.to_lowercase().starts_with("microsoft.management/managementgroups/") =>
+        {
             Text::join([&Text::from("/providers/"), scope], "")
         }
         (_, false) => Text::join([&target.scope_id(), &Text::from("/providers/"), scope], ""),
@@ -57,11 +59,18 @@ fn absolute(target: &Target, scope: &Text) -> Text {
 
 impl<'a> Evaluator<'a> {
     /// The value of a resource id function, or `None` when `key` is none.
-    pub(super) fn id_function(&self, key: &str, args: &[Value], cx: Cx<'_, 'a>) -> Result<Option<Value>, Fault> {
+    pub(super) fn id_function(
+        &self,
+        key: &str,
+        args: &[Value],
+        cx: Cx<'_, 'a>,
+    ) -> Result<Option<Value>, Fault> {
         let target = &cx.frame.scope.target;
         let (name, scope, rest) = match key {
             "resourceid" => {
-                let Some(at) = type_position(args, 2) else { return no_type("resourceId", args, cx).map(Some) };
+                let Some(at) = type_position(args, 2) else {
+                    return no_type("resourceId", args, cx).map(Some);
+                };
                 ("resourceId", group_scope(target, &texts("resourceId", &args[..at])?), &args[at..])
             }
             "subscriptionresourceid" => {
@@ -84,7 +93,10 @@ impl<'a> Evaluator<'a> {
             }
             "extensionresourceid" => {
                 let Some((base, rest)) = args.split_first() else {
-                    return Err(Fault::call("extensionResourceId", "function requires at least 3 argument(s)"));
+                    return Err(Fault::call(
+                        "extensionResourceId",
+                        "function requires at least 3 argument(s)",
+                    ));
                 };
                 let base = texts("extensionResourceId", std::slice::from_ref(base))?.remove(0);
                 ("extensionResourceId", base, rest)
@@ -135,7 +147,10 @@ fn no_type(function: &str, args: &[Value], cx: Cx<'_, '_>) -> Result<Value, Faul
     if args.iter().take(3).any(|arg| !arg.is_known()) {
         return Ok(derived(written(function, args), Some(Type::String), args, cx.at));
     }
-    Err(Fault::call(function, "function requires a fully qualified resource type such as 'Microsoft.Network/virtualNetworks'"))
+    Err(Fault::call(
+        function,
+        "function requires a fully qualified resource type such as 'Microsoft.Network/virtualNetworks'",
+    ))
 }
 
 /// The scope that `[subscription,] [group]` before a type mean.

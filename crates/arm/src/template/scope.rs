@@ -164,29 +164,24 @@ impl<'a> Frame<'a> {
 
     /// The loop `copyIndex` means: the named one, or the innermost that needs no name.
     pub(super) fn find_loop(&self, name: Option<&str>) -> Option<&Loop> {
-        let mut entry = self.loops.as_deref();
-        while let Some(candidate) = entry {
-            let found = match name {
-                Some(name) => candidate.name.eq_ignore_ascii_case(name),
-                None => candidate.default,
-            };
-            if found {
-                return entry;
-            }
-            entry = candidate.outer.as_deref();
-        }
-        None
+        std::iter::successors(self.loops.as_deref(), |entry| entry.outer.as_deref()).find(
+            |entry| match name {
+                Some(name) => entry.name.eq_ignore_ascii_case(name),
+                None => entry.default,
+            },
+        )
+    }
+
+    /// Whether a loop around already counts by this unknown index.
+    pub(super) fn loops_over(&self, expression: &str) -> bool {
+        std::iter::successors(self.loops.as_deref(), |entry| entry.outer.as_deref())
+            .any(|entry| matches!(&entry.index, Index::Any(index) if index.expression() == expression))
     }
 
     /// The value of a lambda variable.
     pub(super) fn find_local(&self, name: &str) -> Option<&Value> {
-        let mut local = self.locals.as_deref();
-        while let Some(candidate) = local {
-            if candidate.name.eq_ignore_ascii_case(name) {
-                return Some(&candidate.value);
-            }
-            local = candidate.outer.as_deref();
-        }
-        None
+        std::iter::successors(self.locals.as_deref(), |local| local.outer.as_deref())
+            .find(|local| local.name.eq_ignore_ascii_case(name))
+            .map(|local| &local.value)
     }
 }

@@ -4,7 +4,7 @@
 //! methods of [`Evaluator`].
 
 use std::cell::{Cell, RefCell};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -65,6 +65,8 @@ pub(super) struct Evaluator<'a> {
     pub(super) budget: Budget,
     depth: Cell<usize>,
     problems: RefCell<Vec<Problem>>,
+    /// Places and messages already reported: a template that is deployed twice is wrong once.
+    reported: RefCell<HashSet<(Location, String)>>,
     dropped: Cell<usize>,
     exhausted: Cell<bool>,
     sources: RefCell<Vec<&'a Document>>,
@@ -88,6 +90,7 @@ impl<'a> Evaluator<'a> {
             budget: Budget::new(),
             depth: Cell::new(0),
             problems: RefCell::default(),
+            reported: RefCell::default(),
             dropped: Cell::new(0),
             exhausted: Cell::new(false),
             sources: RefCell::default(),
@@ -148,6 +151,11 @@ impl<'a> Evaluator<'a> {
 
     /// Notes a problem.
     pub(super) fn report(&self, code: Code, message: String, at: Location) {
+        if self.problems.borrow().len() < PROBLEMS_MAX
+            && !self.reported.borrow_mut().insert((at, message.clone()))
+        {
+            return;
+        }
         if self.problems.borrow().len() >= PROBLEMS_MAX {
             self.dropped.set(self.dropped.get() + 1);
             return;
@@ -224,11 +232,15 @@ fn worded(detail: &str, place: &Place, at: Location) -> (Code, String) {
                  column '{column}'. '{detail}'"
             ),
         ),
-        Place::Variable(name) => validation(&format!("The template variable '{name}' is not valid: {detail}.")),
-        Place::Parameter(name) => {
-            validation(&format!("The template parameter '{name}' at line '{line}' and column '{column}' is not valid: {detail}."))
+        Place::Variable(name) => {
+            validation(&format!("The template variable '{name}' is not valid: {detail}."))
         }
-        Place::Function(name) => validation(&format!("The template function '{name}' is not valid: {detail}.")),
+        Place::Parameter(name) => validation(&format!(
+            "The template parameter '{name}' at line '{line}' and column '{column}' is not valid: {detail}."
+        )),
+        Place::Function(name) => {
+            validation(&format!("The template function '{name}' is not valid: {detail}."))
+        }
         Place::Template => validation(&format!("{detail}.")),
     }
 }

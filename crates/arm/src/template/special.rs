@@ -145,7 +145,7 @@ impl<'a> Evaluator<'a> {
             let expression = format!("if({}, ...)", canonical(condition));
             return Ok(derived(expression, None, [condition], cx.at));
         };
-        self.budget.charge(yes.data.nodes() / 8)?;
+        self.budget.charge(yes.data.size() / 8)?;
         if same(&yes, &no) == Some(true) {
             return Ok(yes);
         }

@@ -61,7 +61,15 @@ pub struct Unknown {
     expression: String,
     reasons: Vec<Reason>,
     kind: Option<Type>,
-    partial: Option<Value>,
+    partial: Option<Partial>,
+}
+
+/// What is declared of a value that only the live resource has in full.
+#[derive(Debug, Clone)]
+struct Partial {
+    value: Value,
+    /// Whether each member is all there is of it, as the outputs of a deployment are.
+    exact: bool,
 }
 
 impl PartialEq for Unknown {
@@ -88,11 +96,13 @@ impl Unknown {
         Arc::new(Self { expression, reasons: limited(reasons), kind, partial: None })
     }
 
-    /// An unknown of which a part is declared: the live object has at least what `partial` holds.
-    pub(super) fn with_partial(expression: String, reason: Reason, partial: Value) -> Arc<Self> {
-        let kind = Some(partial.type_of());
+    /// An unknown of which a part is declared: the live object has at least what `partial` holds. With `exact`,
+    /// its members have nothing more than that.
+    pub(super) fn with_partial(expression: String, reason: Reason, value: Value, exact: bool) -> Arc<Self> {
+        let kind = Some(value.type_of());
         let expression = abbreviate(expression);
-        Arc::new(Self { expression, reasons: vec![reason], kind, partial: Some(partial) })
+        let partial = Some(Partial { value, exact });
+        Arc::new(Self { expression, reasons: vec![reason], kind, partial })
     }
 
     /// The canonical text of the expression, without brackets.
@@ -112,7 +122,12 @@ impl Unknown {
 
     /// The part of it that the template declares.
     pub fn partial(&self) -> Option<&Value> {
-        self.partial.as_ref()
+        self.partial.as_ref().map(|partial| &partial.value)
+    }
+
+    /// Whether the members of the declared part are all there is of them.
+    pub(super) fn is_exact(&self) -> bool {
+        self.partial.as_ref().is_some_and(|partial| partial.exact)
     }
 }
 

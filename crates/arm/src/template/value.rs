@@ -3,13 +3,12 @@
 //! Copies are cheap: arrays and objects are shared. A place is where a reader of the template would look: the
 //! expression that made the value, or the literal itself.
 //!
-//! Invariant: every value is at most [`VALUE_DEPTH_MAX`] deep and holds at most [`VALUE_NODES_MAX`] values with
-//! shared parts counted each time, so walking, printing and dropping one is always affordable.
+//! Values are bounded in depth and in what they hold (see [`List`] and [`Map`]), so the recursive walks here are
+//! always affordable.
 
 use std::sync::Arc;
 
-use super::limits::{VALUE_DEPTH_MAX, VALUE_NODES_MAX};
-use super::problem::Fault;
+use super::collection::{List, Map, Weight};
 use super::text::Text;
 use super::unknown::Unknown;
 use crate::json;
@@ -95,108 +94,6 @@ impl Type {
     }
 }
 
-/// How much a value holds, through all its levels.
-#[derive(Debug, Clone, Copy, PartialEq, Default)]
-struct Weight {
-    nodes: usize,
-    depth: usize,
-}
-
-impl Weight {
-    fn of<'v>(children: impl Iterator<Item = &'v Value>) -> Result<Self, Fault> {
-        let mut weight = Self { nodes: 1, depth: 1 };
-        for child in children {
-            let inner = child.data.weight();
-            weight.nodes = weight.nodes.saturating_add(inner.nodes);
-            weight.depth = weight.depth.max(inner.depth + 1);
-        }
-        if weight.nodes > VALUE_NODES_MAX {
-            return Err(Fault::limit(format!("a value holds more than {VALUE_NODES_MAX} values")));
-        }
-        if weight.depth > VALUE_DEPTH_MAX {
-            return Err(Fault::limit(format!("a value nests deeper than {VALUE_DEPTH_MAX} levels")));
-        }
-        Ok(weight)
-    }
-}
-
-/// The elements of an array.
-#[derive(Debug, Clone, Default)]
-pub struct List {
-    items: Vec<Value>,
-    weight: Weight,
-}
-
-impl PartialEq for List {
-    fn eq(&self, other: &Self) -> bool {
-        self.items == other.items
-    }
-}
-
-impl List {
-    pub(super) fn new(items: Vec<Value>) -> Result<Arc<Self>, Fault> {
-        let weight = Weight::of(items.iter())?;
-        Ok(Arc::new(Self { items, weight }))
-    }
-
-    /// The elements.
-    pub fn items(&self) -> &[Value] {
-        &self.items
-    }
-}
-
-/// The members of an object, in the order they were made. Keys differ in more than case.
-#[derive(Debug, Clone, Default)]
-pub struct Map {
-    members: Vec<(Arc<str>, Value)>,
-    weight: Weight,
-}
-
-impl PartialEq for Map {
-    /// Order does not count; the case of keys does not either.
-    fn eq(&self, other: &Self) -> bool {
-        self.members.len() == other.members.len()
-            && self.members.iter().all(|(key, value)| other.get(key).is_some_and(|theirs| theirs == value))
-    }
-}
-
-impl Map {
-    /// Later members replace earlier ones of the same key, at the earlier one's place.
-    pub(super) fn new(members: Vec<(Arc<str>, Value)>) -> Result<Arc<Self>, Fault> {
-        let mut places = std::collections::HashMap::with_capacity(members.len());
-        let mut unique: Vec<(Arc<str>, Value)> = Vec::with_capacity(members.len());
-        for (key, value) in members {
-            match places.entry(key.to_lowercase()) {
-                std::collections::hash_map::Entry::Occupied(place) => {
-                    let index: usize = *place.get();
-                    unique[index].1 = value;
-                }
-                std::collections::hash_map::Entry::Vacant(place) => {
-                    place.insert(unique.len());
-                    unique.push((key, value));
-                }
-            }
-        }
-        let weight = Weight::of(unique.iter().map(|(_, value)| value))?;
-        Ok(Arc::new(Self { members: unique, weight }))
-    }
-
-    /// Keys and values, in order.
-    pub fn members(&self) -> &[(Arc<str>, Value)] {
-        &self.members
-    }
-
-    /// The value under this key, without regard to case.
-    pub fn get(&self, key: &str) -> Option<&Value> {
-        self.members.iter().find(|(k, _)| same_key(k, key)).map(|(_, value)| value)
-    }
-}
-
-/// Keys and names are the same when they differ in case only.
-pub(super) fn same_key(a: &str, b: &str) -> bool {
-    a.eq_ignore_ascii_case(b) || (!a.is_ascii() && a.to_lowercase() == b.to_lowercase())
-}
-
 impl PartialEq for Value {
     fn eq(&self, other: &Self) -> bool {
         self.data == other.data
@@ -232,15 +129,17 @@ impl From<String> for Data {
 }
 
 impl Data {
-    /// How many values it holds, itself included, shared parts counted each time.
-    pub(super) fn nodes(&self) -> usize {
+    /// How much it holds: values, itself included, and pieces of strings; shared parts count each time.
+    pub(super) fn size(&self) -> usize {
         self.weight().nodes
     }
 
-    fn weight(&self) -> Weight {
+    pub(super) fn weight(&self) -> Weight {
         match self {
-            Self::Array(list) => list.weight,
-            Self::Object(map) => map.weight,
+            Self::Array(list) => list.weight(),
+            Self::Object(map) => map.weight(),
+            // A long string is as much work as many short ones.
+            Self::Text(text) => Weight { nodes: 1 + text.len() / 64, depth: 1 },
             Self::Unknown(unknown) => unknown.partial().map_or(Weight::LEAF, |value| value.data.weight()),
             _ => Weight::LEAF,
         }
@@ -259,10 +158,6 @@ impl Data {
             Self::Unknown(unknown) => return unknown.kind(),
         })
     }
-}
-
-impl Weight {
-    const LEAF: Self = Self { nodes: 1, depth: 1 };
 }
 
 impl Value {

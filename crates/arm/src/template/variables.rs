@@ -73,7 +73,8 @@ pub(super) fn declare(template: &Node) -> HashMap<String, Variable<'_>> {
     let mut variables = HashMap::new();
     let members = template.get("variables").and_then(Node::as_object).map_or(&[][..], |o| o.members());
     for Member { key, value, .. } in members {
-        let copies = Some(value).filter(|_| key.eq_ignore_ascii_case("copy")).and_then(super::eval::property_loops);
+        let copies =
+            Some(value).filter(|_| key.eq_ignore_ascii_case("copy")).and_then(super::eval::property_loops);
         match copies {
             Some(entries) => {
                 for entry in entries {
@@ -100,7 +101,9 @@ pub(super) fn declare_functions(template: &Node) -> HashMap<String, Rc<UserFunct
         let Some(prefix) = namespace.get("namespace").and_then(Node::as_str) else { continue };
         let members = namespace.get("members").and_then(Node::as_object).map_or(&[][..], |o| o.members());
         for member in members {
-            let Some(output) = member.value.get("output").and_then(|output| output.get("value")) else { continue };
+            let Some(output) = member.value.get("output").and_then(|output| output.get("value")) else {
+                continue;
+            };
             let parameters = member.value.get("parameters").and_then(Node::as_array).unwrap_or_default();
             let parameters = parameters.iter().filter_map(|p| p.get("name").and_then(Node::as_str)).collect();
             let name = format!("{prefix}.{}", member.key);

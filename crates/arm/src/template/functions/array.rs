@@ -3,7 +3,8 @@
 use super::{Call, Function, MANY, Needs, same};
 use crate::template::limits::RANGE_COUNT_MAX;
 use crate::template::problem::Fault;
-use crate::template::value::{Data, Map, Type, Value, same_key};
+use crate::template::text::{Piece, Text};
+use crate::template::value::{Data, Type, Value};
 
 pub(super) const FUNCTIONS: &[Function] = &[
     array("array", (1, 1), Needs::Nothing, Some(Type::Array), to_array),
@@ -94,15 +95,15 @@ fn empty(call: &Call<'_>) -> Result<Data, Fault> {
     })
 }
 
-fn has_known_part(text: &crate::template::text::Text) -> bool {
-    text.pieces().iter().any(|piece| matches!(piece, crate::template::text::Piece::Known(_)))
+fn has_known_part(text: &Text) -> bool {
+    text.pieces().iter().any(|piece| matches!(piece, Piece::Known(_)))
 }
 
 fn contains(call: &Call<'_>) -> Result<Data, Fault> {
     let (container, item) = (&call.args[0], &call.args[1]);
     let found = match (&container.data, &item.data) {
         (Data::Array(list), _) => {
-            call.budget.charge(list.items().len() / 8)?;
+            call.budget.charge(container.data.size() / 8)?;
             any(list.items().iter().map(|candidate| same(candidate, item)))
         }
         (Data::Object(map), Data::Text(key)) => key.known().map(|key| map.get(key).is_some()),
@@ -196,9 +197,4 @@ fn from_end(call: &Call<'_>, or_null: bool) -> Result<Data, Fault> {
             Err(call.fault(format!("the index '{index}' is out of bounds of an array of {}", items.len())))
         }
     }
-}
-
-/// The value under a key, with the spelling of the key ignored.
-pub(super) fn member<'m>(map: &'m Map, key: &str) -> Option<&'m Value> {
-    map.members().iter().find(|(k, _)| same_key(k, key)).map(|(_, value)| value)
 }

@@ -9,7 +9,13 @@ use crate::template::value::{Data, Type, Value};
 
 pub(super) const FUNCTIONS: &[Function] = &[
     Function { name: "parseCidr", args: (1, 1), needs: Needs::All, returns: Some(Type::Object), run: parse },
-    Function { name: "cidrSubnet", args: (3, 3), needs: Needs::All, returns: Some(Type::String), run: subnet },
+    Function {
+        name: "cidrSubnet",
+        args: (3, 3),
+        needs: Needs::All,
+        returns: Some(Type::String),
+        run: subnet,
+    },
     Function { name: "cidrHost", args: (2, 2), needs: Needs::All, returns: Some(Type::String), run: host },
 ];
 
@@ -85,7 +91,8 @@ fn parse(call: &Call<'_>) -> Result<Data, Fault> {
 fn subnet(call: &Call<'_>) -> Result<Data, Fault> {
     let network = Network::read(call, 0)?;
     let (prefix, index) = (call.int(1)?, call.int(2)?);
-    let Some(prefix) = u32::try_from(prefix).ok().filter(|p| (network.prefix..=network.bits).contains(p)) else {
+    let Some(prefix) = u32::try_from(prefix).ok().filter(|p| (network.prefix..=network.bits).contains(p))
+    else {
         return Err(call.fault(format!(
             "the new prefix length '{prefix}' must lie between {} and {}",
             network.prefix, network.bits

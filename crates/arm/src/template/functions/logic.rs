@@ -1,9 +1,10 @@
 //! Comparisons and truth. `if`, `and`, `or` and `coalesce` are special forms: they do not evaluate everything.
 
 use super::{Call, Function, Needs};
+use crate::template::collection::Map;
 use crate::template::problem::Fault;
-use crate::template::text::Text;
-use crate::template::value::{Data, Map, Type, Value};
+use crate::template::text::{Piece, Text};
+use crate::template::value::{Data, Type, Value};
 use std::cmp::Ordering;
 
 pub(super) const FUNCTIONS: &[Function] = &[
@@ -73,7 +74,7 @@ fn same_text(x: &Text, y: &Text) -> Option<bool> {
 
 fn known_head(text: &Text) -> String {
     match text.pieces().first() {
-        Some(crate::template::text::Piece::Known(head)) => head.to_string(),
+        Some(Piece::Known(head)) => head.to_string(),
         _ => String::new(),
     }
 }

@@ -14,8 +14,6 @@ mod logic;
 mod numeric;
 mod object;
 mod string;
-#[cfg(test)]
-mod tests;
 
 use std::collections::HashMap;
 use std::sync::{Arc, LazyLock};
@@ -23,11 +21,12 @@ use std::sync::{Arc, LazyLock};
 pub(super) use date::{format_moment, moment};
 pub(super) use logic::same;
 
+use super::collection::{List, Map};
 use super::problem::Fault;
 use super::session::Budget;
 use super::text::{Piece, Text};
 use super::unknown::{Reason, Unknown};
-use super::value::{Data, List, Location, Map, Type, Value};
+use super::value::{Data, Location, Type, Value};
 
 /// How much of its arguments a function must know.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -94,7 +93,7 @@ pub(super) fn apply(
 ) -> Result<Value, Fault> {
     let call = Call { name: function.name, args, at, budget };
     call.check_count(function.args)?;
-    budget.charge(args.iter().map(|arg| arg.data.nodes() / 64).sum::<usize>() + 1)?;
+    budget.charge(args.iter().map(|arg| arg.data.size() / 32).sum::<usize>() + 1)?;
     let known = match function.needs {
         Needs::All => args.iter().all(Value::is_known),
         Needs::Shape => args.iter().all(is_shaped),

@@ -4,10 +4,11 @@ use std::sync::Arc;
 
 use super::{Call, Function, MANY, Needs, same};
 use crate::json;
+use crate::template::collection::Map;
 use crate::template::problem::Fault;
 use crate::template::session::Budget;
 use crate::template::text::Text;
-use crate::template::value::{Data, Map, Type, Value};
+use crate::template::value::{Data, Type, Value};
 
 pub(super) const FUNCTIONS: &[Function] = &[
     object("createObject", (0, MANY), Needs::Nothing, Some(Type::Object), create),
@@ -89,13 +90,19 @@ fn union(call: &Call<'_>) -> Result<Data, Fault> {
     let mut items: Vec<Value> = Vec::new();
     for index in 0..call.args.len() {
         for item in call.list(index)? {
-            call.budget.charge(items.len() / 8 + 1)?;
-            if !items.iter().any(|known| same(known, item) == Some(true)) {
-                items.push(item.clone());
-            }
+            add_new(call, &mut items, item)?;
         }
     }
     call.array(items)
+}
+
+/// Adds an item that is not there yet. The price is that of comparing it with all that are.
+fn add_new(call: &Call<'_>, items: &mut Vec<Value>, item: &Value) -> Result<(), Fault> {
+    call.budget.charge((items.len() / 8 + 1).saturating_mul(item.data.size() / 8 + 1))?;
+    if !items.iter().any(|known| same(known, item) == Some(true)) {
+        items.push(item.clone());
+    }
+    Ok(())
 }
 
 /// Objects merge at every level, anything else is replaced. The depth of values bounds the recursion.
@@ -121,21 +128,19 @@ fn intersection(call: &Call<'_>) -> Result<Data, Fault> {
         let mut members = call.map(0)?.members().to_vec();
         for index in 1..call.args.len() {
             let other = call.map(index)?;
-            call.budget.charge(members.len() * (1 + other.members().len() / 8))?;
+            call.budget.charge(call.args[index].data.size() / 8 + members.len())?;
             members.retain(|(key, value)| other.get(key).is_some_and(|v| same(v, value) == Some(true)));
         }
         return call.object(members);
     }
     let mut items: Vec<Value> = Vec::new();
     for item in call.list(0)? {
-        call.budget.charge(items.len() / 8 + 1)?;
-        if !items.contains(item) {
-            items.push(item.clone());
-        }
+        add_new(call, &mut items, item)?;
     }
     for index in 1..call.args.len() {
         let other = call.list(index)?;
-        call.budget.charge(items.len() * (1 + other.len() / 8))?;
+        let size: usize = items.iter().map(|item| item.data.size()).sum();
+        call.budget.charge(size.saturating_mul(1 + other.len() / 8))?;
         items.retain(|item| other.contains(item));
     }
     call.array(items)
@@ -146,8 +151,10 @@ fn try_get(call: &Call<'_>) -> Result<Data, Fault> {
     let mut value = &call.args[0];
     for step in &call.args[1..] {
         let next = match (&value.data, &step.data) {
-            (Data::Object(map), Data::Text(key)) => super::array::member(map, key.known().unwrap_or_default()),
-            (Data::Array(list), Data::Int(at)) => usize::try_from(*at).ok().and_then(|at| list.items().get(at)),
+            (Data::Object(map), Data::Text(key)) => map.get(key.known().unwrap_or_default()),
+            (Data::Array(list), Data::Int(at)) => {
+                usize::try_from(*at).ok().and_then(|at| list.items().get(at))
+            }
             (Data::Unknown(_), _) => return Ok(call.unknown(None)),
             _ => None,
         };

@@ -38,12 +38,10 @@ fn concat(call: &Call<'_>) -> Result<Data, Fault> {
     if call.args.iter().any(|arg| matches!(arg.type_of(), Type::Array)) {
         return concat_arrays(call);
     }
-    let is_text = |arg: &Value| !matches!(arg.data, Data::Unknown(_));
-    if !call.args.is_empty() && !call.args.iter().any(is_text) && call.args.len() > 1 {
-        // All unknown and perhaps arrays: only a type can tell.
-        if call.args.iter().all(|arg| arg.data.type_of().is_none()) {
-            return Ok(call.unknown(None));
-        }
+    // Nothing but unknowns of unknown type may be arrays as well as strings.
+    let typeless = |arg: &Value| matches!(arg.data, Data::Unknown(_)) && arg.data.type_of().is_none();
+    if call.args.len() > 1 && call.args.iter().all(typeless) {
+        return Ok(call.unknown(None));
     }
     let mut pieces = Vec::with_capacity(call.args.len());
     for (index, arg) in call.args.iter().enumerate() {
@@ -111,8 +109,9 @@ fn pad_left(call: &Call<'_>) -> Result<Data, Fault> {
         Data::Int(value) => value.to_string(),
         _ => call.str(0)?.to_owned(),
     };
-    let width = usize::try_from(call.int(1)?)
-        .map_err(|_| call.fault(format!("the width must not be negative, it is '{}'", call.args[1].to_json())))?;
+    let width = usize::try_from(call.int(1)?).map_err(|_| {
+        call.fault(format!("the width must not be negative, it is '{}'", call.args[1].to_json()))
+    })?;
     let fill = match call.opt(2) {
         None => ' ',
         Some(_) => {
