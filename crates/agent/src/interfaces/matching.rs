@@ -1,23 +1,21 @@
 //! Which interface of this host belongs to which NIC of the estate.
 //!
 //! Evidence, the strongest first; a weaker one is asked only where a stronger one says nothing:
-//!   1. the NIC's resource tag `palisade-interface` is the interface's name;
+//!   1. the NIC's resource tag `palisade-interface` is the interface's name or alias;
 //!   2. the interface's alias is the NIC's name or resource id, without regard to case;
-//!   3. the interface's hardware address is the NIC's, or that with `fe` in front, as libvirt names taps.
+//!   3. the interface's hardware address is the NIC's, or that with `fe` in front, as libvirt gives taps.
 //!
 //! Nothing is guessed: where two interfaces fit one NIC, or two NICs one interface, none of them gets a policy and all
 //! of these interfaces are closed. A NIC that nothing fits is on another host.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use palisade_model::{Nic, ResourceId};
 use palisade_net::Mac;
 use serde::{Deserialize, Serialize};
 
 use super::Link;
+use crate::identity::{INTERFACE_TAG, Identity, NicId};
 
-/// The resource tag of a NIC that names its interface.
-pub const INTERFACE_TAG: &str = "palisade-interface";
 /// First octet of the hardware address that libvirt gives a tap, instead of the machine's.
 const LIBVIRT_OCTET: u8 = 0xfe;
 
@@ -25,11 +23,11 @@ const LIBVIRT_OCTET: u8 = 0xfe;
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Matches {
     /// Interface numbers by NIC.
-    pub assigned: BTreeMap<ResourceId, u32>,
+    pub assigned: BTreeMap<NicId, u32>,
     /// Interfaces that belong to some NIC, it is not certain which: they are closed.
     pub contested: BTreeSet<u32>,
     /// NICs without an interface here; another host has them.
-    pub elsewhere: Vec<ResourceId>,
+    pub elsewhere: Vec<NicId>,
     /// Why a NIC that seems to be here has no interface.
     pub problems: Vec<MatchProblem>,
 }
@@ -44,27 +42,27 @@ pub enum MatchProblem {
         .interfaces.join(", ")
     )]
     SeveralInterfaces {
-        /// Id of the NIC.
-        nic: String,
-        /// The interfaces.
+        /// The NIC.
+        nic: NicId,
+        /// Names of the interfaces.
         interfaces: Vec<String>,
     },
     /// Several NICs fit one interface.
     #[error(
         "interface {interface}: NICs {} fit it, so it is closed (tag each NIC with {INTERFACE_TAG}=NAME)",
-        .nics.join(", ")
+        .nics.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
     )]
     SeveralNics {
         /// Name of the interface.
         interface: String,
-        /// Ids of the NICs.
-        nics: Vec<String>,
+        /// The NICs.
+        nics: Vec<NicId>,
     },
     /// Policy cannot be enforced at the interface.
     #[error("NIC {nic}: interface {interface} is left as it is: {why}")]
     UnsupportedInterface {
-        /// Id of the NIC.
-        nic: String,
+        /// The NIC.
+        nic: NicId,
         /// Name of the interface.
         interface: String,
         /// What stands against it.
@@ -73,16 +71,16 @@ pub enum MatchProblem {
 }
 
 /// Finds the interface of each NIC.
-pub fn match_nics<'a>(nics: impl IntoIterator<Item = &'a Nic>, links: &[Link]) -> Matches {
+pub fn match_nics<'a>(nics: impl IntoIterator<Item = &'a Identity>, links: &[Link]) -> Matches {
     let mut matches = Matches::default();
-    let mut claims = BTreeMap::<u32, Vec<&ResourceId>>::new();
+    let mut claims = BTreeMap::<u32, Vec<&NicId>>::new();
     for nic in nics {
         let candidates = candidates(nic, links);
         for link in &candidates {
-            claims.entry(link.index).or_default().push(nic.id());
+            claims.entry(link.index).or_default().push(&nic.id);
         }
         match candidates[..] {
-            [] => matches.elsewhere.push(nic.id().clone()),
+            [] => matches.elsewhere.push(nic.id.clone()),
             [_] => {}
             _ => matches.refuse_several_interfaces(nic, &candidates),
         }
@@ -96,20 +94,20 @@ pub fn match_nics<'a>(nics: impl IntoIterator<Item = &'a Nic>, links: &[Link]) -
 }
 
 impl Matches {
-    fn refuse_several_interfaces(&mut self, nic: &Nic, candidates: &[&Link]) {
+    fn refuse_several_interfaces(&mut self, nic: &Identity, candidates: &[&Link]) {
         let enforceable = candidates.iter().filter(|link| link.kind.obstacle().is_none());
         self.contested.extend(enforceable.map(|link| link.index));
         self.problems.push(MatchProblem::SeveralInterfaces {
-            nic: nic.id().to_string(),
+            nic: nic.id.clone(),
             interfaces: candidates.iter().map(|link| link.name.clone()).collect(),
         });
     }
 
     /// Gives the interface to the one NIC that fits it, unless it is contested or cannot be enforced.
-    fn settle(&mut self, link: &Link, nics: &[&ResourceId]) {
+    fn settle(&mut self, link: &Link, nics: &[&NicId]) {
         if let Some(why) = link.kind.obstacle() {
-            self.problems.extend(nics.iter().map(|nic| MatchProblem::UnsupportedInterface {
-                nic: nic.to_string(),
+            self.problems.extend(nics.iter().map(|&nic| MatchProblem::UnsupportedInterface {
+                nic: nic.clone(),
                 interface: link.name.clone(),
                 why: why.clone(),
             }));
@@ -124,7 +122,7 @@ impl Matches {
                 self.contested.insert(link.index);
                 self.problems.push(MatchProblem::SeveralNics {
                     interface: link.name.clone(),
-                    nics: nics.iter().map(ToString::to_string).collect(),
+                    nics: nics.iter().map(|&nic| nic.clone()).collect(),
                 });
             }
         }
@@ -132,30 +130,23 @@ impl Matches {
 }
 
 /// The interfaces that the strongest evidence for a NIC points to.
-fn candidates<'a>(nic: &Nic, links: &'a [Link]) -> Vec<&'a Link> {
-    let of = |fits: &dyn Fn(&Link) -> bool| links.iter().filter(|link| fits(link)).collect::<Vec<_>>();
-    if let Some(name) = interface_tag(nic) {
-        return of(&|link| link.name == name);
+fn candidates<'a>(nic: &Identity, links: &'a [Link]) -> Vec<&'a Link> {
+    if let Some(tag) = &nic.interface {
+        return links.iter().filter(|link| link.name == *tag || link.alias.as_ref() == Some(tag)).collect();
     }
-    let by_alias = of(&|link| link.alias.as_deref().is_some_and(|alias| is_called(nic, alias)));
-    match nic.mac() {
-        Some(mac) if by_alias.is_empty() => {
-            of(&|link| link.kind.has_own_mac() && link.mac.is_some_and(|own| is_mac_of(own, mac)))
-        }
+    let is_alias = |link: &&Link| link.alias.as_deref().is_some_and(|alias| is_called(nic, alias));
+    let by_alias: Vec<_> = links.iter().filter(is_alias).collect();
+    match nic.mac {
+        Some(mac) if by_alias.is_empty() => links.iter().filter(|link| has_mac_of(link, mac)).collect(),
         _ => by_alias,
     }
 }
 
-/// Names of resource tags have no case in Azure; their values do.
-fn interface_tag(nic: &Nic) -> Option<&str> {
-    let tag = nic.tags().iter().find(|(name, _)| name.eq_ignore_ascii_case(INTERFACE_TAG));
-    tag.map(|(_, value)| value.as_str())
+fn is_called(nic: &Identity, alias: &str) -> bool {
+    alias.eq_ignore_ascii_case(&nic.name) || NicId::from(alias.to_owned()) == nic.id
 }
 
-fn is_called(nic: &Nic, alias: &str) -> bool {
-    alias.eq_ignore_ascii_case(nic.name()) || ResourceId::new(alias) == *nic.id()
-}
-
-fn is_mac_of(link: Mac, nic: Mac) -> bool {
-    link == nic || (link.0[0] == LIBVIRT_OCTET && link.0[1..] == nic.0[1..])
+fn has_mac_of(link: &Link, nic: Mac) -> bool {
+    let fits = |own: Mac| own == nic || (own.0[0] == LIBVIRT_OCTET && own.0[1..] == nic.0[1..]);
+    link.kind.has_own_mac() && link.mac.is_some_and(fits)
 }

@@ -4,6 +4,7 @@
 //! name begins with a dot are left out, links to folders are not followed. A file that is named itself is read
 //! whatever it is called. Nothing is read partly: what passes a limit here is a problem with the limit's value.
 
+use std::collections::HashSet;
 use std::fs::{self, File};
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -28,6 +29,11 @@ pub struct SourceFile {
     pub bytes: Vec<u8>,
 }
 
+/// The files that `paths` stand for; what cannot be listed is left out.
+pub(crate) fn find(paths: &[PathBuf]) -> Vec<PathBuf> {
+    Reader::default().find(paths)
+}
+
 /// Reads files within the limits of one estate.
 #[derive(Debug, Default)]
 pub(super) struct Reader {
@@ -39,6 +45,11 @@ pub(super) struct Reader {
 impl Reader {
     /// The files that `paths` stand for; one that two of them reach is read once, at its first place.
     pub(super) fn read_all(&mut self, paths: &[PathBuf]) -> Vec<SourceFile> {
+        self.find(paths).into_iter().filter_map(|path| self.read(path)).collect()
+    }
+
+    /// The files that `paths` stand for, each once.
+    fn find(&mut self, paths: &[PathBuf]) -> Vec<PathBuf> {
         let mut found = Vec::new();
         for path in paths {
             if path.is_dir() {
@@ -47,9 +58,9 @@ impl Reader {
                 found.push(path.clone());
             }
         }
-        let mut seen = std::collections::HashSet::new();
+        let mut seen = HashSet::new();
         found.retain(|path| seen.insert(path.clone()));
-        found.into_iter().filter_map(|path| self.read(path)).collect()
+        found
     }
 
     /// Appends the JSON files of a folder.

@@ -10,7 +10,6 @@ mod problem;
 #[cfg(test)]
 mod tests;
 
-use std::error::Error;
 use std::path::PathBuf;
 
 use palisade_arm::estate::{self as arm, Document, File, Options, Summary};
@@ -20,9 +19,13 @@ use palisade_model::spec::Unknown;
 use palisade_model::{Estate, TagCatalog, TagName, TagNameError};
 use palisade_net::Prefix;
 
+pub(crate) use files::find;
 pub use files::{FILES_MAX, FOLDER_DEPTH_MAX, SourceFile, TOTAL_BYTES_MAX};
 pub use problem::Problem;
 
+use sha2::{Digest as _, Sha256};
+
+use crate::error::in_full;
 use files::Reader;
 use problem::Code;
 
@@ -52,6 +55,8 @@ pub struct Loaded {
     pub summary: Summary,
     /// The files that were read, in order.
     pub files: Vec<PathBuf>,
+    /// Digest of their names and contents, in hexadecimal.
+    pub digest: String,
 }
 
 /// Why there is no estate.
@@ -60,6 +65,8 @@ pub struct Loaded {
 pub struct LoadError {
     /// Everything that was found, warnings too, errors first.
     pub problems: Vec<Problem>,
+    /// Digest of the names and contents of the files, as [`Loaded::digest`].
+    pub digest: String,
 }
 
 fn summarise(problems: &[Problem]) -> String {
@@ -80,8 +87,9 @@ pub fn estate(sources: &EstateSources) -> Result<Loaded, LoadError> {
     let inputs = reader.read_all(&sources.paths);
     let parameters = reader.read_all(&sources.parameters);
     let tag_files = reader.read_all(&sources.service_tags);
-    let files =
-        [&inputs, &parameters, &tag_files].into_iter().flatten().map(|file| file.path.clone()).collect();
+    let all = || [&inputs, &parameters, &tag_files].into_iter().flatten();
+    let files = all().map(|file| file.path.clone()).collect();
+    let digest = digest(all());
     let mut problems = reader.problems;
     if inputs.is_empty() && problems.is_empty() {
         let message = "no file was found (name an ARM template, a dump, or a folder with *.json files)";
@@ -98,13 +106,24 @@ pub fn estate(sources: &EstateSources) -> Result<Loaded, LoadError> {
     match estate {
         Some(estate) if !problems.iter().any(|problem| problem.is_error) => {
             let unknowns = estate.unknowns().to_vec();
-            Ok(Loaded { estate, warnings: problems, unknowns, summary: read.summary, files })
+            Ok(Loaded { estate, warnings: problems, unknowns, summary: read.summary, files, digest })
         }
         _ => {
             problems.sort_by_key(|problem| !problem.is_error);
-            Err(LoadError { problems })
+            Err(LoadError { problems, digest })
         }
     }
+}
+
+fn digest<'a>(files: impl Iterator<Item = &'a SourceFile>) -> String {
+    let mut hash = Sha256::new();
+    for file in files {
+        for part in [file.path.as_os_str().as_encoded_bytes(), &file.bytes] {
+            hash.update((part.len() as u64).to_le_bytes());
+            hash.update(part);
+        }
+    }
+    hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 fn document(file: File) -> Document {
@@ -149,16 +168,4 @@ fn tags_of(file: &SourceFile) -> Result<Vec<(TagName, Vec<Prefix>)>, String> {
     }
     let named = |tag: ServiceTag| tag.name.parse().map(|name| (name, tag.prefixes));
     read.tags.into_iter().map(named).collect::<Result<_, TagNameError>>().map_err(|error| error.to_string())
-}
-
-/// An error and what caused it.
-fn in_full(error: &dyn Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        text.push_str(": ");
-        text.push_str(&cause.to_string());
-        source = cause.source();
-    }
-    text
 }

@@ -6,7 +6,8 @@ use std::fmt;
 use std::path::Path;
 
 use palisade_arm::estate::ArmProblem;
-use palisade_model::{Place, Severity};
+use palisade_classify::enforce::EnforceError;
+use palisade_model::{Nic, Place, Severity};
 use serde::{Deserialize, Serialize};
 
 /// A code of this layer.
@@ -20,6 +21,8 @@ pub(super) enum Code {
     NoInput,
     /// A parameter file is for no template, or for several.
     ParametersUnpaired,
+    /// The rules of a NIC are not all known, or too many.
+    NotEnforceable,
     /// A file of service tags was refused.
     ServiceTagFile,
 }
@@ -31,6 +34,7 @@ impl Code {
             Self::TooMuchInput => "PalTooMuchInput",
             Self::NoInput => "PalNoInput",
             Self::ParametersUnpaired => "PalParametersUnpaired",
+            Self::NotEnforceable => "PalNotEnforceable",
             Self::ServiceTagFile => "PalServiceTagFile",
         }
     }
@@ -62,6 +66,12 @@ impl Problem {
 
     pub(super) fn about_input(code: Code, message: String) -> Self {
         Self::new(code.name(), Severity::Error, message, &Place::default())
+    }
+
+    /// A NIC whose rules the kernel cannot be given.
+    pub(crate) fn about_nic(nic: &Nic, error: &EnforceError) -> Self {
+        let message = format!("NIC {}: {error}", nic.id());
+        Self::new(Code::NotEnforceable.name(), Severity::Error, message, &Place::default())
     }
 
     fn new(code: &str, severity: Severity, message: String, place: &Place) -> Self {

@@ -1,0 +1,298 @@
+//! One agent: what it accepted, what it did, and the one function that makes the kernel agree.
+//!
+//! It does no waiting and reads no clock: [`crate::run`] tells it when to look and what time it is. Generic over the
+//! datapath, so that tests run it against one that is only memory.
+//!
+//! Invariants: a refused estate changes nothing; the numbers of NICs are on disk before the kernel learns them.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use palisade_datapath::{NicKind, NicPolicy, Plane};
+
+use crate::compile::{self, Compiled};
+use crate::error::{AgentError, in_full};
+use crate::event::Event;
+use crate::identity::NicId;
+use crate::instance::{Instance, InstanceLock};
+use crate::interfaces::Link;
+use crate::interfaces::matching::{MatchProblem, Matches, match_nics};
+use crate::load::{self, EstateSources, LoadError, Loaded};
+use crate::plan::{Desired, Observed, Op, PolicyDigest, plan};
+use crate::slots::{self, Slots};
+use crate::state::{
+    AcceptedEstate, ClosedInterface, Failure, NicRecord, Published, Refusal, STATE_VERSION, State,
+};
+
+/// The agent of one instance.
+#[derive(Debug)]
+pub struct Agent<P> {
+    instance: Instance,
+    sources: EstateSources,
+    plane: P,
+    /// The estate that was accepted last, since this agent started.
+    compiled: Option<Compiled>,
+    state: State,
+    /// Events since they were last taken.
+    events: Vec<Event>,
+    _lock: InstanceLock,
+}
+
+impl<P: Plane> Agent<P> {
+    /// Takes over an instance: its state, and what `open` finds in the kernel. `now` is in seconds since 1970.
+    ///
+    /// # Errors
+    /// If another agent has the instance, or the datapath refuses.
+    pub fn start(
+        instance: Instance,
+        sources: EstateSources,
+        now: u64,
+        open: impl FnOnce(&Instance) -> Result<P, AgentError>,
+    ) -> Result<Self, AgentError> {
+        let lock = instance.lock()?;
+        let plane = open(&instance)?;
+        // What another datapath was told says nothing about this one.
+        let before =
+            State::read(&instance)?.filter(|state| state.pin_dir == instance.pin_dir).unwrap_or_default();
+        let (pid, pin_dir) = (std::process::id(), instance.pin_dir.clone());
+        let state = State { version: STATE_VERSION, pid, started: now, pin_dir, ..before };
+        state.write(&instance)?;
+        let generation = plane.generation();
+        let events = if generation > 0 { vec![Event::Adopted { generation }] } else { Vec::new() };
+        Ok(Self { instance, sources, plane, compiled: None, state, events, _lock: lock })
+    }
+
+    /// Reads the estate again. A refused one changes nothing but the account of it.
+    ///
+    /// # Errors
+    /// If the account cannot be written.
+    pub fn load(&mut self, now: u64) -> Result<(), AgentError> {
+        let outcome = load::estate(&self.sources).and_then(|loaded| match compile::compile(&loaded.estate) {
+            Ok(compiled) => Ok((loaded, compiled)),
+            Err(problems) => Err(LoadError { problems, digest: loaded.digest }),
+        });
+        let mut state = self.state.clone();
+        match outcome {
+            Ok((loaded, compiled)) => {
+                self.events
+                    .push(Event::Accepted { nics: compiled.nics.len(), warnings: loaded.warnings.len() });
+                state.refused = None;
+                state.identities = compiled.nics.values().map(|nic| nic.identity.clone()).collect();
+                state.estate = Some(accepted(loaded, now));
+                self.compiled = Some(compiled);
+            }
+            Err(error) => {
+                state.refused = Some(Refusal {
+                    time: now,
+                    message: error.to_string(),
+                    digest: error.digest.clone(),
+                    problems: error.problems.clone(),
+                });
+                self.events.push(Event::Refused(error));
+            }
+        }
+        self.write(state)
+    }
+
+    /// Makes the kernel agree with the estate and these interfaces. True if it now does.
+    ///
+    /// # Errors
+    /// If the datapath cannot be read, or the state not be written. Steps that fail are events, and are tried again.
+    pub fn sync(&mut self, links: &[Link], now: u64) -> Result<bool, AgentError> {
+        let matches = match_nics(&self.state.identities, links);
+        let attached = self.plane.attached()?;
+        let in_force: BTreeSet<u32> = self.plane.nics().iter().map(|nic| nic.slot).collect();
+        let slots = slots::assign(matches.assigned.keys(), &self.state.slots(), &in_force);
+
+        let observed = Observed {
+            interfaces: links.iter().map(|link| (link.index, link.name.clone())).collect(),
+            remembered: self
+                .plane
+                .nics()
+                .iter()
+                .map(|nic| nic.ifindex)
+                .chain(self.state.interfaces())
+                .collect(),
+            in_force: self.digest_in_force(),
+            attached,
+        };
+        let desired = Desired {
+            policy: self.compiled.as_ref().map(|compiled| policy(compiled, &matches, &slots)),
+            attach: matches.assigned.values().chain(&matches.contested).copied().collect(),
+        };
+        self.report_new(&matches.problems);
+        let (closing, rest) = plan(desired, &observed).into_iter().partition(Op::is_closing);
+        let mut outcome = Outcome::default();
+        // What closes an interface does not wait for a disk that may be full.
+        self.execute(closing, now, &mut outcome);
+        self.write(self.expected(matches, &slots, &observed))?;
+        self.execute(rest, now, &mut outcome);
+        let is_done = outcome.unenforced.is_empty() && outcome.unpublished.is_none();
+        let published = outcome.published.or_else(|| self.state.published.clone());
+        self.write(State {
+            published,
+            unenforced: outcome.unenforced,
+            unpublished: outcome.unpublished,
+            ..self.state.clone()
+        })?;
+        Ok(is_done)
+    }
+
+    /// Ends flows that are over.
+    ///
+    /// # Errors
+    /// If the kernel refuses.
+    pub fn sweep(&mut self) -> Result<(), AgentError> {
+        self.plane.sweep()?;
+        Ok(())
+    }
+
+    /// What happened since this was last asked.
+    pub fn take_events(&mut self) -> Vec<Event> {
+        std::mem::take(&mut self.events)
+    }
+
+    /// What is written down.
+    pub const fn state(&self) -> &State {
+        &self.state
+    }
+
+    /// The files and folders of the estate.
+    pub const fn sources(&self) -> &EstateSources {
+        &self.sources
+    }
+
+    /// The datapath; the agent ends.
+    pub fn into_plane(self) -> P {
+        self.plane
+    }
+
+    /// The datapath, to be read.
+    pub const fn plane(&self) -> &P {
+        &self.plane
+    }
+
+    /// The digest of the policy in force, if it is the one that was written down.
+    fn digest_in_force(&self) -> Option<PolicyDigest> {
+        let published = self.state.published.as_ref()?;
+        (published.generation == self.plane.generation()).then(|| published.digest.clone())
+    }
+
+    /// Reports the problems that were not there before.
+    fn report_new(&mut self, problems: &[MatchProblem]) {
+        let new = problems.iter().filter(|problem| !self.state.problems.contains(problem));
+        self.events.extend(new.cloned().map(Event::Problem));
+    }
+
+    /// What will be written down of a host in this shape.
+    fn expected(&self, matches: Matches, slots: &Slots, observed: &Observed) -> State {
+        let name = |ifindex: &u32| observed.interfaces.get(ifindex).cloned().unwrap_or_default();
+        let mut nics = BTreeMap::new();
+        let mut closed = BTreeMap::new();
+        let mut close = |ifindex: u32, why: &str| {
+            closed.insert(name(&ifindex), ClosedInterface { ifindex, why: why.to_owned() });
+        };
+        for (id, ifindex) in &matches.assigned {
+            match self.record(id, *ifindex, slots[id], name(ifindex)) {
+                Some(record) => drop(nics.insert(id.clone(), record)),
+                None => {
+                    close(*ifindex, "its machine started while the estate is refused (repair the estate)");
+                }
+            }
+        }
+        for ifindex in &matches.contested {
+            close(*ifindex, "it is not certain which NIC it belongs to");
+        }
+        let assigned: BTreeSet<u32> = matches.assigned.into_values().chain(matches.contested).collect();
+        for attachment in &observed.attached {
+            let ifindex = attachment.ifindex;
+            if observed.interfaces.contains_key(&ifindex) && !assigned.contains(&ifindex) {
+                close(
+                    ifindex,
+                    "its NIC is no longer in the estate (delete the interface, or remove the instance)",
+                );
+            }
+        }
+        State { nics, closed, elsewhere: matches.elsewhere, problems: matches.problems, ..self.state.clone() }
+    }
+
+    /// What is known of a NIC that is here; `None` if it has no policy.
+    fn record(&self, id: &NicId, ifindex: u32, slot: u32, interface: String) -> Option<NicRecord> {
+        let Some(compiled) = &self.compiled else {
+            return self.state.nics.get(id).filter(|known| known.ifindex == ifindex).cloned();
+        };
+        let nic = compiled.nics.get(id)?;
+        let (subnet_nsg, nic_nsg) = (nic.subnet_nsg.clone(), nic.nic_nsg.clone());
+        Some(NicRecord { name: nic.identity.name.clone(), interface, ifindex, slot, subnet_nsg, nic_nsg })
+    }
+
+    /// Takes the steps. One that fails does not keep the others from being taken: each makes the host more closed.
+    fn execute(&mut self, ops: Vec<Op>, now: u64, outcome: &mut Outcome) {
+        for op in ops {
+            let result = match &op {
+                Op::Attach { ifindex, .. } => self.plane.attach(*ifindex, NicKind::Direct),
+                Op::Publish { nics } => self.plane.publish(nics).map(|generation| {
+                    let digest = PolicyDigest::of(nics);
+                    outcome.published = Some(Published { generation, digest });
+                    self.events.push(Event::InForce { generation });
+                }),
+                Op::Forget { ifindex } => self.plane.detach(*ifindex),
+            };
+            match result {
+                Ok(()) => self.events.push(Event::Done(op)),
+                Err(error) => {
+                    let error = in_full(&error);
+                    outcome.note(&op, &error, now);
+                    self.events.push(Event::Failed { op, error });
+                }
+            }
+        }
+    }
+
+    /// Keeps the state, on disk too if it is another than before.
+    fn write(&mut self, state: State) -> Result<(), AgentError> {
+        if state != self.state {
+            state.write(&self.instance)?;
+            self.state = state;
+        }
+        Ok(())
+    }
+}
+
+/// What became of a list of steps.
+#[derive(Debug, Default)]
+struct Outcome {
+    published: Option<Published>,
+    unpublished: Option<Failure>,
+    unenforced: BTreeMap<String, String>,
+}
+
+impl Outcome {
+    fn note(&mut self, op: &Op, error: &str, now: u64) {
+        match op {
+            Op::Attach { interface, .. } => drop(self.unenforced.insert(interface.clone(), error.to_owned())),
+            Op::Publish { .. } => self.unpublished = Some(Failure { time: now, message: error.to_owned() }),
+            // Its interface is gone; what is left of it is looked at again at the next start.
+            Op::Forget { .. } => {}
+        }
+    }
+}
+
+/// The policy of the NICs that are here.
+fn policy(compiled: &Compiled, matches: &Matches, slots: &Slots) -> Vec<NicPolicy> {
+    let one = |(id, ifindex): (&NicId, &u32)| {
+        let nic = compiled.nics.get(id)?;
+        Some(NicPolicy {
+            ifindex: *ifindex,
+            slot: slots[id],
+            kind: NicKind::Direct,
+            inbound: nic.blobs.inbound.clone(),
+            outbound: nic.blobs.outbound.clone(),
+        })
+    };
+    matches.assigned.iter().filter_map(one).collect()
+}
+
+fn accepted(loaded: Loaded, now: u64) -> AcceptedEstate {
+    let Loaded { files, digest, warnings, .. } = loaded;
+    AcceptedEstate { loaded: now, files, digest, warnings }
+}

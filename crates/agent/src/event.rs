@@ -1,0 +1,76 @@
+//! What an operator reads: each thing that happened, as data that prints as one line.
+
+use std::fmt;
+
+use crate::interfaces::matching::MatchProblem;
+use crate::load::LoadError;
+use crate::plan::Op;
+
+/// Something that an operator wants to read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Event {
+    /// Policy was in force already when the agent started.
+    Adopted {
+        /// Its number.
+        generation: u64,
+    },
+    /// An estate was accepted.
+    Accepted {
+        /// How many NICs it has.
+        nics: usize,
+        /// How many warnings there were.
+        warnings: usize,
+    },
+    /// An estate was refused.
+    Refused(LoadError),
+    /// A step was taken.
+    Done(Op),
+    /// A policy came into force.
+    InForce {
+        /// Its number.
+        generation: u64,
+    },
+    /// A step failed; it is tried again.
+    Failed {
+        /// The step.
+        op: Op,
+        /// Why.
+        error: String,
+    },
+    /// A NIC and an interface do not find together.
+    Problem(MatchProblem),
+    /// Something else failed; it is tried again.
+    Trouble {
+        /// What, and why.
+        error: String,
+    },
+    /// The agent ends.
+    Stopping {
+        /// What made it end.
+        why: String,
+        /// Whether it releases its interfaces.
+        releases: bool,
+    },
+}
+
+impl fmt::Display for Event {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Adopted { generation } => write!(f, "generation {generation} is in force and stays"),
+            Self::Accepted { nics, warnings: 0 } => write!(f, "accepted an estate of {nics} NICs"),
+            Self::Accepted { nics, warnings } => {
+                write!(f, "accepted an estate of {nics} NICs, warnings: {warnings}")
+            }
+            Self::Refused(error) => write!(f, "{error}; the policy in force stays"),
+            Self::Done(op) => op.fmt(f),
+            Self::InForce { generation } => write!(f, "generation {generation} is in force"),
+            Self::Failed { op, error } => write!(f, "cannot {op}: {error}"),
+            Self::Problem(problem) => problem.fmt(f),
+            Self::Trouble { error } => write!(f, "{error}; it is tried again"),
+            Self::Stopping { why, releases: false } => write!(f, "stopping ({why}); enforcement goes on"),
+            Self::Stopping { why, releases: true } => {
+                write!(f, "stopping ({why}); every interface is released")
+            }
+        }
+    }
+}

@@ -1,0 +1,205 @@
+//! The loop of the agent: waits for interfaces, files, signals and the time, and then lets [`Agent`] look again.
+//!
+//! Everything it hears is a hint to look at the whole, so nothing depends on hearing all of it. Enforcement does not
+//! depend on it at all: programs and policy are in the kernel, and stay there when it ends, however it ends.
+
+mod file_watch;
+mod signals;
+
+use std::os::fd::AsFd;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use palisade_datapath::{Config, Datapath};
+
+use crate::agent::Agent;
+use crate::error::{AgentError, Context, in_full};
+use crate::event::Event;
+use crate::instance::Instance;
+use crate::interfaces::Link;
+use crate::interfaces::dump;
+use crate::interfaces::watch::LinkWatch;
+use crate::load::EstateSources;
+use crate::remove::release;
+use file_watch::FileWatch;
+use signals::{Request, Signals};
+
+/// How often flows that are over are removed, and everything is looked at though nothing was heard.
+const LOOK_INTERVAL: Duration = Duration::from_secs(5);
+/// How long after the first sign of a change the files are read: editors write in several steps.
+const SETTLE: Duration = Duration::from_millis(50);
+
+/// How to run.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// Where the agent lives.
+    pub instance: Instance,
+    /// What it enforces.
+    pub sources: EstateSources,
+    /// Release every interface at the end. For labs: elsewhere it would open the machines.
+    pub detach_on_exit: bool,
+}
+
+/// How an attempt to apply once ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Applied {
+    /// The estate is in force; the number of its policy.
+    InForce(u64),
+    /// It is not, or not at every interface; the events say why.
+    NotInForce,
+}
+
+/// Brings the estate into force once, and leaves it to the kernel.
+///
+/// # Errors
+/// If the agent cannot start or look at the host.
+pub fn apply_once(options: &Options, mut tell: impl FnMut(&Event)) -> Result<Applied, AgentError> {
+    let mut agent = start(options)?;
+    let outcome = agent.load(now()).and_then(|()| agent.sync(&links()?, now()));
+    agent.take_events().iter().for_each(&mut tell);
+    let is_done = outcome?;
+    let generation = agent.state().published.as_ref().map(|published| published.generation);
+    Ok(match generation {
+        Some(generation) if is_done && agent.state().refused.is_none() => Applied::InForce(generation),
+        _ => Applied::NotInForce,
+    })
+}
+
+/// Keeps the estate in force until SIGTERM or SIGINT. SIGHUP reads it again.
+///
+/// These signals are blocked in the calling thread meanwhile; a thread that was started before and does not block them
+/// would take them away.
+///
+/// # Errors
+/// If the agent cannot start, or cannot wait.
+pub fn run(options: &Options, tell: impl FnMut(&Event)) -> Result<(), AgentError> {
+    // Listening comes before the first look, so that no change falls between the two.
+    let signals = Signals::block()?;
+    let links = LinkWatch::open().context(|| "listen for changes of network interfaces".into())?;
+    let files = FileWatch::open().context(|| "listen for changes of files".into())?;
+    let agent = start(options)?;
+    let mut service = Service {
+        agent,
+        signals,
+        links,
+        files,
+        tell,
+        is_in_sync: false,
+        settled_at: None,
+        look_at: Instant::now() + LOOK_INTERVAL,
+    };
+    let why = service.serve()?;
+    let Service { agent, mut tell, .. } = service;
+    tell(&Event::Stopping { why, releases: options.detach_on_exit });
+    if options.detach_on_exit { release(agent.into_plane(), &options.instance) } else { Ok(()) }
+}
+
+fn start(options: &Options) -> Result<Agent<Datapath>, AgentError> {
+    let open = |instance: &Instance| Ok(Datapath::open(&Config::new(&instance.pin_dir))?);
+    Agent::start(options.instance.clone(), options.sources.clone(), now(), open)
+}
+
+fn links() -> Result<Vec<Link>, AgentError> {
+    dump::links().context(|| "list the network interfaces".into())
+}
+
+/// Seconds since 1970.
+fn now() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
+}
+
+/// A running agent and what it listens to.
+struct Service<T> {
+    agent: Agent<Datapath>,
+    signals: Signals,
+    links: LinkWatch,
+    files: FileWatch,
+    tell: T,
+    /// Whether the last sync did all it wanted.
+    is_in_sync: bool,
+    /// When to read files that gave a sign of change.
+    settled_at: Option<Instant>,
+    /// When to look at everything though nothing was heard.
+    look_at: Instant,
+}
+
+impl<T: FnMut(&Event)> Service<T> {
+    /// Goes on until a signal says otherwise; its name.
+    fn serve(&mut self) -> Result<String, AgentError> {
+        // Machines that started while no agent was alive are closed before the estate is read, which takes time.
+        self.sync();
+        self.look_at_files();
+        loop {
+            self.agent.take_events().iter().for_each(&mut self.tell);
+            self.wait()?;
+            match self.signals.take()? {
+                Some(Request::Stop(name)) => return Ok(name),
+                Some(Request::Reload) => self.reload(),
+                None => {}
+            }
+            if self.links.drain().context(|| "hear of network interfaces".into())? {
+                self.sync();
+            }
+            if self.files.drain().context(|| "hear of files".into())? {
+                self.settled_at.get_or_insert_with(|| Instant::now() + SETTLE);
+            }
+            self.keep_time();
+        }
+    }
+
+    fn keep_time(&mut self) {
+        let now = Instant::now();
+        let is_settled = self.settled_at.is_some_and(|settled_at| settled_at <= now);
+        let is_time = self.look_at <= now;
+        if is_settled || is_time {
+            self.settled_at = None;
+            self.look_at_files();
+        }
+        if is_time {
+            self.look_at = now + LOOK_INTERVAL;
+            if !self.is_in_sync {
+                self.sync();
+            }
+            let swept = self.agent.sweep();
+            self.note(swept);
+        }
+    }
+
+    fn look_at_files(&mut self) {
+        if self.files.has_changed(self.agent.sources()) {
+            self.reload();
+        }
+    }
+
+    fn reload(&mut self) {
+        let loaded = self.agent.load(now());
+        self.note(loaded);
+        self.sync();
+    }
+
+    fn sync(&mut self) {
+        let outcome = links().and_then(|links| self.agent.sync(&links, now()));
+        self.is_in_sync = matches!(outcome, Ok(true));
+        self.note(outcome.map(drop));
+    }
+
+    /// What fails here is tried again, and what was enforced still is: no reason to end.
+    fn note(&mut self, outcome: Result<(), AgentError>) {
+        if let Err(error) = outcome {
+            (self.tell)(&Event::Trouble { error: in_full(&error) });
+        }
+    }
+
+    /// Waits until something is heard or it is time.
+    fn wait(&self) -> Result<(), AgentError> {
+        let until = self.settled_at.map_or(self.look_at, |settled_at| settled_at.min(self.look_at));
+        let left = until.saturating_duration_since(Instant::now()) + Duration::from_millis(1);
+        let timeout = PollTimeout::try_from(left).unwrap_or(PollTimeout::ZERO);
+        let wait_for = [self.signals.as_fd(), self.links.as_fd(), self.files.as_fd()];
+        match poll(&mut wait_for.map(|fd| PollFd::new(fd, PollFlags::POLLIN)), timeout) {
+            Ok(_) | Err(Errno::EINTR) => Ok(()),
+            Err(errno) => Err(errno).context(|| "wait".into()),
+        }
+    }
+}

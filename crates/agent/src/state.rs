@@ -1,0 +1,176 @@
+//! What the agent knows, on disk: for its next start, and for `palisade status` when no agent lives.
+//!
+//! The file is replaced in one step and never written in place, so a reader and a crash see one version or the other.
+//! It holds nothing that enforces: that is pinned in the kernel. Losing it loses the numbers of NICs, and with them their
+//! flows; it never opens anything.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs::{self, File};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use crate::error::{AgentError, Context};
+use crate::identity::{Identity, NicId};
+use crate::instance::Instance;
+use crate::interfaces::matching::MatchProblem;
+use crate::load::Problem;
+use crate::plan::PolicyDigest;
+use crate::slots::Slots;
+
+/// Version of the file's shape; a file of another one is not read.
+pub const STATE_VERSION: u32 = 1;
+
+/// Everything that is written down.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct State {
+    /// [`STATE_VERSION`].
+    pub version: u32,
+    /// Process id of the agent that wrote it, dead or alive.
+    pub pid: u32,
+    /// When that agent started, in seconds since 1970.
+    pub started: u64,
+    /// The pin directory of the datapath that it is about.
+    pub pin_dir: PathBuf,
+    /// The policy in force.
+    pub published: Option<Published>,
+    /// The estate that was last accepted.
+    pub estate: Option<AcceptedEstate>,
+    /// Why a later one was refused.
+    pub refused: Option<Refusal>,
+    /// Why the policy of the accepted estate is not in force.
+    pub unpublished: Option<Failure>,
+    /// NICs that have an interface here.
+    pub nics: BTreeMap<NicId, NicRecord>,
+    /// Interfaces that drop everything, and why.
+    pub closed: BTreeMap<String, ClosedInterface>,
+    /// NICs of the estate that have none here.
+    pub elsewhere: Vec<NicId>,
+    /// What stands between NICs and interfaces.
+    pub problems: Vec<MatchProblem>,
+    /// Interfaces whose programs could not be attached, and why: there nothing is enforced.
+    pub unenforced: BTreeMap<String, String>,
+    /// By what the NICs of the estate are recognised.
+    pub identities: Vec<Identity>,
+}
+
+/// A policy in force.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Published {
+    /// Its number.
+    pub generation: u64,
+    /// Its contents.
+    pub digest: PolicyDigest,
+}
+
+/// An estate that was accepted.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct AcceptedEstate {
+    /// When it was read, in seconds since 1970.
+    pub loaded: u64,
+    /// The files it was read from.
+    pub files: Vec<PathBuf>,
+    /// Digest of their names and contents: [`crate::load::Loaded::digest`].
+    pub digest: String,
+    /// Warnings, as text.
+    pub warnings: Vec<Problem>,
+}
+
+/// Why an estate was refused.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Refusal {
+    /// When, in seconds since 1970.
+    pub time: u64,
+    /// The reason in one sentence.
+    pub message: String,
+    /// Digest of the names and contents of its files.
+    pub digest: String,
+    /// Everything that is wrong with it.
+    pub problems: Vec<Problem>,
+}
+
+/// Why a policy could not be put into force.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Failure {
+    /// When, in seconds since 1970.
+    pub time: u64,
+    /// The reason in one sentence.
+    pub message: String,
+}
+
+/// A NIC with an interface here.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct NicRecord {
+    /// Its name.
+    pub name: String,
+    /// Name of the interface.
+    pub interface: String,
+    /// Number of the interface.
+    pub ifindex: u32,
+    /// Its number in the kernel.
+    pub slot: u32,
+    /// Name of its subnet's NSG.
+    pub subnet_nsg: Option<String>,
+    /// Name of its own NSG.
+    pub nic_nsg: Option<String>,
+}
+
+/// An interface that drops everything.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ClosedInterface {
+    /// Its number.
+    pub ifindex: u32,
+    /// Why.
+    pub why: String,
+}
+
+impl State {
+    /// Numbers of the NICs that are here.
+    pub(crate) fn slots(&self) -> Slots {
+        self.nics.iter().map(|(id, nic)| (id.clone(), nic.slot)).collect()
+    }
+
+    /// Interfaces that it knows to have the programs.
+    pub(crate) fn interfaces(&self) -> BTreeSet<u32> {
+        let closed = self.closed.values().map(|closed| closed.ifindex);
+        self.nics.values().map(|nic| nic.ifindex).chain(closed).collect()
+    }
+
+    /// What the instance's agent wrote last; `None` if there is nothing that this version can read.
+    ///
+    /// # Errors
+    /// If the file exists and the system does not give it.
+    pub fn read(instance: &Instance) -> Result<Option<Self>, AgentError> {
+        let path = instance.state_file();
+        match fs::read(&path) {
+            Ok(bytes) => {
+                let state = serde_json::from_slice(&bytes).ok();
+                Ok(state.filter(|state: &Self| state.version == STATE_VERSION))
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error).context(|| format!("read {}", path.display())),
+        }
+    }
+
+    /// Replaces what is on disk.
+    pub(crate) fn write(&self, instance: &Instance) -> Result<(), AgentError> {
+        let path = instance.state_file();
+        replace(&path, &serde_json::to_vec_pretty(self).expect("the state has text keys only"))
+            .context(|| format!("write {}", path.display()))
+    }
+}
+
+/// Writes beside the file, and renames once it is on disk.
+fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let beside = path.with_extension("json.new");
+    let mut file = File::create(&beside)?;
+    file.write_all(bytes)?;
+    file.write_all(b"\n")?;
+    file.sync_all()?;
+    fs::rename(&beside, path)?;
+    path.parent().map_or(Ok(()), |dir| File::open(dir)?.sync_all())
+}

@@ -1,0 +1,147 @@
+//! What `palisade status` shows: the state on disk beside what the kernel counts, whether an agent lives or not.
+//!
+//! It changes nothing and locks nothing. Where the two disagree, the kernel is right: `attached` and `in_force` are its
+//! words, names and reasons are the agent's.
+
+use std::collections::BTreeMap;
+
+use palisade_abi::arena::SLOT_UNKNOWN;
+use palisade_datapath::{DirectionCounters, Error, NicState, Observer, SlotCounters, Watch};
+use serde::Serialize;
+
+use crate::error::AgentError;
+use crate::identity::NicId;
+use crate::instance::Instance;
+use crate::state::{ClosedInterface, Failure, NicRecord, Refusal, State};
+
+/// One instance at one moment.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Status {
+    /// Whether its agent lives.
+    pub agent_running: bool,
+    /// Process id of the agent that wrote the state, dead or alive.
+    pub agent_pid: Option<u32>,
+    /// When that agent started, in seconds since 1970.
+    pub agent_started: Option<u64>,
+    /// Whether anything is loaded into the kernel.
+    pub loaded: bool,
+    /// Number of the policy in force; 0 if there is none.
+    pub generation: u64,
+    /// NICs that have an interface here, by id.
+    pub nics: Vec<NicStatus>,
+    /// Interfaces that drop everything, by name.
+    pub closed: BTreeMap<String, ClosedInterface>,
+    /// Interfaces where nothing is enforced though something should be, and why.
+    pub unenforced: BTreeMap<String, String>,
+    /// NICs of the estate that have no interface here.
+    pub elsewhere: Vec<NicId>,
+    /// What stands between NICs and interfaces.
+    pub problems: Vec<String>,
+    /// Why the last estate was refused, if it was; the one before is in force.
+    pub refused: Option<Refusal>,
+    /// Why the policy of the accepted estate is not in force, if it is not.
+    pub unpublished: Option<Failure>,
+    /// Packets that interfaces without a policy dropped.
+    pub dropped_without_policy: u64,
+}
+
+/// One NIC.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct NicStatus {
+    /// Resource id.
+    pub id: NicId,
+    /// What the agent knows of it.
+    #[serde(flatten)]
+    pub record: NicRecord,
+    /// Whether the programs are at its interface.
+    pub attached: bool,
+    /// Whether a policy for it is in force.
+    pub in_force: bool,
+    /// Number of the policy that last changed its rules; 0 if none is in force.
+    pub generation: u64,
+    /// Flows in the table.
+    pub flows: u64,
+    /// Packets to the machine.
+    pub inbound: Traffic,
+    /// Packets from the machine.
+    pub outbound: Traffic,
+}
+
+/// Packets of one direction.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Traffic {
+    /// Packets that passed.
+    pub packets: u64,
+    /// Bytes that passed.
+    pub bytes: u64,
+    /// Packets that were dropped, by reason.
+    pub dropped: BTreeMap<&'static str, u64>,
+}
+
+impl From<&DirectionCounters> for Traffic {
+    fn from(counters: &DirectionCounters) -> Self {
+        let drops = counters.reasons.iter().filter(|(reason, _)| reason.is_drop());
+        let dropped = drops.map(|(reason, packets)| (reason.name(), *packets)).collect();
+        Self { packets: counters.packets, bytes: counters.bytes, dropped }
+    }
+}
+
+/// Looks at an instance.
+///
+/// # Errors
+/// If the state or the pins exist and cannot be read.
+pub fn status(instance: &Instance) -> Result<Status, AgentError> {
+    let observer = match Observer::open(&instance.pin_dir) {
+        Ok(observer) => Some(observer),
+        Err(Error::NotLoaded { .. }) => None,
+        Err(error) => return Err(error.into()),
+    };
+    let state = State::read(instance)?;
+    let running = instance.is_alive();
+    describe(state, observer.as_ref(), running)
+}
+
+/// Joins what the agent wrote and what the kernel says.
+fn describe(state: Option<State>, kernel: Option<&impl Watch>, running: bool) -> Result<Status, AgentError> {
+    let (pid, started) = (state.as_ref().map(|state| state.pid), state.as_ref().map(|state| state.started));
+    let state = state.unwrap_or_default();
+    let mut nics: Vec<NicStatus> = state.nics.into_iter().map(|(id, record)| offline(id, record)).collect();
+    let mut unknown = SlotCounters::default();
+    if let Some(kernel) = kernel {
+        let (attached, in_force) = (kernel.attached()?, kernel.nics());
+        for nic in &mut nics {
+            let is_it =
+                |found: &&NicState| (found.ifindex, found.slot) == (nic.record.ifindex, nic.record.slot);
+            nic.generation = in_force.iter().find(is_it).map_or(0, |found| found.generation);
+            nic.in_force = nic.generation > 0;
+            nic.attached = attached.iter().any(|found| found.ifindex == nic.record.ifindex);
+            let counters = kernel.counters(nic.record.slot)?;
+            nic.flows = counters.flows();
+            (nic.inbound, nic.outbound) = ((&counters.inbound).into(), (&counters.outbound).into());
+        }
+        unknown = kernel.counters(SLOT_UNKNOWN)?;
+    }
+    Ok(Status {
+        agent_running: running,
+        agent_pid: pid,
+        agent_started: started,
+        loaded: kernel.is_some(),
+        generation: kernel.map_or(0, Watch::generation),
+        nics,
+        closed: state.closed,
+        unenforced: state.unenforced,
+        elsewhere: state.elsewhere,
+        problems: state.problems.iter().map(ToString::to_string).collect(),
+        refused: state.refused,
+        unpublished: state.unpublished,
+        dropped_without_policy: unknown.inbound.dropped() + unknown.outbound.dropped(),
+    })
+}
+
+/// A NIC as the agent knows it; nothing is in force until the kernel says so.
+fn offline(id: NicId, record: NicRecord) -> NicStatus {
+    let (inbound, outbound) = (Traffic::default(), Traffic::default());
+    NicStatus { id, record, attached: false, in_force: false, generation: 0, flows: 0, inbound, outbound }
+}
