@@ -66,7 +66,13 @@ impl Totals {
         self.rules += summary.rules;
         self.resolved += summary.rules_resolved;
         for rule in &summary.unresolved {
-            println!("{}: rule {:?} of {}: {}", rule.place, rule.rule, rule.nsg.name(), rule.reasons.join("; "));
+            println!(
+                "{}: rule {:?} of {}: {}",
+                rule.place,
+                rule.rule,
+                rule.nsg.name(),
+                rule.reasons.join("; ")
+            );
         }
         for (nsg, reason) in &summary.open_nsgs {
             println!("further rules of {}: {reason}", nsg.name());
@@ -81,7 +87,14 @@ impl Totals {
         println!(
             "{what}: {} files, {} templates, {} resources, {} NSGs ({} with further rules), {} rules, {} fully resolved, \
              {} errors",
-            self.files, self.templates, self.resources, self.nsgs, self.open, self.rules, self.resolved, self.errors
+            self.files,
+            self.templates,
+            self.resources,
+            self.nsgs,
+            self.open,
+            self.rules,
+            self.resolved,
+            self.errors
         );
     }
 }
@@ -111,6 +124,18 @@ fn linter_samples_load() {
         totals.add(&result);
     }
     totals.print("arm-lint");
+}
+
+#[test]
+fn terraform_plans_load() {
+    let Some(root) = data("terraform-plan") else { return };
+    let mut totals = Totals::default();
+    for document in documents(&root, &root) {
+        let result = read(&[document], &Options::default());
+        assert_eq!((result.summary.nsgs, result.summary.rules, result.summary.rules_resolved), (2, 1, 1));
+        totals.add(&result);
+    }
+    totals.print("terraform-plan");
 }
 
 #[test]

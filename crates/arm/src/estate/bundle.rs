@@ -10,6 +10,7 @@ use palisade_model::{Place, Severity};
 
 use super::problem::{ArmProblem, Code, Problems};
 use super::recognise::{Shape, shape};
+use super::terraform::{self, Translation};
 use super::{Document, File};
 use crate::json;
 use crate::template::{self, Deployment, DeploymentContext, Folder, Input, Link, Links};
@@ -67,6 +68,12 @@ impl Bundle {
             templates.iter().map(|&at| (at, self.evaluate(at, pairs.get(&at).copied(), context))).collect();
         let roots = self.roots(&evaluated);
         evaluated.into_iter().filter(|(at, _)| roots.contains(at)).collect()
+    }
+
+    /// Translates every Terraform plan; by the number of its file.
+    pub(super) fn plans(&self, context: &DeploymentContext) -> BTreeMap<usize, Translation> {
+        let plans = self.of_shape(Shape::Terraform).into_iter();
+        plans.map(|at| (at, terraform::translate(&self.files[at].document, context))).collect()
     }
 
     fn of_shape(&self, shape: Shape) -> Vec<usize> {
@@ -166,7 +173,8 @@ impl Bundle {
 
     /// Whether the template declares every parameter that the file gives: it may be meant for a template that is absent.
     fn fits(&self, parameters: usize, template: usize) -> bool {
-        let names = |at: usize| self.files[at].document.root.get("parameters").and_then(json::Node::as_object);
+        let names =
+            |at: usize| self.files[at].document.root.get("parameters").and_then(json::Node::as_object);
         let (Some(given), Some(declared)) = (names(parameters), names(template)) else { return false };
         given.members().iter().all(|member| declared.get(&member.key).is_some())
     }

@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use palisade_model::{Place, ResourceId};
 
+use super::terraform::AFTER_APPLY;
 use crate::json::{self, Kind, Node};
 use crate::template::{Data, Piece, Reason, Text, Value};
 
@@ -83,8 +84,6 @@ impl Look {
         }
     }
 }
-
-const AFTER_APPLY: &str = "it is known only after the Terraform plan is applied";
 
 impl<'a> Item<'a> {
     /// A value of a file that is read as it is.

@@ -11,6 +11,7 @@ use super::item::{Item, Source, phrase, symbolic_id};
 use super::map::Resource;
 use super::problem::{ArmProblem, Code};
 use super::recognise::{self, Shape};
+use super::terraform::Translation;
 use crate::template::{self, Condition, Deployment, DeploymentContext, Location};
 use palisade_model::Severity;
 
@@ -31,30 +32,41 @@ impl<'a> Sources<'a> {
     }
 }
 
+/// What was made of the files before resources are taken from them.
+pub(super) struct Evaluated<'a> {
+    pub(super) deployments: &'a BTreeMap<usize, Deployment>,
+    pub(super) plans: &'a BTreeMap<usize, Translation>,
+    pub(super) sources: &'a Sources<'a>,
+}
+
 /// The resources of all files, in the order of the files.
 pub(super) fn resources<'a>(
     bundle: &'a Bundle,
-    deployments: &'a BTreeMap<usize, Deployment>,
-    sources: &'a Sources<'a>,
+    evaluated: &Evaluated<'a>,
     context: &DeploymentContext,
     reader: &mut Reader,
 ) -> Vec<Resource<'a>> {
     let mut resources = Vec::new();
     for (at, file) in bundle.files().iter().enumerate() {
-        let sources = sources.0[at].as_slice();
+        let sources = evaluated.sources.0[at].as_slice();
         match file.shape {
             Shape::Template => {
-                if let Some(deployment) = deployments.get(&at) {
+                if let Some(deployment) = evaluated.deployments.get(&at) {
                     of_deployment(deployment, sources, reader, &mut resources);
                 }
             }
             Shape::Dump => of_dump(file, &sources[0], context, reader, &mut resources),
+            Shape::Terraform => {
+                if let Some(plan) = evaluated.plans.get(&at) {
+                    of_plan(plan, &sources[0], reader, &mut resources);
+                }
+            }
             Shape::Parameters => {}
             Shape::Other(what) => {
                 let message = format!("the file is skipped: it is {what}");
                 reader.problems.warning(Code::PalSkippedFile, whole_file(&file.document.name), message);
             }
-            Shape::Terraform | Shape::Unknown => {
+            Shape::Unknown => {
                 let message = "the file is skipped: it is neither a template, nor resources as az, the REST API or \
                                Resource Graph print them, nor a Terraform plan";
                 reader.problems.warning(Code::PalUnrecognisedInput, whole_file(&file.document.name), message);
@@ -127,6 +139,25 @@ fn of_deployment<'a>(
             repeated: repeat.is_some(),
             uncertain: condition.or(repeat),
         });
+    }
+}
+
+fn of_plan<'a>(
+    plan: &'a Translation,
+    source: &'a Source<'a>,
+    reader: &mut Reader,
+    out: &mut Vec<Resource<'a>>,
+) {
+    for loose in &plan.loose {
+        reader.unknown(loose.what.as_str(), loose.reason.as_str(), loose.place.clone());
+    }
+    for resource in &plan.resources {
+        let id = resource.id.clone();
+        if let Some(reason) = &resource.holes {
+            reader.symbols.insert(id.clone(), reason.clone());
+        }
+        let item = Item::plan(&resource.value, Some(&resource.unknown), source);
+        out.push(Resource { kind: resource.kind.clone(), id, item, uncertain: None, repeated: false });
     }
 }
 

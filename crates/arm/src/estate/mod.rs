@@ -17,6 +17,7 @@ mod map;
 mod problem;
 mod recognise;
 mod settle;
+mod terraform;
 #[cfg(test)]
 mod tests;
 mod walk;
@@ -30,7 +31,7 @@ pub use settle::{Summary, UnresolvedRule};
 use crate::template::DeploymentContext;
 use bundle::Bundle;
 use fields::Reader;
-use load::Sources;
+use load::{Evaluated, Sources};
 use map::{Gathered, Resource};
 use problem::Problems;
 
@@ -93,8 +94,10 @@ pub fn read(documents: &[Document], options: &Options) -> ReadResult {
     let mut reader = Reader { problems, ..Reader::default() };
     let mut summary = Summary { files: documents.len(), templates: deployments.len(), ..Summary::default() };
 
+    let plans = bundle.plans(&options.context);
     let sources = Sources::new(&bundle, &deployments);
-    let resources = load::resources(&bundle, &deployments, &sources, &options.context, &mut reader);
+    let evaluated = Evaluated { deployments: &deployments, plans: &plans, sources: &sources };
+    let resources = load::resources(&bundle, &evaluated, &options.context, &mut reader);
     map_all(&mut reader, resources, &mut summary);
     settle::references(&mut reader.spec, &reader.symbols);
     summary.count(&reader.spec);

@@ -72,6 +72,7 @@ fn every_value_may_be_of_every_type() {
         include_str!("../../../tests/fixtures/estate-flat.json"),
         include_str!("../../../tests/fixtures/estate-rest.json"),
         include_str!("../../../tests/fixtures/estate-more.json"),
+        include_str!("../../../tests/fixtures/plan.json"),
     ];
     let replacements =
         [r#"{}"#, r#"[]"#, r#"[[{}]]"#, r#""x""#, "7", "true", "null", r#"{"properties":7,"id":{}}"#];

@@ -3,6 +3,7 @@
 mod dumps;
 mod hostile;
 mod templates;
+mod terraform;
 
 use super::walk::content;
 use super::{Document, File, Options, ReadResult, read};
