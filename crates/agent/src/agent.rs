@@ -5,6 +5,9 @@
 //!
 //! Invariants: a refused estate changes nothing; the numbers of NICs are on disk before the kernel learns them.
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use palisade_datapath::{NicKind, NicPolicy, Plane};

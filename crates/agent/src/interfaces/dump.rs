@@ -4,6 +4,9 @@
 //! kernel changes one attribute that nobody here asked for, and an interface that cannot be read cannot be closed.
 //! Five attributes are taken, all others are stepped over. Reference: rtnetlink(7), `linux/if_link.h`.
 
+#[cfg(test)]
+mod tests;
+
 use std::io;
 use std::os::fd::{AsRawFd, OwnedFd};
 

@@ -8,6 +8,9 @@
 //! Nothing is guessed: where two interfaces fit one NIC, or two NICs one interface, none of them gets a policy and all
 //! of these interfaces are closed. A NIC that nothing fits is on another host.
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use palisade_net::Mac;

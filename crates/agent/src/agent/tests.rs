@@ -1,0 +1,276 @@
+//! The agent on a datapath that is only memory.
+
+use std::fs;
+
+use palisade_datapath::{Simulator, Watch};
+
+use super::*;
+use crate::interfaces::LinkKind;
+use crate::status::status;
+
+/// A host with an agent, and the folder that stands for its disk.
+struct Host {
+    dir: tempfile::TempDir,
+    links: Vec<Link>,
+    agent: Agent<Simulator>,
+    clock: u64,
+}
+
+fn instance(dir: &tempfile::TempDir) -> Instance {
+    Instance { pin_dir: dir.path().join("pins"), state_dir: dir.path().join("state") }
+}
+
+fn start(dir: &tempfile::TempDir, plane: Simulator, clock: u64) -> Agent<Simulator> {
+    let sources = EstateSources { paths: vec![dir.path().join("estate.json")], ..EstateSources::default() };
+    Agent::start(instance(dir), sources, clock, |_| Ok(plane)).unwrap()
+}
+
+/// An estate: names of NICs, and the port that their subnet's NSG lets in.
+fn estate(nics: &[&str], port: &str) -> String {
+    let nic = |name: &&str| {
+        format!(
+            r#"{{ "type": "Microsoft.Network/networkInterfaces", "apiVersion": "2023-09-01", "name": "{name}",
+                 "properties": {{ "ipConfigurations": [{{ "name": "one", "properties": {{
+                     "privateIPAddress": "10.0.0.4", "privateIPAllocationMethod": "Static",
+                     "subnet": {{ "id": "[resourceId('Microsoft.Network/virtualNetworks/subnets', 'net', 'web')]" }}
+                 }} }}] }} }}"#
+        )
+    };
+    let nics: Vec<_> = nics.iter().map(nic).collect();
+    format!(
+        r#"{{ "$schema": "https://schema.management.azure.com/schemas/2019-04-01/deploymentTemplate.json#",
+             "contentVersion": "1.0.0.0", "resources": [
+             {{ "type": "Microsoft.Network/networkSecurityGroups", "apiVersion": "2023-09-01", "name": "web-nsg",
+                "properties": {{ "securityRules": [{{ "name": "allow", "properties": {{
+                    "priority": 100, "direction": "Inbound", "access": "Allow", "protocol": "Tcp",
+                    "sourceAddressPrefix": "*", "sourcePortRange": "*",
+                    "destinationAddressPrefix": "*", "destinationPortRange": "{port}" }} }}] }} }},
+             {{ "type": "Microsoft.Network/virtualNetworks", "apiVersion": "2023-09-01", "name": "net",
+                "properties": {{ "addressSpace": {{ "addressPrefixes": ["10.0.0.0/16"] }}, "subnets": [
+                    {{ "name": "web", "properties": {{ "addressPrefix": "10.0.0.0/24", "networkSecurityGroup": {{
+                        "id": "[resourceId('Microsoft.Network/networkSecurityGroups', 'web-nsg')]" }} }} }}] }} }},
+             {} ] }}"#,
+        nics.join(",")
+    )
+}
+
+fn link(index: u32, alias: &str) -> Link {
+    let name = format!("tap{index}");
+    Link { index, name, alias: Some(alias.to_owned()), mac: None, kind: LinkKind::Tap, is_up: true }
+}
+
+impl Host {
+    fn new(estate: &str) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        fs::write(dir.path().join("estate.json"), estate).unwrap();
+        let agent = start(&dir, Simulator::new(), 1000);
+        let mut host = Self { dir, links: Vec::new(), agent, clock: 1000 };
+        host.agent.load(1000).unwrap();
+        host
+    }
+
+    /// Replaces the estate, lets the agent read it and look.
+    fn change(&mut self, estate: &str) -> Vec<String> {
+        fs::write(self.dir.path().join("estate.json"), estate).unwrap();
+        self.clock += 1;
+        self.agent.load(self.clock).unwrap();
+        self.sync()
+    }
+
+    /// Replaces the interfaces and lets the agent look.
+    fn show(&mut self, links: &[Link]) -> Vec<String> {
+        self.links = links.to_vec();
+        self.sync()
+    }
+
+    fn sync(&mut self) -> Vec<String> {
+        self.agent.sync(&self.links, self.clock).unwrap();
+        self.agent.take_events().iter().map(ToString::to_string).collect()
+    }
+
+    /// Kills the agent and starts another one.
+    fn restart(mut self, estate: Option<&str>) -> Self {
+        if let Some(estate) = estate {
+            fs::write(self.dir.path().join("estate.json"), estate).unwrap();
+        }
+        let plane = self.agent.into_plane();
+        self.clock += 100;
+        self.agent = start(&self.dir, plane, self.clock);
+        self
+    }
+
+    fn attached(&self) -> Vec<u32> {
+        self.agent.plane().attached().unwrap().iter().map(|found| found.ifindex).collect()
+    }
+
+    /// Interface and slot of the NICs in force.
+    fn in_force(&self) -> Vec<(u32, u32)> {
+        self.agent.plane().nics().iter().map(|nic| (nic.ifindex, nic.slot)).collect()
+    }
+
+    fn generation(&self) -> u64 {
+        self.agent.plane().generation()
+    }
+}
+
+#[test]
+fn an_interface_is_attached_before_its_policy_is_published() {
+    let mut host = Host::new(&estate(&["a", "b"], "80"));
+    assert_eq!(
+        host.show(&[link(7, "a"), link(9, "unknown")]),
+        [
+            "accepted an estate of 2 NICs",
+            "attach to tap7 (interface 7)",
+            "generation 1 is in force",
+            "publish the policy of 1 interfaces"
+        ]
+    );
+    assert_eq!((host.attached(), host.in_force()), (vec![7], vec![(7, 1)]));
+    assert_eq!(host.agent.state().elsewhere.len(), 1);
+    let nic = host.agent.state().nics.values().next().unwrap().clone();
+    assert_eq!(
+        (nic.interface.as_str(), nic.subnet_nsg.as_deref(), nic.nic_nsg),
+        ("tap7", Some("web-nsg"), None)
+    );
+    assert_eq!(host.sync(), [""; 0], "nothing is left to do");
+}
+
+#[test]
+fn machines_come_and_go_and_keep_their_slots() {
+    let mut host = Host::new(&estate(&["a", "b", "c"], "80"));
+    host.show(&[link(7, "a"), link(8, "b")]);
+    host.agent.plane.remove_interface(7);
+    let events = host.show(&[link(8, "b"), link(9, "c")]);
+    assert_eq!(events.last().unwrap(), "forget interface 7, which is gone");
+    assert_eq!(
+        (host.attached(), host.in_force()),
+        (vec![8, 9], vec![(8, 2), (9, 3)]),
+        "slot 1 was in force for a"
+    );
+    host.show(&[link(8, "b"), link(9, "c"), link(10, "a")]);
+    assert_eq!(host.in_force(), [(10, 1), (8, 2), (9, 3)]);
+}
+
+#[test]
+fn a_change_is_published_once_and_only_if_it_is_one() {
+    let mut host = Host::new(&estate(&["a"], "80"));
+    host.show(&[link(7, "a")]);
+    host.change(&format!("{} // the same\n", estate(&["a"], "80")));
+    assert_eq!(host.generation(), 1);
+    host.change(&estate(&["a"], "443"));
+    assert_eq!(host.generation(), 2);
+}
+
+#[test]
+fn a_broken_file_changes_nothing_and_is_told() {
+    let mut host = Host::new(&estate(&["a"], "80"));
+    host.show(&[link(7, "a")]);
+    let unknown_tag = estate(&["a"], "80").replacen("\"*\"", "\"Storage\"", 1);
+    for (broken, code) in [
+        ("{", "InvalidRequestContent"),
+        (&estate(&["a"], "80-x"), "SecurityRuleInvalidPortRange"),
+        (&unknown_tag, "PalNotEnforceable"),
+    ] {
+        let events = host.change(broken);
+        let [event] = &events[..] else { panic!("{events:?}") };
+        assert!(event.contains(code) && event.ends_with("the policy in force stays"), "{event}");
+        assert_eq!((host.generation(), host.in_force()), (1, vec![(7, 1)]));
+        let refused = host.agent.state().refused.clone().unwrap();
+        assert_eq!((refused.time, refused.problems[0].code.as_str()), (host.clock, code));
+    }
+    let events = host.show(&[link(7, "a"), link(8, "a-new")]);
+    assert_eq!(events, [""; 0], "the last good estate still decides");
+    host.change(&estate(&["a"], "443"));
+    assert_eq!((host.generation(), &host.agent.state().refused), (2, &None));
+}
+
+#[test]
+fn the_last_good_estate_serves_machines_that_start_while_a_file_is_broken() {
+    let mut host = Host::new(&estate(&["a", "b"], "80"));
+    host.show(&[link(7, "a")]);
+    host.change("{");
+    host.show(&[link(7, "a"), link(8, "b")]);
+    assert_eq!(host.in_force(), [(7, 1), (8, 2)]);
+}
+
+#[test]
+fn what_is_uncertain_is_closed() {
+    let mut host = Host::new(&estate(&["a"], "80"));
+    host.show(&[link(7, "a")]);
+    let events = host.show(&[link(7, "a"), link(8, "a")]);
+    assert!(events[0].contains("interfaces tap7, tap8 fit it, so all are closed"), "{events:?}");
+    assert_eq!((host.attached(), host.in_force()), (vec![7, 8], vec![]));
+    assert_eq!(host.agent.state().closed.keys().collect::<Vec<_>>(), ["tap7", "tap8"]);
+    host.show(&[link(7, "a")]);
+    assert_eq!(host.in_force(), [(7, 1)], "it is certain again");
+}
+
+#[test]
+fn an_interface_whose_nic_left_the_estate_is_not_opened() {
+    let mut host = Host::new(&estate(&["a", "b"], "80"));
+    host.show(&[link(7, "a"), link(8, "b")]);
+    host.change(&estate(&["b"], "80"));
+    assert_eq!((host.attached(), host.in_force()), (vec![7, 8], vec![(8, 2)]));
+    assert!(host.agent.state().closed["tap7"].why.starts_with("its NIC is no longer in the estate"));
+}
+
+#[test]
+fn a_restart_adopts_what_is_in_force_and_publishes_nothing() {
+    let mut host = Host::new(&estate(&["a", "b"], "80"));
+    host.show(&[link(7, "a"), link(8, "b")]);
+    let mut host = host.restart(None);
+    host.agent.load(host.clock).unwrap();
+    assert_eq!(host.sync(), ["generation 1 is in force and stays", "accepted an estate of 2 NICs"]);
+    assert_eq!((host.generation(), host.in_force()), (1, vec![(7, 1), (8, 2)]));
+    assert_eq!(host.agent.state().started, host.clock);
+}
+
+#[test]
+fn a_restart_on_a_broken_file_keeps_policy_and_closes_what_starts() {
+    let mut host = Host::new(&estate(&["a", "b"], "80"));
+    host.show(&[link(7, "a")]);
+    let mut host = host.restart(Some("{"));
+    host.agent.load(host.clock).unwrap();
+    host.show(&[link(7, "a"), link(8, "b")]);
+    assert_eq!((host.attached(), host.in_force()), (vec![7, 8], vec![(7, 1)]));
+    let state = host.agent.state();
+    assert_eq!((state.nics.len(), state.closed.keys().next().unwrap().as_str()), (1, "tap8"));
+    host.change(&estate(&["a", "b"], "80"));
+    assert_eq!(host.in_force(), [(7, 1), (8, 2)]);
+}
+
+#[test]
+fn without_its_memory_an_agent_gives_nobody_the_flows_of_others() {
+    let mut host = Host::new(&estate(&["a"], "80"));
+    host.show(&[link(7, "a")]);
+    fs::write(instance(&host.dir).state_file(), "not JSON").unwrap();
+    let mut host = host.restart(None);
+    host.agent.load(host.clock).unwrap();
+    host.show(&[link(7, "a")]);
+    assert_eq!(host.in_force(), [(7, 2)]);
+}
+
+#[test]
+fn an_interface_that_cannot_be_attached_is_told_and_tried_again() {
+    let mut host = Host::new(&estate(&["a", "b"], "80"));
+    host.agent.plane.remove_interface(7);
+    host.links = vec![link(7, "a"), link(8, "b")];
+    assert!(!host.agent.sync(&host.links, 5).unwrap());
+    assert_eq!(host.agent.state().unenforced.keys().collect::<Vec<_>>(), ["tap7"]);
+    assert_eq!(host.attached(), [8], "the other one is enforced");
+    host.links.remove(0);
+    assert!(host.agent.sync(&host.links, 6).unwrap());
+    assert!(host.agent.state().unenforced.is_empty());
+}
+
+#[test]
+fn one_instance_has_one_agent() {
+    let host = Host::new(&estate(&["a"], "80"));
+    let second = Agent::start(instance(&host.dir), EstateSources::default(), 0, |_| Ok(Simulator::new()));
+    assert!(matches!(second, Err(AgentError::Busy { .. })), "{second:?}");
+    assert!(status(&instance(&host.dir)).unwrap().agent_running);
+    let dir = host.dir;
+    drop(host.agent);
+    let after = status(&instance(&dir)).unwrap();
+    assert_eq!((after.agent_running, after.agent_pid), (false, Some(std::process::id())));
+}
