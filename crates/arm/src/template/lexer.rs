@@ -21,7 +21,6 @@ pub(super) enum TokenKind {
     CloseIndex,
     Comma,
     Dot,
-    SafeDot,
 }
 
 /// A character no expression may hold, or a number or string that does not end well.
@@ -61,7 +60,6 @@ fn next(rest: &str, first: char, offset: usize) -> Result<(TokenKind, usize), Le
         '[' => single(TokenKind::OpenIndex),
         ']' => single(TokenKind::CloseIndex),
         ',' => single(TokenKind::Comma),
-        '.' if rest.as_bytes().get(1) == Some(&b'?') => Ok((TokenKind::SafeDot, 2)),
         '.' => single(TokenKind::Dot),
         '\'' => string(rest, offset),
         '-' | '+' | '0'..='9' => number(rest, offset),

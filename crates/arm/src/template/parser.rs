@@ -102,10 +102,6 @@ impl Parser<'_> {
                 let name = self.name("a property name")?;
                 self.descend()?;
                 expr = Expr::Property(Box::new(expr), name);
-            } else if self.accept(&TokenKind::SafeDot) {
-                let name = self.name("a property name")?;
-                self.descend()?;
-                expr = call("tryGet", vec![expr, Expr::Text(name)]);
             } else if self.accept(&TokenKind::OpenIndex) {
                 let index = self.expression()?;
                 self.expect(&TokenKind::CloseIndex, "']'")?;
@@ -172,8 +168,4 @@ impl Parser<'_> {
         self.next += 1;
         Ok(name)
     }
-}
-
-fn call(name: &'static str, args: Vec<Expr>) -> Expr {
-    Expr::Call(Call { namespace: None, name: name.into(), key: name.to_lowercase().into(), args })
 }
