@@ -72,8 +72,14 @@ impl Bundle {
 
     /// Translates every Terraform plan; by the number of its file.
     pub(super) fn plans(&self, context: &DeploymentContext) -> BTreeMap<usize, Translation> {
-        let plans = self.of_shape(Shape::Terraform).into_iter();
-        plans.map(|at| (at, terraform::translate(&self.files[at].document, context))).collect()
+        let plans = self.of_shape(Shape::Terraform);
+        let several = plans.len() > 1;
+        let translate = |at: usize| {
+            let document = &self.files[at].document;
+            let scope = several.then_some(document.name.as_str());
+            (at, terraform::translate(document, context, scope))
+        };
+        plans.into_iter().map(translate).collect()
     }
 
     fn of_shape(&self, shape: Shape) -> Vec<usize> {

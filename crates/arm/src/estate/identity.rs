@@ -77,7 +77,7 @@ pub(super) fn kind_of(id: &ResourceId) -> Option<String> {
     let mut parts = path.split('/');
     let mut kind = parts.next().filter(|namespace| !namespace.is_empty())?.to_owned();
     let parts: Vec<&str> = parts.collect();
-    if parts.is_empty() || parts.len() % 2 != 0 || parts.contains(&"") {
+    if parts.is_empty() || !parts.len().is_multiple_of(2) || parts.contains(&"") {
         return None;
     }
     for segment in parts.iter().step_by(2) {

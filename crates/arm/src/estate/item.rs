@@ -17,16 +17,28 @@ use crate::template::{Data, Piece, Reason, Text, Value};
 pub(super) struct Source<'a> {
     name: Arc<str>,
     document: Option<&'a json::Document>,
+    /// What tells the holes of this evaluation from those of others, where there are others: a parameter of one template
+    /// is not that of another.
+    scope: Option<Arc<str>>,
 }
 
 impl<'a> Source<'a> {
     pub(super) fn new(document: &'a json::Document) -> Self {
-        Self { name: document.name.as_str().into(), document: Some(document) }
+        Self { name: document.name.as_str().into(), document: Some(document), scope: None }
     }
 
     /// A file of which only the name is known.
     pub(super) fn named(name: &str) -> Self {
-        Self { name: name.into(), document: None }
+        Self { name: name.into(), document: None, scope: None }
+    }
+
+    /// The same file, its holes told from those of other evaluations.
+    pub(super) fn scoped(self, scope: &str) -> Self {
+        Self { scope: Some(scope.into()), ..self }
+    }
+
+    fn scope(&self) -> Option<&str> {
+        self.scope.as_deref()
     }
 
     /// The place of a line and an offset.
@@ -101,6 +113,11 @@ impl<'a> Item<'a> {
         Self { value: Variant::Plan { value, unknown }, sources: std::slice::from_ref(source) }
     }
 
+    /// What tells the holes of its evaluation from others.
+    fn scope(&self) -> Option<&'a str> {
+        self.sources.first().and_then(Source::scope)
+    }
+
     fn with(self, value: Variant<'a>) -> Self {
         Self { value, ..self }
     }
@@ -116,7 +133,7 @@ impl<'a> Item<'a> {
                 Kind::Array(_) => Look::List,
                 Kind::Object(_) => Look::Object,
             },
-            Variant::Value(value) => look_at(&value.data),
+            Variant::Value(value) => look_at(&value.data, self.scope()),
             Variant::PlanUnknown(_) => Look::Unknown(AFTER_APPLY.to_owned()),
         }
     }
@@ -127,8 +144,11 @@ impl<'a> Item<'a> {
             Variant::Value(value) => value
                 .text()
                 .filter(|text| !text.is_known())
-                .map(|text| (symbol(&text), phrase(&text.reasons()))),
-            Variant::PlanUnknown(_) => Some(("{unknown}".to_owned(), AFTER_APPLY.to_owned())),
+                .map(|text| (symbol(&text, self.scope()), phrase(&text.reasons()))),
+            // The place tells two of them apart.
+            Variant::PlanUnknown(node) => {
+                Some((format!("{{after apply {}}}", node.at.start), AFTER_APPLY.to_owned()))
+            }
             Variant::Json(_) | Variant::Plan { .. } => None,
         }
     }
@@ -255,7 +275,7 @@ fn same_key(a: &str, b: &str) -> bool {
     a.eq_ignore_ascii_case(b) || (a.contains('_') && fold(a) == fold(b))
 }
 
-fn look_at(data: &Data) -> Look {
+fn look_at(data: &Data, scope: Option<&str>) -> Look {
     match data {
         Data::Null => Look::Null,
         Data::Bool(value) => Look::Bool(*value),
@@ -263,7 +283,7 @@ fn look_at(data: &Data) -> Look {
         Data::Float(value) => Look::Number(value.to_string()),
         Data::Text(text) => match text.known() {
             Some(text) => Look::Text(text.to_owned()),
-            None => Look::Symbol(symbol(text), phrase(&text.reasons())),
+            None => Look::Symbol(symbol(text, scope), phrase(&text.reasons())),
         },
         Data::Array(_) => Look::List,
         Data::Object(_) => Look::Object,
@@ -271,19 +291,28 @@ fn look_at(data: &Data) -> Look {
     }
 }
 
-/// A text with holes as a text: each hole is its expression in braces, without `/`, which separates the parts of an id.
-fn symbol(text: &Text) -> String {
+/// A text with holes as a text: each hole is its expression in braces, with the file if there are several evaluations.
+fn symbol(text: &Text, scope: Option<&str>) -> String {
     let piece = |piece: &Piece| match piece {
         Piece::Known(text) => text.to_string(),
-        Piece::Unknown(unknown) => unknown.to_string().replace('/', "|"),
+        Piece::Unknown(unknown) => hole(unknown.expression(), scope),
     };
     text.pieces().iter().map(piece).collect()
 }
 
+/// A hole of a name or an id. `/` separates the parts of an id, so a hole has none.
+pub(super) fn hole(expression: &str, scope: Option<&str>) -> String {
+    let hole = match scope {
+        Some(scope) => format!("{{{expression} in {scope}}}"),
+        None => format!("{{{expression}}}"),
+    };
+    hole.replace('/', "|")
+}
+
 /// An id with holes, and why it has them.
-pub(super) fn symbolic_id(text: &Text) -> (ResourceId, Option<String>) {
+pub(super) fn symbolic_id(text: &Text, sources: &[Source<'_>]) -> (ResourceId, Option<String>) {
     let reason = (!text.is_known()).then(|| phrase(&text.reasons()));
-    (ResourceId::new(&symbol(text)), reason)
+    (ResourceId::new(&symbol(text, sources.first().and_then(Source::scope))), reason)
 }
 
 /// Reasons as one phrase.

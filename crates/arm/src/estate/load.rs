@@ -20,11 +20,14 @@ pub(super) struct Sources<'a>(Vec<Vec<Source<'a>>>);
 
 impl<'a> Sources<'a> {
     pub(super) fn new(bundle: &'a Bundle, deployments: &BTreeMap<usize, Deployment>) -> Self {
+        let several = deployments.len() > 1;
         let of_file = |(at, file): (usize, &'a Loaded)| match deployments.get(&at) {
             None => vec![Source::new(&file.document)],
             Some(deployment) => {
-                let source =
-                    |name: &String| bundle.named(name).map_or_else(|| Source::named(name), Source::new);
+                let source = |name: &String| {
+                    let source = bundle.named(name).map_or_else(|| Source::named(name), Source::new);
+                    if several { source.scoped(&file.document.name) } else { source }
+                };
                 deployment.sources.iter().map(source).collect()
             }
         };
@@ -123,7 +126,7 @@ fn of_deployment<'a>(
         });
     }
     for resource in &deployment.resources {
-        let (id, holes) = symbolic_id(&resource.id);
+        let (id, holes) = symbolic_id(&resource.id, sources);
         if let Some(reason) = holes {
             reader.symbols.insert(id.clone(), reason);
         }

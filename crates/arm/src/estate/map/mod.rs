@@ -93,7 +93,7 @@ pub(super) fn resource(reader: &mut Reader, gathered: &mut Gathered, resource: &
         "network/routetables" => route::table(reader, resource),
         "network/routetables/routes" => route::child(reader, resource),
         "network/virtualnetworkgateways" => {
-            gateway::virtual_gateway(reader, &mut gathered.gateways, resource)
+            gateway::virtual_gateway(reader, &mut gathered.gateways, resource);
         }
         "network/localnetworkgateways" => gateway::local_gateway(reader, &mut gathered.gateways, resource),
         "network/connections" => gateway::connection(reader, &mut gathered.gateways, resource),

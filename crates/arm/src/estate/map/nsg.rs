@@ -144,13 +144,13 @@ fn side(reader: &mut Reader, item: Item<'_>, which: &str) -> SideSpec {
         is_empty(side.address_prefixes.as_ref()),
         is_empty(side.groups.as_ref()),
     ];
-    if addresses.iter().any(|field| *field == Some(false)) {
+    if addresses.contains(&Some(false)) {
         side.address_prefix.take_if(|_| addresses[0] == Some(true));
         side.address_prefixes.take_if(|_| addresses[1] == Some(true));
         side.groups.take_if(|_| addresses[2] == Some(true));
     }
     let ports = [is_blank(side.port_range.as_ref()), is_empty(side.port_ranges.as_ref())];
-    if ports.iter().any(|field| *field == Some(false)) {
+    if ports.contains(&Some(false)) {
         side.port_range.take_if(|_| ports[0] == Some(true));
         side.port_ranges.take_if(|_| ports[1] == Some(true));
     }

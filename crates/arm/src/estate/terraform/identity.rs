@@ -9,6 +9,7 @@ use palisade_model::ResourceId;
 
 use super::AFTER_APPLY;
 use super::plan::{Plan, Planned};
+use crate::estate::item::hole;
 use crate::template::DeploymentContext;
 
 /// What a Terraform type is in ARM.
@@ -68,10 +69,11 @@ impl Kind {
 pub(super) struct Ids(HashMap<String, (ResourceId, Option<String>)>);
 
 impl Ids {
-    pub(super) fn new(plan: &Plan<'_>, context: &DeploymentContext) -> Self {
+    pub(super) fn new(plan: &Plan<'_>, context: &DeploymentContext, scope: Option<&str>) -> Self {
+        let names = Names { plan, context, scope };
         let id = |planned: &Planned<'_>| {
             let kind = kind(planned.kind)?;
-            Some((planned.address.to_owned(), make(plan, planned, kind, context)))
+            Some((planned.address.to_owned(), names.id(planned, kind)))
         };
         Self(plan.resources.iter().filter_map(id).collect())
     }
@@ -87,48 +89,52 @@ impl Ids {
     }
 }
 
-fn make(
-    plan: &Plan<'_>,
-    planned: &Planned<'_>,
-    of: &Kind,
-    context: &DeploymentContext,
-) -> (ResourceId, Option<String>) {
-    if let Some(id) = planned.text("id").filter(|id| !id.is_empty()) {
-        return (ResourceId::new(id), None);
-    }
-    let group = name_of(plan, planned, "resource_group_name", "azurerm_resource_group");
-    let parent = of.parent.and_then(|(key, parent)| {
-        let arm = kind(parent)?.arm;
-        Some(format!("{arm}/{}/", name_of(plan, planned, key, parent)))
-    });
-    let id = format!(
-        "/subscriptions/{}/resourceGroups/{group}/providers/Microsoft.Network/{}{}/{}",
-        context.subscription_id,
-        parent.unwrap_or_default(),
-        of.arm,
-        own_name(planned)
-    );
-    let holes = id.contains('{').then(|| AFTER_APPLY.to_owned());
-    (ResourceId::new(&id), holes)
+/// What ids are made from.
+struct Names<'s, 'a> {
+    plan: &'s Plan<'a>,
+    context: &'s DeploymentContext,
+    scope: Option<&'s str>,
 }
 
-/// The name that a property gives, or that of the resource it refers to.
-fn name_of(plan: &Plan<'_>, planned: &Planned<'_>, key: &str, kind: &str) -> String {
-    if let Some(name) = planned.text(key) {
-        return name.to_owned();
+impl<'a> Names<'_, 'a> {
+    /// The id of a resource, and why it has holes.
+    fn id(&self, planned: &Planned<'a>, of: &Kind) -> (ResourceId, Option<String>) {
+        if let Some(id) = planned.text("id").filter(|id| !id.is_empty()) {
+            return (ResourceId::new(id), None);
+        }
+        let group = self.name_of(planned, "resource_group_name", "azurerm_resource_group");
+        let parent = of.parent.and_then(|(key, parent)| {
+            let arm = kind(parent)?.arm;
+            Some(format!("{arm}/{}/", self.name_of(planned, key, parent)))
+        });
+        let id = format!(
+            "/subscriptions/{}/resourceGroups/{group}/providers/Microsoft.Network/{}{}/{}",
+            self.context.subscription_id,
+            parent.unwrap_or_default(),
+            of.arm,
+            self.own_name(planned)
+        );
+        let holes = id.contains('{').then(|| AFTER_APPLY.to_owned());
+        (ResourceId::new(&id), holes)
     }
-    let expression = planned.expressions.and_then(|expressions| expressions.get(key));
-    match plan.referred(planned, expression, kind)[..] {
-        [one] => own_name(one),
-        _ => hole(planned.address, key),
+
+    /// The name that a property gives, or that of the resource it refers to.
+    fn name_of(&self, planned: &Planned<'a>, key: &str, kind: &str) -> String {
+        if let Some(name) = planned.text(key) {
+            return name.to_owned();
+        }
+        let expression = planned.expressions.and_then(|expressions| expressions.get(key));
+        match self.plan.referred(planned, expression, kind)[..] {
+            [one] => self.own_name(one),
+            _ => self.hole(planned, key),
+        }
     }
-}
 
-fn own_name(planned: &Planned<'_>) -> String {
-    planned.text("name").map_or_else(|| hole(planned.address, "name"), str::to_owned)
-}
+    fn own_name(&self, planned: &Planned<'a>) -> String {
+        planned.text("name").map_or_else(|| self.hole(planned, "name"), str::to_owned)
+    }
 
-/// A hole of an id. `/` separates the parts of an id.
-fn hole(address: &str, key: &str) -> String {
-    format!("{{{address}.{key}}}").replace('/', "|")
+    fn hole(&self, planned: &Planned<'a>, key: &str) -> String {
+        hole(&format!("{}.{key}", planned.address), self.scope)
+    }
 }

@@ -16,6 +16,7 @@ use palisade_model::{Place, ResourceId};
 
 use crate::json::{Document, Node};
 use crate::template::DeploymentContext;
+use identity::Ids;
 use plan::Plan;
 
 /// A resource of a plan in ARM's shape.
@@ -48,8 +49,13 @@ pub(super) struct Translation {
 /// Why ids and names of a plan have holes.
 pub(super) const AFTER_APPLY: &str = "it is known only after the Terraform plan is applied";
 
-/// Translates a plan or a state.
-pub(super) fn translate(document: &Document, context: &DeploymentContext) -> Translation {
+/// Translates a plan or a state. `scope` tells its holes from those of other plans.
+pub(super) fn translate(
+    document: &Document,
+    context: &DeploymentContext,
+    scope: Option<&str>,
+) -> Translation {
     let plan = Plan::new(&document.root);
-    translate::all(&plan, document, context)
+    let ids = Ids::new(&plan, context, scope);
+    translate::all(&plan, document, &ids)
 }

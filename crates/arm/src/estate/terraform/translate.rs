@@ -12,7 +12,6 @@ use super::identity::{Ids, kind};
 use super::plan::{Plan, Planned};
 use super::{AFTER_APPLY, Loose, Translated, Translation};
 use crate::json::{Document, Kind, Node, Position};
-use crate::template::DeploymentContext;
 
 const NSG: &str = "azurerm_network_security_group";
 const ASG: &str = "azurerm_application_security_group";
@@ -20,25 +19,40 @@ const SUBNET: &str = "azurerm_subnet";
 const NIC: &str = "azurerm_network_interface";
 const ROUTE_TABLE: &str = "azurerm_route_table";
 
-/// Associations: Terraform type, what is tied and by which property, and to what.
-const ASSOCIATIONS: &[(&str, (&str, &str), (&str, &str))] = &[
-    (
-        "azurerm_subnet_network_security_group_association",
-        ("subnet_id", SUBNET),
-        ("network_security_group_id", NSG),
-    ),
-    ("azurerm_subnet_route_table_association", ("subnet_id", SUBNET), ("route_table_id", ROUTE_TABLE)),
-    (
-        "azurerm_network_interface_security_group_association",
-        ("network_interface_id", NIC),
-        ("network_security_group_id", NSG),
-    ),
-    (
-        "azurerm_network_interface_application_security_group_association",
-        ("network_interface_id", NIC),
-        ("application_security_group_id", ASG),
-    ),
+/// A resource that only ties one to another: by which property, and of which type each is.
+struct Association {
+    kind: &'static str,
+    to: (&'static str, &'static str),
+    what: (&'static str, &'static str),
+}
+
+const ASSOCIATIONS: &[Association] = &[
+    Association {
+        kind: "azurerm_subnet_network_security_group_association",
+        to: ("subnet_id", SUBNET),
+        what: ("network_security_group_id", NSG),
+    },
+    Association {
+        kind: "azurerm_subnet_route_table_association",
+        to: ("subnet_id", SUBNET),
+        what: ("route_table_id", ROUTE_TABLE),
+    },
+    Association {
+        kind: "azurerm_network_interface_security_group_association",
+        to: ("network_interface_id", NIC),
+        what: ("network_security_group_id", NSG),
+    },
+    Association {
+        kind: "azurerm_network_interface_application_security_group_association",
+        to: ("network_interface_id", NIC),
+        what: ("application_security_group_id", ASG),
+    },
 ];
+
+/// The association that a Terraform type is.
+fn association(kind: &str) -> Option<&'static Association> {
+    ASSOCIATIONS.iter().find(|association| association.kind == kind)
+}
 
 /// The fields of a rule that have ARM's names but for underscores.
 const RULE_FIELDS: &[&str] = &[
@@ -61,8 +75,7 @@ const RULE_FIELDS: &[&str] = &[
 /// What associations tie to a resource, by its id: the Terraform type of what is tied, and the reference.
 type Ties = HashMap<ResourceId, Vec<(&'static str, Property, Place)>>;
 
-pub(super) fn all(plan: &Plan<'_>, document: &Document, context: &DeploymentContext) -> Translation {
-    let ids = Ids::new(plan, context);
+pub(super) fn all(plan: &Plan<'_>, document: &Document, ids: &Ids) -> Translation {
     let mut out = Translation::default();
     let place = |planned: &Planned<'_>| Place {
         file: document.name.as_str().into(),
@@ -71,10 +84,10 @@ pub(super) fn all(plan: &Plan<'_>, document: &Document, context: &DeploymentCont
     };
     let mut ties = Ties::new();
     for planned in &plan.resources {
-        tie(&Block::new(plan, &ids, planned), place(planned), &mut ties, &mut out.loose);
+        tie(&Block::new(plan, ids, planned), place(planned), &mut ties, &mut out.loose);
     }
     for planned in &plan.resources {
-        out.resources.extend(resource(&Block::new(plan, &ids, planned), &mut ties));
+        out.resources.extend(resource(&Block::new(plan, ids, planned), &mut ties));
     }
     let mut left: Vec<_> = ties.into_iter().collect();
     left.sort_by(|a, b| a.0.cmp(&b.0));
@@ -89,11 +102,8 @@ pub(super) fn all(plan: &Plan<'_>, document: &Document, context: &DeploymentCont
 /// Notes what an association ties, if the resource is one.
 fn tie(block: &Block<'_, '_>, place: Place, ties: &mut Ties, loose: &mut Vec<Loose>) {
     let planned = block.resource;
-    let Some((_, (to, to_kind), (what, what_kind))) =
-        ASSOCIATIONS.iter().find(|(kind, ..)| *kind == planned.kind)
-    else {
-        return;
-    };
+    let Some(association) = association(planned.kind) else { return };
+    let ((to, to_kind), (what, what_kind)) = (association.to, association.what);
     let tied = block.reference(what, what_kind).unwrap_or(Property::Unknown(planned.node.at));
     match block.id(to, to_kind) {
         Some(Ok(id)) => ties.entry(id).or_default().push((what_kind, tied, place)),
@@ -103,7 +113,7 @@ fn tie(block: &Block<'_, '_>, place: Place, ties: &mut Ties, loose: &mut Vec<Loo
 
 fn resource(block: &Block<'_, '_>, ties: &mut Ties) -> Option<Translated> {
     let planned = block.resource;
-    if ASSOCIATIONS.iter().any(|(kind, ..)| *kind == planned.kind) {
+    if association(planned.kind).is_some() {
         return None;
     }
     let at = planned.node.at;
@@ -221,7 +231,7 @@ fn groups(tied: impl Iterator<Item = Property>, at: Position) -> Option<Property
             unknown @ Property::Unknown(_) => return Some(unknown),
         }
     }
-    (!values.is_empty()).then(|| Property::Known(Node { kind: Kind::Array(values), at }, None))
+    (!values.is_empty()).then_some(Property::Known(Node { kind: Kind::Array(values), at }, None))
 }
 
 fn public_ip(block: &Block<'_, '_>, body: &mut Body) {

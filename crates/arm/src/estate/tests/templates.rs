@@ -203,3 +203,11 @@ fn parameter_files_are_paired_by_name_or_fit() {
     let prefix = result.spec.nsgs[0].rules[0].source.address_prefix.clone().expect("given");
     assert_eq!(prefix.value, Given::Known("10.0.0.0/8".to_owned()));
 }
+
+#[test]
+fn parameters_of_two_templates_are_not_one() {
+    let text = template(r#""nsg":{"type":"string"}"#, &nsg("[parameters('nsg')]", "[]"));
+    let result = read_clean(&[Document::new("x/a.json", text.clone()), Document::new("x/b.json", text)]);
+    let names: Vec<_> = result.spec.nsgs.iter().map(|nsg| nsg.id.name()).collect();
+    assert_eq!(names, ["{parameters('nsg') in x|a.json}", "{parameters('nsg') in x|b.json}"]);
+}
