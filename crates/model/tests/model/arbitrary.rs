@@ -1,0 +1,311 @@
+//! No input makes validation or the effective rules panic, and an input without an error has an estate.
+
+use palisade_model::{
+    Estate, Severity, TagCatalog,
+    spec::{
+        AdminCollectionSpec, AdminRuleSpec, AsgSpec, At, EstateSpec, Given, LearnedPrefixesSpec, NicSpec,
+        NsgSpec, PeeringSpec, PublicIpSpec, Reference, RouteSpec, RouteTableSpec, RuleSpec, SideSpec,
+        SubnetSpec, Text, TextList, VirtualNetworkSpec,
+    },
+};
+use proptest::{collection::vec, option, prelude::*, sample::select};
+
+use crate::support::{catalog, id, network, nic, place};
+
+const PREFIXES: &[&str] = &["10.0.0.0/16", "10.1.0.0/24", "10.0.0.4", "0.0.0.0/0", "192.0.2.0/24"];
+const ADDRESSES: &[&str] =
+    &["*", "10.0.0.0/16", "10.0.0.4", "Internet", "VirtualNetwork", "AzurePlatformDNS", "AzureLoadBalancer"];
+const PORTS: &[&str] = &["*", "80", "1024-65535"];
+const NAMES: &[&str] = &["a", "b", "c", "d", "e", "f", "g", "h"];
+
+/// Texts that fields have, texts that they nearly have, and anything else.
+fn value() -> impl Strategy<Value = String> {
+    let known = [
+        "",
+        "*",
+        "Tcp",
+        "Icmp",
+        "47",
+        "Any",
+        "Allow",
+        "Deny",
+        "AlwaysAllow",
+        "Inbound",
+        "Outbound",
+        "100",
+        "4096",
+        "99",
+        "10.0.0.4",
+        "10.0.0.0/8",
+        "10.0.0.1/8",
+        "0.0.0.0/0",
+        "fd00::/8",
+        "::/0",
+        "Internet",
+        "VirtualNetwork",
+        "Storage",
+        "AzurePlatformDNS",
+        "VIRTUAL_NETWORK",
+        "80",
+        "1-2",
+        "2-1",
+        "Basic",
+        "Standard",
+        "Connected",
+        "Enabled",
+        "00:0d:3a:12:34:56",
+    ];
+    prop_oneof![8 => select(known.to_vec()).prop_map(str::to_owned), 1 => ".{0,12}"]
+}
+
+/// Mostly one of the values that the field takes.
+fn text(good: &'static [&'static str]) -> impl Strategy<Value = Text> {
+    let given = prop_oneof![
+        200 => select(good).prop_map(|value| Given::Known(value.to_owned())),
+        5 => value().prop_map(Given::Known),
+        20 => Just(Given::Unknown("parameter".to_owned())),
+    ];
+    (given, 0u32..5).prop_map(|(value, line)| At { value, place: place(line) })
+}
+
+fn list(good: &'static [&'static str]) -> impl Strategy<Value = TextList> {
+    let given = prop_oneof![
+        5 => vec(text(good), 0..3).prop_map(Given::Known),
+        1 => Just(Given::Unknown("parameter".to_owned())),
+    ];
+    given.prop_map(|value| At { value, place: place(1) })
+}
+
+/// A reference to one of few resources, to one that is not there, or to an unknown one.
+fn reference(kind: &'static str) -> impl Strategy<Value = Reference> {
+    (0u8..4).prop_map(move |n| match n {
+        0 => At::unknown("parameter"),
+        n => At::known(id(&format!("/{kind}/{}", ["a", "b", "gone"][usize::from(n - 1)]))),
+    })
+}
+
+fn side() -> impl Strategy<Value = SideSpec> {
+    let groups = prop_oneof![
+        5 => vec(reference("asgs"), 1..3).prop_map(Given::Known),
+        1 => Just(Given::Unknown("parameter".to_owned())),
+    ];
+    let groups = groups.prop_map(|value| At { value, place: place(2) });
+    let addresses = prop_oneof![
+        8 => (text(ADDRESSES).prop_map(Some), Just(None), Just(None)),
+        3 => (Just(None), list(PREFIXES).prop_map(Some), Just(None)),
+        3 => (Just(None), Just(None), groups.prop_map(Some)),
+        1 => (option::of(text(ADDRESSES)), option::of(list(PREFIXES)), Just(None)),
+    ];
+    let ports = prop_oneof![
+        8 => (text(PORTS).prop_map(Some), Just(None)),
+        3 => (Just(None), list(PORTS).prop_map(Some)),
+        1 => (option::of(text(PORTS)), option::of(list(PORTS))),
+    ];
+    (addresses, ports).prop_map(|((address_prefix, address_prefixes, groups), (port_range, port_ranges))| {
+        SideSpec { address_prefix, address_prefixes, groups, port_range, port_ranges }
+    })
+}
+
+fn rule() -> impl Strategy<Value = RuleSpec> {
+    let field = |good| option::weighted(0.98, text(good));
+    let rest = (
+        field(&["Allow", "Deny"]),
+        field(&["100", "200", "300", "400", "500", "600", "700", "800"]),
+        field(&["Inbound", "Outbound"]),
+    );
+    let protocol = field(&["Tcp", "Udp", "Icmp", "*", "47"]);
+    (field(NAMES), field(&[""]), protocol, side(), side(), rest, any::<bool>()).prop_map(
+        |(name, description, protocol, source, destination, (access, priority, direction), certain)| {
+            RuleSpec {
+                name,
+                description,
+                protocol,
+                source,
+                destination,
+                access,
+                priority,
+                direction,
+                certain,
+                place: place(3),
+            }
+        },
+    )
+}
+
+fn nsg() -> impl Strategy<Value = NsgSpec> {
+    let unknown = option::weighted(0.2, Just("a loop".to_owned()));
+    (select(vec!["/nsgs/a", "/nsgs/b"]), vec(rule(), 0..3), unknown, any::<bool>()).prop_map(
+        |(name, rules, rules_unknown, certain)| NsgSpec {
+            rules,
+            rules_unknown,
+            certain,
+            ..NsgSpec::new(id(name))
+        },
+    )
+}
+
+fn virtual_network() -> impl Strategy<Value = VirtualNetworkSpec> {
+    let peering = (
+        option::of(reference("vnets")),
+        option::of(list(PREFIXES)),
+        any::<bool>(),
+        option::of(text(&["Connected", "Initiated"])),
+        any::<bool>(),
+    )
+        .prop_map(|(remote, remote_prefixes, allow_access, state, use_remote_gateways)| PeeringSpec {
+            remote,
+            remote_prefixes,
+            allow_access,
+            state,
+            use_remote_gateways,
+            ..PeeringSpec::new(id("/p"))
+        });
+    let subnet = (
+        option::of(list(PREFIXES)),
+        option::of(reference("nsgs")),
+        option::of(reference("tables")),
+        option::of(text(&["Enabled", "Disabled"])),
+    );
+    (select(vec!["a", "b"]), option::of(list(PREFIXES)), vec(peering, 0..3), subnet, option::of(3i64..31))
+        .prop_map(|(name, address_prefixes, peerings, subnet, minutes)| {
+            let mut network =
+                VirtualNetworkSpec { address_prefixes, peerings, ..network(name, "10.0.0.0/8") };
+            network.flow_timeout_minutes = minutes.map(|value| At { value, place: place(4) });
+            let (address_prefixes, nsg, route_table, private_endpoint_policies) = subnet;
+            let spec = network.subnets.remove(0);
+            network.subnets =
+                vec![SubnetSpec { address_prefixes, nsg, route_table, private_endpoint_policies, ..spec }];
+            network
+        })
+}
+
+fn interface() -> impl Strategy<Value = NicSpec> {
+    let configuration = (
+        option::of(text(&["10.0.0.4", "10.0.0.5", "fd00::4"])),
+        option::of(reference("vnets/a/subnets")),
+        vec(reference("asgs"), 0..3),
+    );
+    let flags = (any::<bool>(), any::<bool>(), any::<bool>());
+    (
+        select(vec!["a", "b"]),
+        option::of(reference("nsgs")),
+        option::of(text(&["00:0d:3a:12:34:56", ""])),
+        vec(configuration, 0..3),
+        flags,
+    )
+        .prop_map(|(name, nsg, mac, configurations, (forwards, endpoint, home))| {
+            let mut nic = nic(name, name, "-");
+            let template = nic.ip_configurations.remove(0);
+            nic.ip_configurations = configurations
+                .into_iter()
+                .map(|(address, subnet, asgs)| {
+                    let mut configuration = template.clone();
+                    configuration.private_address = address;
+                    configuration.subnet = if home { configuration.subnet } else { subnet };
+                    configuration.asgs = asgs;
+                    configuration.public_ip = Some(At::known(id("/ips/a")));
+                    configuration
+                })
+                .collect();
+            NicSpec { nsg, mac, ip_forwarding: forwards, private_endpoint: endpoint, ..nic }
+        })
+}
+
+fn admin() -> impl Strategy<Value = AdminCollectionSpec> {
+    let texts = |good| vec(text(good), 0..3);
+    let field = |good| option::weighted(0.98, text(good));
+    let rest = (field(&["Any", "Tcp", "58"]), field(&["1", "2", "4096"]), field(&["Inbound", "Outbound"]));
+    let access = field(&["Allow", "Deny", "AlwaysAllow"]);
+    let rule = (texts(ADDRESSES), texts(PREFIXES), texts(PORTS), texts(PORTS), access, rest).prop_map(
+        |(sources, destinations, source_port_ranges, destination_port_ranges, access, rest)| AdminRuleSpec {
+            sources,
+            destinations,
+            source_port_ranges,
+            destination_port_ranges,
+            access,
+            protocol: rest.0,
+            priority: rest.1,
+            direction: rest.2,
+            ..AdminRuleSpec::new("r")
+        },
+    );
+    (vec(rule, 0..3), vec(reference("vnets"), 0..3)).prop_map(|(rules, networks)| {
+        let virtual_networks = At { value: Given::Known(networks), place: place(0) };
+        AdminCollectionSpec { rules, virtual_networks, ..AdminCollectionSpec::new(id("/admin/a"), []) }
+    })
+}
+
+fn estate() -> impl Strategy<Value = EstateSpec> {
+    let route = text(PREFIXES)
+        .prop_map(|prefix| RouteSpec { address_prefix: Some(prefix), ..RouteSpec::new("r", "", "None") });
+    let table = (vec(route, 0..3), any::<bool>()).prop_map(|(routes, disable_gateway_propagation)| {
+        RouteTableSpec { routes, disable_gateway_propagation, ..RouteTableSpec::new(id("/tables/a")) }
+    });
+    let group = vec(text(PREFIXES), 0..2)
+        .prop_map(|address_prefixes| AsgSpec { address_prefixes, ..AsgSpec::new(id("/asgs/a")) });
+    let ip = (option::of(text(&["Basic", "Standard"])), option::of(text(&["198.51.100.1"])))
+        .prop_map(|(sku, address)| PublicIpSpec { sku, address, ..PublicIpSpec::new(id("/ips/a")) });
+    let learned = (reference("vnets"), list(PREFIXES)).prop_map(|(virtual_network, address_prefixes)| {
+        LearnedPrefixesSpec { virtual_network, address_prefixes }
+    });
+    let others = (vec(table, 0..2), vec(group, 0..2), vec(ip, 0..2), vec(learned, 0..2), vec(admin(), 0..2));
+    (vec(nsg(), 0..3), vec(virtual_network(), 0..3), vec(interface(), 0..3), others).prop_map(
+        |(
+            nsgs,
+            virtual_networks,
+            nics,
+            (route_tables, asgs, public_ips, learned_prefixes, admin_collections),
+        )| {
+            EstateSpec {
+                nsgs,
+                asgs,
+                virtual_networks,
+                route_tables,
+                nics,
+                public_ips,
+                learned_prefixes,
+                admin_collections,
+                unknowns: Vec::new(),
+            }
+        },
+    )
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(1_000) })]
+
+    #[test]
+    fn any_estate_is_taken_or_refused_with_reasons(spec in estate(), with_file: bool) {
+        let tags = if with_file { catalog(&[("Storage", "20.0.0.0/24")]) } else { TagCatalog::default() };
+        let (estate, problems) = Estate::validate(&spec, tags);
+        let refused = problems.iter().any(|problem| problem.severity == Severity::Error);
+        prop_assert_eq!(estate.is_none(), refused);
+        prop_assert!(problems.iter().all(|problem| !problem.message.is_empty()));
+        let Some(estate) = estate else { return Ok(()) };
+        for nic in estate.nics() {
+            let policy = estate.effective(nic);
+            for rule in policy.inbound.iter().chain(&policy.outbound).flat_map(|layer| &layer.rules) {
+                for set in [&rule.source, &rule.destination] {
+                    prop_assert_eq!(&set.must().intersection(set.may()), set.must(), "what is sure is possible");
+                }
+            }
+        }
+        for nsg in estate.nsgs() {
+            estate.effective_alone(nsg, None);
+        }
+    }
+}
+
+/// The strategy above is of use only if some of its estates are taken.
+#[test]
+fn some_arbitrary_estates_are_taken() {
+    use proptest::{strategy::ValueTree, test_runner::TestRunner};
+    let mut runner = TestRunner::deterministic();
+    let strategy = estate();
+    let taken = (0..300).filter(|_| {
+        let spec = strategy.new_tree(&mut runner).expect("the strategy refuses nothing").current();
+        Estate::validate(&spec, TagCatalog::default()).0.is_some_and(|estate| estate.nics().count() > 0)
+    });
+    let taken = taken.count();
+    assert!(taken > 30, "{taken} of 300 were taken");
+}
