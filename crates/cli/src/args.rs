@@ -1,0 +1,76 @@
+//! The command line, as clap reads it.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::{commands, output::Format};
+
+/// Network security groups in Azure's format, enforced at every virtual machine's interface.
+#[derive(Debug, Parser)]
+#[command(name = "palisade", version, max_term_width = 110)]
+#[command(
+    after_help = "Exit codes: 0 done, nothing found wrong; 1 done, something found; 2 bad usage or input, nothing \
+                        changed; 3 the kernel, a guest or a file failed."
+)]
+pub struct Cli {
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// Every command.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Would this flow pass, and which rule decides?
+    Verify(commands::verify::Arguments),
+    /// The rules that hold at an interface, with tags expanded
+    Effective(commands::effective::Arguments),
+    /// Enforce an estate on this host
+    Agent(commands::agent::Arguments),
+    /// Stop enforcing on this host: every machine is open afterwards
+    Detach(commands::detach::Arguments),
+    /// What is in force on this host: policies, flows, drops
+    Status(commands::status::Arguments),
+    /// What this kernel and host can do, what is missing, and how to get it
+    Doctor(commands::doctor::Arguments),
+    /// A small estate of network namespaces to try things on
+    Lab(commands::lab::Arguments),
+    /// Measurements of this machine
+    Bench(commands::bench::Arguments),
+    /// Shell completions
+    Completions(commands::completions::Arguments),
+    /// Version of the program and of the layout it shares with the kernel program
+    Version(commands::version::Arguments),
+}
+
+/// Files that make up an estate.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Estate")]
+pub struct EstateArgs {
+    /// Files or folders: ARM templates, `az ... -o json` output, REST bodies, Resource Graph exports
+    #[arg(value_name = "ESTATE", required = true)]
+    pub estate: Vec<PathBuf>,
+    /// Parameters file of the templates; without it, `X.parameters.json` beside `X.json` is used
+    #[arg(long, value_name = "FILE")]
+    pub parameters: Vec<PathBuf>,
+    /// Microsoft's service tag file
+    #[arg(long, value_name = "FILE", env = "PALISADE_SERVICE_TAGS")]
+    pub service_tags: Vec<PathBuf>,
+    /// Subscription that templates are evaluated in
+    #[arg(long, value_name = "ID")]
+    pub subscription: Option<String>,
+    /// Resource group that templates are evaluated in
+    #[arg(long, value_name = "NAME")]
+    pub resource_group: Option<String>,
+    /// Region that templates are evaluated in
+    #[arg(long, value_name = "REGION")]
+    pub location: Option<String>,
+}
+
+/// The form of the answer.
+#[derive(Debug, Clone, Copy, Args)]
+pub struct FormatArgs {
+    /// Form of the answer
+    #[arg(long, value_enum, default_value_t = Format::Table)]
+    pub format: Format,
+}

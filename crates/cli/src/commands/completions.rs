@@ -1,0 +1,19 @@
+//! `palisade completions`: a script for a shell.
+
+use clap::CommandFactory;
+
+use crate::{args::Cli, exit::Exit, exit::Failure};
+
+/// Options of the command.
+#[derive(Debug, clap::Args)]
+pub struct Arguments {
+    /// The shell
+    #[arg(value_enum)]
+    shell: clap_complete::Shell,
+}
+
+/// Prints the script.
+pub fn run(arguments: &Arguments) -> Result<Exit, Failure> {
+    clap_complete::generate(arguments.shell, &mut Cli::command(), "palisade", &mut std::io::stdout());
+    Ok(Exit::Clean)
+}

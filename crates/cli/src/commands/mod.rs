@@ -1,0 +1,32 @@
+//! One file a command: its options, and how its answer is printed.
+
+pub mod agent;
+pub mod bench;
+pub mod completions;
+pub mod detach;
+pub mod doctor;
+pub mod effective;
+mod estate;
+pub mod lab;
+pub mod status;
+pub mod target;
+pub mod verify;
+pub mod version;
+
+use crate::{args::Command, exit::Exit, exit::Failure};
+
+/// Runs one command.
+pub fn run(command: Command) -> Result<Exit, Failure> {
+    match command {
+        Command::Verify(arguments) => verify::run(&arguments),
+        Command::Effective(arguments) => effective::run(&arguments),
+        Command::Agent(arguments) => agent::run(&arguments),
+        Command::Detach(arguments) => detach::run(&arguments),
+        Command::Status(arguments) => status::run(&arguments),
+        Command::Doctor(arguments) => doctor::run(&arguments),
+        Command::Lab(arguments) => lab::run(&arguments),
+        Command::Bench(arguments) => bench::run(&arguments),
+        Command::Completions(arguments) => completions::run(&arguments),
+        Command::Version(arguments) => version::run(&arguments),
+    }
+}

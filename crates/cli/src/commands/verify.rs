@@ -1,0 +1,187 @@
+//! `palisade verify`: would a flow pass, and which rule decides.
+
+mod answer;
+mod question;
+
+use std::{
+    collections::HashMap,
+    fs::File,
+    io::{self, BufRead, BufReader, BufWriter, Write},
+    path::{Path, PathBuf},
+};
+
+use palisade_classify::{Decision, Engine, Verdict};
+use palisade_model::Estate;
+use palisade_net::{Flow, PortRange};
+
+use self::{
+    answer::Answer,
+    question::{LineError, Question},
+};
+use super::target::{Target, TargetArgs};
+use crate::{
+    args::{EstateArgs, FormatArgs},
+    commands::estate,
+    exit::Exit,
+    exit::Failure,
+    output::Format,
+};
+
+/// Longest line of a flow file, in bytes.
+const LINE_BYTES_MAX: u64 = 64 * 1024;
+
+/// Options of the command.
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "A flow file has one JSON object a line: {\"nic\" or \"nsg\", \"direction\", \"protocol\", \
+                        \"localAddress\", \"localPort\", \"remoteAddress\", \"remotePort\"}. An ICMP flow has its type in \
+                        localPort (Inbound) or remotePort (Outbound).\n\nExit code 1 means that a flow is denied or \
+                        unknown, 2 that a line could not be read."
+)]
+pub struct Arguments {
+    #[command(flatten)]
+    estate: EstateArgs,
+    #[command(flatten)]
+    target: TargetArgs,
+    #[command(flatten)]
+    flow: question::FlowArgs,
+    /// Many flows: a file of JSON lines, or - for standard input
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["direction", "protocol"])]
+    flows: Option<PathBuf>,
+    #[command(flatten)]
+    format: FormatArgs,
+}
+
+/// Answers one flow or many.
+pub fn run(arguments: &Arguments) -> Result<Exit, Failure> {
+    let loaded = estate::load(&arguments.estate)?;
+    let mut verifier = Verifier::new(&loaded.estate, &arguments.target);
+    match &arguments.flows {
+        Some(path) => many(&mut verifier, path, arguments.format.format),
+        None => one(&mut verifier, arguments),
+    }
+}
+
+fn one(verifier: &mut Verifier<'_>, arguments: &Arguments) -> Result<Exit, Failure> {
+    let question = arguments.flow.question().map_err(Failure::input)?;
+    let (engine, flow, decision) =
+        verifier.answer(&question).map_err(|error| Failure::input(error.message))?;
+    let answer = Answer::new(engine, &flow, &decision);
+    match arguments.format.format {
+        Format::Json => println!("{}", serde_json::to_string(&answer)?),
+        Format::Table => println!("{}", answer.sentence(&flow)),
+    }
+    Ok(if decision.verdict == Verdict::Allow { Exit::Clean } else { Exit::Found })
+}
+
+fn many(verifier: &mut Verifier<'_>, path: &Path, format: Format) -> Result<Exit, Failure> {
+    let mut input = open(path)?;
+    let mut out = BufWriter::new(io::stdout().lock());
+    let mut exit = Exit::Clean;
+    let mut line = String::new();
+    loop {
+        line.clear();
+        // One byte more than the limit tells a line that is too long from one that just fits.
+        let read = io::Read::take(&mut input, LINE_BYTES_MAX + 1).read_line(&mut line);
+        match read {
+            Ok(0) => break,
+            Ok(_) if line.len() as u64 > LINE_BYTES_MAX => {
+                return Err(Failure::input(format!(
+                    "{}: a line is longer than {LINE_BYTES_MAX} bytes",
+                    path.display()
+                )));
+            }
+            Ok(_) if line.trim().is_empty() => continue,
+            Ok(_) => {}
+            Err(error) => return Err(Failure::input(format!("{}: {error}", path.display()))),
+        }
+        let answered = Question::parse(&line).and_then(|question| verifier.answer(&question));
+        exit = worse(exit, print(&mut out, answered, format)?);
+    }
+    out.flush()?;
+    Ok(exit)
+}
+
+fn print(
+    out: &mut impl Write,
+    answered: Result<(&Engine, Flow, Decision), LineError>,
+    format: Format,
+) -> Result<Exit, Failure> {
+    match answered {
+        Ok((engine, flow, decision)) => {
+            let answer = Answer::new(engine, &flow, &decision);
+            match format {
+                Format::Json => serde_json::to_writer(&mut *out, &answer)?,
+                Format::Table => write!(out, "{}", answer.sentence(&flow))?,
+            }
+            writeln!(out)?;
+            Ok(if decision.verdict == Verdict::Allow { Exit::Clean } else { Exit::Found })
+        }
+        Err(error) => {
+            match format {
+                Format::Json => serde_json::to_writer(&mut *out, &serde_json::json!({ "error": error }))?,
+                Format::Table => write!(out, "error: {}: {}", error.code, error.message)?,
+            }
+            writeln!(out)?;
+            Ok(Exit::Input)
+        }
+    }
+}
+
+fn open(path: &Path) -> Result<Box<dyn BufRead>, Failure> {
+    if path == Path::new("-") {
+        return Ok(Box::new(BufReader::new(io::stdin())));
+    }
+    let file = File::open(path).map_err(|error| Failure::input(format!("{}: {error}", path.display())))?;
+    Ok(Box::new(BufReader::with_capacity(1 << 20, file)))
+}
+
+const fn worse(a: Exit, b: Exit) -> Exit {
+    if a as u8 >= b as u8 { a } else { b }
+}
+
+/// Answers questions; compiles each interface's policy once.
+struct Verifier<'a> {
+    estate: &'a Estate,
+    arguments: &'a TargetArgs,
+    engines: HashMap<(bool, String), (Target<'a>, Engine)>,
+}
+
+impl<'a> Verifier<'a> {
+    fn new(estate: &'a Estate, arguments: &'a TargetArgs) -> Self {
+        Self { estate, arguments, engines: HashMap::new() }
+    }
+
+    fn answer(&mut self, question: &Question) -> Result<(&Engine, Flow, Decision), LineError> {
+        let (is_nic, name) = question.target(self.arguments)?;
+        let key = (is_nic, name.to_owned());
+        if !self.engines.contains_key(&key) {
+            let compiled = self.compile(is_nic, name)?;
+            self.engines.insert(key.clone(), compiled);
+        }
+        let (target, engine) = &self.engines[&key];
+        let local = |family| self.arguments.address.or_else(|| target.address(family));
+        let flow = question.flow(local)?;
+        Ok((engine, flow, engine.decide(&flow)))
+    }
+
+    fn compile(&self, is_nic: bool, name: &str) -> Result<(Target<'a>, Engine), LineError> {
+        let found = if is_nic { Target::nic(self.estate, name) } else { Target::nsg(self.estate, name) };
+        let target = found.map_err(|error| LineError { code: error.code, message: error.message })?;
+        let engine = Engine::new(target.effective(self.estate, self.arguments))
+            .map_err(|error| LineError { code: "PolicyTooLarge", message: error.to_string() })?;
+        Ok((target, engine))
+    }
+}
+
+/// The port that a flow comes from when the question does not say: the first dynamic port (RFC 6335).
+const DYNAMIC_PORT: u16 = 49_152;
+
+/// A port as a person types it: a number, or `*` for any source port.
+fn port(text: &str) -> Option<Option<u16>> {
+    if text == "*" {
+        return Some(None);
+    }
+    let range: PortRange = text.parse().ok()?;
+    (range.first() == range.last()).then_some(Some(range.first()))
+}
