@@ -18,59 +18,71 @@
 /* What is common to the keys of both families. */
 struct flow_name {
 	__u32 slot;
-	__u16 local_port;
-	__u16 remote_port;
-	__u8 query;
-	__u8 query_direction;
+	__u32 ports; /* local, then remote */
+	__u32 kind; /* protocol, type and direction of an ICMP query, zero */
 	bool outbound;
 };
+
+/*
+ * The kernel hashes a key in words of 4 bytes. Words are also how it is written: a load that has to wait for several
+ * smaller stores costs more than the rest of the key.
+ */
+#define KEY_PORTS(local, remote) ((__u32)(__u16)(local) | (__u32)(remote) << 16)
+#define KEY_KIND(protocol, query, direction) ((__u32)(protocol) | (__u32)(__u8)(query) << 8 | (__u32)(direction) << 16)
+#define KEY_WORD(key, field) (*(__u32 *)&(key)->field)
+
+_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "key words are composed for little-endian hosts");
 
 /* False if the packet belongs to no flow by its kind: an ICMP message that is no query. */
 static __always_inline bool name_flow(const struct packet *p, __u32 slot, __u32 direction, struct flow_name *name)
 {
 	enum icmp_kind kind = icmp_kind(p);
 
-	*name = (struct flow_name){ .slot = slot, .outbound = direction == PLSD_DIRECTION_OUTBOUND };
-	if (kind == ICMP_NONE) {
-		if (p->protocol == PROTOCOL_TCP || p->protocol == PROTOCOL_UDP) {
-			name->local_port = name->outbound ? p->source_port : p->destination_port;
-			name->remote_port = name->outbound ? p->destination_port : p->source_port;
-		}
+	name->slot = slot;
+	name->outbound = direction == PLSD_DIRECTION_OUTBOUND;
+	name->ports = 0;
+	name->kind = KEY_KIND(p->protocol, 0, 0);
+	switch (kind) {
+	case ICMP_NONE:
+		/* Protocols without ports have zeros there. */
+		name->ports = name->outbound ? KEY_PORTS(p->source_port, p->destination_port) :
+					       KEY_PORTS(p->destination_port, p->source_port);
 		return true;
+	case ICMP_REQUEST:
+		name->ports = KEY_PORTS(p->icmp_id, 0);
+		name->kind = KEY_KIND(p->protocol, p->destination_port, direction);
+		return true;
+	case ICMP_REPLY:
+		name->ports = KEY_PORTS(p->icmp_id, 0);
+		name->kind = KEY_KIND(p->protocol, icmp_request_of(p), !direction);
+		return true;
+	default:
+		return false;
 	}
-	name->local_port = p->icmp_id;
-	name->query_direction = direction;
-	name->query = p->destination_port;
-	if (kind == ICMP_REPLY) {
-		name->query = icmp_request_of(p);
-		name->query_direction = !direction;
-	}
-	return kind == ICMP_REQUEST || kind == ICMP_REPLY;
 }
-
-#define FILL_KEY(key, p, name)                                                                                         \
-	do {                                                                                                           \
-		(key)->slot = (name)->slot;                                                                            \
-		(key)->local_port = (name)->local_port;                                                                \
-		(key)->remote_port = (name)->remote_port;                                                              \
-		(key)->protocol = (p)->protocol;                                                                       \
-		(key)->query = (name)->query;                                                                          \
-		(key)->query_direction = (name)->query_direction;                                                      \
-		(key)->reserved = 0;                                                                                   \
-	} while (0)
 
 static __always_inline void key_v4(const struct packet *p, const struct flow_name *name, struct plsd_flow_key_v4 *key)
 {
-	FILL_KEY(key, p, name);
+	key->slot = name->slot;
 	key->local = name->outbound ? p->source[0] : p->destination[0];
 	key->remote = name->outbound ? p->destination[0] : p->source[0];
+	KEY_WORD(key, local_port) = name->ports;
+	KEY_WORD(key, protocol) = name->kind;
 }
 
 static __always_inline void key_v6(const struct packet *p, const struct flow_name *name, struct plsd_flow_key_v6 *key)
 {
-	FILL_KEY(key, p, name);
-	__builtin_memcpy(key->local, name->outbound ? p->source : p->destination, sizeof(key->local));
-	__builtin_memcpy(key->remote, name->outbound ? p->destination : p->source, sizeof(key->remote));
+	const __u32 *local = name->outbound ? p->source : p->destination;
+	const __u32 *remote = name->outbound ? p->destination : p->source;
+
+	key->slot = name->slot;
+#pragma unroll
+	for (int i = 0; i < 4; i++) {
+		key->local[i] = local[i];
+		key->remote[i] = remote[i];
+	}
+	KEY_WORD(key, local_port) = name->ports;
+	KEY_WORD(key, protocol) = name->kind;
 }
 
 static __always_inline struct plsd_flow *find_flow(const struct packet *p, const struct flow_name *name)

@@ -27,6 +27,15 @@ struct passage {
 	__u32 slot;
 };
 
+/* Whether a packet belongs to the flow under its name, or has to be judged. */
+static __always_inline bool is_of_flow(const struct plsd_flow *flow, const struct packet *p, bool from_originator,
+				       __u64 now, struct plsd_nic_descriptor __arena *nic)
+{
+	if (!is_live(flow, now, nic))
+		return false;
+	return p->protocol != PROTOCOL_TCP || !tcp_begins_anew(flow->state, p->tcp_flags, from_originator);
+}
+
 /* Steps 4 to 7, for a packet that belongs to the rules. */
 static __always_inline int enforce(struct __sk_buff *skb, __u32 direction, struct passage *way,
 				   struct plsd_snapshot __arena *snapshot, struct plsd_nic_descriptor __arena *nic)
@@ -36,28 +45,25 @@ static __always_inline int enforce(struct __sk_buff *skb, __u32 direction, struc
 	__u64 now = bpf_jiffies64(), seen = 0;
 	struct flow_name name;
 	struct verdict verdict;
-	bool nameable;
+	bool nameable = name_flow(p, way->slot, direction, &name);
 	int reason;
 
-	nameable = name_flow(p, way->slot, direction, &name);
-	if (nameable) {
+	if (nameable)
 		flow = find_flow(p, &name);
-		if (flow) {
-			bool from_originator = flow->direction == direction;
-
-			seen = READ_ONCE(flow->last_seen);
-			if (is_live(flow, now, nic) &&
-			    !(p->protocol == PROTOCOL_TCP && tcp_begins_anew(flow->state, p->tcp_flags, from_originator))) {
-				advance_flow(flow, p, from_originator, &way->size, now, snapshot);
-				return PLSD_REASON_ESTABLISHED;
-			}
-		}
-	} else if (is_related(skb, p, direction, now, nic)) {
+	else if (is_related(skb, p, direction, now, nic))
 		return PLSD_REASON_RELATED;
+	if (flow) {
+		bool from_originator = flow->direction == direction;
+
+		seen = READ_ONCE(flow->last_seen);
+		if (is_of_flow(flow, p, from_originator, now, nic)) {
+			advance_flow(flow, p, from_originator, &way->size, now, snapshot);
+			return PLSD_REASON_ESTABLISHED;
+		}
 	}
 	reason = judge(nic, direction, p, &verdict);
 	/* An answer to a query that is unknown begins nothing: the query would have. */
-	if (reason != PLSD_REASON_ALLOWED || !nameable || name.query_direction != (name.query ? direction : 0))
+	if (reason != PLSD_REASON_ALLOWED || !nameable || icmp_kind(p) == ICMP_REPLY)
 		return reason;
 	fresh_flow(&fresh, p, direction, &verdict, &way->size, now, snapshot, nic);
 	return begin_flow(flow, seen, p, &name, &fresh);
@@ -65,15 +71,15 @@ static __always_inline int enforce(struct __sk_buff *skb, __u32 direction, struc
 
 static __always_inline int read_packet(struct __sk_buff *skb, __u32 direction, struct packet *p)
 {
-	struct wire_ethernet ethernet;
+	__be16 type;
 	__u32 family;
 	int reason;
 
 	if (skb->vlan_present)
 		return PLSD_REASON_UNSUPPORTED_ETHER_TYPE;
-	if (!fetch(skb, 0, &ethernet, sizeof(ethernet)))
+	if (!fetch(skb, ETHERNET_TYPE, &type, sizeof(type)))
 		return PLSD_REASON_MALFORMED;
-	switch (bpf_ntohs(ethernet.type)) {
+	switch (bpf_ntohs(type)) {
 	case ETHERTYPE_IPV4:
 		family = 4;
 		break;
@@ -85,7 +91,7 @@ static __always_inline int read_packet(struct __sk_buff *skb, __u32 direction, s
 	default:
 		return PLSD_REASON_UNSUPPORTED_ETHER_TYPE;
 	}
-	reason = parse_ip(skb, sizeof(ethernet), family, 0, p);
+	reason = parse_ip(skb, ETHERNET_BYTES, family, 0, p);
 	if (reason)
 		return reason;
 	return is_link_control(p, direction) ? PLSD_REASON_LINK_CONTROL : 0;

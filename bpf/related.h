@@ -23,7 +23,7 @@ static __always_inline bool is_related(struct __sk_buff *skb, const struct packe
 
 	if (icmp_kind(error) != ICMP_ERROR || error->fragmented)
 		return false;
-	if (parse_ip(skb, error->payload, error->family, QUOTED, &quoted))
+	if (parse_quoted(skb, error->payload, error->family, &quoted))
 		return false;
 	if (!same_address(quoted.source, error->destination))
 		return false;

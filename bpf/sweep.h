@@ -32,10 +32,14 @@ static long sweep_flow(struct bpf_map *map, const __u32 *slot, struct plsd_flow 
 		request->live++;
 		return 0;
 	}
-	if (!bpf_map_delete_elem(map, slot)) {
-		request->ended++;
-		count_flows(*slot, 0, 1);
+	if (bpf_map_delete_elem(map, slot)) {
+		/* The kernel was in the way: leave the flow as it was, for the next sweep. */
+		WRITE_ONCE(flow->last_seen, seen);
+		request->live++;
+		return 0;
 	}
+	request->ended++;
+	count_flows(*slot, 0, 1);
 	return 0;
 }
 

@@ -4,6 +4,9 @@
 
 #include "kernel.h"
 
+#define ETHERNET_TYPE 12 /* offset */
+#define ETHERNET_BYTES 14
+
 #define ETHERTYPE_IPV4 0x0800
 #define ETHERTYPE_ARP 0x0806
 #define ETHERTYPE_IPV6 0x86dd
@@ -25,11 +28,6 @@
 #define TCP_SYN 0x02
 #define TCP_RST 0x04
 #define TCP_ACK 0x10
-
-struct wire_ethernet {
-	__u16 addresses[6];
-	__be16 type;
-};
 
 struct wire_ipv4 {
 	__u8 version_length;
@@ -93,8 +91,8 @@ struct wire_icmp {
 #define DIRECT_MAX 1024
 
 /*
- * Copies `size` bytes (a constant, a multiple of 2) at `at`. The linear part of a segmented packet may end after the headers or
- * earlier; what lies beyond it is copied by the kernel, and the packet itself is never changed.
+ * Copies `size` bytes at `at`; a constant, a multiple of 4 or 2 itself. The linear part of a segmented packet may end
+ * after the headers or earlier; what lies beyond it is copied by the kernel, and the packet itself is never changed.
  */
 static __always_inline bool fetch(struct __sk_buff *skb, __u32 at, void *to, const __u32 size)
 {
@@ -102,12 +100,16 @@ static __always_inline bool fetch(struct __sk_buff *skb, __u32 at, void *to, con
 	const void *end = (const void *)(long)skb->data_end;
 
 	if (at <= DIRECT_MAX) {
-		const __u16 *from = data + at;
+		const void *from = data + at;
 
-		if ((const void *)from + size <= end) {
+		if (from + size <= end) {
+			if (size == sizeof(__u16)) {
+				*(__u16 *)to = *(const __u16 *)from;
+				return true;
+			}
 #pragma unroll
-			for (__u32 i = 0; i < size / 2; i++)
-				((__u16 *)to)[i] = from[i];
+			for (__u32 i = 0; i < size / 4; i++)
+				((__u32 *)to)[i] = ((const __u32 *)from)[i];
 			return true;
 		}
 	}

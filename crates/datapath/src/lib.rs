@@ -6,6 +6,7 @@
 //! that enforces is pinned, so it outlives this process; see `docs/adr/0003` for the design.
 
 mod arena;
+pub mod bench;
 mod datapath;
 mod error;
 mod flows;
@@ -15,6 +16,7 @@ mod observer;
 mod pins;
 mod plane;
 mod policy;
+pub mod probe;
 mod run;
 mod simulator;
 mod sys;

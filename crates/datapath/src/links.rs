@@ -109,9 +109,14 @@ struct Pin {
 }
 
 impl Pin {
-    /// How the link is attached; `None` if its interface is gone.
+    /// How the link is attached; `None` if its interface is gone, or the pin itself since it was listed.
     fn kind(&self) -> io::Result<Option<NicKind>> {
-        let info = sys::link_info(sys::get(&self.path)?.as_fd())?;
+        let link = match sys::get(&self.path) {
+            Ok(link) => link,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        let info = sys::link_info(link.as_fd())?;
         let ingress_is_outbound = info.ingress == (self.direction == Direction::Outbound);
         let kind = if ingress_is_outbound { NicKind::Direct } else { NicKind::Inverted };
         Ok((info.ifindex == self.ifindex).then_some(kind))

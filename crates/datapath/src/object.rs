@@ -49,7 +49,7 @@ pub struct Sizes {
 }
 
 impl Default for Sizes {
-    /// About 100 MiB, and 1.1 MiB a CPU.
+    /// About 130 MiB, and 1.1 MiB a CPU.
     fn default() -> Self {
         Self { flows_v4: 1 << 19, flows_v6: 1 << 18, slots: 1024 }
     }

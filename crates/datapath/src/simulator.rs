@@ -104,3 +104,44 @@ impl Plane for Simulator {
         Ok(Sweep::default())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use palisade_abi::verdict::LAYERS;
+
+    use super::*;
+
+    fn nic(ifindex: u32, slot: u32) -> NicPolicy {
+        let none = [const { None }; LAYERS];
+        NicPolicy { ifindex, slot, kind: NicKind::Direct, inbound: none.clone(), outbound: none }
+    }
+
+    #[test]
+    fn it_keeps_what_it_is_given_and_refuses_what_the_kernel_would() {
+        let mut plane = Simulator::new();
+        assert_eq!(plane.publish(&[nic(5, 1), nic(6, 2)]).expect("it is sound"), 1);
+        assert_eq!(plane.publish(&[nic(5, 1)]).expect("it is sound"), 2);
+        assert_eq!(plane.nics(), [NicState { ifindex: 5, slot: 1, kind: NicKind::Direct, generation: 1 }]);
+        let mut damaged = nic(6, 2);
+        damaged.inbound[0] = Some(Arc::from([0; 300]));
+        for refused in [vec![nic(5, 1), damaged], vec![nic(5, 1), nic(5, 2)], vec![nic(5, 0)]] {
+            plane.publish(&refused).expect_err("it is not sound");
+            assert_eq!((plane.generation(), plane.policy().count()), (2, 1));
+        }
+    }
+
+    #[test]
+    fn interfaces_come_and_go() {
+        let mut plane = Simulator::new();
+        plane.attach(5, NicKind::Direct).expect("it is there");
+        plane.attach(5, NicKind::Direct).expect("it is attached already");
+        let attached = [Attachment { ifindex: 5, kind: NicKind::Direct }];
+        assert_eq!(plane.attached().expect("it is memory"), attached);
+        plane.remove_interface(5);
+        assert_eq!(plane.attached().expect("it is memory"), []);
+        plane.attach(5, NicKind::Direct).expect_err("it is gone");
+        plane.detach(5).expect("detaching is no error");
+    }
+}

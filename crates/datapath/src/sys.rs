@@ -111,11 +111,16 @@ pub(crate) fn link_info(link: BorrowedFd<'_>) -> io::Result<LinkInfo> {
 
 /// The kernel's number of a program.
 pub(crate) fn program_id(program: BorrowedFd<'_>) -> io::Result<u32> {
+    program_info(program).map(|info| info.id)
+}
+
+/// What the kernel says about a program.
+pub(crate) fn program_info(program: BorrowedFd<'_>) -> io::Result<raw::bpf_prog_info> {
     let mut info = raw::bpf_prog_info::default();
     let mut size = size_of::<raw::bpf_prog_info>() as u32;
     // SAFETY: `info` and `size` live during the call; zeroed pointers in it ask for no further data.
     check(unsafe { raw::bpf_prog_get_info_by_fd(program.as_raw_fd(), &raw mut info, &raw mut size) })?;
-    Ok(info.id)
+    Ok(info)
 }
 
 /// Loads the shortest tcx program there is: it passes every packet. Benchmarks compare with it.

@@ -3,6 +3,7 @@
 //! They need root and a kernel with arenas; without, each prints why it did not run.
 
 mod adopt;
+mod bench;
 mod flows;
 mod icmp;
 mod interfaces;

@@ -1,6 +1,6 @@
 //! The layouts: Rust's definitions against the type information in the compiled object.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, os::fd::AsFd};
 
 use libbpf_rs::btf::{Btf, BtfType, HasSize, types};
 use palisade_abi::header;
@@ -60,4 +60,18 @@ fn the_header_names_every_struct_constant_and_field() {
     }
     let defined = text.lines().filter(|line| line.starts_with("#define PLSD_")).count();
     assert_eq!(defined, header::constants().len());
+}
+
+#[test]
+fn the_verifier_has_room_to_spare() {
+    let Some(rig) = super::rig::Rig::new() else { return };
+    let programs = &rig.datapath.programs;
+    for (name, program) in
+        [("from_vm", &programs.from_vm), ("to_vm", &programs.to_vm), ("sweep", &programs.sweep)]
+    {
+        let info = crate::sys::program_info(program.as_fd()).expect("the kernel knows the program");
+        println!("{name}: {} instructions verified", info.verified_insns);
+        // The kernel's limit is a million; other kernels count differently.
+        assert!(info.verified_insns < 100_000, "{name}: {}", info.verified_insns);
+    }
 }

@@ -166,7 +166,7 @@ pub(super) fn list(rules: &[&str]) -> Arc<[u8]> {
     blob::encode(&table).into()
 }
 
-fn row(text: &str) -> Row {
+pub(super) fn row(text: &str) -> Row {
     let fields: Vec<&str> = text.split_whitespace().collect();
     let [action, protocol, source, destination, ports] = fields[..] else { panic!("five fields: {text}") };
     let addresses = |text: &str| match text {
