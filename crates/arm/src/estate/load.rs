@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use palisade_model::spec::Unknown;
+use palisade_model::{Place, Severity};
 
 use super::bundle::{Bundle, Loaded, whole_file};
 use super::fields::Reader;
@@ -13,7 +14,6 @@ use super::problem::{ArmProblem, Code};
 use super::recognise::{self, Shape};
 use super::terraform::Translation;
 use crate::template::{self, Condition, Deployment, DeploymentContext, Location};
-use palisade_model::Severity;
 
 /// The files that places point into, for each file of the bundle: itself, or everything its evaluation read.
 pub(super) struct Sources<'a>(Vec<Vec<Source<'a>>>);
@@ -96,7 +96,7 @@ fn of_dump<'a>(
     }
     for duplicate in &file.document.duplicates {
         let message = format!("the key \"{}\" stands twice in one object; the first counts", duplicate.key);
-        let place = palisade_model::Place { line: duplicate.second.line, ..whole_file(name) };
+        let place = Place { line: duplicate.second.line, ..whole_file(name) };
         reader.problems.error(Code::InvalidRequestContent, place, message);
     }
     for node in nodes {
@@ -164,7 +164,7 @@ fn of_plan<'a>(
     }
 }
 
-fn place(at: Location, sources: &[Source<'_>]) -> palisade_model::Place {
+fn place(at: Location, sources: &[Source<'_>]) -> Place {
     sources.get(at.source.0 as usize).map(|source| source.place(at.line, at.offset)).unwrap_or_default()
 }
 
@@ -175,7 +175,7 @@ fn of_template(problem: &template::Problem) -> ArmProblem {
         code: Code::Template(problem.code),
         severity: if harmless { Severity::Warning } else { Severity::Error },
         message: problem.message.clone(),
-        place: palisade_model::Place {
+        place: Place {
             file: problem.source.as_str().into(),
             line: problem.at.line,
             pointer: problem.pointer.clone(),
