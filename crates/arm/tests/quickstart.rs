@@ -147,7 +147,6 @@ const FAULTS: &[(&str, &str)] = &[
     ("consul-on-ubuntu", "'appPrefix'"),
     ("guacamole-rdp-vnc-gateway-existing-vnet", "'existingVNETLocation'"),
     ("ros-vm-windows", "'projectName'"),
-    ("sap-3-tier-marketplace-image-multi-sid-db-md", "the property 'location' already exists"),
     ("sccm-technicalpreview", "'adminUsername'"),
     ("sccm-technicalpreview", "'prefix'"),
 ];

@@ -23,11 +23,12 @@ pub struct Document {
     pub name: String,
     /// The one value the file holds.
     pub root: Node,
-    /// Keys that occur twice in one object, in the order of the file.
+    /// Keys that occur twice in one object with different values, in the order of the file.
     pub duplicates: Vec<DuplicateKey>,
 }
 
-/// A key written twice in one object. Azure compares keys without case and refuses the file.
+/// A key written twice in one object, with two values. Azure compares keys without case and refuses the file. The same value
+/// twice is no contradiction, and published templates have it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DuplicateKey {
     /// The key, spelt as at its second place.

@@ -183,18 +183,20 @@ impl Builder<'_> {
     }
 
     fn object(&mut self, object: &ast::Object<'_>) -> Result<Object, JsonError> {
-        let mut members = Vec::with_capacity(object.properties.len());
-        let mut seen: HashMap<String, Position> = HashMap::with_capacity(object.properties.len());
+        let mut members: Vec<Member> = Vec::with_capacity(object.properties.len());
+        let mut seen: HashMap<String, usize> = HashMap::with_capacity(object.properties.len());
         for property in &object.properties {
             let range = property.name.range();
             let key_at = self.cursor.locate(range.start, range.end);
             let key = property.name.as_str().to_owned();
-            if let Some(&first) = seen.get(&key.to_ascii_lowercase()) {
-                self.duplicates.push(DuplicateKey { key: key.clone(), first, second: key_at });
-            } else {
-                seen.insert(key.to_ascii_lowercase(), key_at);
+            let value = self.node(&property.value)?;
+            let first = *seen.entry(key.to_ascii_lowercase()).or_insert(members.len());
+            if let Some(first) = members.get(first)
+                && serde_json::Value::from(&first.value) != serde_json::Value::from(&value)
+            {
+                self.duplicates.push(DuplicateKey { key: key.clone(), first: first.key_at, second: key_at });
             }
-            members.push(Member { key, key_at, value: self.node(&property.value)? });
+            members.push(Member { key, key_at, value });
         }
         Ok(Object::new(members))
     }

@@ -70,6 +70,12 @@ fn duplicates_are_reported_without_case() {
 }
 
 #[test]
+fn the_same_value_twice_is_no_contradiction() {
+    let doc = doc("{\"location\": {\"type\": \"string\"},\n \"Location\": { \"type\": \"string\" }}");
+    assert_eq!(doc.duplicates, []);
+}
+
+#[test]
 fn positions_count_characters_and_pointers_lead_back() {
     let doc = doc("{\n  \"é\": \"ü\", \"list\": [10, {\"a/b~c\": true}]\n}");
     let flag = doc.at_pointer("/list/1/a~1b~0c").expect("the pointer leads to a value");

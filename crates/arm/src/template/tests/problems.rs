@@ -174,7 +174,7 @@ fn outputs_have_a_code_of_their_own() {
 
 #[test]
 fn duplicate_keys_have_a_code_of_their_own() {
-    let deployment = deploy("{\"resources\": [],\n \"Resources\": []}");
+    let deployment = deploy("{\"resources\": [],\n \"Resources\": [{}]}");
     let problem = sole_problem(&deployment);
     assert_eq!((problem.code, problem.at.line), (Code::InvalidRequestContent, 2));
     assert!(problem.message.contains("'Resources' already exists at line 1"), "{}", problem.message);
