@@ -123,20 +123,19 @@ impl<P: Plane> Agent<P> {
             attach: matches.assigned.values().chain(&matches.contested).copied().collect(),
         };
         self.report_new(&matches.problems);
-        let (closing, rest) = plan(desired, &observed).into_iter().partition(Op::is_closing);
+        let (closing, rest): (Vec<Op>, _) = plan(desired, &observed).into_iter().partition(Op::is_closing);
         let mut outcome = Outcome::default();
         // What closes an interface does not wait for a disk that may be full.
         self.execute(closing, now, &mut outcome);
-        self.write(self.expected(matches, &slots, &observed))?;
+        let intended = rest.iter().find_map(|op| self.intended(op)).or_else(|| self.state.published.clone());
+        let state = self.expected(matches, &slots, &observed);
+        self.write(State { published: intended, ..state })?;
         self.execute(rest, now, &mut outcome);
-        let is_done = outcome.unenforced.is_empty() && outcome.unpublished.is_none();
-        let published = outcome.published.or_else(|| self.state.published.clone());
-        self.write(State {
-            published,
-            unenforced: outcome.unenforced,
-            unpublished: outcome.unpublished,
-            ..self.state.clone()
-        })?;
+        let Outcome { unenforced, unpublished } = outcome;
+        let is_done = unenforced.is_empty() && unpublished.is_none();
+        let accepted = self.state.estate.as_ref().filter(|_| is_done && self.compiled.is_some());
+        let enforced = accepted.map(|estate| estate.digest.clone()).or_else(|| self.state.enforced.clone());
+        self.write(State { enforced, unenforced, unpublished, ..self.state.clone() })?;
         Ok(is_done)
     }
 
@@ -186,6 +185,12 @@ impl<P: Plane> Agent<P> {
         self.events.extend(new.cloned().map(Event::Problem));
     }
 
+    /// What publishing will lead to. It is written down before, so that an agent that dies in between knows it.
+    fn intended(&self, op: &Op) -> Option<Published> {
+        let Op::Publish { nics } = op else { return None };
+        Some(Published { generation: self.plane.generation() + 1, digest: PolicyDigest::of(nics) })
+    }
+
     /// What will be written down of a host in this shape.
     fn expected(&self, matches: Matches, slots: &Slots, observed: &Observed) -> State {
         let name = |ifindex: &u32| observed.interfaces.get(ifindex).cloned().unwrap_or_default();
@@ -232,16 +237,17 @@ impl<P: Plane> Agent<P> {
     fn execute(&mut self, ops: Vec<Op>, now: u64, outcome: &mut Outcome) {
         for op in ops {
             let result = match &op {
-                Op::Attach { ifindex, .. } => self.plane.attach(*ifindex, NicKind::Direct),
-                Op::Publish { nics } => self.plane.publish(nics).map(|generation| {
-                    let digest = PolicyDigest::of(nics);
-                    outcome.published = Some(Published { generation, digest });
-                    self.events.push(Event::InForce { generation });
-                }),
-                Op::Forget { ifindex } => self.plane.detach(*ifindex),
+                Op::Attach { ifindex, .. } => self.plane.attach(*ifindex, NicKind::Direct).map(|()| None),
+                Op::Publish { nics } => {
+                    self.plane.publish(nics).map(|generation| Some((generation, nics.len())))
+                }
+                Op::Forget { ifindex } => self.plane.detach(*ifindex).map(|()| None),
             };
             match result {
-                Ok(()) => self.events.push(Event::Done(op)),
+                Ok(None) => self.events.push(Event::Done(op)),
+                Ok(Some((generation, interfaces))) => {
+                    self.events.push(Event::InForce { generation, interfaces })
+                }
                 Err(error) => {
                     let error = in_full(&error);
                     outcome.note(&op, &error, now);
@@ -264,7 +270,6 @@ impl<P: Plane> Agent<P> {
 /// What became of a list of steps.
 #[derive(Debug, Default)]
 struct Outcome {
-    published: Option<Published>,
     unpublished: Option<Failure>,
     unenforced: BTreeMap<String, String>,
 }

@@ -23,12 +23,14 @@ pub enum Event {
     },
     /// An estate was refused.
     Refused(LoadError),
-    /// A step was taken.
+    /// A step was taken, other than to publish.
     Done(Op),
     /// A policy came into force.
     InForce {
         /// Its number.
         generation: u64,
+        /// How many interfaces it is about.
+        interfaces: usize,
     },
     /// A step failed; it is tried again.
     Failed {
@@ -57,13 +59,15 @@ impl fmt::Display for Event {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Adopted { generation } => write!(f, "generation {generation} is in force and stays"),
-            Self::Accepted { nics, warnings: 0 } => write!(f, "accepted an estate of {nics} NICs"),
+            Self::Accepted { nics, warnings: 0 } => write!(f, "accepted an estate (NICs: {nics})"),
             Self::Accepted { nics, warnings } => {
-                write!(f, "accepted an estate of {nics} NICs, warnings: {warnings}")
+                write!(f, "accepted an estate (NICs: {nics}, warnings: {warnings})")
             }
             Self::Refused(error) => write!(f, "{error}; the policy in force stays"),
             Self::Done(op) => op.fmt(f),
-            Self::InForce { generation } => write!(f, "generation {generation} is in force"),
+            Self::InForce { generation, interfaces } => {
+                write!(f, "generation {generation} is in force (interfaces: {interfaces})")
+            }
             Self::Failed { op, error } => write!(f, "cannot {op}: {error}"),
             Self::Problem(problem) => problem.fmt(f),
             Self::Trouble { error } => write!(f, "{error}; it is tried again"),

@@ -70,7 +70,7 @@ impl fmt::Display for Op {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Attach { ifindex, interface } => write!(f, "attach to {interface} (interface {ifindex})"),
-            Self::Publish { nics } => write!(f, "publish the policy of {} interfaces", nics.len()),
+            Self::Publish { nics } => write!(f, "publish a policy (interfaces: {})", nics.len()),
             Self::Forget { ifindex } => write!(f, "forget interface {ifindex}, which is gone"),
         }
     }

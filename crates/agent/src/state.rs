@@ -34,10 +34,13 @@ pub struct State {
     pub started: u64,
     /// The pin directory of the datapath that it is about.
     pub pin_dir: PathBuf,
-    /// The policy in force.
+    /// The policy in force, if the datapath has its generation; otherwise one that was about to be.
     pub published: Option<Published>,
     /// The estate that was last accepted.
     pub estate: Option<AcceptedEstate>,
+    /// Digest of the estate whose policy was last in force at all its interfaces: [`AcceptedEstate::digest`] once a change
+    /// is complete.
+    pub enforced: Option<String>,
     /// Why a later one was refused.
     pub refused: Option<Refusal>,
     /// Why the policy of the accepted estate is not in force.
@@ -56,7 +59,7 @@ pub struct State {
     pub identities: Vec<Identity>,
 }
 
-/// A policy in force.
+/// A policy that was published, or was about to be.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Published {
     /// Its number.

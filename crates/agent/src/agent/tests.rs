@@ -119,10 +119,9 @@ fn an_interface_is_attached_before_its_policy_is_published() {
     assert_eq!(
         host.show(&[link(7, "a"), link(9, "unknown")]),
         [
-            "accepted an estate of 2 NICs",
+            "accepted an estate (NICs: 2)",
             "attach to tap7 (interface 7)",
-            "generation 1 is in force",
-            "publish the policy of 1 interfaces"
+            "generation 1 is in force (interfaces: 1)"
         ]
     );
     assert_eq!((host.attached(), host.in_force()), (vec![7], vec![(7, 1)]));
@@ -220,7 +219,7 @@ fn a_restart_adopts_what_is_in_force_and_publishes_nothing() {
     host.show(&[link(7, "a"), link(8, "b")]);
     let mut host = host.restart(None);
     host.agent.load(host.clock).unwrap();
-    assert_eq!(host.sync(), ["generation 1 is in force and stays", "accepted an estate of 2 NICs"]);
+    assert_eq!(host.sync(), ["generation 1 is in force and stays", "accepted an estate (NICs: 2)"]);
     assert_eq!((host.generation(), host.in_force()), (1, vec![(7, 1), (8, 2)]));
     assert_eq!(host.agent.state().started, host.clock);
 }

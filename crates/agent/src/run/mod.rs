@@ -30,6 +30,12 @@ const LOOK_INTERVAL: Duration = Duration::from_secs(5);
 /// How long after the first sign of a change the files are read: editors write in several steps.
 const SETTLE: Duration = Duration::from_millis(50);
 
+/// After an interface was heard of, interfaces are looked at again: first so soon, then after twice the time, and so on.
+/// The kernel keeps silent when an alias is given to an interface that is down, which is just when it should be found.
+const FOLLOW_UP_FIRST: Duration = Duration::from_millis(4);
+/// The longest pause between two looks that follow up.
+const FOLLOW_UP_LAST: Duration = Duration::from_secs(1);
+
 /// How to run.
 #[derive(Debug, Clone)]
 pub struct Options {
@@ -85,8 +91,8 @@ pub fn run(options: &Options, tell: impl FnMut(&Event)) -> Result<(), AgentError
         links,
         files,
         tell,
-        is_in_sync: false,
         settled_at: None,
+        follow_up: None,
         look_at: Instant::now() + LOOK_INTERVAL,
     };
     let why = service.serve()?;
@@ -116,10 +122,10 @@ struct Service<T> {
     links: LinkWatch,
     files: FileWatch,
     tell: T,
-    /// Whether the last sync did all it wanted.
-    is_in_sync: bool,
     /// When to read files that gave a sign of change.
     settled_at: Option<Instant>,
+    /// When to look at interfaces again, and how long to wait after that.
+    follow_up: Option<(Instant, Duration)>,
     /// When to look at everything though nothing was heard.
     look_at: Instant,
 }
@@ -140,6 +146,7 @@ impl<T: FnMut(&Event)> Service<T> {
             }
             if self.links.drain().context(|| "hear of network interfaces".into())? {
                 self.sync();
+                self.follow_up = Some((Instant::now() + FOLLOW_UP_FIRST, FOLLOW_UP_FIRST * 2));
             }
             if self.files.drain().context(|| "hear of files".into())? {
                 self.settled_at.get_or_insert_with(|| Instant::now() + SETTLE);
@@ -148,21 +155,23 @@ impl<T: FnMut(&Event)> Service<T> {
         }
     }
 
+    /// Does what it is time for.
     fn keep_time(&mut self) {
         let now = Instant::now();
-        let is_settled = self.settled_at.is_some_and(|settled_at| settled_at <= now);
         let is_time = self.look_at <= now;
-        if is_settled || is_time {
+        if is_time || self.settled_at.is_some_and(|settled_at| settled_at <= now) {
             self.settled_at = None;
             self.look_at_files();
         }
         if is_time {
             self.look_at = now + LOOK_INTERVAL;
-            if !self.is_in_sync {
-                self.sync();
-            }
+            self.sync();
             let swept = self.agent.sweep();
             self.note(swept);
+        }
+        if let Some((_, pause)) = self.follow_up.filter(|(at, _)| *at <= now) {
+            self.follow_up = (pause <= FOLLOW_UP_LAST).then(|| (now + pause, pause * 2));
+            self.sync();
         }
     }
 
@@ -180,7 +189,6 @@ impl<T: FnMut(&Event)> Service<T> {
 
     fn sync(&mut self) {
         let outcome = links().and_then(|links| self.agent.sync(&links, now()));
-        self.is_in_sync = matches!(outcome, Ok(true));
         self.note(outcome.map(drop));
     }
 
@@ -193,7 +201,10 @@ impl<T: FnMut(&Event)> Service<T> {
 
     /// Waits until something is heard or it is time.
     fn wait(&self) -> Result<(), AgentError> {
-        let until = self.settled_at.map_or(self.look_at, |settled_at| settled_at.min(self.look_at));
+        let until = [self.settled_at, self.follow_up.map(|(at, _)| at)]
+            .into_iter()
+            .flatten()
+            .fold(self.look_at, Instant::min);
         let left = until.saturating_duration_since(Instant::now()) + Duration::from_millis(1);
         let timeout = PollTimeout::try_from(left).unwrap_or(PollTimeout::ZERO);
         let wait_for = [self.signals.as_fd(), self.links.as_fd(), self.files.as_fd()];

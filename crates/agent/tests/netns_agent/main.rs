@@ -1,0 +1,211 @@
+//! The agent as a process, the kernel program, and real packets, in network namespaces of the test's own.
+//!
+//! The namespaces have no names: they end with the test's threads, however these end.
+
+mod stage;
+
+use std::fs;
+use std::net::{SocketAddr, UdpSocket};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use nix::sys::signal::Signal;
+use palisade_agent::status::Status;
+use stage::{Stage, VM, wait_for};
+
+const OPEN: u16 = 9000;
+const SHUT: u16 = 9001;
+/// How long an answer may take before it counts as lost.
+const ANSWER: Duration = Duration::from_secs(2);
+
+/// Makes a stage, or says why there is none.
+fn stage() -> Option<Stage> {
+    match Stage::new() {
+        Ok(stage) => Some(stage),
+        Err(why) => {
+            println!("skipped: {why}");
+            None
+        }
+    }
+}
+
+/// Sends one datagram from a new port of the host, and says whether the machine answered.
+fn answers(stage: &Stage, port: u16, patience: Duration) -> bool {
+    let socket = stage.host_socket();
+    socket.set_read_timeout(Some(patience)).unwrap();
+    socket.send_to(b"?", SocketAddr::new(VM, port)).unwrap();
+    socket.recv(&mut [0; 8]).is_ok()
+}
+
+/// Sends to a port until the machine's interface has counted another drop.
+fn is_dropped(stage: &Stage, port: u16) {
+    let before = drops(&stage.status());
+    let socket = stage.host_socket();
+    wait_for("a drop to be counted", || {
+        socket.send_to(b"?", SocketAddr::new(VM, port)).unwrap();
+        (drops(&stage.status()) > before).then_some(())
+    });
+    socket.set_nonblocking(true).unwrap();
+    assert!(socket.recv(&mut [0; 8]).is_err(), "port {port} answered");
+}
+
+fn drops(status: &Status) -> u64 {
+    status.nics.iter().map(|nic| nic.inbound.dropped.get("SubnetDeny").copied().unwrap_or_default()).sum()
+}
+
+/// Waits until the machine's interface is attached and its policy in force.
+fn enforced(stage: &Stage) -> Status {
+    wait_for("the machine's policy to be in force", || {
+        let status = stage.status();
+        let done = status.nics.first().is_some_and(|nic| nic.attached && nic.in_force);
+        done.then_some(status)
+    })
+}
+
+#[test]
+fn an_interface_that_appears_is_enforced_before_it_is_up() {
+    let Some(stage) = stage() else { return };
+    stage.write_estate(OPEN);
+    let _agent = stage.start_agent();
+    wait_for("the estate to be accepted", || stage.state()?.estate);
+    stage.add_machine();
+    let status = enforced(&stage);
+    let nic = &status.nics[0];
+    assert_eq!((nic.record.interface.as_str(), nic.record.subnet_nsg.as_deref()), ("vm0", Some("web-nsg")));
+    assert_eq!((status.agent_running, status.loaded, nic.generation), (true, true, 2));
+
+    stage.raise_machine();
+    let _server = stage.serve(&[OPEN, SHUT]);
+    assert!(answers(&stage, OPEN, ANSWER));
+    is_dropped(&stage, SHUT);
+    let nic = stage.status().nics.remove(0);
+    assert!(nic.flows > 0 && nic.inbound.packets > 0 && nic.outbound.packets > 0, "{nic:?}");
+
+    stage.remove_machine();
+    wait_for("the interface to be forgotten", || stage.status().nics.is_empty().then_some(()));
+}
+
+#[test]
+fn a_changed_file_is_applied_and_a_broken_one_is_not() {
+    let Some(stage) = stage() else { return };
+    stage.write_estate(OPEN);
+    stage.add_machine();
+    stage.raise_machine();
+    let agent = stage.start_agent();
+    enforced(&stage);
+    let _server = stage.serve(&[OPEN, SHUT]);
+    assert!(answers(&stage, OPEN, ANSWER));
+
+    stage.write_estate(SHUT);
+    wait_for("the change to be in force", || (stage.status().generation == 2).then_some(()));
+    assert!(answers(&stage, SHUT, ANSWER));
+    is_dropped(&stage, OPEN);
+
+    fs::write(stage.estate_file(), "{").unwrap();
+    let refused = wait_for("the broken file to be refused", || stage.status().refused);
+    assert_eq!(refused.problems[0].code, "InvalidRequestContent");
+    assert_eq!(stage.status().generation, 2);
+    assert!(answers(&stage, SHUT, ANSWER));
+    is_dropped(&stage, OPEN);
+
+    stage.write_estate(OPEN);
+    agent.signal(Signal::SIGHUP);
+    wait_for("the repaired file to be in force", || (stage.status().generation == 3).then_some(()));
+    assert!(stage.status().refused.is_none());
+
+    assert!(agent.stop().success());
+    let status = stage.status();
+    assert_eq!((status.agent_running, status.nics[0].attached, status.nics[0].in_force), (false, true, true));
+    is_dropped(&stage, SHUT);
+
+    palisade_agent::remove(stage.instance()).unwrap();
+    assert!(!stage.instance().pin_dir.exists());
+    assert!(answers(&stage, SHUT, ANSWER), "removing an instance releases its interfaces");
+}
+
+#[test]
+fn a_killed_agent_leaves_no_gap_and_the_next_one_adopts() {
+    let Some(stage) = stage() else { return };
+    stage.write_estate(OPEN);
+    stage.add_machine();
+    stage.raise_machine();
+    let agent = stage.start_agent();
+    let before = enforced(&stage);
+    let _server = stage.serve(&[OPEN, SHUT]);
+    assert!(answers(&stage, OPEN, ANSWER));
+
+    let is_over = AtomicBool::new(false);
+    let (allowed, denied) = (stage.host_socket(), stage.host_socket());
+    std::thread::scope(|scope| {
+        let stream = scope.spawn(|| stream(&allowed, &is_over));
+        let knocks = scope.spawn(|| knock(&denied, &is_over));
+        agent.kill();
+        assert!(!stage.status().agent_running);
+        assert!(answers(&stage, OPEN, ANSWER), "new flows are judged without an agent");
+        is_dropped(&stage, SHUT);
+        for _ in 0..3 {
+            let next = stage.start_agent();
+            wait_for("the next agent to adopt", || {
+                let state = stage.state()?;
+                (state.pid == next.pid() && state.estate.is_some() && next.has_said("accepted an estate"))
+                    .then_some(())
+            });
+            next.kill();
+        }
+        is_over.store(true, Ordering::Relaxed);
+        let (sent, answered) = stream.join().unwrap();
+        assert!(sent > 100, "only {sent} exchanges");
+        assert_eq!(answered, sent, "exchanges were lost");
+        let (knocked, opened) = knocks.join().unwrap();
+        assert!(knocked > 20, "only {knocked} knocks");
+        assert_eq!(opened, 0, "the closed port answered");
+        println!("{sent} exchanges without a loss, {knocked} knocks without an answer");
+    });
+    let after = stage.status();
+    assert_eq!(after.generation, before.generation, "nothing was published again");
+    assert_eq!(after.nics[0].record, before.nics[0].record);
+}
+
+/// One exchange after another; how many were begun, and how many answered.
+fn stream(socket: &UdpSocket, is_over: &AtomicBool) -> (u64, u64) {
+    socket.set_read_timeout(Some(ANSWER)).unwrap();
+    socket.connect(SocketAddr::new(VM, OPEN)).unwrap();
+    let (mut sent, mut answered) = (0_u64, 0);
+    while !is_over.load(Ordering::Relaxed) {
+        sent += 1;
+        socket.send(&sent.to_be_bytes()).unwrap();
+        let mut answer = [0; 8];
+        answered += u64::from(socket.recv(&mut answer).is_ok() && answer == sent.to_be_bytes());
+    }
+    (sent, answered)
+}
+
+/// Knocks at the closed port; how often, and how often something came back.
+fn knock(socket: &UdpSocket, is_over: &AtomicBool) -> (u64, u64) {
+    socket.set_read_timeout(Some(Duration::from_millis(1))).unwrap();
+    socket.connect(SocketAddr::new(VM, SHUT)).unwrap();
+    let (mut knocked, mut opened) = (0, 0);
+    while !is_over.load(Ordering::Relaxed) {
+        knocked += 1;
+        socket.send(b"?").unwrap();
+        opened += u64::from(socket.recv(&mut [0; 8]).is_ok());
+    }
+    (knocked, opened)
+}
+
+#[test]
+fn interfaces_are_told_by_kind() {
+    let Some(stage) = stage() else { return };
+    stage.write_estate(OPEN);
+    let agent = stage.start_agent();
+    wait_for("the estate to be accepted", || stage.state()?.estate);
+    stage.ip("tuntap add tap0 mode tap");
+    stage.ip("link set tap0 alias web1-nic");
+    assert_eq!(enforced(&stage).nics[0].record.interface, "tap0");
+    stage.ip("link del tap0");
+    stage.ip("link add br0 type bridge");
+    stage.ip("link set br0 alias web1-nic");
+    let problem = wait_for("the bridge to be refused", || stage.status().problems.pop());
+    assert!(problem.contains("only tap and veth interfaces are supported"), "{problem}");
+    assert!(agent.stop().success());
+}
