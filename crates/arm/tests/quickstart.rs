@@ -137,18 +137,8 @@ const FAULTS: &[(&str, &str)] = &[
         "101-mutiple-vms-with-data-management-gateway",
         "'enableToSetDataStorePasswordsFromInternet' in the parameters",
     ),
-    ("101-recovery-services-create-vm-and-configure-backup", "'projectName'"),
     ("301-vm-sql-full-autobackup-autopatching-keyvault", "'servicePrincipalName' in the parameters"),
     ("301-vm-sql-full-autobackup-autopatching-keyvault", "'servicePrincipalSecret' in the parameters"),
-    ("bosh-cf-crossregion", "'clientID'"),
-    ("bosh-cf-crossregion", "'tenantID'"),
-    ("bosh-setup", "'clientID'"),
-    ("bosh-setup", "'tenantID'"),
-    ("consul-on-ubuntu", "'appPrefix'"),
-    ("guacamole-rdp-vnc-gateway-existing-vnet", "'existingVNETLocation'"),
-    ("ros-vm-windows", "'projectName'"),
-    ("sccm-technicalpreview", "'adminUsername'"),
-    ("sccm-technicalpreview", "'prefix'"),
 ];
 
 #[test]

@@ -168,9 +168,9 @@ fn place(at: Location, sources: &[Source<'_>]) -> Place {
     sources.get(at.source.0 as usize).map(|source| source.place(at.line, at.offset)).unwrap_or_default()
 }
 
-/// A problem of an evaluation. One with an output is a warning: resources are not affected.
+/// A problem of an evaluation. One that does not affect resources is a warning.
 fn of_template(problem: &template::Problem) -> ArmProblem {
-    let harmless = problem.code == template::Code::DeploymentOutputEvaluationFailed;
+    let harmless = problem.code.leaves_resources_alone();
     ArmProblem {
         code: Code::Template(problem.code),
         severity: if harmless { Severity::Warning } else { Severity::Error },

@@ -14,6 +14,8 @@ pub enum Code {
     InvalidRequestContent,
     /// The template, a parameter or an expression is wrong. Most problems are of this kind.
     InvalidTemplate,
+    /// The caller gives a parameter that the template does not have. Azure refuses the deployment; no resource depends on it.
+    UndeclaredParameter,
     /// An output cannot be evaluated; resources are not affected.
     DeploymentOutputEvaluationFailed,
     /// The template passes a limit of this program.
@@ -21,11 +23,16 @@ pub enum Code {
 }
 
 impl Code {
+    /// Whether the resources are what they would be without the problem.
+    pub const fn leaves_resources_alone(self) -> bool {
+        matches!(self, Self::UndeclaredParameter | Self::DeploymentOutputEvaluationFailed)
+    }
+
     /// The code as Azure spells it.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::InvalidRequestContent => "InvalidRequestContent",
-            Self::InvalidTemplate => "InvalidTemplate",
+            Self::InvalidTemplate | Self::UndeclaredParameter => "InvalidTemplate",
             Self::DeploymentOutputEvaluationFailed => "DeploymentOutputEvaluationFailed",
             Self::TemplateLimitExceeded => "TemplateLimitExceeded",
         }

@@ -218,6 +218,7 @@ fn parameters_are_checked() {
         (r#"{"type": "string", "nullable": true}"#, "null"),
         (r#"{"type": "int", "minValue": 1, "maxValue": 1}"#, "1"),
         (r#"{"type": "secureObject"}"#, "{}"),
+        (r#"{"type": "string", "maxLength": 8}"#, "\"GEN-UNIQUE-8\""),
     ] {
         assert_clean(&declared(declaration, given));
     }
@@ -225,6 +226,7 @@ fn parameters_are_checked() {
         sole_problem(&declared(r#"{"type": "strong"}"#, "1")).message.contains("is not a parameter type")
     );
     let stranger = deploy_with(r#"{"resources": []}"#, &[r#"{"parameters": {"x": {"value": 1}}}"#]);
+    assert_eq!(sole_problem(&stranger).code, Code::UndeclaredParameter);
     assert!(sole_problem(&stranger).message.contains("they are not present in the original template"));
 }
 
