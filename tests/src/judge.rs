@@ -141,21 +141,22 @@ impl Origins {
     }
 
     /// Whether `hit`, which the oracle names, is where `walk` ended. A row that lets the platform's traffic pass stands for no
-    /// rule; the oracle names one if it would have let the flow pass too.
+    /// rule; the oracle names one if it would have let the flow pass too. An address that is not closed names none either.
     pub fn agree(&self, hit: Hit, walk: &Walk, direction: Direction) -> bool {
-        let Some(last) = walk.rows.iter().rposition(|row| *row != RULE_NONE) else {
-            return hit == Hit::Nothing;
-        };
         let layers = self.layers(direction);
-        let place = places(direction)[last];
-        let Some(layer) = layers.iter().position(|layer| place_of(layer.layer) == place) else {
-            return false;
-        };
-        match layers[layer].origins[usize::from(walk.rows[last])] {
-            Some(rule) => hit == Hit::Rule { layer, rule },
-            None => {
-                matches!(hit, Hit::Exempt { layer: named } | Hit::Rule { layer: named, .. } if named == layer)
+        let places = places(direction);
+        for index in (0..LAYERS).rev().filter(|index| walk.rows[*index] != RULE_NONE) {
+            let Some(layer) = layers.iter().position(|layer| place_of(layer.layer) == places[index]) else {
+                return false;
+            };
+            if layers[layer].layer == Layer::PublicAddress && walk.reason == Reason::Allowed {
+                continue;
             }
+            return match layers[layer].origins[usize::from(walk.rows[index])] {
+                Some(rule) => hit == Hit::Rule { layer, rule },
+                None => matches!(hit, Hit::Exempt { layer: l } | Hit::Rule { layer: l, .. } if l == layer),
+            };
         }
+        hit == Hit::Nothing
     }
 }

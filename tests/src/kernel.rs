@@ -1,24 +1,19 @@
 //! The kernel program, loaded for one test: it judges frames of the test's making, and no interface has it.
 //!
-//! Each value has a pin directory of its own that disappears with it; what a crashed test left is removed by the next one.
+//! Each value has a pin directory of its own that disappears with it.
 
-use std::{
-    fs,
-    path::{Path, PathBuf},
-    process,
-    sync::atomic::{AtomicU32, Ordering},
-};
+use std::{fs, path::PathBuf};
 
 use palisade_abi::flow::Direction as Way;
 use palisade_classify::enforce::PolicyBlobs;
 use palisade_datapath::{Config, Datapath, FlowEntry, NicKind, NicPolicy, Outcome, Plane, Sizes, TestPacket};
 use palisade_net::Direction;
 
+use crate::pins;
+
 /// The loopback interface: test runs need an interface that exists, and nothing is attached to it.
 const LOOPBACK: u32 = 1;
 const SLOT: u32 = 1;
-const HOME: &str = "/sys/fs/bpf";
-const PREFIX: &str = "palisade-tests-";
 /// The first kernel that has all that the program uses (BPF arenas are the youngest part).
 const KERNEL_MIN: (u32, u32) = (6, 9);
 
@@ -42,7 +37,7 @@ impl Kernel {
             println!("skipped: {reason}");
             return None;
         }
-        let pin_dir = pin_dir();
+        let pin_dir = pins::fresh();
         let mut config = Config::new(&pin_dir);
         config.sizes = Sizes { flows_v4: Self::FLOWS_MAX, flows_v6: Self::FLOWS_MAX, slots: 4 };
         let datapath = Datapath::open(&config).unwrap_or_else(|error| panic!("{error}: {error:?}"));
@@ -105,8 +100,8 @@ impl Drop for Kernel {
     }
 }
 
-/// What keeps this process from loading the kernel program.
-fn obstacle() -> Option<String> {
+/// What keeps this process from loading the kernel program, if anything does.
+pub fn obstacle() -> Option<String> {
     if !nix::unistd::geteuid().is_root() {
         return Some("loading a kernel program needs root".to_owned());
     }
@@ -115,23 +110,4 @@ fn obstacle() -> Option<String> {
     let version = (numbers.next()?, numbers.next()?);
     let (major, minor) = KERNEL_MIN;
     (version < KERNEL_MIN).then(|| format!("kernel {release} is older than {major}.{minor}"))
-}
-
-/// A pin directory that nobody else uses.
-fn pin_dir() -> PathBuf {
-    static NEXT: AtomicU32 = AtomicU32::new(0);
-    remove_leftovers();
-    let count = NEXT.fetch_add(1, Ordering::Relaxed);
-    Path::new(HOME).join(format!("{PREFIX}{}-{count}", process::id()))
-}
-
-fn remove_leftovers() {
-    for entry in fs::read_dir(HOME).into_iter().flatten().flatten() {
-        let name = entry.file_name().to_string_lossy().into_owned();
-        let owner = name.strip_prefix(PREFIX).and_then(|rest| rest.split('-').next());
-        if owner.is_some_and(|id| !Path::new("/proc").join(id).exists()) {
-            // Another test may remove it at the same time.
-            let _ = fs::remove_dir_all(entry.path());
-        }
-    }
 }
