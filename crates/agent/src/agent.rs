@@ -246,7 +246,7 @@ impl<P: Plane> Agent<P> {
             match result {
                 Ok(None) => self.events.push(Event::Done(op)),
                 Ok(Some((generation, interfaces))) => {
-                    self.events.push(Event::InForce { generation, interfaces })
+                    self.events.push(Event::InForce { generation, interfaces });
                 }
                 Err(error) => {
                     let error = in_full(&error);

@@ -6,7 +6,8 @@ mod stage;
 
 use std::fs;
 use std::net::{SocketAddr, UdpSocket};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering::Relaxed;
+use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::time::Duration;
 
 use nix::sys::signal::Signal;
@@ -134,63 +135,62 @@ fn a_killed_agent_leaves_no_gap_and_the_next_one_adopts() {
     let _server = stage.serve(&[OPEN, SHUT]);
     assert!(answers(&stage, OPEN, ANSWER));
 
-    let is_over = AtomicBool::new(false);
-    let (allowed, denied) = (stage.host_socket(), stage.host_socket());
+    let (stream, knocks) = (Traffic::default(), Traffic::default());
     std::thread::scope(|scope| {
-        let stream = scope.spawn(|| stream(&allowed, &is_over));
-        let knocks = scope.spawn(|| knock(&denied, &is_over));
+        scope.spawn(|| stream.exchange(&stage.host_socket_to(OPEN), ANSWER));
+        scope.spawn(|| knocks.exchange(&stage.host_socket_to(SHUT), Duration::from_millis(1)));
+        let _end = End([&stream, &knocks]);
         agent.kill();
         assert!(!stage.status().agent_running);
         assert!(answers(&stage, OPEN, ANSWER), "new flows are judged without an agent");
         is_dropped(&stage, SHUT);
         for _ in 0..3 {
             let next = stage.start_agent();
-            wait_for("the next agent to adopt", || {
-                let state = stage.state()?;
-                (state.pid == next.pid() && state.estate.is_some() && next.has_said("accepted an estate"))
-                    .then_some(())
-            });
+            wait_for("the next agent to adopt", || next.has_said("accepted an estate").then_some(()));
             next.kill();
+            let (sent, knocked) = (stream.sent.load(Relaxed) + 100, knocks.sent.load(Relaxed) + 5);
+            wait_for("traffic to go on", || {
+                (stream.sent.load(Relaxed) > sent && knocks.sent.load(Relaxed) > knocked).then_some(())
+            });
         }
-        is_over.store(true, Ordering::Relaxed);
-        let (sent, answered) = stream.join().unwrap();
-        assert!(sent > 100, "only {sent} exchanges");
-        assert_eq!(answered, sent, "exchanges were lost");
-        let (knocked, opened) = knocks.join().unwrap();
-        assert!(knocked > 20, "only {knocked} knocks");
-        assert_eq!(opened, 0, "the closed port answered");
-        println!("{sent} exchanges without a loss, {knocked} knocks without an answer");
     });
+    assert_eq!(stream.answered.load(Relaxed), stream.sent.load(Relaxed), "exchanges were lost");
+    assert_eq!(knocks.answered.load(Relaxed), 0, "the closed port answered");
+    println!("without a loss: {stream:?}; without an answer: {knocks:?}");
     let after = stage.status();
     assert_eq!(after.generation, before.generation, "nothing was published again");
     assert_eq!(after.nics[0].record, before.nics[0].record);
 }
 
-/// One exchange after another; how many were begun, and how many answered.
-fn stream(socket: &UdpSocket, is_over: &AtomicBool) -> (u64, u64) {
-    socket.set_read_timeout(Some(ANSWER)).unwrap();
-    socket.connect(SocketAddr::new(VM, OPEN)).unwrap();
-    let (mut sent, mut answered) = (0_u64, 0);
-    while !is_over.load(Ordering::Relaxed) {
-        sent += 1;
-        socket.send(&sent.to_be_bytes()).unwrap();
-        let mut answer = [0; 8];
-        answered += u64::from(socket.recv(&mut answer).is_ok() && answer == sent.to_be_bytes());
-    }
-    (sent, answered)
+/// One exchange after another.
+#[derive(Debug, Default)]
+struct Traffic {
+    sent: AtomicU64,
+    answered: AtomicU64,
+    is_over: AtomicBool,
 }
 
-/// Knocks at the closed port; how often, and how often something came back.
-fn knock(socket: &UdpSocket, is_over: &AtomicBool) -> (u64, u64) {
-    socket.set_read_timeout(Some(Duration::from_millis(1))).unwrap();
-    socket.connect(SocketAddr::new(VM, SHUT)).unwrap();
-    let (mut knocked, mut opened) = (0, 0);
-    while !is_over.load(Ordering::Relaxed) {
-        knocked += 1;
-        socket.send(b"?").unwrap();
-        opened += u64::from(socket.recv(&mut [0; 8]).is_ok());
+impl Traffic {
+    /// Sends numbers and waits for each to come back, until it is over.
+    fn exchange(&self, socket: &UdpSocket, patience: Duration) {
+        socket.set_read_timeout(Some(patience)).unwrap();
+        while !self.is_over.load(Relaxed) {
+            let number = self.sent.fetch_add(1, Relaxed).to_be_bytes();
+            socket.send(&number).unwrap();
+            let mut answer = [0; 8];
+            let is_answered = socket.recv(&mut answer).is_ok() && answer == number;
+            self.answered.fetch_add(u64::from(is_answered), Relaxed);
+        }
     }
-    (knocked, opened)
+}
+
+/// Ends traffic when dropped, so that a failed assertion does not leave threads behind.
+struct End<'a>([&'a Traffic; 2]);
+
+impl Drop for End<'_> {
+    fn drop(&mut self) {
+        self.0.iter().for_each(|traffic| traffic.is_over.store(true, Relaxed));
+    }
 }
 
 #[test]

@@ -129,6 +129,13 @@ impl Stage {
         UdpSocket::bind(SocketAddr::new(HOST, 0)).unwrap()
     }
 
+    /// The same, talking to one port of the machine.
+    pub fn host_socket_to(&self, port: u16) -> UdpSocket {
+        let socket = self.host_socket();
+        socket.connect(SocketAddr::new(VM, port)).unwrap();
+        socket
+    }
+
     /// Lets the machine send back every datagram that reaches these ports.
     pub fn serve(&self, ports: &[u16]) -> Server {
         let is_over = Arc::new(AtomicBool::new(false));
@@ -205,10 +212,6 @@ pub struct AgentProcess {
 }
 
 impl AgentProcess {
-    pub fn pid(&self) -> u32 {
-        self.child.id()
-    }
-
     /// Whether it has printed this.
     pub fn has_said(&self, text: &str) -> bool {
         fs::read_to_string(&self.log).unwrap_or_default().contains(text)
