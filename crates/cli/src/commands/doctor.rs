@@ -1,9 +1,64 @@
-//! Later.
-use crate::{exit::Exit, exit::Failure};
-/// Options.
+//! `palisade doctor`: what this host offers, what is missing, and how to get it.
+
+use palisade_datapath::probe::{Check, probe};
+use serde_json::json;
+
+use crate::{args::FormatArgs, exit::Exit, exit::Failure, output, output::Format};
+
+/// Options of the command.
 #[derive(Debug, clap::Args)]
-pub struct Arguments {}
-/// Runs.
-pub fn run(_: &Arguments) -> Result<Exit, Failure> {
-    Ok(Exit::Clean)
+#[command(after_help = "Exit code 1 means that this host cannot enforce as it is.")]
+pub struct Arguments {
+    #[command(flatten)]
+    format: FormatArgs,
+}
+
+/// Looks and tells.
+pub fn run(arguments: &Arguments) -> Result<Exit, Failure> {
+    let checks = probe();
+    let can_enforce = checks.iter().all(|check| check.is_met() || !check.required);
+    match arguments.format.format {
+        Format::Json => output::json(&document(&checks, can_enforce))?,
+        Format::Table => table(&checks, can_enforce)?,
+    }
+    Ok(if can_enforce { Exit::Clean } else { Exit::Found })
+}
+
+fn document(checks: &[Check], can_enforce: bool) -> serde_json::Value {
+    let checks: Vec<_> = checks
+        .iter()
+        .map(|check| {
+            json!({
+                "name": check.name,
+                "purpose": check.purpose,
+                "found": check.found,
+                "met": check.is_met(),
+                "required": check.required,
+                "remedy": check.remedy,
+            })
+        })
+        .collect();
+    json!({ "canEnforce": can_enforce, "checks": checks })
+}
+
+fn table(checks: &[Check], can_enforce: bool) -> std::io::Result<()> {
+    let rows: Vec<_> = checks
+        .iter()
+        .map(|check| {
+            let verdict = match (check.is_met(), check.required) {
+                (true, _) => "ok",
+                (false, true) => "MISSING",
+                (false, false) => "missing",
+            };
+            [verdict.to_owned(), check.name.to_owned(), check.found.clone(), check.purpose.to_owned()]
+        })
+        .collect();
+    output::table(["", "NEEDS", "FOUND", "TO"], &rows)?;
+    for check in checks {
+        if let Some(remedy) = &check.remedy {
+            println!("{}: {remedy}", check.name);
+        }
+    }
+    println!("{}", if can_enforce { "\nThis host can enforce." } else { "\nThis host cannot enforce." });
+    Ok(())
 }

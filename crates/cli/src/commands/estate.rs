@@ -10,7 +10,8 @@ const WARNINGS_SHOWN: usize = 5;
 
 /// Reads and checks the files; prints warnings and what stays unknown to stderr.
 pub fn load(arguments: &EstateArgs) -> Result<Loaded, Failure> {
-    let loaded = load::estate(&sources(arguments)).map_err(|error| Failure::inputs(&error.problems))?;
+    let loaded = load::estate(&sources(arguments))
+        .map_err(|error| Failure::inputs(error.problems.iter().filter(|problem| problem.is_error)))?;
     for (shown, warning) in loaded.warnings.iter().enumerate() {
         if shown == WARNINGS_SHOWN {
             eprintln!("warning: and {} more", loaded.warnings.len() - shown);

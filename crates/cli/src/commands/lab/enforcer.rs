@@ -72,11 +72,11 @@ impl AgentProcess {
             bail!("the agent ended: {status}");
         }
         let Some(state) = State::read(&self.instance)? else { return Ok(None) };
-        if state.estate.is_none_or(|estate| estate.digest != digest) {
-            return Ok(None);
+        if let Some(refused) = state.refused.filter(|refused| refused.digest == digest) {
+            bail!("{}", refused.message);
         }
-        if let Some(failure) = state.unpublished {
-            bail!("{}", failure.message);
+        if state.enforced.as_deref() != Some(digest) {
+            return Ok(None);
         }
         Ok(state.published.map(|published| published.generation))
     }
