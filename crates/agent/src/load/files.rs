@@ -29,15 +29,18 @@ pub struct SourceFile {
     pub bytes: Vec<u8>,
 }
 
-/// The files that `paths` stand for; what cannot be listed is left out.
-pub(crate) fn find(paths: &[PathBuf]) -> Vec<PathBuf> {
-    Reader::default().find(paths)
+/// The files that `paths` stand for, and every folder among them; what cannot be listed is left out.
+pub(crate) fn find(paths: &[PathBuf]) -> (Vec<PathBuf>, Vec<PathBuf>) {
+    let mut reader = Reader::default();
+    let files = reader.find(paths);
+    (files, reader.folders)
 }
 
 /// Reads files within the limits of one estate.
 #[derive(Debug, Default)]
 pub(super) struct Reader {
     pub(super) problems: Vec<Problem>,
+    folders: Vec<PathBuf>,
     files: usize,
     bytes: usize,
 }
@@ -70,6 +73,7 @@ impl Reader {
                 format!("the folder is the {FOLDER_DEPTH_MAX}th inside another (name a deeper one instead)");
             return self.problem(Code::TooMuchInput, folder, message);
         }
+        self.folders.push(folder.to_owned());
         let entries = fs::read_dir(folder).and_then(|entries| {
             let paths = entries.map(|entry| entry.map(|entry| entry.path()));
             paths.take(FILES_MAX + 1).collect::<Result<Vec<_>, _>>()

@@ -4,6 +4,9 @@
 //! change what a path means, and queues overflow. What counts is the fingerprint of what is there. Folders are watched,
 //! not files, because a file that is replaced takes its watch along.
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::BTreeSet;
 use std::fs;
 use std::io;
@@ -85,7 +88,7 @@ fn all_paths(sources: &EstateSources) -> Vec<PathBuf> {
 }
 
 fn fingerprint(sources: &EstateSources) -> Vec<(PathBuf, Stamp)> {
-    find(&all_paths(sources)).into_iter().map(|path| (path.clone(), stamp(&path))).collect()
+    find(&all_paths(sources)).0.into_iter().map(|path| (path.clone(), stamp(&path))).collect()
 }
 
 fn stamp(path: &Path) -> Stamp {
@@ -94,16 +97,13 @@ fn stamp(path: &Path) -> Stamp {
     Some((found.dev(), found.ino(), found.size(), modified.0, modified.1, changed.0, changed.1))
 }
 
-/// The folders that hold the files, and every folder that the user named.
+/// The folders that hold the files, and those that are the estate's own.
 fn folders(sources: &EstateSources) -> BTreeSet<PathBuf> {
-    let mut folders = BTreeSet::new();
     let paths = all_paths(sources);
-    for path in find(&paths).iter().chain(&paths) {
-        if path.is_dir() {
-            folders.insert(path.clone());
-        }
-        let parent = path.parent().unwrap_or(Path::new(""));
-        folders.insert(if parent.as_os_str().is_empty() { PathBuf::from(".") } else { parent.to_owned() });
-    }
-    folders
+    let (files, folders) = find(&paths);
+    let parent = |path: &PathBuf| match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent.to_owned(),
+        _ => PathBuf::from("."),
+    };
+    files.iter().chain(&paths).map(parent).chain(folders).collect()
 }

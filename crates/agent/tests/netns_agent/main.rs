@@ -11,7 +11,9 @@ use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::time::Duration;
 
 use nix::sys::signal::Signal;
+use palisade_agent::load::EstateSources;
 use palisade_agent::status::Status;
+use palisade_agent::{Applied, Options, apply_once};
 use stage::{Stage, VM, wait_for};
 
 const OPEN: u16 = 9000;
@@ -191,6 +193,28 @@ impl Drop for End<'_> {
     fn drop(&mut self) {
         self.0.iter().for_each(|traffic| traffic.is_over.store(true, Relaxed));
     }
+}
+
+#[test]
+fn an_estate_can_be_applied_once_and_left_to_the_kernel() {
+    let Some(stage) = stage() else { return };
+    stage.add_machine();
+    stage.raise_machine();
+    let sources = EstateSources { paths: vec![stage.estate_file()], ..EstateSources::default() };
+    let options = Options { instance: stage.instance().clone(), sources, detach_on_exit: false };
+    let apply = || apply_once(&options, |event| eprintln!("{event}")).unwrap();
+    stage.write_estate(OPEN);
+    assert_eq!(apply(), Applied::InForce(1));
+    let _server = stage.serve(&[OPEN, SHUT]);
+    assert!(answers(&stage, OPEN, ANSWER));
+    is_dropped(&stage, SHUT);
+    assert_eq!(apply(), Applied::InForce(1), "nothing changed");
+    fs::write(stage.estate_file(), "{").unwrap();
+    assert_eq!(apply(), Applied::NotInForce);
+    assert!(answers(&stage, OPEN, ANSWER));
+    stage.write_estate(SHUT);
+    assert_eq!(apply(), Applied::InForce(2));
+    assert!(answers(&stage, SHUT, ANSWER));
 }
 
 #[test]
