@@ -103,7 +103,7 @@ pub(crate) const EXTERNALS: &[External] = &[
     External {
         name: "anyhow",
         why: "errors with context at the edge of a program, where nobody matches on them",
-        code: &["palisade-agent", "palisade-cli", "palisade-lab", "xtask"],
+        code: &["palisade-cli", "palisade-lab", "xtask"],
         tests: &[],
     },
     External {
@@ -163,8 +163,8 @@ pub(crate) const EXTERNALS: &[External] = &[
     External {
         name: "nix",
         why: "system calls with types instead of integers",
-        code: &["palisade-datapath", "palisade-lab"],
-        tests: &[],
+        code: &["palisade-agent", "palisade-datapath", "palisade-lab"],
+        tests: &["palisade-agent"],
     },
     External {
         name: "proc-macro2",
@@ -189,6 +189,18 @@ pub(crate) const EXTERNALS: &[External] = &[
         why: "the JSON that serde's records become",
         code: &["palisade-agent", "palisade-arm", "palisade-cli", "palisade-lab"],
         tests: &[],
+    },
+    External {
+        name: "sha2",
+        why: "tells whether a policy or an estate is another one, where two must never look the same",
+        code: &["palisade-agent"],
+        tests: &[],
+    },
+    External {
+        name: "tempfile",
+        why: "folders that are gone after a test, also after a failed one",
+        code: &[],
+        tests: &["palisade-agent"],
     },
     External {
         name: "thiserror",
