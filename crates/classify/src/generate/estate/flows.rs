@@ -51,7 +51,7 @@ fn meaningful(random: &mut Random) -> Flow {
         };
     }
     let address = |text: &str| text.parse::<IpAddr>().expect("the pool holds addresses");
-    let remote = address(*random.pick::<&str>(remotes));
+    let remote = address(random.pick::<&str>(remotes));
     // Multicast and other link traffic comes from a link-local address.
     let local = if ipv6 && random.chance(10) { address("fe80::4") } else { address(local) };
     Flow::between(direction, protocol, (local, near), (remote, far)).expect("both are of one family")
