@@ -176,7 +176,7 @@ pub(crate) const EXTERNALS: &[External] = &[
         name: "proptest",
         why: "generated cases that shrink to the smallest one that fails",
         code: &[],
-        tests: &["palisade-arm", "palisade-classify", "palisade-net"],
+        tests: &["palisade-arm", "palisade-classify", "palisade-model", "palisade-net"],
     },
     External {
         name: "serde",
