@@ -87,3 +87,20 @@ fn whole_file() -> libc::flock {
 pub(crate) struct InstanceLock {
     _file: File,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_checked_before_they_become_paths() {
+        let instance = Instance::named("lab_1-a").unwrap();
+        assert_eq!(instance.pin_dir, Path::new("/sys/fs/bpf/palisade/lab_1-a"));
+        assert_eq!(instance.state_file(), Path::new("/run/palisade/lab_1-a/state.json"));
+        for name in ["", ".", "..", "a/b", "a.b", "ä", &"x".repeat(NAME_LENGTH_MAX + 1)] {
+            let error = Instance::named(name).unwrap_err().to_string();
+            assert!(error.starts_with(&format!("instance \"{name}\" is not a name")), "{error}");
+        }
+        assert!(Instance::named(&"x".repeat(NAME_LENGTH_MAX)).is_ok());
+    }
+}

@@ -170,3 +170,22 @@ fn service_tags_are_taken_whole_or_not_at_all() {
     assert_eq!(error.problems[0].code, "PalServiceTagFile");
     assert!(error.problems[0].message.contains("192.0.2.0/33"), "{error}");
 }
+
+#[test]
+fn a_page_of_service_tags_that_names_a_next_one_is_refused() {
+    let page = r#"{"values": [], "nextLink": "https://example.com/next"}"#;
+    let folder = folder(&[("x.json", NSG), ("page.json", page)]);
+    let error = load(&folder, &["x.json"], &[], &["page.json"]).unwrap_err();
+    assert_eq!(error.problems[0].code, "PalServiceTagFile");
+    assert!(error.to_string().contains("fetch all pages"), "{error}");
+}
+
+#[test]
+fn the_digest_is_that_of_names_and_contents() {
+    let folder = folder(&[("x.json", NSG), ("y.json", NSG), ("bad.json", "{")]);
+    let digest = |name: &str| load(&folder, &[name], &[], &[]).unwrap().digest;
+    assert_eq!(digest("x.json"), digest("x.json"));
+    assert_ne!(digest("x.json"), digest("y.json"), "another name");
+    let refused = load(&folder, &["bad.json"], &[], &[]).unwrap_err();
+    assert_eq!(refused.digest.len(), 64, "a refused estate has one too");
+}
