@@ -18,6 +18,9 @@ use crate::probe::{Knock, Outcome, SERVICES, Service, knock_all};
 /// Stands for the sender's port where a question needs one; the lab's rules never look at it.
 const EPHEMERAL_PORT: u16 = 50_000;
 
+/// Mismatches that a table spells out.
+const MISMATCHES_SHOWN: usize = 20;
+
 /// One question: can this host reach that service of that host.
 #[derive(Debug, Clone, Copy)]
 pub struct Probe {
@@ -211,12 +214,26 @@ impl Matrix {
             text.push(cell.mark());
         }
         text.push_str("\n\n+ answered   . silence   ! not as predicted   (left IPv4, right IPv6)\n");
-        for cell in self.mismatches() {
-            let predicted = cell.predicted.as_ref().map_or("nothing", |p| p.rule.as_str());
-            writeln!(text, "! {}: {}, but {} decides otherwise", cell.probe, cell.observed, predicted)
-                .expect("writing to a string cannot fail");
-        }
+        self.render_agreement(&mut text).expect("writing to a string cannot fail");
         text
+    }
+
+    /// How many cells are as predicted, and the first of those that are not.
+    fn render_agreement(&self, text: &mut String) -> fmt::Result {
+        let predicted = self.cells.iter().filter(|cell| cell.predicted.is_some()).count();
+        if predicted == 0 {
+            return Ok(());
+        }
+        let wrong = self.mismatches().count();
+        writeln!(text, "{predicted} cells were predicted and tried; {} are as predicted", predicted - wrong)?;
+        for cell in self.mismatches().take(MISMATCHES_SHOWN) {
+            let predicted = cell.predicted.as_ref().map_or("nothing", |p| p.rule.as_str());
+            writeln!(text, "! {}: {}, but {} decides otherwise", cell.probe, cell.observed, predicted)?;
+        }
+        match wrong.saturating_sub(MISMATCHES_SHOWN) {
+            0 => Ok(()),
+            more => writeln!(text, "! and {more} more"),
+        }
     }
 
     /// The same as data.

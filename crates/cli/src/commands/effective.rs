@@ -97,7 +97,7 @@ fn rule_json(rule: &EffectiveRule, direction: Direction) -> Value {
         &rule.destination_ports,
     );
     object.insert("access".into(), json!(rule.access.known().map(|access| access.to_string())));
-    object.insert("priority".into(), json!(rule.priority.known().map(|priority| priority.get())));
+    object.insert("priority".into(), json!(rule.priority.known().map(palisade_model::Priority::get)));
     object.insert("direction".into(), json!(direction.to_string()));
     if !rule.certain {
         object.insert("unknown".into(), json!(true));
@@ -169,7 +169,7 @@ fn table(policy: &EffectivePolicy) -> std::io::Result<()> {
                 [
                     direction.to_string(),
                     list.clone(),
-                    text(rule.priority.known().map(|priority| priority.get())),
+                    text(rule.priority.known().map(palisade_model::Priority::get)),
                     rule.rule.name().to_owned(),
                     text(rule.protocol.known()),
                     side_text(&rule.rule.source().addresses, &rule.source, &rule.source_ports),

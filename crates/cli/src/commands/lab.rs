@@ -134,10 +134,8 @@ fn background(arguments: &LabArgs) -> Result<Exit, Failure> {
         .process_group(0)
         .spawn()?;
     let out = child.stdout.take().expect("standard output is a pipe");
-    let answer: Result<serde_json::Value, _> = serde_json::Deserializer::from_reader(out)
-        .into_iter()
-        .next()
-        .unwrap_or_else(|| Ok(serde_json::Value::Null));
+    let answer: Result<serde_json::Value, _> =
+        serde_json::Deserializer::from_reader(out).into_iter().next().unwrap_or(Ok(serde_json::Value::Null));
     match answer {
         Ok(matrix) if !matrix.is_null() => {
             if arguments.format.format == Format::Json {

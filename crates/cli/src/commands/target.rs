@@ -46,13 +46,13 @@ impl<'a> Target<'a> {
     /// Finds the interface of this name or id.
     pub fn nic(estate: &'a Estate, name: &str) -> Result<Self, TargetError> {
         let all = || estate.nics().map(Nic::name).collect();
-        one(estate.nics_named(name), name, "network interface", all).map(Self::Nic)
+        one(&estate.nics_named(name), name, "network interface", all).map(Self::Nic)
     }
 
     /// Finds the NSG of this name or id.
     pub fn nsg(estate: &'a Estate, name: &str) -> Result<Self, TargetError> {
         let all = || estate.nsgs().map(Nsg::name).collect();
-        one(estate.nsgs_named(name), name, "NSG", all).map(Self::Nsg)
+        one(&estate.nsgs_named(name), name, "NSG", all).map(Self::Nsg)
     }
 
     /// The rules that hold there.
@@ -70,18 +70,18 @@ impl<'a> Target<'a> {
     /// The address of the machine in a family, if the estate tells it: the first of its IP configurations.
     pub fn address(self, family: Family) -> Option<IpAddr> {
         let Self::Nic(nic) = self else { return None };
-        let addresses = nic.ip_configurations().iter().filter_map(|configuration| configuration.address());
+        let addresses = nic.ip_configurations().iter().filter_map(palisade_model::IpConfiguration::address);
         addresses.map(Prefix::address).find(|address| Family::of(*address) == family)
     }
 }
 
 fn one<'a, T>(
-    found: Vec<&'a T>,
+    found: &[&'a T],
     name: &str,
     kind: &str,
     all: impl Fn() -> Vec<&'a str>,
 ) -> Result<&'a T, TargetError> {
-    match found.as_slice() {
+    match found {
         [one] => Ok(one),
         [] => Err(TargetError {
             code: "ResourceNotFound",
