@@ -69,7 +69,7 @@ pub fn compile(policy: &EffectivePolicy) -> Result<PolicyBlobs, EnforceError> {
 fn direction(policy: &EffectivePolicy, direction: Direction) -> Result<DirectionBlobs, EnforceError> {
     let mut blobs = DirectionBlobs::default();
     for (lowered, layer) in lower::layers(policy, direction).into_iter().zip(policy.layers(direction)) {
-        let list = layer.name.clone().unwrap_or_else(|| "public address".to_owned());
+        let list = layer.name.clone().unwrap_or_else(|| nameless(layer.layer).to_owned());
         if let Some(rule) = layer.rules.iter().find(|rule| !engine::is_certain(rule)) {
             return Err(EnforceError::Unknown { list, rule: rule.path.clone() });
         }
@@ -81,6 +81,16 @@ fn direction(policy: &EffectivePolicy, direction: Direction) -> Result<Direction
         blobs[place(lowered.layer, direction)] = Some(blob::encode(&table).into());
     }
     Ok(blobs)
+}
+
+/// What to call a list of which only the place is known.
+const fn nameless(layer: Layer) -> &'static str {
+    match layer {
+        Layer::Admin => "the security admin rules",
+        Layer::Subnet => "the subnet's NSG",
+        Layer::NetworkInterface => "the interface's NSG",
+        Layer::PublicAddress => "the public address",
+    }
 }
 
 /// Where a layer's blob stands in its direction. A closed public address takes the interface's place: it exists only where

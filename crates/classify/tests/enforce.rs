@@ -116,6 +116,10 @@ fn what_is_not_known_is_refused_by_name() {
         error(perhaps),
         "web may not exist, so it cannot be enforced (give the condition's parameters)"
     );
+    let nowhere = compile(Vec::new(), |spec| spec.virtual_networks.clear());
+    let nowhere = error(nowhere);
+    let expected = "the subnet's NSG: <subnet /vnets/a/subnets/s is not in the input> is not fully known";
+    assert!(nowhere.starts_with(expected), "{nowhere}");
     let sku = compile(Vec::new(), |spec| {
         spec.nics[0].nsg = None;
         spec.nics[0].ip_configurations[0].public_ip = Some(At::known(id("/ips/p")));
@@ -124,6 +128,6 @@ fn what_is_not_known_is_refused_by_name() {
     });
     assert_eq!(
         error(sku),
-        "public address may not exist, so it cannot be enforced (give the condition's parameters)"
+        "the public address may not exist, so it cannot be enforced (give the condition's parameters)"
     );
 }
