@@ -141,22 +141,18 @@ impl Agent {
         status
     }
 
-    /// Waits until the estate as it is on disk is in force, and returns the generation.
+    /// Waits until the estate as it is on disk is in force at every interface, and returns the generation.
     ///
     /// # Panics
     /// If the estate has errors, or it takes too long.
     pub fn wait_until_in_force(&self) -> u64 {
         let wanted = load::estate(&self.sources).unwrap_or_else(|error| panic!("{error}")).digest;
-        let is_taken = |state: &State| state.estate.as_ref().is_some_and(|estate| estate.digest == wanted);
+        let enforced = || State::read(&self.instance).expect("the state can be read")?.enforced;
         let status = self.wait_until("the estate is in force", |status| {
-            let state = State::read(&self.instance).expect("the state can be read").unwrap_or_default();
-            is_taken(&state)
-                && status.refused.is_none()
-                && status.unpublished.is_none()
-                && status.unenforced.is_empty()
+            enforced().as_ref() == Some(&wanted)
+                && status.agent_running
                 && !status.nics.is_empty()
                 && status.nics.iter().all(|nic| nic.attached && nic.in_force)
-                && state.published.is_some_and(|published| published.generation == status.generation)
         });
         status.generation
     }

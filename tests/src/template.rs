@@ -5,23 +5,44 @@
 //! out deny  *   to   Internet         to *        direction, access, protocol, the other side, destination ports
 //! ```
 
-use palisade_lab::hosts::{HOSTS, NETWORK_V4, NETWORK_V6, SUBNETS};
+use palisade_lab::{
+    hosts::{Addresses, HOSTS, NETWORK_V4, NETWORK_V6},
+    vm::Seat,
+};
 use serde_json::{Value, json};
 
 /// A template with NICs for these machines of the lab, all of them with these rules at their interfaces.
 ///
 /// # Panics
 /// If a rule has not the form above, or the lab has no such machine.
-pub fn estate(machines: &[&str], rules: &[&str]) -> String {
+pub fn of_lab(machines: &[&str], rules: &[&str]) -> String {
+    let nic = |name: &&str| {
+        let host = HOSTS.iter().find(|host| host.name == *name).expect("the lab has the host");
+        (host.machine.expect("the host is a machine").nic.to_owned(), host.addresses)
+    };
+    estate([NETWORK_V4, NETWORK_V6], machines.iter().map(nic), rules)
+}
+
+/// A template with NICs for these guests, all of them with these rules at their interfaces.
+///
+/// # Panics
+/// If a rule has not the form above.
+pub fn of_bench(network: [&str; 2], seats: &[Seat], rules: &[&str]) -> String {
+    estate(network, seats.iter().map(|seat| (seat.nic(), seat.addresses)), rules)
+}
+
+fn estate(network: [&str; 2], nics: impl IntoIterator<Item = (String, Addresses)>, rules: &[&str]) -> String {
     let rules: Vec<Value> = rules.iter().enumerate().map(|(index, text)| rule(index, text)).collect();
+    let subnet = json!({ "name": "all", "properties": { "addressPrefixes": network } });
     let mut resources = vec![
-        json!({
-            "type": "Microsoft.Network/networkSecurityGroups", "apiVersion": "2024-05-01", "name": "test-nsg",
-            "properties": { "securityRules": rules },
-        }),
-        virtual_network(),
+        resource("networkSecurityGroups", "test-nsg", &json!({ "securityRules": rules })),
+        resource(
+            "virtualNetworks",
+            "test-vnet",
+            &json!({ "addressSpace": { "addressPrefixes": network }, "subnets": [subnet] }),
+        ),
     ];
-    resources.extend(machines.iter().map(|name| nic(name)));
+    resources.extend(nics.into_iter().map(|(name, addresses)| nic(&name, addresses)));
     json!({
         "$schema": "https://schema.management.azure.com/schemas/2019-04-01/deploymentTemplate.json#",
         "contentVersion": "1.0.0.0",
@@ -30,51 +51,32 @@ pub fn estate(machines: &[&str], rules: &[&str]) -> String {
     .to_string()
 }
 
-fn virtual_network() -> Value {
-    let subnets: Vec<Value> = SUBNETS
-        .iter()
-        .map(|subnet| {
-            let prefixes = [format!("{}/24", subnet.gateway.v4), format!("{}/64", subnet.gateway.v6)];
-            json!({ "name": subnet.name, "properties": { "addressPrefixes": prefixes.map(network) } })
-        })
-        .collect();
+fn resource(kind: &str, name: &str, properties: &Value) -> Value {
     json!({
-        "type": "Microsoft.Network/virtualNetworks", "apiVersion": "2024-05-01", "name": "test-vnet",
-        "properties": { "addressSpace": { "addressPrefixes": [NETWORK_V4, NETWORK_V6] }, "subnets": subnets },
+        "type": format!("Microsoft.Network/{kind}"), "apiVersion": "2024-05-01", "name": name,
+        "properties": properties,
     })
 }
 
-/// The network that an address with a length is in.
-fn network(text: String) -> String {
-    let (address, length) = text.split_once('/').expect("an address with a length");
-    let address = address.parse().expect("an address");
-    let length = length.parse().expect("a length");
-    palisade_net::Prefix::truncated(address, length).expect("the length fits").to_string()
-}
-
-fn nic(name: &str) -> Value {
-    let host = HOSTS.iter().find(|host| host.name == name).expect("the lab has the host");
-    let machine = host.machine.expect("the host is a machine");
-    let subnet = format!(
-        "[resourceId('Microsoft.Network/virtualNetworks/subnets', 'test-vnet', '{}')]",
-        machine.subnet.name
-    );
-    let configuration = |name: &str, version: &str, address: String, primary: bool| {
-        json!({ "name": name, "properties": {
-            "primary": primary, "privateIPAddressVersion": version, "privateIPAllocationMethod": "Static",
-            "privateIPAddress": address, "subnet": { "id": subnet },
+fn nic(name: &str, addresses: Addresses) -> Value {
+    let configuration = |version: &str, address: String| {
+        json!({ "name": version, "properties": {
+            "primary": version == "IPv4", "privateIPAddressVersion": version,
+            "privateIPAllocationMethod": "Static", "privateIPAddress": address,
+            "subnet": { "id": "[resourceId('Microsoft.Network/virtualNetworks/subnets', 'test-vnet', 'all')]" },
         } })
     };
-    json!({
-        "type": "Microsoft.Network/networkInterfaces", "apiVersion": "2024-05-01", "name": machine.nic,
-        "properties": {
+    resource(
+        "networkInterfaces",
+        name,
+        &json!({
             "networkSecurityGroup": { "id": "[resourceId('Microsoft.Network/networkSecurityGroups', 'test-nsg')]" },
             "ipConfigurations": [
-                configuration("v4", "IPv4", host.addresses.v4.to_string(), true),
-                configuration("v6", "IPv6", host.addresses.v6.to_string(), false),
+                configuration("IPv4", addresses.v4.to_string()),
+                configuration("IPv6", addresses.v6.to_string()),
             ],
-        },
-    })
+        }),
+    )
 }
 
 fn rule(index: usize, text: &str) -> Value {

@@ -54,7 +54,7 @@ fn a_broken_estate_changes_nothing_and_says_why() {
     scene.expect(&doors);
     let generation = scene.agent.status().generation;
 
-    let broken_rule = palisade_tests::template::estate(&["web1"], &["in allow tcp from Internet to 70000"]);
+    let broken_rule = palisade_tests::template::of_lab(&["web1"], &["in allow tcp from Internet to 70000"]);
     let cases = [("{ \"resources\": [", "estate.json"), (broken_rule.as_str(), "rule-0")];
     for (text, named) in cases {
         scene.write(text);

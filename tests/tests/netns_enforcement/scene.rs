@@ -32,7 +32,7 @@ impl Scene {
         let sources = EstateSources { paths: vec![estate.clone()], ..EstateSources::default() };
         let agent = Agent::new(lab.stage(), sources);
         let mut scene = Self { agent, _servers: servers, lab, estate };
-        scene.write(&template::estate(machines, rules));
+        scene.write(&template::of_lab(machines, rules));
         scene.start_agent();
         scene.agent.wait_until_in_force();
         Some(scene)
@@ -44,7 +44,7 @@ impl Scene {
 
     /// Replaces the estate, and waits until that is in force; its generation.
     pub fn change(&self, machines: &[&str], rules: &[&str]) -> u64 {
-        self.write(&template::estate(machines, rules));
+        self.write(&template::of_lab(machines, rules));
         self.agent.wait_until_in_force()
     }
 
