@@ -70,6 +70,8 @@ pub(super) fn check_families(at: &RuleAt<'_>, rule: &Rule, p: &mut Problems) {
     }
 }
 
+/// A value that is not known may be empty, so it stands beside a known one without harm: if both had a value, Azure would
+/// refuse the rule. Ports are read the same way.
 fn addresses(
     at: &RuleAt<'_>,
     which: Which,
@@ -91,20 +93,16 @@ fn addresses(
         (None, Some(list), None) => address_list(at, which, list, p),
         (None, None, Some((groups, place))) => group_list(at, groups, place, p),
         (None, None, None) => {
-            let reasons = [
-                single.and_then(|text| reason(&text.value)),
-                list.and_then(|list| reason(&list.value)),
-                groups.and_then(|groups| reason(&groups.value)),
-            ];
-            let unknown = reasons.into_iter().flatten().next();
-            unknown.map_or_else(
-                || {
-                    let fields = "{}AddressPrefixes, {}AddressPrefix, or {}ApplicationSecurityGroups";
-                    missing(at, &fields.replace("{}", word), p);
-                    AddressField::Any
-                },
-                AddressField::Unknown,
-            )
+            let reason = single
+                .and_then(|text| reason(&text.value))
+                .or_else(|| list.and_then(|list| reason(&list.value)))
+                .or_else(|| groups.and_then(|groups| reason(&groups.value)));
+            if let Some(reason) = reason {
+                return AddressField::Unknown(reason);
+            }
+            let fields = "{}AddressPrefixes, {}AddressPrefix, or {}ApplicationSecurityGroups";
+            missing(at, &fields.replace("{}", word), p);
+            AddressField::Any
         }
         _ => {
             let fields = "{}AddressPrefixes, {}AddressPrefix, {}ApplicationSecurityGroups";
@@ -114,8 +112,7 @@ fn addresses(
     }
 }
 
-/// Why a value is not known. One that is not known may be empty, so it stands beside a known one without harm: if both had
-/// a value, Azure would refuse the rule.
+/// Why a value is not known.
 fn reason<T>(value: &Given<T>) -> Option<String> {
     match value {
         Given::Known(_) => None,

@@ -110,7 +110,7 @@ fn rule_cases() -> Vec<Case> {
 /// Several rules of one NSG.
 fn nsg_cases() -> Vec<Case> {
     let description = "d".repeat(141);
-    let of_everything = EstateSpec {
+    let twice = EstateSpec {
         nsgs: vec![
             NsgSpec::new(id("/nsgs/web")),
             NsgSpec { certain: false, ..NsgSpec::new(id("/NSGS/Web")) },
@@ -147,7 +147,7 @@ fn nsg_cases() -> Vec<Case> {
         warning(
             Code::PalDuplicateResource,
             "resource /NSGS/Web stands twice and differs; this one counts (remove one of them)",
-            of_everything,
+            twice,
         ),
     ]
 }
