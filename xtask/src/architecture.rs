@@ -53,6 +53,7 @@ pub(crate) const CRATES: &[Crate] = &[
         name: "palisade-cli",
         layer: 6,
         uses: &[
+            "palisade-abi",
             "palisade-agent",
             "palisade-arm",
             "palisade-classify",
@@ -66,7 +67,15 @@ pub(crate) const CRATES: &[Crate] = &[
     Crate {
         name: "palisade-tests",
         layer: 7,
-        uses: &["palisade-abi", "palisade-classify", "palisade-datapath", "palisade-model", "palisade-net"],
+        uses: &[
+            "palisade-abi",
+            "palisade-agent",
+            "palisade-classify",
+            "palisade-datapath",
+            "palisade-lab",
+            "palisade-model",
+            "palisade-net",
+        ],
         tests_use: &[],
     },
     Crate { name: "xtask", layer: 7, uses: &[], tests_use: &[] },
@@ -103,7 +112,13 @@ pub(crate) const EXTERNALS: &[External] = &[
     External {
         name: "anyhow",
         why: "errors with context at the edge of a program, where nobody matches on them",
-        code: &["palisade-cli", "palisade-lab", "xtask"],
+        code: &["palisade-cli", "palisade-lab", "palisade-tests", "xtask"],
+        tests: &[],
+    },
+    External {
+        name: "base64",
+        why: "the template functions base64() and dataUri()",
+        code: &["palisade-arm"],
         tests: &[],
     },
     External {
@@ -163,8 +178,8 @@ pub(crate) const EXTERNALS: &[External] = &[
     External {
         name: "nix",
         why: "system calls with types instead of integers",
-        code: &["palisade-agent", "palisade-datapath", "palisade-lab"],
-        tests: &["palisade-agent"],
+        code: &["palisade-agent", "palisade-datapath", "palisade-lab", "palisade-tests"],
+        tests: &["palisade-agent", "palisade-datapath"],
     },
     External {
         name: "proc-macro2",
@@ -187,7 +202,13 @@ pub(crate) const EXTERNALS: &[External] = &[
     External {
         name: "serde_json",
         why: "the JSON that serde's records become",
-        code: &["palisade-agent", "palisade-arm", "palisade-cli", "palisade-lab"],
+        code: &["palisade-agent", "palisade-arm", "palisade-cli", "palisade-lab", "palisade-tests"],
+        tests: &[],
+    },
+    External {
+        name: "sha1",
+        why: "the template function guid() is a UUID of version 5",
+        code: &["palisade-arm"],
         tests: &[],
     },
     External {

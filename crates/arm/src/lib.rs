@@ -1,4 +1,8 @@
-//! ARM JSON in: templates, az dumps and REST bodies become the model
+//! ARM JSON in: templates, `az` output, REST bodies and plans become what the model validates.
+//!
+//! [`json`] parses with places, [`template`] evaluates what a deployment would evaluate, [`estate`] maps resources to
+//! [`palisade_model::spec`], and [`service_tags`] reads Microsoft's tag files. It must not judge rules (the model does), open
+//! files, or guess what only a deployment can tell.
 
 pub mod estate;
 pub mod json;
