@@ -7,7 +7,7 @@ use std::{
     env,
     ffi::OsString,
     fs::{self, File},
-    path::{Path, PathBuf},
+    path::PathBuf,
     process::{Child, Stdio},
 };
 
@@ -72,17 +72,6 @@ impl Agent {
         let folder = stage.folder();
         let instance = Instance { pin_dir: pins::fresh(), state_dir: folder.join("agent") };
         Self { instance, sources, process: None, log: folder.join("agent.log") }
-    }
-
-    /// An agent for the estate of a lab.
-    pub fn of_lab(stage: &Stage, files: &EstateFiles) -> Self {
-        let sources = EstateSources {
-            paths: vec![files.template.clone()],
-            parameters: vec![files.parameters.clone()],
-            service_tags: vec![files.service_tags.clone()],
-            ..EstateSources::default()
-        };
-        Self::new(stage, sources)
     }
 
     /// Starts the process in a namespace of the stage.
@@ -161,14 +150,6 @@ impl Agent {
     pub fn log(&self) -> String {
         fs::read_to_string(&self.log).unwrap_or_default()
     }
-
-    /// The file of the estate, where it is one.
-    ///
-    /// # Panics
-    /// If the estate has no file.
-    pub fn estate_file(&self) -> &Path {
-        &self.sources.paths[0]
-    }
 }
 
 impl Drop for Agent {
@@ -179,6 +160,16 @@ impl Drop for Agent {
         if let Err(error) = palisade_agent::remove(&self.instance) {
             eprintln!("the agent's instance is not fully removed: {error}");
         }
+    }
+}
+
+/// The files of a lab's estate, as the loader takes them.
+pub fn sources(files: &EstateFiles) -> EstateSources {
+    EstateSources {
+        paths: vec![files.template.clone()],
+        parameters: vec![files.parameters.clone()],
+        service_tags: vec![files.service_tags.clone()],
+        ..EstateSources::default()
     }
 }
 
@@ -200,7 +191,7 @@ impl<'a> LabAgent<'a> {
 impl Enforcer for LabAgent<'_> {
     fn enforce(&mut self, estate: &EstateFiles) -> anyhow::Result<u64> {
         let agent = self.agent.get_or_insert_with(|| {
-            let mut agent = Agent::of_lab(self.stage, estate);
+            let mut agent = Agent::new(self.stage, sources(estate));
             agent.start(self.stage, self.part);
             agent
         });

@@ -1,7 +1,7 @@
 //! The lab's predictor: the oracle, asked about the estate that is enforced.
 
 use anyhow::Context as _;
-use palisade_agent::load::{self, EstateSources};
+use palisade_agent::load;
 use palisade_classify::{Verdict, oracle};
 use palisade_lab::{
     policy::{self, EstateFiles, Prediction, Predictor},
@@ -9,6 +9,8 @@ use palisade_lab::{
 };
 use palisade_model::Estate;
 use palisade_net::{Direction, Family, Flow, Protocol};
+
+use crate::agent;
 
 /// The oracle over the estate that was loaded last.
 #[derive(Debug, Default)]
@@ -18,13 +20,7 @@ pub struct Oracle {
 
 impl Predictor for Oracle {
     fn load(&mut self, files: &EstateFiles) -> anyhow::Result<()> {
-        let sources = EstateSources {
-            paths: vec![files.template.clone()],
-            parameters: vec![files.parameters.clone()],
-            service_tags: vec![files.service_tags.clone()],
-            ..EstateSources::default()
-        };
-        self.estate = Some(load::estate(&sources)?.estate);
+        self.estate = Some(load::estate(&agent::sources(files))?.estate);
         Ok(())
     }
 
