@@ -1,7 +1,7 @@
 //! What the kernel program should answer, predicted from the blobs that it is given.
 //!
-//! [`Model::walk`] asks [`BlobView`]s in the order in which the program asks its blobs, and [`decision`] says what that
-//! means in the words of the oracle. The two are compared in tests; neither uses the other.
+//! [`Model::walk`] asks [`BlobView`]s in the order in which the program asks its blobs; [`reason`] and [`Origins::agree`] say
+//! what the oracle's answer means in those terms. Tests compare the two; neither uses the other.
 
 use palisade_abi::{
     flow::RULE_NONE,
