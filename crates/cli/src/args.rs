@@ -47,7 +47,7 @@ pub enum Command {
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Estate")]
 pub struct EstateArgs {
-    /// Files or folders: ARM templates, `az ... -o json` output, REST bodies, Resource Graph exports
+    /// Files or folders: ARM templates, `az ... -o json` output, REST bodies, Resource Graph exports, Terraform plans
     #[arg(value_name = "ESTATE", required = true)]
     pub estate: Vec<PathBuf>,
     /// Parameters file of the templates; without it, `X.parameters.json` beside `X.json` is used

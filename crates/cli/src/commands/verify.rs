@@ -1,12 +1,14 @@
 //! `palisade verify`: would a flow pass, and which rule decides.
 
 mod answer;
+mod lines;
 mod question;
 
 use std::{
     collections::HashMap,
     fs::File,
     io::{self, BufRead, BufReader, BufWriter, Write},
+    net::IpAddr,
     path::{Path, PathBuf},
 };
 
@@ -16,6 +18,7 @@ use palisade_net::{Flow, PortRange};
 
 use self::{
     answer::Answer,
+    lines::Lines,
     question::{LineError, Question},
 };
 use super::target::{Target, TargetArgs};
@@ -26,9 +29,6 @@ use crate::{
     exit::Failure,
     output::Format,
 };
-
-/// Longest line of a flow file, in bytes.
-const LINE_BYTES_MAX: u64 = 64 * 1024;
 
 /// Options of the command.
 #[derive(Debug, clap::Args)]
@@ -43,6 +43,9 @@ pub struct Arguments {
     estate: EstateArgs,
     #[command(flatten)]
     target: TargetArgs,
+    /// Address of the machine, where a flow gives none
+    #[arg(long, value_name = "ADDR", help_heading = "Target")]
+    address: Option<IpAddr>,
     #[command(flatten)]
     flow: question::FlowArgs,
     /// Many flows: a file of JSON lines, or - for standard input
@@ -55,7 +58,7 @@ pub struct Arguments {
 /// Answers one flow or many.
 pub fn run(arguments: &Arguments) -> Result<Exit, Failure> {
     let loaded = estate::load(&arguments.estate)?;
-    let mut verifier = Verifier::new(&loaded.estate, &arguments.target);
+    let mut verifier = Verifier::new(&loaded.estate, arguments);
     match &arguments.flows {
         Some(path) => many(&mut verifier, path, arguments.format.format),
         None => one(&mut verifier, arguments),
@@ -75,27 +78,12 @@ fn one(verifier: &mut Verifier<'_>, arguments: &Arguments) -> Result<Exit, Failu
 }
 
 fn many(verifier: &mut Verifier<'_>, path: &Path, format: Format) -> Result<Exit, Failure> {
-    let mut input = open(path)?;
+    let mut lines = Lines::new(open(path)?);
     let mut out = BufWriter::new(io::stdout().lock());
     let mut exit = Exit::Clean;
-    let mut line = String::new();
-    loop {
-        line.clear();
-        // One byte more than the limit tells a line that is too long from one that just fits.
-        let read = io::Read::take(&mut input, LINE_BYTES_MAX + 1).read_line(&mut line);
-        match read {
-            Ok(0) => break,
-            Ok(_) if line.len() as u64 > LINE_BYTES_MAX => {
-                return Err(Failure::input(format!(
-                    "{}: a line is longer than {LINE_BYTES_MAX} bytes",
-                    path.display()
-                )));
-            }
-            Ok(_) if line.trim().is_empty() => continue,
-            Ok(_) => {}
-            Err(error) => return Err(Failure::input(format!("{}: {error}", path.display()))),
-        }
-        let answered = Question::parse(&line).and_then(|question| verifier.answer(&question));
+    let unreadable = |error| Failure::input(format!("{}: {error}", path.display()));
+    while let Some(line) = lines.next().map_err(unreadable)? {
+        let answered = line.and_then(Question::parse).and_then(|question| verifier.answer(&question));
         exit = worse(exit, print(&mut out, answered, format)?);
     }
     out.flush()?;
@@ -143,24 +131,25 @@ const fn worse(a: Exit, b: Exit) -> Exit {
 /// Answers questions; compiles each interface's policy once.
 struct Verifier<'a> {
     estate: &'a Estate,
-    arguments: &'a TargetArgs,
+    target: &'a TargetArgs,
+    address: Option<IpAddr>,
     engines: HashMap<(bool, String), (Target<'a>, Engine)>,
 }
 
 impl<'a> Verifier<'a> {
-    fn new(estate: &'a Estate, arguments: &'a TargetArgs) -> Self {
-        Self { estate, arguments, engines: HashMap::new() }
+    fn new(estate: &'a Estate, arguments: &'a Arguments) -> Self {
+        Self { estate, target: &arguments.target, address: arguments.address, engines: HashMap::new() }
     }
 
     fn answer(&mut self, question: &Question) -> Result<(&Engine, Flow, Decision), LineError> {
-        let (is_nic, name) = question.target(self.arguments)?;
+        let (is_nic, name) = question.target(self.target)?;
         let key = (is_nic, name.to_owned());
         if !self.engines.contains_key(&key) {
             let compiled = self.compile(is_nic, name)?;
             self.engines.insert(key.clone(), compiled);
         }
         let (target, engine) = &self.engines[&key];
-        let local = |family| self.arguments.address.or_else(|| target.address(family));
+        let local = |family| self.address.or_else(|| target.address(family));
         let flow = question.flow(local)?;
         Ok((engine, flow, engine.decide(&flow)))
     }
@@ -168,7 +157,7 @@ impl<'a> Verifier<'a> {
     fn compile(&self, is_nic: bool, name: &str) -> Result<(Target<'a>, Engine), LineError> {
         let found = if is_nic { Target::nic(self.estate, name) } else { Target::nsg(self.estate, name) };
         let target = found.map_err(|error| LineError { code: error.code, message: error.message })?;
-        let engine = Engine::new(target.effective(self.estate, self.arguments))
+        let engine = Engine::new(target.effective(self.estate, self.target))
             .map_err(|error| LineError { code: "PolicyTooLarge", message: error.to_string() })?;
         Ok((target, engine))
     }
