@@ -7,7 +7,7 @@
 use std::path::Path;
 
 use crate::error::Result;
-use crate::netns::registry::write_whole;
+use crate::netns::registry::{self, write_whole};
 use crate::policy::EstateFiles;
 
 const TEMPLATE: &str = include_str!("../../../examples/lab/azuredeploy.json");
@@ -64,13 +64,22 @@ impl Situation {
 }
 
 impl EstateFiles {
-    /// Writes the lab's estate into a folder.
-    pub fn write(folder: &Path, situation: Situation) -> Result<EstateFiles> {
-        let files = EstateFiles {
+    /// Where the estate of the lab of this name is, or will be.
+    pub fn of_lab(name: &str) -> EstateFiles {
+        Self::in_folder(&registry::folder(name))
+    }
+
+    fn in_folder(folder: &Path) -> EstateFiles {
+        EstateFiles {
             template: folder.join("azuredeploy.json"),
             parameters: folder.join("azuredeploy.parameters.json"),
             service_tags: folder.join("service-tags.json"),
-        };
+        }
+    }
+
+    /// Writes the lab's estate into a folder.
+    pub fn write(folder: &Path, situation: Situation) -> Result<EstateFiles> {
+        let files = Self::in_folder(folder);
         write_whole(&files.template, TEMPLATE)?;
         write_whole(&files.service_tags, SERVICE_TAGS)?;
         files.change(situation)?;

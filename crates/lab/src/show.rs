@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use crate::error::{LabError, Result};
 use crate::lab::Lab;
 use crate::matrix::Matrix;
+use crate::netns::registry;
 use crate::policy::{Enforcer, EstateFiles, Predictor};
 use crate::probe::PATIENCE;
 
@@ -25,9 +26,9 @@ pub fn enforce_and_observe(
     Matrix::observe(lab, Some(predictor), PATIENCE)
 }
 
-/// What to try by hand while a lab is up.
-pub fn hints(lab: &Lab, files: &EstateFiles) -> String {
-    let at = |host: &str| format!("sudo ip netns exec {}", lab.stage().namespace(host).name());
+/// What to try by hand while the lab of this name is up.
+pub fn hints(name: &str, files: &EstateFiles) -> String {
+    let at = |host: &str| format!("sudo ip netns exec {}", registry::namespace_name(name, host));
     let mut text = String::from("The lab is up. Things to try in another terminal:\n");
     for (what, how) in [
         ("a customer opens the web site", format!("{} curl -m 3 http://198.51.100.10/", at("customer"))),
@@ -42,6 +43,5 @@ pub fn hints(lab: &Lab, files: &EstateFiles) -> String {
     ] {
         writeln!(text, "  {what}:\n      {how}").expect("writing to a string cannot fail");
     }
-    text.push_str("Ctrl-C removes it.\n");
     text
 }

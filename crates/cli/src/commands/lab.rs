@@ -4,6 +4,7 @@ mod enforcer;
 mod predictor;
 
 use std::{
+    fs::{self, File},
     io::{self, Write},
     process::{Command, Stdio},
 };
@@ -12,6 +13,8 @@ use palisade_lab::{
     Lab, LabError, Lifetime, estate::Situation, interrupt::Interrupt, lab::DEFAULT_NAME, matrix::Matrix,
     policy::EstateFiles, probe::server::Servers, show, tour,
 };
+
+use serde_json::Value;
 
 use self::{enforcer::AgentProcess, predictor::Oracle};
 use crate::{args::FormatArgs, exit::Exit, exit::Failure, output, output::Format};
@@ -53,6 +56,9 @@ struct LabArgs {
     /// Leave when everything was tried instead of waiting for Ctrl-C
     #[arg(long)]
     once: bool,
+    /// Set by `lab up` for the process that it leaves behind
+    #[arg(long, hide = true)]
+    detached: bool,
     #[command(flatten)]
     format: FormatArgs,
 }
@@ -76,9 +82,9 @@ struct Running {
 
 impl Running {
     fn start(name: &str) -> Result<Self, Failure> {
-        // A lab that crashed may have left its programs pinned.
-        enforcer::remove_pins(name)?;
         let mut lab = Lab::up(name, Lifetime::Process).map_err(failure)?;
+        // A lab of this name that crashed may have left its programs pinned.
+        enforcer::remove_pins(name)?;
         let servers = lab.serve().map_err(failure)?;
         let agent = AgentProcess::new(name, &mut lab)?;
         Ok(Self { agent, _servers: servers, lab })
@@ -105,7 +111,9 @@ fn show(arguments: &LabArgs) -> Result<Exit, Failure> {
     print(&matrix, arguments.format.format)?;
     let agrees = matrix.mismatches().next().is_none();
     if !arguments.once {
-        eprint!("\n{}", show::hints(&running.lab, &files));
+        if !arguments.detached {
+            eprintln!("\n{}Ctrl-C removes it.", show::hints(&arguments.name.name, &files));
+        }
         interrupt.wait().map_err(failure)?;
         eprintln!("removing the lab ...");
     }
@@ -121,34 +129,33 @@ fn print(matrix: &Matrix, format: Format) -> io::Result<()> {
     io::stdout().flush()
 }
 
-/// Starts `lab run` as a process of its own session, and returns when it has tried everything.
+/// Starts `lab run` as a process of its own, and returns when that has tried everything.
+///
+/// What the process says goes to a file: a terminal or pipe of the caller must not be kept open by it.
 fn background(arguments: &LabArgs) -> Result<Exit, Failure> {
     use std::os::unix::process::CommandExt as _;
-    let program = std::env::current_exe()?;
-    let mut command = Command::new(program);
-    command.args(["lab", "run", "--format", "json", "--name", &arguments.name.name]);
-    let mut child = command
+    let name = &arguments.name.name;
+    let log = enforcer::instance(name)?.state_dir.join("lab.log");
+    fs::create_dir_all(log.parent().expect("the log is in a directory"))?;
+    let mut child = Command::new(std::env::current_exe()?)
+        .args(["lab", "run", "--detached", "--format", "json", "--name", name])
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
-        .stderr(Stdio::inherit())
+        .stderr(File::create(&log)?)
         .process_group(0)
         .spawn()?;
     let out = child.stdout.take().expect("standard output is a pipe");
-    let answer: Result<serde_json::Value, _> =
-        serde_json::Deserializer::from_reader(out).into_iter().next().unwrap_or(Ok(serde_json::Value::Null));
-    match answer {
-        Ok(matrix) if !matrix.is_null() => {
-            if arguments.format.format == Format::Json {
-                output::json(&matrix)?;
-            }
-            eprintln!("lab \"{0}\" is up; `palisade lab down --name {0}` removes it", arguments.name.name);
-            Ok(Exit::Clean)
-        }
-        _ => {
-            let status = child.wait()?;
-            Err(Failure::other_side(format!("the lab did not come up ({status})")))
-        }
+    let Some(Ok(matrix)) = serde_json::Deserializer::from_reader(out).into_iter::<Value>().next() else {
+        let status = child.wait()?;
+        let said = fs::read_to_string(&log).unwrap_or_default();
+        return Err(Failure::other_side(format!("the lab did not come up ({status}):\n{}", said.trim_end())));
+    };
+    if arguments.format.format == Format::Json {
+        output::json(&matrix)?;
     }
+    let files = EstateFiles::of_lab(name);
+    eprintln!("{}`palisade lab down --name {name}` removes it.", show::hints(name, &files));
+    Ok(Exit::Clean)
 }
 
 fn down(name: &str) -> Result<Exit, Failure> {

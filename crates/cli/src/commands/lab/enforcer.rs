@@ -124,7 +124,8 @@ pub fn remove_pins(name: &str) -> Result<(), Failure> {
     Ok(())
 }
 
-fn instance(name: &str) -> Result<Instance, Failure> {
+/// Where the agent of a lab lives.
+pub fn instance(name: &str) -> Result<Instance, Failure> {
     Instance::named(&instance_name(name)).map_err(Failure::input)
 }
 
