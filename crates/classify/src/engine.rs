@@ -1,7 +1,8 @@
 //! The compiled engine: the oracle's answers at millions of flows a second.
 //!
 //! Each layer's rows are compiled once. A flow whose path meets only what is surely known is answered from the tables; any
-//! other flow is handed to the oracle, so that the engine never has an opinion of its own about what is unknown.
+//! other flow is handed to the oracle, with the rules that the tables say may match, so that the engine never has an opinion
+//! of its own about what is unknown.
 
 use palisade_abi::verdict::Action;
 use palisade_model::{EffectiveLayer, EffectivePolicy, EffectiveRule, Layer, Truth, is_link_control};
@@ -48,7 +49,17 @@ impl Engine {
 
     /// What happens to `flow`; equal to [`oracle::decide`].
     pub fn decide(&self, flow: &Flow) -> Decision {
-        self.decide_from_tables(flow).unwrap_or_else(|| oracle::decide(&self.policy, flow))
+        self.decide_from_tables(flow).unwrap_or_else(|| {
+            let compiled = self.compiled(flow.direction());
+            oracle::decide_among(&self.policy, flow, |layer| compiled[layer].candidates(flow))
+        })
+    }
+
+    fn compiled(&self, direction: Direction) -> &[CompiledLayer] {
+        match direction {
+            Direction::Inbound => &self.inbound,
+            Direction::Outbound => &self.outbound,
+        }
     }
 
     /// The answer if everything on the flow's path is surely known.
@@ -57,12 +68,10 @@ impl Engine {
             return Some(Decision::LINK_CONTROL);
         }
         let direction = flow.direction();
-        let compiled = match direction {
-            Direction::Inbound => &self.inbound,
-            Direction::Outbound => &self.outbound,
-        };
         let mut allowed = Hit::Nothing;
-        for (index, (compiled, layer)) in compiled.iter().zip(self.policy.layers(direction)).enumerate() {
+        for (index, (compiled, layer)) in
+            self.compiled(direction).iter().zip(self.policy.layers(direction)).enumerate()
+        {
             if !layer.certain {
                 return None;
             }
@@ -87,6 +96,11 @@ impl Engine {
 }
 
 impl CompiledLayer {
+    /// The rules that may match: rows stand for all that a rule could be.
+    fn candidates(&self, flow: &Flow) -> impl Iterator<Item = usize> {
+        self.table.matches_from(flow, self.rules_start).filter_map(|row| self.origins[row])
+    }
+
     /// What the layer says; `None` if that is not certain, `Some(None)` if no row matches.
     fn answer(&self, index: usize, layer: &EffectiveLayer, flow: &Flow) -> Option<Option<(Action, Hit)>> {
         let Some(row) = self.table.first_match(flow) else { return Some(None) };

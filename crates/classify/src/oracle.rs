@@ -14,13 +14,27 @@ use crate::{Decision, Hit, Verdict};
 
 /// What happens to `flow`.
 pub fn decide(policy: &EffectivePolicy, flow: &Flow) -> Decision {
+    decide_among(policy, flow, |layer| 0..policy.layers(flow.direction())[layer].rules.len())
+}
+
+/// What happens to `flow`, where the caller vouches that no rule of a layer but its `candidates` can match. Candidates are
+/// indexes of rules, in order.
+pub(crate) fn decide_among<I: Iterator<Item = usize>>(
+    policy: &EffectivePolicy,
+    flow: &Flow,
+    candidates: impl Fn(usize) -> I,
+) -> Decision {
     if is_link_control(flow) {
         return Decision::LINK_CONTROL;
     }
     let service = platform_service(policy, flow);
     let layers = policy.layers(flow.direction()).iter().enumerate();
-    let outcomes: Vec<Vec<Outcome>> =
-        layers.map(|(index, layer)| outcomes(index, layer, flow, service)).collect();
+    let outcomes: Vec<Vec<Outcome>> = layers
+        .map(|(index, layer)| {
+            let rules = || candidates(index).map(|rule| (rule, &layer.rules[rule]));
+            outcomes(index, layer, flow, service, rules)
+        })
+        .collect();
     if verdicts_differ(&outcomes) {
         return Decision::UNDETERMINED;
     }
@@ -68,18 +82,19 @@ fn verdicts_differ(layers: &[Vec<Outcome>]) -> bool {
 }
 
 /// Everything that `layer` may say of `flow`. The last is what it says if nothing exists or matches that is not sure to.
-fn outcomes(
+fn outcomes<'a, I: Iterator<Item = Numbered<'a>>>(
     index: usize,
     layer: &EffectiveLayer,
     flow: &Flow,
     service: Option<PlatformService>,
+    rules: impl Fn() -> I,
 ) -> Vec<Outcome> {
     let mut found = match (layer.layer, service) {
         (Layer::Subnet | Layer::NetworkInterface, Some(service)) => {
-            let named = first_matches(index, layer, flow, |rule| rule.services.contains(&service));
-            replace_silence(named, exempt(index, layer, flow))
+            let named = rules().filter(|(_, rule)| rule.services.contains(&service));
+            replace_silence(first_matches(index, named, flow), exempt(index, rules(), flow))
         }
-        _ => first_matches(index, layer, flow, |_| true),
+        _ => first_matches(index, rules(), flow),
     };
     if layer.layer != Layer::Admin {
         // Every NSG ends with a rule that matches everything; a list that does not is incomplete, and fails closed.
@@ -101,15 +116,13 @@ const fn silence_allow(outcome: &mut Outcome) {
     }
 }
 
+/// A rule and its index in its layer.
+type Numbered<'a> = (usize, &'a EffectiveRule);
+
 /// The first rule that matches: all those that may be it, and then the one that surely matches, or silence.
-fn first_matches(
-    index: usize,
-    layer: &EffectiveLayer,
-    flow: &Flow,
-    asked: impl Fn(&EffectiveRule) -> bool,
-) -> Vec<Outcome> {
+fn first_matches<'a>(index: usize, rules: impl Iterator<Item = Numbered<'a>>, flow: &Flow) -> Vec<Outcome> {
     let mut found = Vec::new();
-    for (number, rule) in layer.rules.iter().enumerate().filter(|(_, rule)| asked(rule)) {
+    for (number, rule) in rules {
         let truth = matches(rule, flow);
         if truth == Truth::No {
             continue;
@@ -139,8 +152,8 @@ fn replace_silence(mut outcomes: Vec<Outcome>, with: Outcome) -> Vec<Outcome> {
 }
 
 /// Traffic of the platform passes. Where the rules would have let it pass anyway, the rule is named.
-fn exempt(index: usize, layer: &EffectiveLayer, flow: &Flow) -> Outcome {
-    match first_matches(index, layer, flow, |_| true).as_slice() {
+fn exempt<'a>(index: usize, rules: impl Iterator<Item = Numbered<'a>>, flow: &Flow) -> Outcome {
+    match first_matches(index, rules, flow).as_slice() {
         [Outcome::Says(Access::Allow, hit)] => Outcome::Says(Access::Allow, *hit),
         _ => Outcome::Says(Access::Allow, Hit::Exempt { layer: index }),
     }

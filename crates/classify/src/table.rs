@@ -13,7 +13,7 @@ mod port;
 mod sweep;
 mod vectors;
 
-use std::net::IpAddr;
+use std::{iter, net::IpAddr};
 
 use palisade_abi::verdict::Action;
 use palisade_net::Flow;
@@ -59,19 +59,28 @@ impl Table {
 
     /// The first row at or after `start` that matches the first packet of `flow`.
     pub fn first_match_from(&self, flow: &Flow, start: usize) -> Option<usize> {
+        self.matches_from(flow, start).next()
+    }
+
+    /// Every row at or after `start` that matches the first packet of `flow`, in order.
+    pub fn matches_from(&self, flow: &Flow, start: usize) -> impl Iterator<Item = usize> + use<'_> {
         let (source, destination) = match (flow.source(), flow.destination()) {
             (IpAddr::V4(from), IpAddr::V4(to)) => self.v4.vectors(from.into(), to.into()),
             (IpAddr::V6(from), IpAddr::V6(to)) => self.v6.vectors(from.into(), to.into()),
             _ => unreachable!("the addresses of a flow are of one family"),
         };
         let protocol = self.protocols.vector(flow.protocol(), flow.destination_port());
-        match &self.source_ports {
-            None => first_common([source, destination, protocol], start),
-            Some(ports) => {
-                let port = ports.vector(flow.protocol(), flow.source_port());
-                first_common([source, destination, protocol, port], start)
-            }
-        }
+        let ports = self.source_ports.as_ref();
+        let port = ports.map(|ports| ports.vector(flow.protocol(), flow.source_port()));
+        let mut next = start;
+        iter::from_fn(move || {
+            let row = match port {
+                None => first_common([source, destination, protocol], next),
+                Some(port) => first_common([source, destination, protocol, port], next),
+            }?;
+            next = row + 1;
+            Some(row)
+        })
     }
 
     /// Number of rows.
