@@ -66,7 +66,7 @@ pub struct EffectiveRule {
     pub destination_ports: Ports,
     /// Whether the rule surely exists and its place in the order is known.
     pub certain: bool,
-    /// Platform services whose tag it names.
+    /// Platform services whose tag it names, or may name.
     pub services: Vec<PlatformService>,
     /// The rule as it was written.
     pub rule: Rule,
@@ -184,7 +184,10 @@ impl Estate {
             destination: scope.resolve(self, &rule.destination.addresses, destination_is_local),
             destination_ports: rule.destination.ports.clone(),
             certain: rule.certain && rule.priority.known().is_some() && rule.direction.known().is_some(),
-            services: PlatformService::ALL.into_iter().filter(|service| service.is_named_by(rule)).collect(),
+            services: PlatformService::ALL
+                .into_iter()
+                .filter(|service| service.may_be_named_by(rule))
+                .collect(),
             rule: rule.clone(),
         }
     }

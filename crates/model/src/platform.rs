@@ -7,7 +7,7 @@ use std::net::IpAddr;
 
 use palisade_net::{AddressSet, Direction, Flow, PortSet, Protocol};
 
-use crate::{ComputedTag, Rule, Side, TagCatalog, tags};
+use crate::{AddressField, ComputedTag, Rule, TagCatalog, tags};
 
 /// A service of the platform that a virtual machine talks to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -63,12 +63,13 @@ impl PlatformService {
         }
     }
 
-    /// Whether `rule` names the service's tag as its destination.
-    pub fn is_named_by(self, rule: &Rule) -> bool {
-        let names = |side: &Side, tag: ComputedTag| {
-            side.addresses.names_tag(&tag.name().parse().expect("computed tags have valid names"))
+    /// Whether `rule` names the service's tag as its destination, or may: its destination is not known.
+    pub fn may_be_named_by(self, rule: &Rule) -> bool {
+        let names = |tag: ComputedTag| match &rule.destination().addresses {
+            AddressField::Unknown(_) => true,
+            field => field.names_tag(&tag.name().parse().expect("computed tags have valid names")),
         };
-        self.tag().is_some_and(|tag| names(rule.destination(), tag))
+        self.tag().is_some_and(names)
     }
 }
 

@@ -1,5 +1,7 @@
 //! From an address field to addresses, as seen from one interface.
 
+use std::collections::BTreeSet;
+
 use palisade_net::AddressSet;
 
 use super::Home;
@@ -11,6 +13,8 @@ use crate::{
 /// What names mean at one interface.
 pub(super) struct Scope {
     virtual_network: Addresses,
+    /// The interface itself, if it has no addresses but its own.
+    own: Option<ResourceId>,
     /// Groups of the interface itself, if the deployment assigns its address and it has no others: whatever that address
     /// will be, it is a member.
     own_groups: Vec<ResourceId>,
@@ -22,6 +26,7 @@ impl Scope {
         let assigned = nic.ip_configurations.iter().filter(own);
         Self {
             virtual_network: virtual_network_tag_at(estate, home),
+            own: (!nic.ip_forwarding).then(|| nic.id.clone()),
             own_groups: assigned.flat_map(|configuration| configuration.groups.clone()).collect(),
         }
     }
@@ -30,7 +35,7 @@ impl Scope {
         let given = virtual_network.map(|set| host_or(&Addresses::exactly(set)));
         let virtual_network =
             given.or_else(|| agreed_tag(estate, nsg)).unwrap_or_else(|| host_or(&Addresses::unknown()));
-        Self { virtual_network, own_groups: Vec::new() }
+        Self { virtual_network, own: None, own_groups: Vec::new() }
     }
 
     /// The addresses of a field; `local` says whether the field is about the interface's own side.
@@ -50,7 +55,7 @@ impl Scope {
             }
             AddressField::Groups(groups) => groups
                 .iter()
-                .map(|group| members(estate, group))
+                .map(|group| members(estate, group, self.own.as_ref().filter(|_| local)))
                 .fold(Addresses::empty(), |all, set| all.union(&set)),
             AddressField::Unknown(_) => Addresses::unknown(),
         }
@@ -124,26 +129,44 @@ fn host_or(addresses: &Addresses) -> Addresses {
 /// The members of an application security group: prefixes of its sets, known addresses of its interfaces, and perhaps any
 /// address of the subnet where the deployment assigns one. A group without members is an empty set; a group that is not in
 /// the input is unknown.
-fn members(estate: &Estate, group: &ResourceId) -> Addresses {
+///
+/// An address belongs to one interface. So an assigned one is none that another interface of the subnet has; and where the
+/// question is about the addresses of one interface, `own`, the assigned ones of others are none of them.
+fn members(estate: &Estate, group: &ResourceId, own: Option<&ResourceId>) -> Addresses {
     let Some(literal) = estate.groups.get(group) else { return Addresses::unknown() };
-    let mut members = literal.clone();
-    for configuration in estate.nics.values().flat_map(|nic| &nic.ip_configurations) {
+    let (mut sure, mut perhaps, mut assigned_in) = (Vec::new(), Vec::new(), BTreeSet::new());
+    for (nic, configuration) in configurations(estate) {
         let is_member = configuration.groups.contains(group);
         if !is_member && configuration.groups_known {
             continue;
         }
-        let addresses = match (&configuration.address, is_member) {
-            (Some(prefix), true) => Addresses::exactly([*prefix].into_iter().collect()),
-            (Some(prefix), false) => Addresses::at_most([*prefix].into_iter().collect()),
+        match (configuration.address, is_member) {
+            (Some(prefix), true) => sure.push(prefix),
+            (Some(prefix), false) => perhaps.push(prefix),
+            (None, _) if own.is_some_and(|own| *own != nic.id) => {}
             (None, _) => {
-                let subnet =
-                    configuration.subnet.as_ref().and_then(Given::known).and_then(|id| estate.subnet(id));
-                Addresses::at_most(
-                    subnet.map_or_else(AddressSet::full, |(_, subnet)| subnet.addresses.may().clone()),
-                )
+                assigned_in.insert(subnet_of(configuration));
             }
-        };
-        members = members.union(&addresses);
+        }
     }
-    members
+    let known = Addresses::exactly(sure.into_iter().collect());
+    let named = literal.union(&known).union(&Addresses::at_most(perhaps.into_iter().collect()));
+    let assigned = assigned_in.into_iter().map(|subnet| Addresses::at_most(assignable(estate, subnet)));
+    assigned.fold(named, |all, set| all.union(&set))
+}
+
+fn configurations(estate: &Estate) -> impl Iterator<Item = (&Nic, &IpConfiguration)> {
+    estate.nics.values().flat_map(|nic| nic.ip_configurations.iter().map(move |own| (nic, own)))
+}
+
+fn subnet_of(configuration: &IpConfiguration) -> Option<&ResourceId> {
+    configuration.subnet.as_ref().and_then(Given::known)
+}
+
+/// The addresses that a deployment may assign: those of the subnet that the input gives to nobody.
+fn assignable(estate: &Estate, subnet: Option<&ResourceId>) -> AddressSet {
+    let Some((_, subnet)) = subnet.and_then(|id| estate.subnet(id)) else { return AddressSet::full() };
+    let here = configurations(estate).filter(|(_, other)| subnet_of(other) == Some(&subnet.id));
+    let taken: AddressSet = here.filter_map(|(_, other)| other.address).collect();
+    subnet.addresses.may().difference(&taken)
 }

@@ -236,10 +236,34 @@ fn a_member_without_an_address_is_somewhere_in_its_subnet() {
         })
     };
     let (inbound, outbound) = dynamic(false);
-    assert_eq!((inbound.must(), inbound.may()), (&set_of(""), &set_of("10.0.0.0/16")));
+    let others = set_of("10.0.0.0/16").difference(&set_of("10.0.0.5"));
+    assert_eq!((inbound.must(), inbound.may()), (&set_of(""), &others));
     assert_eq!(outbound, Addresses::any());
     // One that forwards sends from addresses that are not its own.
     assert!(!dynamic(true).1.is_certain());
+}
+
+/// An address that is assigned later is none that somebody has already, and none of another interface.
+#[test]
+fn an_address_belongs_to_one_interface() {
+    let (remote, local) = grouped(|spec| {
+        spec.nics[1] = nic("m", "a", "-");
+        join(spec, 1);
+    });
+    let others = set_of("10.0.0.0/16").difference(&set_of("10.0.0.4"));
+    assert_eq!((remote.must(), remote.may()), (&set_of(""), &others));
+    assert_eq!(local, Addresses::empty());
+    let forwards = grouped(|spec| {
+        spec.nics[0].ip_forwarding = true;
+        spec.nics[1] = nic("m", "a", "-");
+        join(spec, 1);
+    });
+    assert_eq!(forwards.1.may(), &others, "what it forwards may be from anybody");
+    let perhaps = grouped(|spec| {
+        spec.nics[0] = nic("n", "a", "-");
+        spec.nics[0].ip_configurations[0].asgs.push(At::unknown("parameter"));
+    });
+    assert!(!perhaps.1.is_certain(), "it may be a member itself");
 }
 
 #[test]
