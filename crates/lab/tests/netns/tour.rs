@@ -10,10 +10,11 @@ use palisade_lab::estate::Situation;
 use palisade_lab::hosts::{HOSTS, Host};
 use palisade_lab::matrix::{Matrix, all_probes};
 use palisade_lab::netns::ip::load_nft;
-use palisade_lab::policy::{Direction, Enforcer, EstateFiles, Flow, Prediction, Predictor};
+use palisade_lab::policy::{Enforcer, EstateFiles, Prediction, Predictor};
 use palisade_lab::probe::{Outcome, PATIENCE};
 use palisade_lab::show::{enforce_and_observe, hints};
 use palisade_lab::tour::tell;
+use palisade_net::{Direction, Flow};
 
 use crate::lab_or_skip;
 
@@ -105,9 +106,9 @@ impl Predictor for Optimist {
         Ok(())
     }
 
-    fn predict(&mut self, flow: &Flow) -> anyhow::Result<Prediction> {
+    fn predict(&mut self, nic: &str, flow: &Flow) -> anyhow::Result<Prediction> {
         let is_denied =
-            flow.nic == self.except && flow.direction == Direction::Inbound && flow.destination_port == 22;
+            nic == self.except && flow.direction() == Direction::Inbound && flow.destination_port() == 22;
         Ok(Prediction { is_allowed: !is_denied, rule: "test/rule".into() })
     }
 }
@@ -161,7 +162,7 @@ fn the_matrix_marks_every_cell_in_which_packets_and_policy_disagree() {
         "{table}"
     );
     assert_eq!(matrix.to_json()["mismatches"], expected);
-    assert!(hints(&lab, &files).contains(lab.stage().namespace("web1").name()));
+    assert!(hints(lab.stage().name(), &files).contains(lab.stage().namespace("web1").name()));
 }
 
 #[test]
@@ -170,15 +171,15 @@ fn both_sides_of_a_connection_are_asked_with_private_addresses() {
         let found = all_probes().into_iter().find(|p| p.from.name == from && p.to.name == to);
         found.expect("a pair of the lab").flows()
     };
-    let [outbound, inbound] = &probe("web1", "db1")[..] else { panic!("two NICs are on the way") };
-    assert_eq!((outbound.nic, outbound.direction), ("web1-nic", Direction::Outbound));
-    assert_eq!((inbound.nic, inbound.direction), ("db1-nic", Direction::Inbound));
-    assert_eq!((outbound.local, outbound.remote), (inbound.remote, inbound.local));
-    let [inbound] = &probe("attacker", "web1")[..] else { panic!("one NIC is on the way") };
-    assert_eq!(inbound.local.to_string(), "10.20.1.4");
-    assert_eq!(inbound.remote.to_string(), "198.51.100.66");
-    let [outbound] = &probe("db1", "update")[..] else { panic!("one NIC is on the way") };
-    assert_eq!(outbound.local.to_string(), "10.20.2.4");
+    let [(sender, outbound), (receiver, inbound)] = probe("web1", "db1")[..] else { panic!("two NICs are on the way") };
+    assert_eq!((sender, outbound.direction()), ("web1-nic", Direction::Outbound));
+    assert_eq!((receiver, inbound.direction()), ("db1-nic", Direction::Inbound));
+    assert_eq!((outbound.source(), outbound.destination()), (inbound.source(), inbound.destination()));
+    let [("web1-nic", inbound)] = probe("attacker", "web1")[..] else { panic!("one NIC is on the way") };
+    assert_eq!(inbound.destination().to_string(), "10.20.1.4");
+    assert_eq!(inbound.source().to_string(), "198.51.100.66");
+    let [("db1-nic", outbound)] = probe("db1", "update")[..] else { panic!("one NIC is on the way") };
+    assert_eq!(outbound.source().to_string(), "10.20.2.4");
 }
 
 #[test]
