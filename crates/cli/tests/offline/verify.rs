@@ -14,7 +14,7 @@ fn answers(run: &Run) -> Vec<Value> {
 }
 
 /// A flow from or to `10.0.1.4` with the fields of `more` besides.
-fn flow(direction: &str, protocol: Value, remote: &str, more: Value) -> Value {
+fn flow(direction: &str, protocol: &Value, remote: &str, more: &Value) -> Value {
     let mut flow = json!({ "nic": "web1-nic", "direction": direction, "protocol": protocol,
         "localAddress": "10.0.1.4", "remoteAddress": remote });
     let fields = flow.as_object_mut().expect("an object");
@@ -35,11 +35,11 @@ fn each_answer_names_the_rule_that_decided() {
     let office = "198.51.100.7";
     let cases = [
         (
-            flow("Inbound", json!("Tcp"), office, json!({ "localPort": 443, "remotePort": 50000 })),
+            flow("Inbound", &json!("Tcp"), office, &json!({ "localPort": 443, "remotePort": 50000 })),
             answer("Allow", Some("securityRules/allow-web"), Some("nic-nsg"), "NetworkInterface", "UserRule"),
         ),
         (
-            flow("Inbound", json!(6), office, json!({ "localPort": "3389", "remotePort": 50000 })),
+            flow("Inbound", &json!(6), office, &json!({ "localPort": "3389", "remotePort": 50000 })),
             answer(
                 "Deny",
                 Some("defaultSecurityRules/DenyAllInBound"),
@@ -49,7 +49,7 @@ fn each_answer_names_the_rule_that_decided() {
             ),
         ),
         (
-            flow("inbound", json!("TCP"), "8.8.8.8", json!({ "localPort": 22 })),
+            flow("inbound", &json!("TCP"), "8.8.8.8", &json!({ "localPort": 22 })),
             answer(
                 "Deny",
                 Some("defaultSecurityRules/DenyAllInBound"),
@@ -59,11 +59,11 @@ fn each_answer_names_the_rule_that_decided() {
             ),
         ),
         (
-            flow("Outbound", json!("17"), "8.8.8.8", json!({ "remotePort": 123 })),
+            flow("Outbound", &json!("17"), "8.8.8.8", &json!({ "remotePort": 123 })),
             answer("Deny", Some("securityRules/deny-internet"), Some("web-nsg"), "Subnet", "UserRule"),
         ),
         (
-            flow("Outbound", json!("Tcp"), "20.60.0.1", json!({ "remotePort": 443 })),
+            flow("Outbound", &json!("Tcp"), "20.60.0.1", &json!({ "remotePort": 443 })),
             answer("Unknown", None, None, "None", "Undetermined"),
         ),
         (
@@ -76,7 +76,7 @@ fn each_answer_names_the_rule_that_decided() {
             answer("Allow", Some("securityRules/allow-ping"), Some("web-nsg"), "Subnet", "UserRule"),
         ),
         (
-            flow("Outbound", json!("Icmp"), "10.0.2.4", json!({ "remotePort": 8 })),
+            flow("Outbound", &json!("Icmp"), "10.0.2.4", &json!({ "remotePort": 8 })),
             answer(
                 "Allow",
                 Some("defaultSecurityRules/AllowVnetOutBound"),
@@ -94,7 +94,7 @@ fn each_answer_names_the_rule_that_decided() {
 
 #[test]
 fn the_fields_stand_in_their_order() {
-    let run = ask(&lines(&[flow("Inbound", json!("Tcp"), "8.8.8.8", json!({ "localPort": 443 }))]));
+    let run = ask(&lines(&[flow("Inbound", &json!("Tcp"), "8.8.8.8", &json!({ "localPort": 443 }))]));
     let expected = "{\"access\":\"Allow\",\"rule\":\"securityRules/allow-web\",\"nsg\":\"nic-nsg\",\
                     \"layer\":\"NetworkInterface\",\"reason\":\"UserRule\"}\n";
     assert_eq!((run.stdout.as_str(), run.code), (expected, 0));
@@ -102,9 +102,9 @@ fn the_fields_stand_in_their_order() {
 
 #[test]
 fn a_bad_line_is_answered_in_its_place() {
-    let good = flow("Inbound", json!("Tcp"), "8.8.8.8", json!({ "localPort": 443 })).to_string();
+    let good = flow("Inbound", &json!("Tcp"), "8.8.8.8", &json!({ "localPort": 443 })).to_string();
     let long = "x".repeat(100_000);
-    let invalid = |more: Value| flow("Inbound", json!("Tcp"), "8.8.8.8", more).to_string();
+    let invalid = |more: Value| flow("Inbound", &json!("Tcp"), "8.8.8.8", &more).to_string();
     let bad: [(&str, String); 13] = [
         ("InvalidJson", "not json".to_owned()),
         ("InvalidJson", good[..40].to_owned()),
