@@ -10,7 +10,7 @@ use palisade_lab::netns::obstacle;
 use palisade_lab::netns::registry::unique_name;
 use palisade_lab::probe::server::Servers;
 use palisade_lab::probe::{Knock, Outcome, PATIENCE, Transport, knock_all};
-use palisade_lab::vm::{Bench, GuestImage, Seat};
+use palisade_lab::vm::{Bench, GuestImage, Seat, Try};
 
 const COMMAND_PATIENCE: Duration = Duration::from_secs(30);
 
@@ -41,7 +41,6 @@ fn qemu_two_guests_and_a_third_host_reach_each_other() {
     for (from, to) in [(&mut *a, seats[1]), (&mut *b, seats[0])] {
         for (name, addresses) in [(to.name, to.addresses), ("third", third)] {
             for address in [IpAddr::from(addresses.v4), addresses.v6.into()] {
-                assert!(from.ping(address).expect("the guest answers"), "ping {address}");
                 let page = from.knock(SocketAddr::new(address, 80)).expect("the guest answers");
                 let page = page.unwrap_or_else(|| panic!("no answer from {address}"));
                 assert!(page.contains(&format!("{name} answers")), "{page}");
@@ -50,6 +49,12 @@ fn qemu_two_guests_and_a_third_host_reach_each_other() {
     }
     let nobody = SocketAddr::new(seats[1].addresses.v4.into(), 81);
     assert_eq!(a.knock(nobody).expect("the guest answers"), None);
+    let there = [seats[1].addresses, third].map(|there| [there.v4.into(), there.v6.into()]).concat();
+    let absent = addresses(200);
+    let tries = there.into_iter().chain([absent.v4.into(), absent.v6.into()]).map(Try::Ping);
+    let tries: Vec<Try> = tries.chain([Try::Connect(nobody), Try::Connect((third.v4, 22).into())]).collect();
+    let answered = a.try_all(&tries).expect("the guest answers");
+    assert_eq!(answered, [true, true, true, true, false, false, false, true], "{tries:?}");
     let answer = a.run("echo out; echo err >&2; exit 3", COMMAND_PATIENCE).expect("the guest answers");
     assert_eq!((answer.status, answer.output.as_str()), (3, "out\nerr"));
 

@@ -37,6 +37,36 @@ pub struct Guest {
     number: u32,
 }
 
+/// One attempt from inside a guest to reach something.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Try {
+    /// An echo request.
+    Ping(IpAddr),
+    /// A connection that must bring back at least a byte.
+    Connect(SocketAddr),
+}
+
+impl Try {
+    /// A shell command that succeeds if there was an answer, and that ends also if nothing ever comes back: left alone,
+    /// busybox's `ping` waits for its last reply and its `nc` for the other side.
+    fn command(self) -> String {
+        match self {
+            Try::Ping(to) => {
+                format!("timeout {PROBE_SECONDS} ping -c 1 -W {PROBE_SECONDS} {to} >/dev/null")
+            }
+            Try::Connect(at) => format!("[ -n \"$({} 2>/dev/null)\" ]", request(at)),
+        }
+    }
+}
+
+/// A shell command that connects, asks for a page and prints what comes back.
+///
+/// `nc` and not `wget`: looking up the name of a service crashes a static busybox.
+fn request(at: SocketAddr) -> String {
+    let (ip, port) = (at.ip(), at.port());
+    format!("printf 'GET / HTTP/1.0\\r\\n\\r\\n' | timeout {PROBE_SECONDS} nc -w {PROBE_SECONDS} {ip} {port}")
+}
+
 /// What a command in a guest brought.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Answer {
@@ -127,20 +157,20 @@ impl Guest {
         }
     }
 
-    /// Sends echo requests from inside; whether one was answered.
-    pub fn ping(&mut self, to: IpAddr) -> Result<bool> {
-        let answer = self.run(&format!("ping -c 3 -A -W {PROBE_SECONDS} {to}"), COMMAND_PATIENCE)?;
-        Ok(answer.output.contains("bytes from"))
+    /// Makes several attempts at once, since silence takes its time; whether each was answered, in their order.
+    pub fn try_all(&mut self, tries: &[Try]) -> Result<Vec<bool>> {
+        let answered = |index: usize| format!("answered {index}");
+        let part = |(index, attempt): (usize, &Try)| {
+            format!("{{ {} && echo {}; }} & ", attempt.command(), answered(index))
+        };
+        let script: String = tries.iter().enumerate().map(part).collect();
+        let output = self.run(&format!("{script} wait"), COMMAND_PATIENCE)?.output;
+        Ok((0..tries.len()).map(|index| output.lines().any(|line| line == answered(index))).collect())
     }
 
     /// Connects from inside and returns what the other side says to a request, or nothing if it does not answer.
-    ///
-    /// `nc` and not `wget`: looking up the name of a service crashes a static busybox.
     pub fn knock(&mut self, at: SocketAddr) -> Result<Option<String>> {
-        let (ip, port) = (at.ip(), at.port());
-        let request = "printf 'GET / HTTP/1.0\\r\\n\\r\\n'";
-        let command = format!("{request} | timeout {PROBE_SECONDS} nc -w {PROBE_SECONDS} {ip} {port}");
-        let answer = self.run(&command, COMMAND_PATIENCE)?;
+        let answer = self.run(&request(at), COMMAND_PATIENCE)?;
         let is_answered = answer.is_success() && !answer.output.is_empty();
         Ok(is_answered.then_some(answer.output))
     }

@@ -15,7 +15,7 @@ mod initramfs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-pub use guest::{Answer, Guest};
+pub use guest::{Answer, Guest, Try};
 
 use crate::error::{LabError, Result};
 use crate::hosts::Addresses;
