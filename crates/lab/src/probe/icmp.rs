@@ -2,14 +2,14 @@
 //!
 //! The kernel chooses the identifier, fills in the checksum and hands over only replies to this very socket.
 
-use std::io::{self, ErrorKind};
+use std::io;
 use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::os::fd::{AsFd as _, BorrowedFd};
 
 use nix::poll::PollFlags;
 use nix::sys::socket::{AddressFamily, SockFlag, SockProtocol, SockType, socket};
 
-use super::{Attempt, Outcome, connect};
+use super::{Attempt, Outcome, connect, receive};
 
 /// Type, code, checksum, identifier (both the kernel's), sequence number.
 const HEADER_LEN: usize = 8;
@@ -55,12 +55,8 @@ impl Attempt for Echo {
     }
 
     fn proceed(&mut self) -> Option<Outcome> {
-        let mut answer = [0; 64];
-        match self.socket.recv(&mut answer) {
-            Ok(length) => (length >= HEADER_LEN && answer[0] == self.reply_type).then_some(Outcome::Answered),
-            Err(error) if error.kind() == ErrorKind::WouldBlock => None,
-            Err(error) => Some(Outcome::from_error(&error)),
-        }
+        let is_reply = |bytes: &[u8]| bytes.len() >= HEADER_LEN && bytes[0] == self.reply_type;
+        receive(&self.socket, is_reply)
     }
 
     fn resend(&mut self) {

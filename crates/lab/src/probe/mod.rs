@@ -14,7 +14,7 @@ mod udp;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{SocketAddr, UdpSocket};
 use std::os::fd::{AsRawFd as _, BorrowedFd, OwnedFd};
 use std::time::{Duration, Instant};
 
@@ -33,6 +33,8 @@ pub const PATIENCE: Duration = Duration::from_secs(2);
 const RESEND: Duration = Duration::from_millis(400);
 /// Descriptors kept free for everything else that the process does.
 const DESCRIPTORS_RESERVED: u64 = 256;
+/// More than the longest answer to a datagram or an echo request.
+const ANSWER_LEN_MAX: usize = 64;
 /// The most sockets open at one time.
 const SOCKETS_MAX: u64 = 4096;
 
@@ -150,6 +152,16 @@ fn open(knock: &Knock) -> io::Result<Box<dyn Attempt>> {
         Transport::Udp => Box::new(udp::Datagram::open(knock.at)?),
         Transport::Icmp => Box::new(icmp::Echo::open(knock.at.ip())?),
     })
+}
+
+/// What waits at a datagram socket, as long as it is an answer; anything else is waited past.
+fn receive(socket: &UdpSocket, is_answer: impl FnOnce(&[u8]) -> bool) -> Option<Outcome> {
+    let mut bytes = [0; ANSWER_LEN_MAX];
+    match socket.recv(&mut bytes) {
+        Ok(length) => is_answer(&bytes[..length]).then_some(Outcome::Answered),
+        Err(error) if error.kind() == io::ErrorKind::WouldBlock => None,
+        Err(error) => Some(Outcome::from_error(&error)),
+    }
 }
 
 /// Connects a socket of either family.

@@ -1,12 +1,12 @@
 //! A UDP knock: a datagram that the other side must send back.
 
-use std::io::{self, ErrorKind};
+use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::os::fd::{AsFd as _, BorrowedFd};
 
 use nix::poll::PollFlags;
 
-use super::{Attempt, Outcome};
+use super::{Attempt, Outcome, receive};
 
 const QUESTION: &[u8] = b"palisade lab";
 
@@ -38,12 +38,7 @@ impl Attempt for Datagram {
     }
 
     fn proceed(&mut self) -> Option<Outcome> {
-        let mut answer = [0; 64];
-        match self.socket.recv(&mut answer) {
-            Ok(length) => (&answer[..length] == QUESTION).then_some(Outcome::Answered),
-            Err(error) if error.kind() == ErrorKind::WouldBlock => None,
-            Err(error) => Some(Outcome::from_error(&error)),
-        }
+        receive(&self.socket, |bytes| bytes == QUESTION)
     }
 
     fn resend(&mut self) {
