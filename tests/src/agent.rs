@@ -3,13 +3,7 @@
 //! A test program runs itself again as the agent: it needs a test named [`SELF`] that calls [`be_the_agent`]. So what is tested
 //! is always what was just built. When the value is dropped the process ends and its programs leave the kernel.
 
-use std::{
-    env,
-    ffi::OsString,
-    fs::{self, File},
-    path::PathBuf,
-    process::{Child, Stdio},
-};
+use std::{env, ffi::OsString, path::PathBuf};
 
 use palisade_agent::{
     Instance, Options,
@@ -18,8 +12,11 @@ use palisade_agent::{
     status::{self, Status},
 };
 use palisade_lab::{
+    Lab,
     netns::stage::Stage,
-    policy::{Enforcer, EstateFiles},
+    policy::EstateFiles,
+    topology::HYPERVISOR,
+    wiring::{self, agent::AgentProcess},
 };
 
 use crate::{pins, wait::wait_for};
@@ -57,53 +54,59 @@ pub fn be_the_agent() {
     palisade_agent::run(&options, |event| eprintln!("{event}")).expect("the agent runs");
 }
 
-/// An agent of its own instance, alive or dead.
+/// The agent of a lab's own estate, which is yet to be started.
+///
+/// # Panics
+/// If the lab's namespace cannot be entered.
+pub fn of_lab(lab: &Lab) -> AgentProcess {
+    process(lab.stage(), HYPERVISOR, &wiring::sources(&EstateFiles::of_lab(lab.stage().name())))
+}
+
+/// An agent of a new instance in a namespace of the stage.
+fn process(stage: &Stage, part: &str, sources: &EstateSources) -> AgentProcess {
+    let folder = stage.folder();
+    let instance = Instance { pin_dir: pins::fresh(), state_dir: folder.join("agent") };
+    let list = |paths: &[PathBuf]| env::join_paths(paths).expect("paths of tests have no colon");
+    let program = env::current_exe().expect("a test program has a file");
+    let mut command = stage.command(part, program).expect("the namespace can be entered");
+    let variables: [(&str, OsString); 5] = [
+        (PINS, instance.pin_dir.clone().into()),
+        (STATE, instance.state_dir.clone().into()),
+        (ESTATE, list(&sources.paths)),
+        (PARAMETERS, list(&sources.parameters)),
+        (SERVICE_TAGS, list(&sources.service_tags)),
+    ];
+    command.args(["--exact", SELF, "--nocapture"]).envs(variables);
+    AgentProcess::new(instance, command, folder.join("agent.log"))
+}
+
+/// An agent of its own instance, with the questions that tests ask.
 #[derive(Debug)]
 pub struct Agent {
-    instance: Instance,
+    process: AgentProcess,
     sources: EstateSources,
-    process: Option<Child>,
-    log: PathBuf,
 }
 
 impl Agent {
-    /// An agent for this stage that was not started yet.
-    pub fn new(stage: &Stage, sources: EstateSources) -> Self {
-        let folder = stage.folder();
-        let instance = Instance { pin_dir: pins::fresh(), state_dir: folder.join("agent") };
-        Self { instance, sources, process: None, log: folder.join("agent.log") }
-    }
-
-    /// Starts the process in a namespace of the stage.
+    /// An agent for a namespace of this stage that was not started yet.
     ///
     /// # Panics
-    /// If it cannot be started, or one is alive.
-    pub fn start(&mut self, stage: &Stage, part: &str) {
-        assert!(self.process.is_none(), "one agent at a time");
-        let list = |paths: &[PathBuf]| env::join_paths(paths).expect("paths of tests have no colon");
-        let program = env::current_exe().expect("a test program has a file");
-        let log = File::options().create(true).append(true).open(&self.log).expect("the log can be opened");
-        let mut command = stage.command(part, program).expect("the namespace can be entered");
-        let variables: [(&str, OsString); 5] = [
-            (PINS, self.instance.pin_dir.clone().into()),
-            (STATE, self.instance.state_dir.clone().into()),
-            (ESTATE, list(&self.sources.paths)),
-            (PARAMETERS, list(&self.sources.parameters)),
-            (SERVICE_TAGS, list(&self.sources.service_tags)),
-        ];
-        command.args(["--exact", SELF, "--nocapture"]).envs(variables).stdin(Stdio::null());
-        command.stdout(Stdio::null()).stderr(log);
-        self.process = Some(command.spawn().expect("the agent starts"));
+    /// If the namespace cannot be entered.
+    pub fn new(stage: &Stage, part: &str, sources: EstateSources) -> Self {
+        Self { process: process(stage, part, &sources), sources }
+    }
+
+    /// Starts the process.
+    ///
+    /// # Panics
+    /// If it cannot be started.
+    pub fn start(&mut self) {
+        self.process.start().expect("the agent starts");
     }
 
     /// Ends the process as a crash would: no chance to tidy up.
-    ///
-    /// # Panics
-    /// If there is none.
     pub fn kill(&mut self) {
-        let mut process = self.process.take().expect("an agent is alive");
-        process.kill().expect("the process is ours");
-        process.wait().expect("the process is ours");
+        self.process.kill();
     }
 
     /// What `palisade status` would say.
@@ -111,7 +114,7 @@ impl Agent {
     /// # Panics
     /// If the instance cannot be read.
     pub fn status(&self) -> Status {
-        status::status(&self.instance).unwrap_or_else(|error| panic!("{error}\n{}", self.log()))
+        status::status(self.process.instance()).unwrap_or_else(|error| panic!("{error}\n{}", self.log()))
     }
 
     /// Waits until the status is as wanted, and returns it.
@@ -136,7 +139,7 @@ impl Agent {
     /// If the estate has errors, or it takes too long.
     pub fn wait_until_in_force(&self) -> u64 {
         let wanted = load::estate(&self.sources).unwrap_or_else(|error| panic!("{error}")).digest;
-        let enforced = || State::read(&self.instance).expect("the state can be read")?.enforced;
+        let enforced = || State::read(self.process.instance()).expect("the state can be read")?.enforced;
         let status = self.wait_until("the estate is in force", |status| {
             enforced().as_ref() == Some(&wanted)
                 && status.agent_running
@@ -148,53 +151,6 @@ impl Agent {
 
     /// What the agent said.
     pub fn log(&self) -> String {
-        fs::read_to_string(&self.log).unwrap_or_default()
-    }
-}
-
-impl Drop for Agent {
-    fn drop(&mut self) {
-        if self.process.is_some() {
-            self.kill();
-        }
-        if let Err(error) = palisade_agent::remove(&self.instance) {
-            eprintln!("the agent's instance is not fully removed: {error}");
-        }
-    }
-}
-
-/// The files of a lab's estate, as the loader takes them.
-pub fn sources(files: &EstateFiles) -> EstateSources {
-    EstateSources {
-        paths: vec![files.template.clone()],
-        parameters: vec![files.parameters.clone()],
-        service_tags: vec![files.service_tags.clone()],
-        ..EstateSources::default()
-    }
-}
-
-/// A lab's agent: started with the first estate, and told of the next ones by the files alone.
-#[derive(Debug)]
-pub struct LabAgent<'a> {
-    stage: &'a Stage,
-    part: &'static str,
-    agent: Option<Agent>,
-}
-
-impl<'a> LabAgent<'a> {
-    /// An agent for this part of the stage.
-    pub const fn new(stage: &'a Stage, part: &'static str) -> Self {
-        Self { stage, part, agent: None }
-    }
-}
-
-impl Enforcer for LabAgent<'_> {
-    fn enforce(&mut self, estate: &EstateFiles) -> anyhow::Result<u64> {
-        let agent = self.agent.get_or_insert_with(|| {
-            let mut agent = Agent::new(self.stage, sources(estate));
-            agent.start(self.stage, self.part);
-            agent
-        });
-        Ok(agent.wait_until_in_force())
+        self.process.log()
     }
 }

@@ -2,14 +2,13 @@
 //!
 //! Without an interface: [`kernel`] is a loaded kernel program that judges frames, [`judge`] predicts its answers from the
 //! policy blobs, [`wire`] turns flows into frames, and [`outcomes`] and [`tally`] prove that a test reached what it says.
-//! With real packets: [`agent`] is the real agent in a process of its own, [`template`] writes estates for it, [`traffic`] goes
-//! on while a test changes things, and [`oracle`] predicts for the lab. It must not decide what a rule means: that is
+//! With real packets: [`agent`] is the real agent in a process of its own, [`template`] writes estates for it, and [`traffic`]
+//! goes on while a test changes things. It must not decide what a rule means: that is
 //! `palisade_classify`'s business, and a test that decides it again would agree with itself.
 
 pub mod agent;
 pub mod judge;
 pub mod kernel;
-pub mod oracle;
 pub mod outcomes;
 pub mod pins;
 pub mod skip;

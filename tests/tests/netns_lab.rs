@@ -1,9 +1,9 @@
 //! The lab under the real agent: every cell of the matrix is as the oracle says, and both stories hold.
 
 use palisade_lab::{
-    Lab, estate::Situation, matrix::all_probes, policy::EstateFiles, show, topology::HYPERVISOR, tour,
+    Lab, estate::Situation, matrix::all_probes, policy::EstateFiles, show, tour, wiring::oracle::Oracle,
 };
-use palisade_tests::{agent::LabAgent, oracle::Oracle, skip};
+use palisade_tests::{agent, skip};
 
 /// Ordered pairs of hosts with policy between them, nine services, two families.
 const CELLS: usize = 1_080;
@@ -11,7 +11,7 @@ const CELLS: usize = 1_080;
 /// The agent itself: the tests run this program again to have it as a process of its own.
 #[test]
 fn agent_process() {
-    palisade_tests::agent::be_the_agent();
+    agent::be_the_agent();
 }
 
 #[test]
@@ -20,7 +20,7 @@ fn every_cell_of_every_situation_is_as_the_oracle_says() {
     assert_eq!(all_probes().len(), CELLS);
     let _servers = lab.serve().expect("servers start");
     let files = files(&lab);
-    let mut agent = LabAgent::new(lab.stage(), HYPERVISOR);
+    let mut agent = agent::of_lab(&lab);
     for situation in Situation::ALL {
         files.change(situation).expect("the parameters can be written");
         let matrix = show::enforce_and_observe(&lab, &files, &mut agent, &mut Oracle::default())
@@ -43,7 +43,7 @@ fn every_cell_of_every_situation_is_as_the_oracle_says() {
 fn both_stories_of_the_tour_hold() {
     let Some(lab) = skip::lab() else { return };
     let _servers = lab.serve().expect("servers start");
-    let mut agent = LabAgent::new(lab.stage(), HYPERVISOR);
+    let mut agent = agent::of_lab(&lab);
     let mut story = Vec::new();
     let report = tour::tell(&lab, &mut agent, None, &mut story).expect("the tour can be told");
     let story = String::from_utf8_lossy(&story);

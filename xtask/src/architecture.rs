@@ -48,7 +48,12 @@ pub(crate) const CRATES: &[Crate] = &[
         ],
         tests_use: &[],
     },
-    Crate { name: "palisade-lab", layer: 5, uses: &[], tests_use: &[] },
+    Crate {
+        name: "palisade-lab",
+        layer: 5,
+        uses: &["palisade-agent", "palisade-classify", "palisade-model", "palisade-net"],
+        tests_use: &[],
+    },
     Crate {
         name: "palisade-cli",
         layer: 6,

@@ -6,7 +6,7 @@
 use std::io;
 
 /// The result of everything in this crate that touches the machine.
-pub type Result<T> = std::result::Result<T, LabError>;
+pub type Result<T, E = LabError> = std::result::Result<T, E>;
 
 /// Why the lab could not do what it was asked.
 #[derive(Debug, thiserror::Error)]

@@ -94,10 +94,11 @@ impl EstateFiles {
 
 #[cfg(test)]
 mod tests {
+    use palisade_net::Family;
     use serde_json::Value;
 
     use super::*;
-    use crate::hosts::{Family, HOSTS, SUBNETS};
+    use crate::hosts::{HOSTS, SUBNETS};
 
     fn resources(kind: &str) -> Vec<Value> {
         let template: Value = serde_json::from_str(TEMPLATE).expect("the template is JSON");
@@ -114,10 +115,10 @@ mod tests {
             assert_eq!(interface["name"], machine.nic);
             assert_eq!(interface["tags"]["palisade-interface"], machine.nic);
             let configurations = interface["properties"]["ipConfigurations"].as_array().expect("a list");
-            for (configuration, family) in configurations.iter().zip(Family::BOTH) {
+            for (configuration, family) in configurations.iter().zip(Family::ALL) {
                 let properties = &configuration["properties"];
                 assert_eq!(properties["privateIPAddress"], host.addresses.of(family).to_string());
-                assert_eq!(properties["privateIPAddressVersion"], family.label());
+                assert_eq!(properties["privateIPAddressVersion"], family.to_string());
                 assert_eq!(
                     properties["subnet"]["id"],
                     format!("[variables('subnets').{}]", machine.subnet.name)

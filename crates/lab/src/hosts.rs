@@ -8,14 +8,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-/// An address family.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Family {
-    /// IPv4.
-    V4,
-    /// IPv6.
-    V6,
-}
+use palisade_net::Family;
 
 /// One address in each family.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -146,19 +139,6 @@ pub const HOSTS: [Host; 10] = [
 /// The host of this name.
 pub fn host(name: &str) -> Option<&'static Host> {
     HOSTS.iter().find(|host| host.name == name)
-}
-
-impl Family {
-    /// Both families, in the order in which tables show them.
-    pub const BOTH: [Family; 2] = [Family::V4, Family::V6];
-
-    /// How people write it.
-    pub fn label(self) -> &'static str {
-        match self {
-            Family::V4 => "IPv4",
-            Family::V6 => "IPv6",
-        }
-    }
 }
 
 impl Addresses {

@@ -1,9 +1,9 @@
 //! An estate to try policy on: network namespaces wired like a small cloud, or QEMU guests, and real packets.
 //!
 //! [`Lab`] builds and removes the namespaces, [`probe`] sends packets between them, [`matrix`] compares what came
-//! through with what was predicted, [`tour`] tells two stories with them, and [`vm`] boots guests. The crate does not
-//! know how policy is enforced or judged: the caller brings a [`policy::Enforcer`] and a [`policy::Predictor`].
-//! It must not contain policy logic, and it never touches an interface outside its own namespaces.
+//! through with what was predicted, [`tour`] tells two stories with them, and [`vm`] boots guests. All of these ask a
+//! [`policy::Enforcer`] to enforce and a [`policy::Predictor`] to judge; [`wiring`] makes these of the real agent and of the
+//! oracle. It must not decide what a rule means, and it never touches an interface outside its own namespaces.
 
 pub mod error;
 pub mod estate;
@@ -18,6 +18,7 @@ pub mod show;
 pub mod topology;
 pub mod tour;
 pub mod vm;
+pub mod wiring;
 
 pub use error::{LabError, Result};
 pub use lab::Lab;

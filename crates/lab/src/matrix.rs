@@ -7,12 +7,13 @@ use std::fmt::{self, Write as _};
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use palisade_net::{Direction, Family, Flow};
 use serde_json::{Value, json};
 
 use crate::error::{LabError, Result};
-use crate::hosts::{Family, HOSTS, Host, Machine};
+use crate::hosts::{HOSTS, Host};
 use crate::lab::Lab;
-use crate::policy::{Direction, Flow, Prediction, Predictor};
+use crate::policy::{Prediction, Predictor};
 use crate::probe::{Knock, Outcome, SERVICES, Service, knock_all};
 
 /// Stands for the sender's port where a question needs one; the lab's rules never look at it.
@@ -57,7 +58,7 @@ pub fn all_probes() -> Vec<Probe> {
     for from in &HOSTS {
         for to in HOSTS.iter().filter(|to| to.name != from.name && has_policy_between(from, to)) {
             for service in &SERVICES {
-                probes.extend(Family::BOTH.map(|family| Probe { from, to, service, family }));
+                probes.extend(Family::ALL.map(|family| Probe { from, to, service, family }));
             }
         }
     }
@@ -79,32 +80,30 @@ impl Probe {
         }
     }
 
-    /// The connection as the NICs on its way see it, the sender's first.
+    /// The NICs on the way, the sender's first, by their names in the template, and the connection as each sees it.
     ///
     /// Both see private addresses: the router translates a public destination before the receiver's NIC, and
     /// a machine's own source after its NIC.
-    pub fn flows(&self) -> Vec<Flow> {
+    pub fn flows(&self) -> Vec<(&'static str, Flow)> {
         let Probe { from, to, service, family } = *self;
-        let flow = |machine: Machine, direction, local: &Host, remote: &Host| Flow {
-            nic: machine.nic,
-            direction,
-            transport: service.transport,
-            local: local.addresses.of(family),
-            remote: remote.addresses.of(family),
-            destination_port: service.policy_port(family),
-            source_port: EPHEMERAL_PORT,
+        let protocol = service.transport.protocol(family);
+        let source_port = if protocol.has_ports() { EPHEMERAL_PORT } else { 0 };
+        let source = (from.addresses.of(family), source_port);
+        let destination = (to.addresses.of(family), service.policy_port(family));
+        let flow = |direction| {
+            Flow::new(direction, protocol, source, destination).expect("both addresses are of one family")
         };
-        let outbound = from.machine.map(|machine| flow(machine, Direction::Outbound, from, to));
-        let inbound = to.machine.map(|machine| flow(machine, Direction::Inbound, to, from));
+        let outbound = from.machine.map(|machine| (machine.nic, flow(Direction::Outbound)));
+        let inbound = to.machine.map(|machine| (machine.nic, flow(Direction::Inbound)));
         outbound.into_iter().chain(inbound).collect()
     }
 
     /// Asks for every NIC on the way; the first that denies decides, else the last that allows.
     fn predict(&self, predictor: &mut dyn Predictor) -> Result<Option<Prediction>> {
         let mut last = None;
-        for flow in self.flows() {
+        for (nic, flow) in self.flows() {
             let prediction = predictor
-                .predict(&flow)
+                .predict(nic, &flow)
                 .map_err(|source| LabError::Policy { what: format!("cannot predict {self}"), source })?;
             let is_allowed = prediction.is_allowed;
             last = Some(prediction);
@@ -119,7 +118,7 @@ impl Probe {
 impl fmt::Display for Probe {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Probe { from, to, service, family } = self;
-        write!(f, "{} -> {} {} over {}", from.name, to.name, service.name, family.label())
+        write!(f, "{} -> {} {} over {}", from.name, to.name, service.name, family)
     }
 }
 
@@ -149,7 +148,7 @@ impl Cell {
             "from": from.name,
             "to": to.name,
             "service": service.name,
-            "family": family.label(),
+            "family": family.to_string(),
             "observed": self.observed.to_string(),
             "predicted": self.predicted.as_ref().map(|p| if p.is_allowed { "Allow" } else { "Deny" }),
             "rule": self.predicted.as_ref().map(|p| p.rule.as_str()),

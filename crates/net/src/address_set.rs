@@ -2,6 +2,7 @@
 //!
 //! Every question is answered in the family of its address: a set of IPv4 addresses never matches an IPv6 one.
 
+use core::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use crate::{Prefix, RangeSet};
@@ -33,6 +34,15 @@ impl Family {
             Self::V4 => 32,
             Self::V6 => 128,
         }
+    }
+}
+
+impl fmt::Display for Family {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::V4 => "IPv4",
+            Self::V6 => "IPv6",
+        })
     }
 }
 

@@ -1,12 +1,10 @@
 //! Policy that changes under traffic, and estates that cannot be one.
 
-use palisade_lab::{
-    hosts::Family,
-    probe::{
-        Outcome::{Answered, Silence},
-        Transport::{Tcp, Udp},
-    },
+use palisade_lab::probe::{
+    Outcome::{Answered, Silence},
+    Transport::{Tcp, Udp},
 };
+use palisade_net::Family;
 use palisade_tests::traffic::{PingPong, Transfer};
 
 use crate::scene::Scene;
@@ -23,7 +21,7 @@ fn a_swap_of_policy_costs_no_packet() {
         ["out allow tcp to Internet to 9000", "out allow udp to Internet to 53", "out deny * to * to *"];
     let Some(scene) = Scene::open(&["web1"], &base) else { return };
     let (web1, www) = (scene.of("web1"), scene.of("www"));
-    let [v4, v6] = Family::BOTH;
+    let [v4, v6] = Family::ALL;
     let transfer = Transfer::start(&web1, &www, scene.address("web1", "www", v4, 9000));
     let datagrams = [v4, v6].map(|family| PingPong::start(&web1, scene.address("web1", "www", family, 53)));
     let first = scene.agent.status().generation;

@@ -1,12 +1,10 @@
 //! An agent that is killed: what it enforced stays enforced, and the next one takes over without a gap.
 
-use palisade_lab::{
-    hosts::Family,
-    probe::{
-        Outcome::{Answered, Silence},
-        Transport::{Icmp, Tcp, Udp},
-    },
+use palisade_lab::probe::{
+    Outcome::{Answered, Silence},
+    Transport::{Icmp, Tcp, Udp},
 };
+use palisade_net::Family;
 use palisade_tests::traffic::{Leak, PingPong, Transfer};
 
 use crate::scene::{Door, Scene};
@@ -30,7 +28,7 @@ const DOORS: [Door; 4] = [
 fn a_killed_agent_leaves_everything_in_force_and_the_next_adopts_it() {
     let Some(mut scene) = Scene::open(&["web1"], &RULES) else { return };
     let (web1, www, attacker) = (scene.of("web1"), scene.of("www"), scene.of("attacker"));
-    let [v4, v6] = Family::BOTH;
+    let [v4, v6] = Family::ALL;
     let transfer = Transfer::start(&web1, &www, scene.address("web1", "www", v6, 9000));
     let datagrams = PingPong::start(&web1, scene.address("web1", "www", v4, 53));
     let leak = Leak::start(&attacker, &web1, scene.address("attacker", "web1", v4, CLOSED));

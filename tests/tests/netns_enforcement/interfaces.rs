@@ -1,13 +1,13 @@
 //! Interfaces that come, go, or have no policy.
 
 use palisade_lab::{
-    hosts::Family,
     netns::ip::Batch,
     probe::{
         Outcome::{Answered, Silence},
         Transport::{Icmp, Tcp, Udp},
     },
 };
+use palisade_net::Family;
 use palisade_tests::traffic::Leak;
 
 use crate::scene::Scene;
@@ -49,7 +49,7 @@ fn an_interface_that_appears_is_guarded_before_it_passes_anything() {
     scene.agent.wait_until("the new interface is guarded", |status| {
         status.nics.iter().any(|nic| nic.attached && nic.in_force)
     });
-    let leaks = Family::BOTH
+    let leaks = Family::ALL
         .map(|family| (family, scene.address("web2", "web1", family, CLOSED)))
         .map(|(family, at)| Leak::start(&scene.of("web2"), &web1, with_port_of(family, at)));
     switch_on(&scene);
@@ -67,7 +67,7 @@ fn an_interface_that_appears_is_guarded_before_it_passes_anything() {
 
 /// Two sockets that listen at the same port of the same host would not know whose datagram it is.
 fn with_port_of(family: Family, at: std::net::SocketAddr) -> std::net::SocketAddr {
-    let step = Family::BOTH.iter().position(|other| *other == family).expect("there are two") as u16;
+    let step = Family::ALL.iter().position(|other| *other == family).expect("there are two") as u16;
     std::net::SocketAddr::new(at.ip(), at.port() + step)
 }
 

@@ -5,11 +5,11 @@ use std::{net::SocketAddr, path::PathBuf};
 use palisade_agent::load::EstateSources;
 use palisade_lab::{
     Lab,
-    hosts::Family,
     netns::{Namespace, registry::write_whole},
     probe::{Knock, Outcome, PATIENCE, Transport, knock_all, server::Servers},
     topology::HYPERVISOR,
 };
+use palisade_net::Family;
 use palisade_tests::{agent::Agent, skip, template};
 
 /// Everything of a test; it disappears with the value, the agent first.
@@ -30,7 +30,7 @@ impl Scene {
         let servers = lab.serve().expect("servers start");
         let estate = lab.stage().folder().join("estate.json");
         let sources = EstateSources { paths: vec![estate.clone()], ..EstateSources::default() };
-        let agent = Agent::new(lab.stage(), sources);
+        let agent = Agent::new(lab.stage(), HYPERVISOR, sources);
         let mut scene = Self { agent, _servers: servers, lab, estate };
         scene.write(&template::of_lab(machines, rules));
         scene.start_agent();
@@ -39,7 +39,7 @@ impl Scene {
     }
 
     pub fn start_agent(&mut self) {
-        self.agent.start(self.lab.stage(), HYPERVISOR);
+        self.agent.start();
     }
 
     /// Replaces the estate, and waits until that is in force; its generation.
@@ -77,7 +77,7 @@ impl Scene {
             at: self.address(from, to, family, *port),
         };
         let knocks: Vec<Knock> =
-            doors.iter().flat_map(|door| Family::BOTH.map(|family| knock(door, family))).collect();
+            doors.iter().flat_map(|door| Family::ALL.map(|family| knock(door, family))).collect();
         let outcomes = knock_all(&knocks, PATIENCE).expect("knocking works");
         outcomes.chunks(2).map(|pair| [pair[0], pair[1]]).collect()
     }

@@ -1,23 +1,29 @@
 //! `palisade lab`: a small cloud of network namespaces, enforced and judged for real.
 
-mod enforcer;
-mod predictor;
-
 use std::{
     fs::{self, File},
     io::{self, Write},
     process::{Command, Stdio},
 };
 
+use palisade_agent::Instance;
 use palisade_lab::{
-    Lab, LabError, Lifetime, estate::Situation, interrupt::Interrupt, lab::DEFAULT_NAME, matrix::Matrix,
-    policy::EstateFiles, probe::server::Servers, show, tour,
+    Lab, LabError, Lifetime,
+    estate::Situation,
+    interrupt::Interrupt,
+    lab::DEFAULT_NAME,
+    matrix::Matrix,
+    policy::EstateFiles,
+    probe::server::Servers,
+    show, tour,
+    wiring::{
+        agent::{self, AgentProcess},
+        oracle::Oracle,
+    },
 };
-
 use serde_json::Value;
 
-use self::{enforcer::AgentProcess, predictor::Oracle};
-use crate::{args::FormatArgs, exit::Exit, exit::Failure, output, output::Format};
+use crate::{args::FormatArgs, commands, exit::Exit, exit::Failure, output, output::Format};
 
 /// Options of the command.
 #[derive(Debug, clap::Args)]
@@ -82,18 +88,18 @@ struct Running {
 
 impl Running {
     fn start(name: &str) -> Result<Self, Failure> {
-        let mut lab = Lab::up(name, Lifetime::Process).map_err(failure)?;
+        let lab = Lab::up(name, Lifetime::Process).map_err(failure)?;
         // A lab of this name that crashed may have left its programs pinned.
-        enforcer::remove_pins(name)?;
+        remove_pins(name)?;
         let servers = lab.serve().map_err(failure)?;
-        let agent = AgentProcess::new(name, &mut lab)?;
+        let agent = agent_of(&lab)?;
         Ok(Self { agent, _servers: servers, lab })
     }
 
     /// Removes everything and says whether that worked.
     fn stop(self) -> Result<(), Failure> {
         let Self { agent, _servers, lab } = self;
-        agent.stop()?;
+        agent.stop().map_err(commands::agent::failure)?;
         drop(_servers);
         lab.down().map_err(failure)
     }
@@ -135,7 +141,7 @@ fn print(matrix: &Matrix, format: Format) -> io::Result<()> {
 fn background(arguments: &LabArgs) -> Result<Exit, Failure> {
     use std::os::unix::process::CommandExt as _;
     let name = &arguments.name.name;
-    let log = enforcer::instance(name)?.state_dir.join("lab.log");
+    let log = instance(name)?.state_dir.join("lab.log");
     fs::create_dir_all(log.parent().expect("the log is in a directory"))?;
     let mut child = Command::new(std::env::current_exe()?)
         .args(["lab", "run", "--detached", "--format", "json", "--name", name])
@@ -160,7 +166,7 @@ fn background(arguments: &LabArgs) -> Result<Exit, Failure> {
 
 fn down(name: &str) -> Result<Exit, Failure> {
     Lab::remove(name).map_err(failure)?;
-    enforcer::remove_pins(name)?;
+    remove_pins(name)?;
     Ok(Exit::Clean)
 }
 
@@ -175,6 +181,30 @@ fn tell(name: &str) -> Result<Exit, Failure> {
         println!("  did not hold: {failure}");
     }
     Ok(if report.failures.is_empty() { Exit::Clean } else { Exit::Found })
+}
+
+/// The agent of a lab: this very program, in the namespace where every machine's interface ends.
+fn agent_of(lab: &Lab) -> Result<AgentProcess, Failure> {
+    let name = lab.stage().name();
+    let files = EstateFiles::of_lab(name);
+    let mut command = lab.on_hypervisor(std::env::current_exe()?).map_err(failure)?;
+    command.args(["agent", "--instance", &instance_name(name)]).arg(&files.template);
+    command.arg("--parameters").arg(&files.parameters).arg("--service-tags").arg(&files.service_tags);
+    Ok(AgentProcess::new(instance(name)?, command, lab.stage().folder().join("agent.log")))
+}
+
+/// Takes what a lab of this name left in the kernel out of it.
+fn remove_pins(lab: &str) -> Result<(), Failure> {
+    agent::remove_pins(&instance(lab)?).map_err(commands::agent::failure)
+}
+
+/// Where the agent of a lab lives.
+fn instance(lab: &str) -> Result<Instance, Failure> {
+    Instance::named(&instance_name(lab)).map_err(Failure::input)
+}
+
+fn instance_name(lab: &str) -> String {
+    format!("lab-{lab}")
 }
 
 /// A failure of the lab: the machine's fault, with the whole chain of causes.

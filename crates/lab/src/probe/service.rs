@@ -2,7 +2,7 @@
 //!
 //! All hosts listen on all of these, so a closed door is always closed by policy and never by a missing server.
 
-use crate::hosts::Family;
+use palisade_net::{Family, Protocol};
 
 /// How a service is spoken to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -13,6 +13,17 @@ pub enum Transport {
     Udp,
     /// An echo request.
     Icmp,
+}
+
+impl Transport {
+    /// Its IP protocol in a family.
+    pub fn protocol(self, family: Family) -> Protocol {
+        match self {
+            Transport::Tcp => Protocol::TCP,
+            Transport::Udp => Protocol::UDP,
+            Transport::Icmp => Protocol::icmp_of(family),
+        }
+    }
 }
 
 /// What a server says.

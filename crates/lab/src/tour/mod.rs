@@ -10,9 +10,11 @@ mod rdp;
 use std::io::{self, Write};
 use std::net::SocketAddr;
 
+use palisade_net::Family;
+
 use crate::error::{LabError, Result};
 use crate::estate::Situation;
-use crate::hosts::{Family, Host};
+use crate::hosts::Host;
 use crate::interrupt::Interrupt;
 use crate::lab::Lab;
 use crate::matrix::Probe;
@@ -96,20 +98,20 @@ impl Tour<'_> {
 
     /// Tries claims over both families, all at the same time.
     fn try_all(&mut self, claims: &[Claim]) -> Result<()> {
-        let mut knocks = Vec::with_capacity(claims.len() * Family::BOTH.len());
+        let mut knocks = Vec::with_capacity(claims.len() * Family::ALL.len());
         for claim in claims {
             let (from, to) = (self.lab.host(claim.from)?, self.lab.host(claim.to)?);
             let service = known(claim.service);
-            knocks.extend(Family::BOTH.map(|family| Probe { from, to, service, family }.knock(self.lab)));
+            knocks.extend(Family::ALL.map(|family| Probe { from, to, service, family }.knock(self.lab)));
         }
         let outcomes = knock_all(&knocks, PATIENCE)?;
-        for (claim, outcomes) in claims.iter().zip(outcomes.chunks(Family::BOTH.len())) {
+        for (claim, outcomes) in claims.iter().zip(outcomes.chunks(Family::ALL.len())) {
             let expected = if claim.is_open { Outcome::Answered } else { Outcome::Silence };
-            let wrong: Vec<String> = Family::BOTH
+            let wrong: Vec<String> = Family::ALL
                 .iter()
                 .zip(outcomes)
                 .filter(|(_, outcome)| **outcome != expected)
-                .map(|(family, outcome)| format!("{}: {outcome}", family.label()))
+                .map(|(family, outcome)| format!("{family}: {outcome}"))
                 .collect();
             self.judge(claim.text, &wrong)?;
         }
@@ -120,7 +122,7 @@ impl Tour<'_> {
     fn scan(&mut self, from: &str, to: &str, expected: &[u16], text: &str) -> Result<()> {
         let (from, to) = (self.lab.host(from)?, self.lab.host(to)?);
         let ports: Vec<u16> = (1..=1024).chain([1433, 3389, 5432, 8443]).collect();
-        let knocks: Vec<Knock> = Family::BOTH
+        let knocks: Vec<Knock> = Family::ALL
             .iter()
             .flat_map(|family| ports.iter().map(|port| (to.address_for(from, *family), *port)))
             .map(|door| Knock {
@@ -130,7 +132,7 @@ impl Tour<'_> {
             })
             .collect();
         let outcomes = knock_all(&knocks, PATIENCE)?;
-        for (family, outcomes) in Family::BOTH.iter().zip(outcomes.chunks(ports.len())) {
+        for (family, outcomes) in Family::ALL.iter().zip(outcomes.chunks(ports.len())) {
             let heard = ports.iter().zip(outcomes).filter(|(_, outcome)| **outcome != Outcome::Silence);
             let found: Vec<u16> = heard.map(|(port, _)| *port).collect();
             let address = to.address_for(from, *family);

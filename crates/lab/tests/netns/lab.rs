@@ -7,13 +7,13 @@ use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use palisade_lab::hosts::Family;
 use palisade_lab::matrix::{Matrix, all_probes};
 use palisade_lab::netns::ip::load_nft;
 use palisade_lab::netns::obstacle;
 use palisade_lab::netns::registry::{self, unique_name};
 use palisade_lab::probe::{Knock, Outcome, PATIENCE, Transport, http, knock_all};
 use palisade_lab::{Lab, LabError, Lifetime};
+use palisade_net::Family;
 
 use crate::lab_or_skip;
 
@@ -66,7 +66,7 @@ fn silence_and_refusal_are_told_apart() {
         (Transport::Udp, 54, Outcome::Refused),
         (Transport::Icmp, 0, Outcome::Silence),
     ];
-    for family in Family::BOTH {
+    for family in Family::ALL {
         let address = web1.address_for(attacker, family);
         let knock = |(transport, port, _)| Knock {
             from: lab.of(attacker),
@@ -75,7 +75,7 @@ fn silence_and_refusal_are_told_apart() {
         };
         let knocks: Vec<Knock> = doors.iter().copied().map(knock).collect();
         let outcomes = knock_all(&knocks, PATIENCE).expect("knocking works");
-        assert_eq!(outcomes, doors.map(|(_, _, outcome)| outcome), "{}", family.label());
+        assert_eq!(outcomes, doors.map(|(_, _, outcome)| outcome), "{family}");
     }
 }
 

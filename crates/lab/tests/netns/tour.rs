@@ -171,7 +171,9 @@ fn both_sides_of_a_connection_are_asked_with_private_addresses() {
         let found = all_probes().into_iter().find(|p| p.from.name == from && p.to.name == to);
         found.expect("a pair of the lab").flows()
     };
-    let [(sender, outbound), (receiver, inbound)] = probe("web1", "db1")[..] else { panic!("two NICs are on the way") };
+    let [(sender, outbound), (receiver, inbound)] = probe("web1", "db1")[..] else {
+        panic!("two NICs are on the way")
+    };
     assert_eq!((sender, outbound.direction()), ("web1-nic", Direction::Outbound));
     assert_eq!((receiver, inbound.direction()), ("db1-nic", Direction::Inbound));
     assert_eq!((outbound.source(), outbound.destination()), (inbound.source(), inbound.destination()));
