@@ -1,38 +1,30 @@
 //! Functions on arrays, and those that take strings and arrays alike.
 
-use super::{Call, Function, MANY, Needs, same};
+use super::{Call, Function, MANY, Needs, function, same};
 use crate::template::limits::RANGE_COUNT_MAX;
 use crate::template::problem::Fault;
 use crate::template::text::{Piece, Text};
 use crate::template::value::{Data, Type, Value};
 
 pub(super) const FUNCTIONS: &[Function] = &[
-    array("array", (1, 1), Needs::Nothing, Some(Type::Array), to_array),
-    array("createArray", (0, MANY), Needs::Nothing, Some(Type::Array), |call| call.array(call.args.to_vec())),
-    array("range", (2, 2), Needs::All, Some(Type::Array), range),
-    array("flatten", (1, 1), Needs::Shape, Some(Type::Array), flatten),
-    array("length", (1, 1), Needs::Shape, Some(Type::Int), length),
-    array("empty", (1, 1), Needs::Nothing, Some(Type::Bool), empty),
-    array("contains", (2, 2), Needs::Nothing, Some(Type::Bool), contains),
-    array("first", (1, 1), Needs::Shape, None, |call| end(call, 0)),
-    array("last", (1, 1), Needs::Shape, None, |call| end(call, -1)),
-    array("take", (2, 2), Needs::Shape, None, |call| slice(call, true)),
-    array("skip", (2, 2), Needs::Shape, None, |call| slice(call, false)),
-    array("indexOf", (2, 2), Needs::All, Some(Type::Int), |call| position(call, false)),
-    array("lastIndexOf", (2, 2), Needs::All, Some(Type::Int), |call| position(call, true)),
-    array("indexFromEnd", (2, 2), Needs::Shape, None, |call| from_end(call, false)),
-    array("tryIndexFromEnd", (2, 2), Needs::Shape, None, |call| from_end(call, true)),
+    function("array", (1, 1), Needs::Nothing, Some(Type::Array), to_array),
+    function("createArray", (0, MANY), Needs::Nothing, Some(Type::Array), |call| {
+        call.array(call.args.to_vec())
+    }),
+    function("range", (2, 2), Needs::All, Some(Type::Array), range),
+    function("flatten", (1, 1), Needs::Shape, Some(Type::Array), flatten),
+    function("length", (1, 1), Needs::Shape, Some(Type::Int), length),
+    function("empty", (1, 1), Needs::Nothing, Some(Type::Bool), empty),
+    function("contains", (2, 2), Needs::Nothing, Some(Type::Bool), contains),
+    function("first", (1, 1), Needs::Shape, None, |call| end(call, 0)),
+    function("last", (1, 1), Needs::Shape, None, |call| end(call, -1)),
+    function("take", (2, 2), Needs::Shape, None, |call| slice(call, true)),
+    function("skip", (2, 2), Needs::Shape, None, |call| slice(call, false)),
+    function("indexOf", (2, 2), Needs::All, Some(Type::Int), |call| position(call, false)),
+    function("lastIndexOf", (2, 2), Needs::All, Some(Type::Int), |call| position(call, true)),
+    function("indexFromEnd", (2, 2), Needs::Shape, None, |call| from_end(call, false)),
+    function("tryIndexFromEnd", (2, 2), Needs::Shape, None, |call| from_end(call, true)),
 ];
-
-const fn array(
-    name: &'static str,
-    args: (usize, usize),
-    needs: Needs,
-    returns: Option<Type>,
-    run: fn(&Call<'_>) -> Result<Data, Fault>,
-) -> Function {
-    Function { name, args, needs, returns, run }
-}
 
 fn to_array(call: &Call<'_>) -> Result<Data, Fault> {
     let value = &call.args[0];

@@ -48,6 +48,17 @@ pub(super) struct Function {
     pub(super) run: fn(&Call<'_>) -> Result<Data, Fault>,
 }
 
+/// A row of a table of functions.
+const fn function(
+    name: &'static str,
+    args: (usize, usize),
+    needs: Needs,
+    returns: Option<Type>,
+    run: fn(&Call<'_>) -> Result<Data, Fault>,
+) -> Function {
+    Function { name, args, needs, returns, run }
+}
+
 /// As many arguments as one likes.
 pub(super) const MANY: usize = usize::MAX;
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Call, Function, MANY, Needs, same};
+use super::{Call, Function, MANY, Needs, function, same};
 use crate::json;
 use crate::template::collection::Map;
 use crate::template::problem::Fault;
@@ -11,26 +11,16 @@ use crate::template::text::Text;
 use crate::template::value::{Data, Type, Value};
 
 pub(super) const FUNCTIONS: &[Function] = &[
-    object("createObject", (0, MANY), Needs::Nothing, Some(Type::Object), create),
-    object("items", (1, 1), Needs::Shape, Some(Type::Array), items),
-    object("objectKeys", (1, 1), Needs::Shape, Some(Type::Array), keys),
-    object("shallowMerge", (1, 1), Needs::Shape, Some(Type::Object), shallow_merge),
-    object("union", (1, MANY), Needs::Shape, None, union),
-    object("intersection", (2, MANY), Needs::All, None, intersection),
-    object("tryGet", (2, MANY), Needs::Shape, None, try_get),
-    object("string", (1, 1), Needs::Nothing, Some(Type::String), string),
-    object("json", (1, 1), Needs::All, None, parse_json),
+    function("createObject", (0, MANY), Needs::Nothing, Some(Type::Object), create),
+    function("items", (1, 1), Needs::Shape, Some(Type::Array), items),
+    function("objectKeys", (1, 1), Needs::Shape, Some(Type::Array), keys),
+    function("shallowMerge", (1, 1), Needs::Shape, Some(Type::Object), shallow_merge),
+    function("union", (1, MANY), Needs::Shape, None, union),
+    function("intersection", (2, MANY), Needs::All, None, intersection),
+    function("tryGet", (2, MANY), Needs::Shape, None, try_get),
+    function("string", (1, 1), Needs::Nothing, Some(Type::String), string),
+    function("json", (1, 1), Needs::All, None, parse_json),
 ];
-
-const fn object(
-    name: &'static str,
-    args: (usize, usize),
-    needs: Needs,
-    returns: Option<Type>,
-    run: fn(&Call<'_>) -> Result<Data, Fault>,
-) -> Function {
-    Function { name, args, needs, returns, run }
-}
 
 fn create(call: &Call<'_>) -> Result<Data, Fault> {
     if !call.args.len().is_multiple_of(2) {

@@ -3,35 +3,25 @@
 
 use std::sync::Arc;
 
-use super::{Call, Function, MANY, Needs};
+use super::{Call, Function, MANY, Needs, function};
 use crate::template::problem::Fault;
 use crate::template::text::{Piece, Text};
 use crate::template::unknown::Unknown;
 use crate::template::value::{Data, Type, Value};
 
 pub(super) const FUNCTIONS: &[Function] = &[
-    text("concat", (0, MANY), Needs::Nothing, None, concat),
-    text("toLower", (1, 1), Needs::Nothing, Some(Type::String), |call| cased(call, str::to_lowercase)),
-    text("toUpper", (1, 1), Needs::Nothing, Some(Type::String), |call| cased(call, str::to_uppercase)),
-    text("replace", (3, 3), Needs::All, Some(Type::String), replace),
-    text("trim", (1, 1), Needs::All, Some(Type::String), |call| call.text(call.str(0)?.trim())),
-    text("padLeft", (2, 3), Needs::All, Some(Type::String), pad_left),
-    text("substring", (2, 3), Needs::All, Some(Type::String), substring),
-    text("split", (2, 2), Needs::All, Some(Type::Array), split),
-    text("join", (2, 2), Needs::Shape, Some(Type::String), join),
-    text("startsWith", (2, 2), Needs::All, Some(Type::Bool), |call| affix(call, |a, b| a.starts_with(b))),
-    text("endsWith", (2, 2), Needs::All, Some(Type::Bool), |call| affix(call, |a, b| a.ends_with(b))),
+    function("concat", (0, MANY), Needs::Nothing, None, concat),
+    function("toLower", (1, 1), Needs::Nothing, Some(Type::String), |call| cased(call, str::to_lowercase)),
+    function("toUpper", (1, 1), Needs::Nothing, Some(Type::String), |call| cased(call, str::to_uppercase)),
+    function("replace", (3, 3), Needs::All, Some(Type::String), replace),
+    function("trim", (1, 1), Needs::All, Some(Type::String), |call| call.text(call.str(0)?.trim())),
+    function("padLeft", (2, 3), Needs::All, Some(Type::String), pad_left),
+    function("substring", (2, 3), Needs::All, Some(Type::String), substring),
+    function("split", (2, 2), Needs::All, Some(Type::Array), split),
+    function("join", (2, 2), Needs::Shape, Some(Type::String), join),
+    function("startsWith", (2, 2), Needs::All, Some(Type::Bool), |call| affix(call, |a, b| a.starts_with(b))),
+    function("endsWith", (2, 2), Needs::All, Some(Type::Bool), |call| affix(call, |a, b| a.ends_with(b))),
 ];
-
-const fn text(
-    name: &'static str,
-    args: (usize, usize),
-    needs: Needs,
-    returns: Option<Type>,
-    run: fn(&Call<'_>) -> Result<Data, Fault>,
-) -> Function {
-    Function { name, args, needs, returns, run }
-}
 
 /// Joins strings, or arrays. Holes stay holes.
 fn concat(call: &Call<'_>) -> Result<Data, Fault> {
