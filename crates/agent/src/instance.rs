@@ -4,7 +4,8 @@
 //! what it knows. The state directory is locked while its agent lives; the kernel drops the lock with the process, so
 //! whether an agent is alive is never guessed from a process id.
 
-use std::fs::{self, File};
+use std::fs::{DirBuilder, File};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use nix::errno::Errno;
@@ -52,9 +53,11 @@ impl Instance {
     /// Takes the state directory for this process.
     pub(crate) fn lock(&self) -> Result<InstanceLock, AgentError> {
         let dir = &self.state_dir;
-        fs::create_dir_all(dir).context(|| format!("make the directory {}", dir.display()))?;
+        // Whoever can open the lock can hold it, and the state tells of everybody's machines.
+        let made = DirBuilder::new().recursive(true).mode(0o700).create(dir);
+        made.context(|| format!("make the directory {}", dir.display()))?;
         let path = dir.join(LOCK);
-        let file = File::options().create(true).append(true).open(&path);
+        let file = File::options().create(true).append(true).mode(0o600).open(&path);
         let file = file.context(|| format!("open {}", path.display()))?;
         match fcntl(&file, FcntlArg::F_OFD_SETLK(&whole_file())) {
             Ok(_) => Ok(InstanceLock { _file: file }),

@@ -47,6 +47,30 @@ pub enum Error {
         /// The pin directory.
         dir: PathBuf,
     },
+    /// This user may not open what is pinned.
+    #[error("{} cannot be opened by this user (run as root)", .path.display())]
+    NotPermitted {
+        /// The pin, or a directory on the way to it.
+        path: PathBuf,
+    },
+    /// Somebody else could change what is pinned there.
+    #[error(
+        "{} belongs to another user or can be changed by one, who could end enforcement: remove it, or make it root's \
+         (chown root, chmod 700)", .dir.display()
+    )]
+    Untrusted {
+        /// The directory.
+        dir: PathBuf,
+    },
+    /// The BPF file system is only in this process's mount namespace.
+    #[error(
+        "what is pinned at {} would vanish with this process's mount namespace, and enforcement with it: enter only \
+         the network namespace (nsenter --net=/run/netns/NAME palisade ..., not `ip netns exec`)", .dir.display()
+    )]
+    Fleeting {
+        /// The pin directory.
+        dir: PathBuf,
+    },
     /// The pinned state has another layout than this program.
     #[error(
         "the datapath at {} has layout {found}, this program needs {expected}: use the palisade version that \

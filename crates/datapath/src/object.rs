@@ -8,7 +8,7 @@ use std::{
     sync::Arc,
 };
 
-use libbpf_rs::{MapCore, MapHandle, Object, ObjectBuilder, OpenObject};
+use libbpf_rs::{ErrorKind, MapCore, MapHandle, Object, ObjectBuilder, OpenObject};
 use palisade_abi::{
     ABI_VERSION,
     arena::{ARENA_MAGIC, Root},
@@ -225,9 +225,13 @@ impl Maps {
     /// Opens the pinned maps.
     pub(crate) fn open(dir: &Path) -> Result<Self, Error> {
         let map = |name: &str| {
-            MapHandle::from_pinned_path(dir.join(name)).map_err(|error| Error::Damaged {
-                dir: dir.into(),
-                what: format!("the map {name} cannot be opened: {error}"),
+            let path = dir.join(name);
+            MapHandle::from_pinned_path(&path).map_err(|error| match error.kind() {
+                ErrorKind::PermissionDenied => Error::NotPermitted { path },
+                _ => Error::Damaged {
+                    dir: dir.into(),
+                    what: format!("the map {name} cannot be opened: {error}"),
+                },
             })
         };
         Ok(Self {

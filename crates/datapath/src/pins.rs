@@ -4,6 +4,8 @@
 //! locked while a writer lives; the kernel drops the lock with the process. Names of pins have no dots, which BPF
 //! file systems refuse.
 
+mod trust;
+
 use std::{
     ffi::OsString,
     fs,
@@ -55,8 +57,10 @@ pub(crate) struct Unfinished {
 pub(crate) fn enter(place: &Path) -> Result<Found, Error> {
     let (parent, beside) = beside(place)?;
     mount_bpffs_for(parent)?;
-    fs::create_dir_all(parent).context(|| format!("make the directory {}", parent.display()))?;
+    trust::lasts(parent)?;
+    trust::make_private(parent)?;
     if let Some(dir) = lock(place)? {
+        trust::is_ours(place)?;
         if dir.path.join(MARK).exists() {
             return Ok(Found::Complete(dir));
         }
@@ -66,7 +70,7 @@ pub(crate) fn enter(place: &Path) -> Result<Found, Error> {
     if lock(&beside)?.is_some() {
         remove_tree(&beside)?;
     }
-    fs::create_dir(&beside).context(|| format!("make the directory {}", beside.display()))?;
+    trust::make_private(&beside)?;
     let dir = lock(&beside)?.ok_or_else(|| Error::Busy { dir: place.into() })?;
     fs::create_dir(dir.path.join(LINKS)).context(|| format!("make the directory {}", beside.display()))?;
     Ok(Found::Nothing(Unfinished { dir, place: place.into() }))

@@ -9,11 +9,15 @@ use std::{
     time::Duration,
 };
 
+use nix::{
+    mount::{MsFlags, mount},
+    sched::{CloneFlags, unshare},
+};
 use palisade_abi::{ABI_VERSION, arena::Root, flow::Direction, verdict::Reason};
 use palisade_classify::generate::Random;
 
 use super::rig::{LOOPBACK, Pins, Rig, SLOT, can_run, list, nic, pin_dir, udp};
-use crate::{Config, Datapath, Error, Observer, Plane, Sizes, Watch};
+use crate::{Config, Datapath, Error, Observer, Plane, Sizes, Watch, pins::BPFFS};
 
 const VM: &str = "10.0.0.4:1000";
 const PEER: &str = "192.0.2.1:53";
@@ -108,6 +112,26 @@ fn an_unfinished_set_of_pins_is_built_anew() {
     assert_eq!(datapath.generation(), 0);
     assert!(!PathBuf::from(unfinished).exists());
     datapath.remove().expect("the pins are removed");
+    assert!(!config.pin_dir.exists());
+}
+
+/// As under `ip netns exec`, which gives its process a `/sys` of its own.
+#[test]
+fn pins_that_would_vanish_with_the_mount_namespace_are_refused() {
+    if !can_run() {
+        return;
+    }
+    let (config, _pins) = small();
+    let open_elsewhere = || {
+        unshare(CloneFlags::CLONE_NEWNS).expect("this thread gets a mount namespace");
+        let nothing = None::<&str>;
+        mount(nothing, "/", nothing, MsFlags::MS_REC | MsFlags::MS_PRIVATE, nothing)
+            .expect("mounts are private");
+        mount(Some("bpf"), BPFFS, Some("bpf"), MsFlags::empty(), nothing).expect("it is mounted");
+        Datapath::open(&config).expect_err("it would vanish")
+    };
+    let error = std::thread::scope(|scope| scope.spawn(open_elsewhere).join()).expect("it does not panic");
+    assert!(matches!(error, Error::Fleeting { .. }), "{error}");
     assert!(!config.pin_dir.exists());
 }
 
