@@ -35,6 +35,8 @@ pub struct Agent<P> {
     /// The estate that was accepted last, since this agent started.
     compiled: Option<Compiled>,
     state: State,
+    /// Whether that is on disk. The disk may be full; what was decided still counts, and is written when it can be.
+    is_written: bool,
     /// Events since they were last taken.
     events: Vec<Event>,
     _lock: InstanceLock,
@@ -61,7 +63,7 @@ impl<P: Plane> Agent<P> {
         state.write(&instance)?;
         let generation = plane.generation();
         let events = if generation > 0 { vec![Event::Adopted { generation }] } else { Vec::new() };
-        Ok(Self { instance, sources, plane, compiled: None, state, events, _lock: lock })
+        Ok(Self { instance, sources, plane, compiled: None, state, is_written: true, events, _lock: lock })
     }
 
     /// Reads the estate again. A refused one changes nothing but the account of it.
@@ -257,11 +259,13 @@ impl<P: Plane> Agent<P> {
         }
     }
 
-    /// Keeps the state, on disk too if it is another than before.
+    /// Keeps the state, on disk too if that has another.
     fn write(&mut self, state: State) -> Result<(), AgentError> {
-        if state != self.state {
-            state.write(&self.instance)?;
-            self.state = state;
+        self.is_written &= state == self.state;
+        self.state = state;
+        if !self.is_written {
+            self.state.write(&self.instance)?;
+            self.is_written = true;
         }
         Ok(())
     }

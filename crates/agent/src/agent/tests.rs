@@ -263,6 +263,25 @@ fn an_interface_that_cannot_be_attached_is_told_and_tried_again() {
 }
 
 #[test]
+fn an_estate_that_came_while_the_disk_was_full_is_enforced_once_there_is_room() {
+    let mut host = Host::new(&estate(&["a"], "80"));
+    host.show(&[link(7, "a")]);
+    // A folder in the place of the new file: it cannot be written.
+    let in_the_way = instance(&host.dir).state_file().with_extension("json.new");
+    fs::create_dir(&in_the_way).unwrap();
+    fs::write(host.dir.path().join("estate.json"), estate(&["a", "b"], "443")).unwrap();
+    host.agent.load(5).unwrap_err();
+    host.links.push(link(8, "b"));
+    host.agent.sync(&host.links, 5).unwrap_err();
+    assert_eq!((host.attached(), host.in_force()), (vec![7, 8], vec![(7, 1)]), "the new machine is closed");
+
+    fs::remove_dir(in_the_way).unwrap();
+    assert!(host.agent.sync(&host.links, 6).unwrap(), "no file changed, so nobody reads them again");
+    assert_eq!((host.generation(), host.in_force()), (2, vec![(7, 1), (8, 2)]));
+    assert_eq!(status(&instance(&host.dir)).unwrap().elsewhere, []);
+}
+
+#[test]
 fn one_instance_has_one_agent() {
     let host = Host::new(&estate(&["a"], "80"));
     let second = Agent::start(instance(&host.dir), EstateSources::default(), 0, |_| Ok(Simulator::new()));
