@@ -1,6 +1,8 @@
 //! `palisade agent`: enforces an estate on this host.
 
-use palisade_agent::{Applied, DEFAULT_NAME, Event, Instance, Options};
+use std::io::{self, Write};
+
+use palisade_agent::{Applied, DEFAULT_NAME, Event, Instance, Options, load::Problem};
 
 use crate::{args::EstateArgs, commands::estate, exit::Exit, exit::Failure};
 
@@ -62,13 +64,20 @@ pub fn run(arguments: &Arguments) -> Result<Exit, Failure> {
     })
 }
 
+/// A reader of the log that went away must not end the agent, so what cannot be said is left unsaid.
 fn tell(event: &Event) {
-    eprintln!("{event}");
+    let mut text = format!("{event}\n");
     if let Event::Refused(error) = event {
-        for problem in &error.problems {
-            eprintln!("  {problem}");
+        for problem in others(&error.problems) {
+            text.push_str(&format!("  {problem}\n"));
         }
     }
+    let _unheard = io::stderr().write_all(text.as_bytes());
+}
+
+/// Every problem of a refusal whose sentence does not say it all.
+pub fn others(problems: &[Problem]) -> &[Problem] {
+    if problems.len() > 1 { problems } else { &[] }
 }
 
 /// A failure of the host, with the whole chain of causes.

@@ -1,5 +1,7 @@
 //! `palisade doctor`: what this host offers, what is missing, and how to get it.
 
+use std::io::{self, Write};
+
 use palisade_datapath::probe::{Check, probe};
 use serde_json::json;
 
@@ -41,7 +43,7 @@ fn document(checks: &[Check], can_enforce: bool) -> serde_json::Value {
     json!({ "canEnforce": can_enforce, "checks": checks })
 }
 
-fn table(checks: &[Check], can_enforce: bool) -> std::io::Result<()> {
+fn table(checks: &[Check], can_enforce: bool) -> io::Result<()> {
     let rows: Vec<_> = checks
         .iter()
         .map(|check| {
@@ -54,11 +56,11 @@ fn table(checks: &[Check], can_enforce: bool) -> std::io::Result<()> {
         })
         .collect();
     output::table(["", "NEEDS", "FOUND", "TO"], &rows)?;
+    let mut out = io::stdout().lock();
     for check in checks {
         if let Some(remedy) = &check.remedy {
-            println!("{}: {remedy}", check.name);
+            writeln!(out, "{}: {remedy}", check.name)?;
         }
     }
-    println!("{}", if can_enforce { "\nThis host can enforce." } else { "\nThis host cannot enforce." });
-    Ok(())
+    writeln!(out, "{}", if can_enforce { "\nThis host can enforce." } else { "\nThis host cannot enforce." })
 }

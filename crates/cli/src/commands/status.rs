@@ -1,15 +1,21 @@
 //! `palisade status`: what is in force on this host.
 
+use std::io::{self, Write};
+
+use palisade_abi::verdict::Reason;
 use palisade_agent::status::{NicStatus, Status, Traffic, status};
 
-use super::agent::{InstanceArgs, failure};
+use super::agent::{InstanceArgs, failure, others};
 use crate::{args::FormatArgs, exit::Exit, exit::Failure, output, output::Format};
+
+/// The reason of a packet that was allowed and found no room.
+const FULL: &str = Reason::FlowTableFull.name();
 
 /// Options of the command.
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Exit code 1 means that something is not in force: an estate was refused, an interface is open or \
-                        has no policy, or a NIC is not enforced."
+    after_help = "Exit code 1 means that something is not in force: nothing is loaded, an estate was refused, an \
+                        interface is open or has no policy, or a NIC is not enforced."
 )]
 pub struct Arguments {
     #[command(flatten)]
@@ -30,7 +36,8 @@ pub fn run(arguments: &Arguments) -> Result<Exit, Failure> {
 
 /// Whether all that should be in force is.
 fn is_as_wanted(status: &Status) -> bool {
-    status.refused.is_none()
+    status.loaded
+        && status.refused.is_none()
         && status.unpublished.is_none()
         && status.unenforced.is_empty()
         && status.closed.is_empty()
@@ -38,41 +45,57 @@ fn is_as_wanted(status: &Status) -> bool {
         && status.nics.iter().all(|nic| nic.attached && nic.in_force)
 }
 
-fn table(status: &Status) -> std::io::Result<()> {
-    let agent = match (status.agent_running, status.agent_pid) {
-        (true, Some(pid)) => format!("running (process {pid})"),
-        (true, None) => "starting".to_owned(),
-        (false, _) if status.loaded => "not running; the kernel goes on enforcing".to_owned(),
-        (false, _) => "not running".to_owned(),
-    };
-    println!("agent       {agent}");
-    println!("generation  {}", status.generation);
-    if let Some(refused) = &status.refused {
-        println!("refused     {}", refused.message);
-        refused.problems.iter().for_each(|problem| println!("            {problem}"));
-    }
-    if let Some(failure) = &status.unpublished {
-        println!("not in force: {}", failure.message);
-    }
-    status.problems.iter().for_each(|problem| println!("problem     {problem}"));
-    for (interface, why) in &status.unenforced {
-        println!("OPEN        {interface}: {why}");
-    }
-    for (interface, closed) in &status.closed {
-        println!("closed      {interface}: {}", closed.why);
-    }
-    if status.dropped_without_policy > 0 {
-        println!("dropped     {} packets of interfaces without a policy", status.dropped_without_policy);
+fn table(status: &Status) -> io::Result<()> {
+    let mut out = io::stdout().lock();
+    writeln!(out, "agent       {}", agent(status))?;
+    writeln!(out, "generation  {}", status.generation)?;
+    for (label, text) in findings(status) {
+        writeln!(out, "{label:<11} {text}")?;
     }
     if !status.nics.is_empty() {
-        println!();
         let rows: Vec<_> = status.nics.iter().map(row).collect();
+        writeln!(out)?;
         output::table(["NIC", "INTERFACE", "NSGS", "GENERATION", "FLOWS", "IN", "OUT", "DROPPED"], &rows)?;
     }
     if !status.elsewhere.is_empty() {
-        println!("\n{} NICs of the estate have no interface on this host", status.elsewhere.len());
+        writeln!(out, "\n{} NICs of the estate have no interface on this host", status.elsewhere.len())?;
     }
     Ok(())
+}
+
+fn agent(status: &Status) -> String {
+    match (status.agent_running, status.agent_pid) {
+        (true, Some(pid)) => format!("running (process {pid})"),
+        (true, None) => "starting".to_owned(),
+        (false, _) if status.loaded => "not running; the kernel goes on enforcing".to_owned(),
+        (false, _) => "not running; nothing is enforced (start it: palisade agent ESTATE)".to_owned(),
+    }
+}
+
+/// What an operator should read before the numbers.
+fn findings(status: &Status) -> Vec<(&'static str, String)> {
+    let mut found = Vec::new();
+    if let Some(refused) = &status.refused {
+        found.push(("refused", refused.message.clone()));
+        found.extend(others(&refused.problems).iter().map(|problem| ("", problem.to_string())));
+    }
+    found.extend(status.unpublished.iter().map(|failure| ("NOT IN FORCE", failure.message.clone())));
+    found.extend(status.problems.iter().map(|problem| ("problem", problem.clone())));
+    found.extend(status.unenforced.iter().map(|(name, why)| ("OPEN", format!("{name}: {why}"))));
+    found.extend(status.closed.iter().map(|(name, closed)| ("closed", format!("{name}: {}", closed.why))));
+    if status.dropped_without_policy > 0 {
+        let text = format!("{} packets of interfaces without a policy", status.dropped_without_policy);
+        found.push(("dropped", text));
+    }
+    let without_room = status.nics.iter().flat_map(|nic| [&nic.inbound, &nic.outbound]);
+    let without_room: u64 = without_room.filter_map(|traffic| traffic.dropped.get(FULL)).sum();
+    if without_room > 0 {
+        found.push((
+            "dropped",
+            format!("{without_room} packets that began a flow while the flow table was full"),
+        ));
+    }
+    found
 }
 
 fn row(nic: &NicStatus) -> [String; 8] {
