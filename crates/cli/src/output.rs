@@ -1,6 +1,9 @@
 //! How answers are printed: tables for people, JSON for programs.
 
-use std::io::{self, Write};
+use std::{
+    fmt::Display,
+    io::{self, Write},
+};
 
 /// The form of an answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -9,6 +12,11 @@ pub enum Format {
     Table,
     /// One JSON document, or one object a line where the answer is a stream.
     Json,
+}
+
+/// Prints a text with a line's end. Unlike `println!` it survives a reader that went away, as `head` does.
+pub fn line(text: impl Display) -> io::Result<()> {
+    writeln!(io::stdout().lock(), "{text}")
 }
 
 /// Prints one JSON document.

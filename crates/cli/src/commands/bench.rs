@@ -177,7 +177,9 @@ fn machine() -> serde_json::Value {
 }
 
 fn table(cases: &[Case]) -> std::io::Result<()> {
-    println!("nanoseconds a packet, above an empty program; two lists of rules are asked for a new flow\n");
+    output::line(
+        "nanoseconds a packet, above an empty program; two lists of rules are asked for a new flow\n",
+    )?;
     let rows: Vec<_> = cases
         .iter()
         .map(|case| {

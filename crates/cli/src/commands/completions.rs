@@ -1,5 +1,7 @@
 //! `palisade completions`: a script for a shell.
 
+use std::io::{self, Write};
+
 use clap::CommandFactory;
 
 use crate::{args::Cli, exit::Exit, exit::Failure};
@@ -14,6 +16,8 @@ pub struct Arguments {
 
 /// Prints the script.
 pub fn run(arguments: &Arguments) -> Result<Exit, Failure> {
-    clap_complete::generate(arguments.shell, &mut Cli::command(), "palisade", &mut std::io::stdout());
+    let mut script = Vec::new();
+    clap_complete::generate(arguments.shell, &mut Cli::command(), "palisade", &mut script);
+    io::stdout().write_all(&script)?;
     Ok(Exit::Clean)
 }

@@ -2,7 +2,7 @@
 
 use std::{
     fs::{self, File},
-    io::{self, Write},
+    io,
     process::{Command, Stdio},
 };
 
@@ -129,10 +129,9 @@ fn show(arguments: &LabArgs) -> Result<Exit, Failure> {
 
 fn print(matrix: &Matrix, format: Format) -> io::Result<()> {
     match format {
-        Format::Json => output::json(&matrix.to_json())?,
-        Format::Table => print!("{}", matrix.render()),
+        Format::Json => output::json(&matrix.to_json()),
+        Format::Table => output::line(matrix.render().trim_end()),
     }
-    io::stdout().flush()
 }
 
 /// Starts `lab run` as a process of its own, and returns when that has tried everything.
@@ -176,9 +175,9 @@ fn tell(name: &str) -> Result<Exit, Failure> {
     let report =
         tour::tell(&running.lab, &mut running.agent, Some(&interrupt), &mut io::stdout()).map_err(failure)?;
     running.stop()?;
-    println!("\n{} steps held, {} did not.", report.held, report.failures.len());
+    output::line(format_args!("\n{} steps held, {} did not.", report.held, report.failures.len()))?;
     for failure in &report.failures {
-        println!("  did not hold: {failure}");
+        output::line(format_args!("  did not hold: {failure}"))?;
     }
     Ok(if report.failures.is_empty() { Exit::Clean } else { Exit::Found })
 }

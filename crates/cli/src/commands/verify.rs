@@ -27,6 +27,7 @@ use crate::{
     commands::estate,
     exit::Exit,
     exit::Failure,
+    output,
     output::Format,
 };
 
@@ -71,8 +72,8 @@ fn one(verifier: &mut Verifier<'_>, arguments: &Arguments) -> Result<Exit, Failu
         verifier.answer(&question).map_err(|error| Failure::input(error.message))?;
     let answer = Answer::new(engine, &flow, &decision);
     match arguments.format.format {
-        Format::Json => println!("{}", serde_json::to_string(&answer)?),
-        Format::Table => println!("{}", answer.sentence(&flow)),
+        Format::Json => output::line(serde_json::to_string(&answer)?)?,
+        Format::Table => output::line(answer.sentence(&flow))?,
     }
     Ok(if decision.verdict == Verdict::Allow { Exit::Clean } else { Exit::Found })
 }

@@ -13,7 +13,7 @@ pub struct Arguments {
 pub fn run(arguments: &Arguments) -> Result<Exit, Failure> {
     let (version, abi) = (env!("CARGO_PKG_VERSION"), palisade_abi::ABI_VERSION);
     match arguments.format.format {
-        Format::Table => println!("palisade {version} (kernel layout {abi})"),
+        Format::Table => output::line(format_args!("palisade {version} (kernel layout {abi})"))?,
         Format::Json => output::json(&serde_json::json!({ "version": version, "kernelLayout": abi }))?,
     }
     Ok(Exit::Clean)

@@ -1,5 +1,7 @@
 //! Exit codes and streams where nothing is answered: bad usage, refused input, help.
 
+use std::process::Command;
+
 use crate::palisade;
 
 #[test]
@@ -54,5 +56,27 @@ fn help_and_completions_go_to_stdout() {
         let run = palisade(&["completions", shell], b"");
         assert_eq!(run.code, 0, "{shell}");
         assert!(run.stdout.contains("virtual-network"), "{shell}");
+    }
+}
+
+#[test]
+fn a_reader_that_went_away_is_no_failure() {
+    for arguments in [
+        &["version"][..],
+        &["completions", "bash"],
+        &["effective", "estate.json", "--nic", "web1-nic"],
+        &["verify", "--help"],
+    ] {
+        let (reader, writer) = std::io::pipe().expect("a pipe can be made");
+        drop(reader);
+        let output = Command::new(env!("CARGO_BIN_EXE_palisade"))
+            .args(arguments)
+            .current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures"))
+            .stdout(writer)
+            .output()
+            .expect("the command runs");
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(0), "{arguments:?}: {said}");
+        assert!(!said.contains("error") && !said.contains("panicked"), "{arguments:?}: {said}");
     }
 }
