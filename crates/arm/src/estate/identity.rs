@@ -26,6 +26,41 @@ const TELLING: &[(&str, &str)] = &[
     ("routes", "Microsoft.Network/routeTables"),
 ];
 
+/// What `az resource list` prints of every resource, and no other command does.
+const LISTED: [&str; 6] = ["changedTime", "createdTime", "extendedLocation", "identity", "managedBy", "plan"];
+/// What lists print besides.
+const ENVELOPE: [&str; 11] = [
+    "id",
+    "kind",
+    "location",
+    "name",
+    "properties",
+    "provisioningState",
+    "resourceGroup",
+    "sku",
+    "tags",
+    "type",
+    "zones",
+];
+/// Types of which the envelope tells all there is to know.
+const WHOLE: [&str; 2] =
+    ["microsoft.network/applicationsecuritygroups", "microsoft.network/publicipaddresses"];
+
+/// Whether an object of a dump only says that a resource exists, as `az resource list` does. To take it for a resource
+/// without properties would make an open NSG of every NSG.
+pub(super) fn is_only_listed(node: &Node, kind: &str) -> bool {
+    let Some(object) = node.as_object().filter(|_| !WHOLE.contains(&kind)) else { return false };
+    let is_one_of = |keys: &[&str], key: &str| keys.iter().any(|known| known.eq_ignore_ascii_case(key));
+    let mut members = object.members().iter();
+    members.clone().any(|member| is_one_of(&LISTED, &member.key))
+        && members.all(|member| {
+            let key = member.key.as_str();
+            is_one_of(&LISTED, key)
+                || (is_one_of(&ENVELOPE, key)
+                    && (member.value.is_null() || !key.eq_ignore_ascii_case("properties")))
+        })
+}
+
 /// The type of an object that does not say it.
 pub(super) fn infer(node: &Node) -> Option<&'static str> {
     let properties = node.get("properties");
@@ -52,6 +87,7 @@ pub(super) fn identify(
                 "the id {id} is that of a {kind}, but the type is \"{written}\" (correct one of them)"
             )),
             (Some(kind), _) => Ok((kind, id)),
+            (None, _) if is_container(&id) => Ok((CONTAINER.to_owned(), id)),
             (None, _) => Err(format!(
                 "\"{id}\" is not the id of a resource (expected /subscriptions/.../providers/Microsoft.Network/...)"
             )),
@@ -68,6 +104,20 @@ pub(super) fn identify(
     let subscription = &context.subscription_id;
     let id = format!("/subscriptions/{subscription}/resourceGroups/{group}/providers/{path}");
     Ok((kind.to_ascii_lowercase(), ResourceId::new(&id)))
+}
+
+/// What subscriptions and resource groups count as; nothing is read of them.
+const CONTAINER: &str = "microsoft.resources/resourcegroups";
+
+/// Whether the id is that of a subscription or a resource group.
+fn is_container(id: &ResourceId) -> bool {
+    let parts: Vec<&str> = id.as_str().split('/').collect();
+    let is = |part: &str, name: &str| part.eq_ignore_ascii_case(name);
+    match parts[..] {
+        ["", key, _] => is(key, "subscriptions"),
+        ["", key, _, kind, _] => is(key, "subscriptions") && is(kind, "resourceGroups"),
+        _ => false,
+    }
 }
 
 /// The type that an id tells: the segments after the last `providers`, without the names.

@@ -7,7 +7,7 @@ use palisade_model::{Place, Severity};
 
 use super::bundle::{Bundle, Loaded, whole_file};
 use super::fields::Reader;
-use super::identity::identify;
+use super::identity::{identify, is_only_listed};
 use super::item::{Item, Source, phrase, symbolic_id};
 use super::map::Resource;
 use super::problem::{ArmProblem, Code};
@@ -102,6 +102,13 @@ fn of_dump<'a>(
     for node in nodes {
         let item = Item::json(node, source);
         match identify(node, item, stem, context) {
+            Ok((kind, id)) if is_only_listed(node, &kind) => {
+                let message = format!(
+                    "{id} is listed without its properties, so it is skipped (use `az network ... list` or \
+                     `az graph query`)"
+                );
+                reader.problems.warning(Code::PalSkippedFile, item.place(), message);
+            }
             Ok((kind, id)) => out.push(Resource { kind, id, item, uncertain: None, repeated: false }),
             Err(message) => reader.problems.error(Code::PalUnrecognisedInput, item.place(), message),
         }

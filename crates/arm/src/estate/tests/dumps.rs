@@ -124,3 +124,30 @@ fn of_two_different_copies_the_later_comes_last_and_children_join_it() {
     let found: Vec<_> = result.spec.nsgs.iter().map(|nsg| (nsg.flush_connection, nsg.rules.len())).collect();
     assert_eq!(found, [(Some(true), 0), (Some(false), 1)]);
 }
+
+/// `az resource list` and `az group list` beside the dumps that say more.
+#[test]
+fn what_is_only_listed_replaces_nothing() {
+    let listed = r#"{"changedTime":"2025-01-01","createdTime":"2025-01-01","extendedLocation":null,"id":"ID","identity":null,
+        "kind":null,"location":"westeurope","managedBy":null,"name":"web-nsg","plan":null,"properties":null,"resourceGroup":"shop",
+        "sku":null,"tags":{},"type":"TYPE"}"#;
+    let of = |id: &str, kind: &str| listed.replace("ID", id).replace("TYPE", kind);
+    let nsg = read_clean(&[fixture!("estate-flat.json")]).spec.nsgs[0].id.to_string();
+    let group = "/subscriptions/11111111-2222-3333-4444-555555555555/resourceGroups/shop";
+    let text = format!(
+        "[{},{},{},{}]",
+        of(&nsg, "Microsoft.Network/networkSecurityGroups"),
+        of(group, "Microsoft.Resources/resourceGroups"),
+        of("/subscriptions/11111111-2222-3333-4444-555555555555", "Microsoft.Resources/subscriptions"),
+        of(&id("applicationSecurityGroups/listed"), "Microsoft.Network/applicationSecurityGroups"),
+    );
+    let result = read_here(&[fixture!("estate-flat.json"), Document::new("all.json", text)]);
+    assert!(!result.has_errors(), "{:?}", result.problems);
+    let found = problems(&result);
+    assert!(
+        found.iter().any(|problem| problem.contains("PalSkippedFile") && problem.contains(&nsg)),
+        "{found:?}"
+    );
+    assert_eq!((result.summary.nsgs, result.summary.rules), (1, 3));
+    assert_eq!(result.spec.asgs.len(), 2, "of a group there is no more to say");
+}
