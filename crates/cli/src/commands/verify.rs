@@ -50,7 +50,7 @@ pub struct Arguments {
     #[command(flatten)]
     flow: question::FlowArgs,
     /// Many flows: a file of JSON lines, or - for standard input
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["direction", "protocol"])]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["direction", "protocol", "local_address", "local_port", "remote_address", "remote_port"])]
     flows: Option<PathBuf>,
     #[command(flatten)]
     format: FormatArgs,
