@@ -190,7 +190,7 @@ fn protocol_matches(rule: &EffectiveRule, protocol: Protocol) -> Truth {
 }
 
 /// A port field that is not `*` matches TCP and UDP by port; as a destination it matches ICMP by type in a rule that names
-/// ICMP; and it matches nothing else (spec section 3.5).
+/// ICMP; and it matches nothing else (`docs/semantics.md`, Decisions).
 fn port_matches(
     rule: &EffectiveRule,
     ports: &Ports,

@@ -1,4 +1,4 @@
-//! The six rules that every NSG ends with (spec section 3.2). They cannot be changed, only preceded.
+//! The six rules that every NSG ends with, under Azure's own names. They cannot be changed, only preceded.
 
 use palisade_net::{Direction, PortSet, ProtocolMatch};
 

@@ -66,6 +66,8 @@ pub struct EffectiveRule {
     pub destination_ports: Ports,
     /// Whether the rule surely exists and its place in the order is known.
     pub certain: bool,
+    /// Name of its security admin collection, since a layer merges several; `None` for a rule of an NSG.
+    pub collection: Option<String>,
     /// Platform services whose tag it names, or may name.
     pub services: Vec<PlatformService>,
     /// The rule as it was written.
@@ -184,6 +186,7 @@ impl Estate {
             destination: scope.resolve(self, &rule.destination.addresses, destination_is_local),
             destination_ports: rule.destination.ports.clone(),
             certain: rule.certain && rule.priority.known().is_some() && rule.direction.known().is_some(),
+            collection: None,
             services: PlatformService::ALL
                 .into_iter()
                 .filter(|service| service.may_be_named_by(rule))

@@ -83,7 +83,7 @@ impl fmt::Display for ResourceId {
     }
 }
 
-/// Longest resource name (spec section 2.1, `InvalidResourceName`).
+/// Longest resource name; beyond it Azure answers `InvalidResourceName`.
 pub const NAME_LENGTH_MAX: usize = 80;
 
 /// Whether `name` is one that Azure accepts for an NSG or a rule: at most 80 characters, begins with a word character,

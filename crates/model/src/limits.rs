@@ -1,4 +1,4 @@
-//! Azure's limits per region and subscription (spec section 2.4), as constants.
+//! Azure's limits per region and subscription, as constants.
 //!
 //! Source: <https://learn.microsoft.com/azure/azure-resource-manager/management/azure-subscription-service-limits>.
 

@@ -1,4 +1,4 @@
-//! Traffic of the platform that NSGs do not govern (spec section 4.5).
+//! Traffic of the platform that NSGs do not govern (`docs/semantics.md`, Platform traffic).
 //!
 //! Azure delivers DNS, instance metadata, the guest agent's channel and Windows activation whatever the rules say, unless
 //! a rule names the service's own tag. DHCP and neighbour discovery keep the link working and no rule governs them at all.

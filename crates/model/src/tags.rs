@@ -1,7 +1,8 @@
 //! Service tags: names for sets of addresses.
 //!
 //! Most come from Microsoft's weekly file, which the user supplies. The rest are fixed here, or computed for each subnet
-//! (`VirtualNetwork`, see [`crate::effective`]). Spec section 4. It must not read the file itself.
+//! (`VirtualNetwork`, see [`crate::effective`]). What each means here: `docs/semantics.md`, Decisions. It must
+//! not read the file itself.
 
 use std::{collections::HashMap, fmt, str::FromStr};
 
@@ -17,7 +18,7 @@ pub const METADATA_ADDRESS: &str = "169.254.169.254/32";
 /// Source: <https://learn.microsoft.com/troubleshoot/azure/virtual-machines/custom-routes-enable-kms-activation>.
 pub const LICENSING_ADDRESSES: [&str; 3] = ["20.118.99.224/32", "23.102.135.246/32", "40.83.235.53/32"];
 
-/// IPv4 blocks outside `Internet`: the special-use blocks that the tag of a real interface leaves out (spec section 4.2).
+/// IPv4 blocks outside `Internet`: the special-use blocks that the tag of a real interface leaves out.
 const NOT_INTERNET_V4: [&str; 10] = [
     "0.0.0.0/8",
     "10.0.0.0/8",

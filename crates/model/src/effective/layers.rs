@@ -99,7 +99,11 @@ impl Builder<'_> {
             collections.push(&collection.id);
             for rule in collection.rules.iter().filter(|rule| rule.concerns(direction)) {
                 let resolved = self.estate.resolve(rule, rule.name().to_owned(), direction, self.scope);
-                rules.push(EffectiveRule { certain: certain && resolved.certain, ..resolved });
+                rules.push(EffectiveRule {
+                    certain: certain && resolved.certain,
+                    collection: Some(collection.id.name().to_owned()),
+                    ..resolved
+                });
             }
         }
         rules.sort_by_key(|rule| rule.priority.known());

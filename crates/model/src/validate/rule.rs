@@ -308,7 +308,7 @@ const fn side_of_destination(rule: &Rule) -> &Side {
     &rule.destination
 }
 
-/// Ports of a protocol without ports match less than a reader may think (spec section 3.5).
+/// Ports of a protocol without ports match less than a reader may think (`docs/semantics.md`, Decisions).
 fn warn_of_ports(at: &RuleAt<'_>, rule: &Rule, p: &mut Problems) {
     let restricted = |ports: &Ports| matches!(ports, Ports::Known(set) if !set.is_full());
     let (source, destination) = (restricted(&rule.source.ports), restricted(&rule.destination.ports));

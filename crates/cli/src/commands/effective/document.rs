@@ -1,6 +1,6 @@
 //! Effective rules as JSON, in the shape of Azure's effectiveNetworkSecurityGroups.
 //!
-//! Follows a recorded answer field by field (spec section 5.3): `*` is `0.0.0.0/0`, and twice in the list; ports are ranges;
+//! Follows a recorded answer of Azure's field by field: `*` is `0.0.0.0/0`, and twice in the list; ports are ranges;
 //! tags stand under their names, expanded beside the rule and in `tagMap`. What Azure has no word for, a part that is not
 //! known, is said in fields of our own. Groups are expanded too, which Azure does not do.
 
