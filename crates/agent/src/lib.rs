@@ -2,7 +2,7 @@
 //!
 //! Files become an estate ([`load`]), an estate becomes what the kernel is given ([`compile`]), interfaces become those
 //! of NICs ([`interfaces`]), and the difference between what should be and what is becomes a list of steps ([`plan`]),
-//! which the [`Agent`] takes. [`run`] is the loop around it, [`status`](mod@status) what there is to see from outside.
+//! which the [`Agent`] takes. [`run()`] is the loop around it, [`status`](mod@status) what there is to see from outside.
 //!
 //! It must not judge a packet or a rule, and nothing may depend on it being alive: what enforces is in the kernel. A file
 //! that it cannot understand whole changes nothing.

@@ -1,6 +1,6 @@
 //! The bytes of a compiled table, as the kernel program reads them.
 //!
-//! [`encode`] writes them and [`BlobView`] checks and reads them: it is the last check before bytes reach the kernel,
+//! [`encode()`] writes them and [`BlobView`] checks and reads them: it is the last check before bytes reach the kernel,
 //! and its lookups follow the kernel program's step for step, so that a compiled policy can be compared with its rules
 //! before it is published. The layout is described in [`palisade_abi::policy`].
 //! Invariant: no bytes make this module panic, and bytes that pass [`BlobView::parse`] never make a lookup leave them.

@@ -1,6 +1,6 @@
 //! Packets: what the kernel program's parser sees in a frame, in software, and a builder of frames for tests and tools.
 //!
-//! [`parse`] answers for every frame what the program in `bpf/` answers, or tests between the two fail:
+//! [`parse()`] answers for every frame what the program in `bpf/` answers, or tests between the two fail:
 //!
 //! 1. Ethernet II with IPv4, IPv6 or ARP; every other type, a VLAN tag among them, is unsupported. ARP is not read.
 //! 2. A length that does not fit, a wrong version, a chain of more than [`EXTENSION_HEADERS_MAX`] IPv6 extension

@@ -1,7 +1,7 @@
 //! Nodes and expressions to values.
 //!
 //! [`Evaluator::node`] never fails: what goes wrong inside a string is reported at that string, and an unknown
-//! with [`Reason::Failed`](super::unknown::Reason::Failed) takes its place, so one bad property does not hide
+//! with [`Reason::Failed`] takes its place, so one bad property does not hide
 //! the rest of a resource.
 
 use std::sync::Arc;

@@ -1,6 +1,6 @@
 //! From a description of a packet to its frame, with lengths and checksums filled in.
 //!
-//! For every packet that is whole or a first fragment, [`super::parse`] gives back what was described. It must not
+//! For every packet that is whole or a first fragment, [`super::parse()`] gives back what was described. It must not
 //! invent content: what is not described is zero or empty. A packet that cannot be written down is refused.
 
 use std::net::IpAddr;
