@@ -1,6 +1,6 @@
 //! One agent: what it accepted, what it did, and the one function that makes the kernel agree.
 //!
-//! It does no waiting and reads no clock: [`crate::run`] tells it when to look and what time it is. Generic over the
+//! It does no waiting and reads no clock: [`crate::run()`] tells it when to look and what time it is. Generic over the
 //! datapath, so that tests run it against one that is only memory.
 //!
 //! Invariants: a refused estate changes nothing; the numbers of NICs are on disk before the kernel learns them.
