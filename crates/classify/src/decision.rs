@@ -133,11 +133,11 @@ impl Decision {
         match self.hit {
             Hit::Rule { layer, rule } => {
                 let layer = &policy.layers(direction)[layer];
-                let written = layer.layer != Layer::PublicAddress;
+                let (rule, written) = (&layer.rules[rule], layer.layer != Layer::PublicAddress);
                 Explanation {
                     layer: written.then_some(layer.layer),
-                    nsg: layer.name.as_deref(),
-                    rule: written.then(|| &layer.rules[rule]),
+                    nsg: rule.collection.as_deref().or(layer.name.as_deref()),
+                    rule: written.then_some(rule),
                 }
             }
             Hit::Nothing | Hit::Exempt { .. } => Explanation { layer: None, nsg: None, rule: None },
