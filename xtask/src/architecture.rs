@@ -164,7 +164,7 @@ pub(crate) const EXTERNALS: &[External] = &[
     },
     External {
         name: "libbpf-cargo",
-        why: "compiles the kernel program and generates typed access to it (docs/adr/0002-kernel-program-in-c.md)",
+        why: "compiles the kernel program (docs/adr/0002-kernel-program-in-c.md)",
         code: &["palisade-datapath"],
         tests: &[],
     },
