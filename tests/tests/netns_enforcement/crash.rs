@@ -38,7 +38,8 @@ fn a_killed_agent_leaves_everything_in_force_and_the_next_adopts_it() {
         leak.wait_for_more(ATTEMPTS);
     };
     go_on();
-    let generation = scene.agent.status().generation;
+    let before = scene.agent.status();
+    let generation = before.generation;
 
     scene.agent.kill();
     let status = scene.agent.status();
@@ -54,6 +55,7 @@ fn a_killed_agent_leaves_everything_in_force_and_the_next_adopts_it() {
         || panic!("not adopted:\n{}", scene.agent.log()),
     );
     assert_eq!(scene.agent.wait_until_in_force(), generation, "what is in force is not published again");
+    assert_eq!(scene.agent.status().nics[0].record, before.nics[0].record);
     go_on();
     scene.expect(&DOORS);
     assert_eq!(leak.arrived(), 0, "packets that rules deny came through");

@@ -1,13 +1,12 @@
 //! The agent as a process, the kernel program, and real packets, in network namespaces of the test's own.
 //!
-//! The namespaces have no names: they end with the test's threads, however these end.
+//! The namespaces have no names: they end with the test's threads, however these end. Traffic that goes on while policy
+//! changes or agents die is the business of the end-to-end tests.
 
 mod stage;
 
 use std::fs;
-use std::net::{SocketAddr, UdpSocket};
-use std::sync::atomic::Ordering::Relaxed;
-use std::sync::atomic::{AtomicBool, AtomicU64};
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use nix::sys::signal::Signal;
@@ -124,75 +123,6 @@ fn a_changed_file_is_applied_and_a_broken_one_is_not() {
     palisade_agent::remove(stage.instance()).unwrap();
     assert!(!stage.instance().pin_dir.exists());
     assert!(answers(&stage, SHUT, ANSWER), "removing an instance releases its interfaces");
-}
-
-#[test]
-fn a_killed_agent_leaves_no_gap_and_the_next_one_adopts() {
-    let Some(stage) = stage() else { return };
-    stage.write_estate(OPEN);
-    stage.add_machine();
-    stage.raise_machine();
-    let agent = stage.start_agent();
-    let before = enforced(&stage);
-    let _server = stage.serve(&[OPEN, SHUT]);
-    assert!(answers(&stage, OPEN, ANSWER));
-
-    let (stream, knocks) = (Traffic::default(), Traffic::default());
-    std::thread::scope(|scope| {
-        scope.spawn(|| stream.exchange(&stage.host_socket_to(OPEN), ANSWER));
-        scope.spawn(|| knocks.exchange(&stage.host_socket_to(SHUT), Duration::from_millis(1)));
-        let _end = End([&stream, &knocks]);
-        agent.kill();
-        assert!(!stage.status().agent_running);
-        assert!(answers(&stage, OPEN, ANSWER), "new flows are judged without an agent");
-        is_dropped(&stage, SHUT);
-        for _ in 0..3 {
-            let next = stage.start_agent();
-            wait_for("the next agent to adopt", || next.has_said("accepted an estate").then_some(()));
-            next.kill();
-            let (sent, knocked) = (stream.sent.load(Relaxed) + 100, knocks.sent.load(Relaxed) + 5);
-            wait_for("traffic to go on", || {
-                (stream.sent.load(Relaxed) > sent && knocks.sent.load(Relaxed) > knocked).then_some(())
-            });
-        }
-    });
-    assert_eq!(stream.answered.load(Relaxed), stream.sent.load(Relaxed), "exchanges were lost");
-    assert_eq!(knocks.answered.load(Relaxed), 0, "the closed port answered");
-    println!("without a loss: {stream:?}; without an answer: {knocks:?}");
-    let after = stage.status();
-    assert_eq!(after.generation, before.generation, "nothing was published again");
-    assert_eq!(after.nics[0].record, before.nics[0].record);
-}
-
-/// One exchange after another.
-#[derive(Debug, Default)]
-struct Traffic {
-    sent: AtomicU64,
-    answered: AtomicU64,
-    is_over: AtomicBool,
-}
-
-impl Traffic {
-    /// Sends numbers and waits for each to come back, until it is over.
-    fn exchange(&self, socket: &UdpSocket, patience: Duration) {
-        socket.set_read_timeout(Some(patience)).unwrap();
-        while !self.is_over.load(Relaxed) {
-            let number = self.sent.fetch_add(1, Relaxed).to_be_bytes();
-            socket.send(&number).unwrap();
-            let mut answer = [0; 8];
-            let is_answered = socket.recv(&mut answer).is_ok() && answer == number;
-            self.answered.fetch_add(u64::from(is_answered), Relaxed);
-        }
-    }
-}
-
-/// Ends traffic when dropped, so that a failed assertion does not leave threads behind.
-struct End<'a>([&'a Traffic; 2]);
-
-impl Drop for End<'_> {
-    fn drop(&mut self) {
-        self.0.iter().for_each(|traffic| traffic.is_over.store(true, Relaxed));
-    }
 }
 
 #[test]

@@ -129,13 +129,6 @@ impl Stage {
         UdpSocket::bind(SocketAddr::new(HOST, 0)).unwrap()
     }
 
-    /// The same, talking to one port of the machine.
-    pub fn host_socket_to(&self, port: u16) -> UdpSocket {
-        let socket = self.host_socket();
-        socket.connect(SocketAddr::new(VM, port)).unwrap();
-        socket
-    }
-
     /// Lets the machine send back every datagram that reaches these ports.
     pub fn serve(&self, ports: &[u16]) -> Server {
         let is_over = Arc::new(AtomicBool::new(false));
@@ -212,11 +205,6 @@ pub struct AgentProcess {
 }
 
 impl AgentProcess {
-    /// Whether it has printed this.
-    pub fn has_said(&self, text: &str) -> bool {
-        fs::read_to_string(&self.log).unwrap_or_default().contains(text)
-    }
-
     pub fn signal(&self, signal: Signal) {
         kill(Pid::from_raw(self.child.id() as i32), signal).unwrap();
     }
@@ -225,11 +213,6 @@ impl AgentProcess {
     pub fn stop(mut self) -> ExitStatus {
         self.signal(Signal::SIGTERM);
         self.child.wait().unwrap()
-    }
-
-    /// Ends it without asking.
-    pub fn kill(self) {
-        drop(self);
     }
 }
 
