@@ -186,6 +186,10 @@ impl<'a> Evaluator<'a> {
 
     /// Ends the evaluation: what was read, and what was wrong with it.
     pub(super) fn finish(self) -> (Vec<String>, Vec<Problem>, Vec<UnresolvedLink>) {
+        // Resources know their scope and scopes their resources. Memory is free only once one side lets go.
+        for declared in self.declared.borrow().iter() {
+            declared.frame.scope.declared.borrow_mut().clear();
+        }
         let mut problems = self.problems.into_inner();
         if self.dropped.get() > 0 {
             problems.push(Problem {

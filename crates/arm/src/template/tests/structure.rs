@@ -1,5 +1,7 @@
 //! Loops, conditions, children, nested and linked deployments.
 
+use std::rc::Rc;
+
 use super::*;
 
 const RG: &str = "/subscriptions/00000000-0000-0000-0000-000000000000/resourceGroups/resource-group";
@@ -256,4 +258,34 @@ fn keys_may_be_expressions() {
         deployment.resources[0].body.at_pointer("/properties/x/K1").and_then(Value::as_str),
         Some("v")
     );
+}
+
+/// A process that reads templates for months must not grow by each of them.
+#[test]
+fn an_evaluation_lets_go_of_scopes_and_resources() {
+    let nested = with_property("1", "");
+    let template = document(
+        "main.json",
+        &format!(
+            r#"{{"$schema": "https://schema.management.azure.com/schemas/2019-04-01/deploymentTemplate.json#",
+            "resources": [{{"type": "Microsoft.Resources/deployments", "name": "inner", "apiVersion": "2022-09-01",
+              "properties": {{"mode": "Incremental", "template": {nested}}}}}]}}"#
+        ),
+    );
+    let context = DeploymentContext::default();
+    let evaluator = Evaluator::new(&context, &NoLinks);
+    let (source, target) = (evaluator.source(&template), context::Target::root(&context, None));
+    let path = vec!["main".to_owned()];
+    let scope = evaluator.scope(&template.root, source, target.clone(), path.clone(), None, HashMap::new());
+    let frame = Frame::new(scope);
+    let around = &Inherited::default();
+    evaluator.expand(&template.root, &Site { frame: &frame, target: &target, path: &path, around });
+    let declared: Vec<_> = evaluator.declared.borrow().iter().map(Rc::downgrade).collect();
+    let scopes: Vec<_> =
+        evaluator.declared.borrow().iter().map(|one| Rc::downgrade(&one.frame.scope)).collect();
+    assert_eq!(declared.len(), 2);
+    drop(frame);
+    evaluator.finish();
+    assert!(declared.iter().all(|one| one.upgrade().is_none()));
+    assert!(scopes.iter().all(|one| one.upgrade().is_none()));
 }
