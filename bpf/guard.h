@@ -14,6 +14,8 @@
 #define DHCP_CLIENT 68
 #define DHCPV6_CLIENT 546
 #define DHCPV6_SERVER 547
+#define IPV4_BROADCAST 0xffffffff
+#define IPV4_PLATFORM 0xa83f8110 /* 168.63.129.16 */
 
 #define ND_FIRST 133 /* router solicitation, router and neighbour advertisements */
 #define ND_LAST 137 /* redirect */
@@ -32,6 +34,15 @@ static __always_inline bool is_discovery(const struct packet *p)
 	return false;
 }
 
+/*
+ * A machine's DHCP goes to everybody on the link, or to the platform's address. A server elsewhere, which a lease is
+ * renewed with, is for the rules to allow: otherwise these ports would be a way around every rule.
+ */
+static __always_inline bool is_dhcp_server(const struct packet *p)
+{
+	return p->destination[0] == bpf_htonl(IPV4_BROADCAST) || p->destination[0] == bpf_htonl(IPV4_PLATFORM);
+}
+
 static __always_inline bool is_dhcp(const struct packet *p, __u32 direction)
 {
 	bool outbound = direction == PLSD_DIRECTION_OUTBOUND;
@@ -39,7 +50,7 @@ static __always_inline bool is_dhcp(const struct packet *p, __u32 direction)
 	__u16 server = outbound ? p->destination_port : p->source_port;
 
 	if (p->family == 4)
-		return client == DHCP_CLIENT && server == DHCP_SERVER;
+		return client == DHCP_CLIENT && server == DHCP_SERVER && (!outbound || is_dhcp_server(p));
 	return client == DHCPV6_CLIENT && server == DHCPV6_SERVER &&
 	       (p->source[0] & bpf_htonl(0xffc00000)) == bpf_htonl(0xfe800000);
 }

@@ -5,6 +5,7 @@
 
 use std::net::IpAddr;
 
+use palisade_net::packet::is_dhcp_server;
 use palisade_net::{AddressSet, Direction, Flow, PortSet, Protocol};
 
 use crate::{AddressField, ComputedTag, Rule, TagCatalog, tags};
@@ -84,7 +85,7 @@ pub fn is_link_control(flow: &Flow) -> bool {
     };
     let ports = (flow.source_port(), flow.destination_port());
     match flow.direction() {
-        Direction::Outbound => ports == (client, server),
+        Direction::Outbound => ports == (client, server) && is_dhcp_server(flow.destination()),
         Direction::Inbound => ports == (server, client),
     }
 }

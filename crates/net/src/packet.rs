@@ -28,6 +28,7 @@ use std::net::{IpAddr, Ipv4Addr};
 
 pub use build::{BuildError, Extension, Packet, arp};
 pub use icmp::IcmpBody;
+pub use link_control::is_dhcp_server;
 pub use parse::parse;
 
 use crate::{Direction, Family, Flow, Mac, Protocol};

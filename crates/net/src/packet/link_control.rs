@@ -6,7 +6,7 @@
 #[cfg(test)]
 mod tests;
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 
 use super::{Content, Ip, Parsed, Transport};
 use crate::{Direction, Family};
@@ -14,6 +14,8 @@ use crate::{Direction, Family};
 /// DHCP ports of the client and the server, by family.
 const DHCP: (u16, u16) = (68, 67);
 const DHCPV6: (u16, u16) = (546, 547);
+/// Azure's address for services of the platform, DHCP among them.
+const PLATFORM: Ipv4Addr = Ipv4Addr::new(168, 63, 129, 16);
 
 impl Parsed {
     /// Whether the packet passes without a rule because the link needs it.
@@ -23,7 +25,9 @@ impl Parsed {
             Content::Ip(ip) if ip.is_fragment => false,
             Content::Ip(ip) => match ip.transport {
                 Transport::Udp { source_port, destination_port } => match direction {
-                    Direction::Outbound => is_dhcp(ip.source, (source_port, destination_port)),
+                    Direction::Outbound => {
+                        is_dhcp(ip.source, (source_port, destination_port)) && is_dhcp_server(ip.destination)
+                    }
                     Direction::Inbound => is_dhcp(ip.source, (destination_port, source_port)),
                 },
                 Transport::Icmp { family: Family::V6, kind, .. } => is_discovery(ip, kind),
@@ -38,6 +42,15 @@ fn is_dhcp(source: IpAddr, ports: (u16, u16)) -> bool {
     match source {
         IpAddr::V4(_) => ports == DHCP,
         IpAddr::V6(source) => ports == DHCPV6 && source.is_unicast_link_local(),
+    }
+}
+
+/// Whether a machine's DHCP may go there: to everybody on the link, or to the platform. A server at another address, which
+/// a lease is renewed with, is for the rules to allow; otherwise these ports would be a way around every rule.
+pub fn is_dhcp_server(destination: IpAddr) -> bool {
+    match destination {
+        IpAddr::V4(address) => address.is_broadcast() || address == PLATFORM,
+        IpAddr::V6(_) => true,
     }
 }
 

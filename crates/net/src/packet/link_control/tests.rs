@@ -18,6 +18,9 @@ fn link_control_is_what_the_link_needs() {
     let link_local = ["fe80::1", "ff02::1:2"];
     for (addresses, transport, expect) in [
         (["0.0.0.0", "255.255.255.255"], udp(68, 67), [false, true]),
+        (["10.0.0.4", "168.63.129.16"], udp(68, 67), [false, true]),
+        (["10.0.0.4", "192.0.2.1"], udp(68, 67), [false; 2]),
+        (["10.0.0.4", "10.0.0.255"], udp(68, 67), [false; 2]),
         (V4, udp(67, 68), [true, false]),
         (V4, udp(68, 68), [false; 2]),
         (V4, udp(546, 547), [false; 2]),
