@@ -30,12 +30,28 @@ impl Truth {
         }
     }
 
+    /// It does not hold.
+    #[must_use]
+    pub const fn negated(self) -> Self {
+        match self {
+            Self::Yes => Self::No,
+            Self::Maybe => Self::Maybe,
+            Self::No => Self::Yes,
+        }
+    }
+
     const fn of(must: bool, may: bool) -> Self {
         match (must, may) {
             (true, _) => Self::Yes,
             (false, true) => Self::Maybe,
             (false, false) => Self::No,
         }
+    }
+}
+
+impl From<bool> for Truth {
+    fn from(holds: bool) -> Self {
+        if holds { Self::Yes } else { Self::No }
     }
 }
 
@@ -76,6 +92,16 @@ impl Addresses {
     #[must_use]
     pub fn perhaps(&self) -> Self {
         Self::at_most(self.may.clone())
+    }
+
+    /// The set if `condition` holds, and no address otherwise.
+    #[must_use]
+    pub fn if_it_holds(&self, condition: Truth) -> Self {
+        match condition {
+            Truth::Yes => self.clone(),
+            Truth::Maybe => self.perhaps(),
+            Truth::No => Self::empty(),
+        }
     }
 
     /// Members of either set.

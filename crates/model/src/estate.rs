@@ -136,7 +136,7 @@ impl Subnet {
 pub(crate) struct Peering {
     pub(crate) remote: Given<ResourceId>,
     pub(crate) remote_addresses: Option<Addresses>,
-    pub(crate) use_remote_gateways: bool,
+    pub(crate) use_remote_gateways: Truth,
     pub(crate) certain: bool,
 }
 
@@ -144,7 +144,7 @@ pub(crate) struct Peering {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct RouteTable {
     pub(crate) destinations: Addresses,
-    pub(crate) disable_gateway_propagation: bool,
+    pub(crate) disable_gateway_propagation: Truth,
 }
 
 /// A network interface.

@@ -8,7 +8,7 @@ mod new;
 
 use std::{collections::BTreeMap, fmt, sync::Arc};
 
-use crate::ResourceId;
+use crate::{ResourceId, Truth};
 
 /// Where a value stands in the input.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
@@ -223,11 +223,11 @@ pub struct PeeringSpec {
     /// `remoteVirtualNetworkAddressSpace` or `remoteAddressSpace`, if given.
     pub remote_prefixes: Option<TextList>,
     /// `allowVirtualNetworkAccess`; Azure's default is true.
-    pub allow_access: bool,
+    pub allow_access: Truth,
     /// `peeringState`, if given.
     pub state: Option<Text>,
     /// `useRemoteGateways`.
-    pub use_remote_gateways: bool,
+    pub use_remote_gateways: Truth,
     /// Where it stands.
     pub place: Place,
 }
@@ -242,7 +242,7 @@ pub struct RouteTableSpec {
     /// Routes.
     pub routes: Vec<RouteSpec>,
     /// `disableBgpRoutePropagation`.
-    pub disable_gateway_propagation: bool,
+    pub disable_gateway_propagation: Truth,
     /// Where it stands.
     pub place: Place,
 }

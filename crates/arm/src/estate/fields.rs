@@ -7,7 +7,7 @@
 use std::collections::HashMap;
 
 use palisade_model::spec::{At, EstateSpec, Given, Reference, Text, TextList, Unknown};
-use palisade_model::{Place, ResourceId};
+use palisade_model::{Place, ResourceId, Truth};
 
 use super::index::Index;
 use super::item::{Item, Look};
@@ -186,6 +186,15 @@ impl Reader {
             }
         }
         None
+    }
+
+    /// A truth value that may stay open; `default` if it is not given.
+    pub(super) fn truth(&mut self, item: Item<'_>, key: &str, owner: &ResourceId, default: bool) -> Truth {
+        let is_open = item.property(key).is_some_and(|value| value.unknown_reason().is_some());
+        match self.flag(item, key, owner) {
+            None if is_open => Truth::Maybe,
+            given => given.unwrap_or(default).into(),
+        }
     }
 
     /// A whole number; Azure also takes its text. An unknown one is noted and counts as not given.

@@ -167,9 +167,9 @@ impl Maker {
         };
         if self.random.chance(50) {
             let mut peering = PeeringSpec::new(id("/vnets/peer"));
-            peering.allow_access = self.random.chance(80);
+            peering.allow_access = self.random.chance(80).into();
             peering.state = self.random.chance(50).then(|| self.given("Connected".to_owned()));
-            peering.use_remote_gateways = self.random.chance(30);
+            peering.use_remote_gateways = self.random.chance(30).into();
             home.peerings.push(peering);
         }
         let peer = VirtualNetworkSpec {
@@ -187,7 +187,7 @@ impl Maker {
         let routes = prefixes.into_iter().enumerate();
         RouteTableSpec {
             routes: routes.map(|(n, p)| RouteSpec::new(&format!("r{n}"), p, "VirtualAppliance")).collect(),
-            disable_gateway_propagation: self.random.chance(50),
+            disable_gateway_propagation: self.random.chance(50).into(),
             ..RouteTableSpec::new(id("/tables/t"))
         }
     }

@@ -106,7 +106,7 @@ fn take(section: &mut Section, words: &[&str], line: usize, text: &str) -> Optio
         }
         ["peer", network, other, rest @ ..] => {
             let network = spec.virtual_networks.iter_mut().find(|found| found.id == id("vnets", network))?;
-            let use_remote_gateways = rest == ["gateway"];
+            let use_remote_gateways = (rest == ["gateway"]).into();
             network
                 .peerings
                 .push(PeeringSpec { use_remote_gateways, ..PeeringSpec::new(id("vnets", other)) });
@@ -122,7 +122,7 @@ fn take(section: &mut Section, words: &[&str], line: usize, text: &str) -> Optio
                 routes: routes
                     .map(|(n, p)| RouteSpec::new(&format!("r{n}"), p, "VirtualAppliance"))
                     .collect(),
-                disable_gateway_propagation: prefixes.contains(&"no-gateway"),
+                disable_gateway_propagation: prefixes.contains(&"no-gateway").into(),
                 ..RouteTableSpec::new(id("tables", table))
             });
         }

@@ -91,18 +91,19 @@ fn virtual_network_tag(estate: &Estate, network: &VirtualNetwork, subnet: &Subne
             (None, Some(set)) => bounded(set),
             (None, None) => Addresses::unknown(),
         });
-        if peering.use_remote_gateways {
-            // What a network that the input does not hold has learned, nobody can tell.
-            learned =
-                learned.union(&remote.map_or_else(Addresses::unknown, |remote| bounded(&remote.learned)));
-        }
+        // What a network that the input does not hold has learned, nobody can tell.
+        let theirs = remote.map_or_else(Addresses::unknown, |remote| bounded(&remote.learned));
+        learned = learned.union(&theirs.if_it_holds(peering.use_remote_gateways));
     }
     match &subnet.route_table {
         None => tag.union(&learned),
         Some(reference) => match reference.known().and_then(|id| estate.route_tables.get(id)) {
-            None => tag.union(&learned).union(&Addresses::unknown()),
-            Some(table) if table.disable_gateway_propagation => tag.union(&table.destinations),
-            Some(table) => tag.union(&learned).union(&table.destinations),
+            // It may lead anywhere, and it may stop what gateways learned.
+            None => tag.union(&Addresses::unknown()),
+            Some(table) => {
+                let learned = learned.if_it_holds(table.disable_gateway_propagation.negated());
+                tag.union(&learned).union(&table.destinations)
+            }
         },
     }
 }

@@ -9,7 +9,7 @@ use super::{
     PeeringSpec, Place, PublicIpSpec, RouteSpec, RouteTableSpec, RuleSpec, SubnetSpec, Text,
     VirtualNetworkSpec,
 };
-use crate::ResourceId;
+use crate::{ResourceId, Truth};
 
 impl<T> At<Given<T>> {
     /// A known value without a place.
@@ -94,9 +94,9 @@ impl PeeringSpec {
             name: name(&remote),
             remote: Some(At::known(remote)),
             remote_prefixes: None,
-            allow_access: true,
+            allow_access: Truth::Yes,
             state: None,
-            use_remote_gateways: false,
+            use_remote_gateways: Truth::No,
             place: Place::default(),
         }
     }
@@ -109,7 +109,7 @@ impl RouteTableSpec {
             name: name(&id),
             id,
             routes: Vec::new(),
-            disable_gateway_propagation: false,
+            disable_gateway_propagation: Truth::No,
             place: Place::default(),
         }
     }

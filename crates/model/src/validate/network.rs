@@ -102,12 +102,13 @@ fn peering(spec: &PeeringSpec, p: &mut Problems) -> Option<Peering> {
         Some(Given::Known(_)) => Truth::No,
     };
     let remote_addresses = spec.remote_prefixes.as_ref().map(|list| address_list(Some(list), p));
-    (connected != Truth::No && spec.allow_access).then(|| Peering {
+    let carries = connected.and(spec.allow_access);
+    (carries != Truth::No).then(|| Peering {
         remote: reference(spec.remote.as_ref())
             .unwrap_or_else(|| Given::Unknown("the peering names no network".into())),
         remote_addresses,
         use_remote_gateways: spec.use_remote_gateways,
-        certain: connected == Truth::Yes,
+        certain: carries == Truth::Yes,
     })
 }
 

@@ -1,7 +1,7 @@
 //! No input makes validation or the effective rules panic, and an input without an error has an estate.
 
 use palisade_model::{
-    Estate, Severity, TagCatalog,
+    Estate, Severity, TagCatalog, Truth,
     spec::{
         AdminCollectionSpec, AdminRuleSpec, AsgSpec, At, EstateSpec, Given, LearnedPrefixesSpec, NicSpec,
         NsgSpec, PeeringSpec, PublicIpSpec, Reference, RouteSpec, RouteTableSpec, RuleSpec, SideSpec,
@@ -144,13 +144,17 @@ fn nsg() -> impl Strategy<Value = NsgSpec> {
     )
 }
 
+fn truth() -> impl Strategy<Value = Truth> {
+    select(vec![Truth::Yes, Truth::Maybe, Truth::No])
+}
+
 fn virtual_network() -> impl Strategy<Value = VirtualNetworkSpec> {
     let peering = (
         option::of(reference("vnets")),
         option::of(list(PREFIXES)),
-        any::<bool>(),
+        truth(),
         option::of(text(&["Connected", "Initiated"])),
-        any::<bool>(),
+        truth(),
     )
         .prop_map(|(remote, remote_prefixes, allow_access, state, use_remote_gateways)| PeeringSpec {
             remote,
@@ -238,7 +242,7 @@ fn admin() -> impl Strategy<Value = AdminCollectionSpec> {
 fn estate() -> impl Strategy<Value = EstateSpec> {
     let route = text(PREFIXES)
         .prop_map(|prefix| RouteSpec { address_prefix: Some(prefix), ..RouteSpec::new("r", "", "None") });
-    let table = (vec(route, 0..3), any::<bool>()).prop_map(|(routes, disable_gateway_propagation)| {
+    let table = (vec(route, 0..3), truth()).prop_map(|(routes, disable_gateway_propagation)| {
         RouteTableSpec { routes, disable_gateway_propagation, ..RouteTableSpec::new(id("/tables/a")) }
     });
     let group = vec(text(PREFIXES), 0..2)

@@ -94,7 +94,11 @@ fn virtual_network_has_the_peers_that_are_connected_and_let_through() {
             peer(spec, "10.1.0.0/16", |peering| peering.state = Some(text(state)));
         });
     }
-    check("10.0.0.0/16", |spec| peer(spec, "10.1.0.0/16", |peering| peering.allow_access = false));
+    check("10.0.0.0/16", |spec| peer(spec, "10.1.0.0/16", |peering| peering.allow_access = Truth::No));
+    let perhaps = virtual_network(&estate(|spec| {
+        peer(spec, "10.1.0.0/16", |peering| peering.allow_access = Truth::Maybe);
+    }));
+    assert_eq!(perhaps.contains("10.1.0.1".parse().expect("an address")), Truth::Maybe);
 }
 
 #[test]
@@ -130,7 +134,7 @@ fn virtual_network_has_what_its_gateway_learned() {
         learn(spec, "/vnets/b", on_premises());
     });
     check("10.0.0.0/16,10.1.0.0/16,192.168.0.0/16", |spec| {
-        peer(spec, "10.1.0.0/16", |peering| peering.use_remote_gateways = true);
+        peer(spec, "10.1.0.0/16", |peering| peering.use_remote_gateways = Truth::Yes);
         learn(spec, "/vnets/b", on_premises());
     });
     // A route table may refuse what the gateways learned.
@@ -139,9 +143,28 @@ fn virtual_network_has_what_its_gateway_learned() {
         check(&format!("{expected},10.9.0.0/16"), |spec| {
             learn(spec, "/vnets/a", on_premises());
             route(spec, "10.9.0.0/16", "VirtualAppliance");
-            spec.route_tables[0].disable_gateway_propagation = refused;
+            spec.route_tables[0].disable_gateway_propagation = refused.into();
         });
     }
+    // Where it is not known whether, they are perhaps there.
+    let on_premises_perhaps = |change: &dyn Fn(&mut EstateSpec)| {
+        let tag = virtual_network(&estate(|spec| {
+            learn(spec, "/vnets/a", on_premises());
+            change(spec);
+        }));
+        tag.contains("192.168.0.1".parse().expect("an address"))
+    };
+    let table = |disable: Truth| {
+        on_premises_perhaps(&|spec| {
+            route(spec, "10.9.0.0/16", "VirtualAppliance");
+            spec.route_tables[0].disable_gateway_propagation = disable;
+        })
+    };
+    assert_eq!([Truth::No, Truth::Maybe, Truth::Yes].map(table), [Truth::Yes, Truth::Maybe, Truth::No]);
+    let absent = on_premises_perhaps(&|spec| {
+        spec.virtual_networks[0].subnets[0].route_table = Some(to("/tables/absent"));
+    });
+    assert_eq!(absent, Truth::Maybe, "a table that is not in the input may refuse them");
     let of_some_network = virtual_network(&estate(|spec| {
         learn(spec, "/vnets/a", on_premises());
         spec.learned_prefixes[0].virtual_network = At::unknown("parameter");

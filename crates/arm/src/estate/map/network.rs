@@ -115,9 +115,9 @@ fn peering(reader: &mut Reader, item: Item<'_>, id: &ResourceId, name: Text) -> 
         name,
         remote: reader.reference(item, "remoteVirtualNetwork"),
         remote_prefixes: space.and_then(|space| reader.texts(space, "addressPrefixes")),
-        allow_access: reader.flag(item, "allowVirtualNetworkAccess", id).unwrap_or(true),
+        allow_access: reader.truth(item, "allowVirtualNetworkAccess", id, true),
         state: reader.text(item, "peeringState"),
-        use_remote_gateways: reader.flag(item, "useRemoteGateways", id).unwrap_or(false),
+        use_remote_gateways: reader.truth(item, "useRemoteGateways", id, false),
         place: item.place(),
     }
 }

@@ -1,5 +1,6 @@
 //! Route tables and their routes, both inside the table and as resources of their own.
 
+use palisade_model::Truth;
 use palisade_model::spec::{RouteSpec, RouteTableSpec, Text};
 
 use super::{Resource, element_id, note_uncertain};
@@ -14,9 +15,7 @@ pub(super) fn table(reader: &mut Reader, resource: &Resource<'_>) {
         id: resource.id.clone(),
         name: resource.name(reader),
         routes: Vec::new(),
-        disable_gateway_propagation: reader
-            .flag(item, "disableBgpRoutePropagation", &resource.id)
-            .unwrap_or(false),
+        disable_gateway_propagation: reader.truth(item, "disableBgpRoutePropagation", &resource.id, false),
         place: resource.place(),
     };
     let mut ids = Vec::new();
@@ -45,7 +44,7 @@ pub(super) fn child(reader: &mut Reader, resource: &Resource<'_>) {
             name: stub.name(reader),
             id: parent.clone(),
             routes: Vec::new(),
-            disable_gateway_propagation: false,
+            disable_gateway_propagation: Truth::Maybe,
             place,
         };
         reader.index.keep(List::RouteTables, &mut reader.spec.route_tables, &parent, spec)

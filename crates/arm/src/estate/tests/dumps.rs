@@ -1,7 +1,7 @@
 //! What az, the REST API and Resource Graph print.
 
-use palisade_model::ResourceId;
 use palisade_model::spec::Given;
+use palisade_model::{ResourceId, Truth};
 
 use super::*;
 
@@ -30,7 +30,10 @@ fn children_gateways_managers_and_scale_sets_are_mapped() {
     let result = read_clean(&[fixture!("estate-more.json")]);
     let spec = &result.spec;
     let network = &spec.virtual_networks[0];
-    assert_eq!((network.subnets[0].id.name(), network.peerings[0].allow_access), ("GatewaySubnet", false));
+    assert_eq!(
+        (network.subnets[0].id.name(), network.peerings[0].allow_access),
+        ("GatewaySubnet", Truth::No)
+    );
     assert_eq!(known(&spec.asgs[0].address_prefixes), ["192.0.2.0/24", "2001:db8::/32"]);
     assert_eq!(spec.route_tables[0].routes.len(), 1);
 

@@ -1,7 +1,7 @@
 //! Terraform plans: values, what is known after apply only, and references through the configuration.
 
-use palisade_model::ResourceId;
 use palisade_model::spec::{Given, Reference, Text};
+use palisade_model::{ResourceId, Truth};
 
 use super::*;
 
@@ -39,7 +39,7 @@ fn a_plan_is_read_with_references_through_modules() {
         .collect();
     assert_eq!(subnets, [("web", Some("web-nsg"), Some("egress")), ("data", None, None)]);
     assert_eq!(target(network.peerings[0].remote.as_ref()), Some("hub"));
-    assert!(spec.route_tables[0].disable_gateway_propagation);
+    assert_eq!(spec.route_tables[0].disable_gateway_propagation, Truth::Yes);
     assert_eq!(spec.route_tables[0].routes.len(), 1);
 
     let nic = &spec.nics[0];
