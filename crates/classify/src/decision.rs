@@ -102,10 +102,10 @@ pub struct Decision {
 
 impl Decision {
     /// The answer for traffic that no rule governs.
-    pub const LINK_CONTROL: Self =
+    pub(crate) const LINK_CONTROL: Self =
         Self { verdict: Verdict::Allow, hit: Hit::Nothing, reason: Reason::LinkControl };
     /// The answer where the estate does not tell enough.
-    pub const UNDETERMINED: Self =
+    pub(crate) const UNDETERMINED: Self =
         Self { verdict: Verdict::Unknown, hit: Hit::Nothing, reason: Reason::Undetermined };
 
     /// The answer of a known hit.

@@ -63,7 +63,7 @@ impl Table {
     }
 
     /// Every row at or after `start` that matches the first packet of `flow`, in order.
-    pub fn matches_from(&self, flow: &Flow, start: usize) -> impl Iterator<Item = usize> + use<'_> {
+    pub(crate) fn matches_from(&self, flow: &Flow, start: usize) -> impl Iterator<Item = usize> + use<'_> {
         let (source, destination) = match (flow.source(), flow.destination()) {
             (IpAddr::V4(from), IpAddr::V4(to)) => self.v4.vectors(from.into(), to.into()),
             (IpAddr::V6(from), IpAddr::V6(to)) => self.v6.vectors(from.into(), to.into()),

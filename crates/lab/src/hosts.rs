@@ -44,8 +44,6 @@ pub struct Machine {
 pub struct Host {
     /// Its name, the last part of its namespace's name.
     pub name: &'static str,
-    /// What it is there for.
-    pub role: &'static str,
     /// The addresses on its own interface.
     pub addresses: Addresses,
     /// Present for the machines that policy protects, absent for the outside.
@@ -79,19 +77,19 @@ const fn hosting(host: u8) -> Addresses {
 }
 
 /// The web tier's subnet.
-pub const WEB: Subnet = Subnet { name: "web", gateway: inside(1, 1) };
+const WEB: Subnet = Subnet { name: "web", gateway: inside(1, 1) };
 /// The database tier's subnet.
-pub const DB: Subnet = Subnet { name: "db", gateway: inside(2, 1) };
+const DB: Subnet = Subnet { name: "db", gateway: inside(2, 1) };
 /// The administrators' subnet.
-pub const MGMT: Subnet = Subnet { name: "mgmt", gateway: inside(3, 1) };
+const MGMT: Subnet = Subnet { name: "mgmt", gateway: inside(3, 1) };
 /// All subnets.
-pub const SUBNETS: [&Subnet; 3] = [&WEB, &DB, &MGMT];
+pub(crate) const SUBNETS: [&Subnet; 3] = [&WEB, &DB, &MGMT];
 /// The IPv4 space of the virtual network.
 pub const NETWORK_V4: &str = "10.20.0.0/16";
 /// The IPv6 space of the virtual network.
 pub const NETWORK_V6: &str = "fd00:20::/48";
 /// What machines without a public address are translated to on their way out.
-pub const SHARED_EGRESS: Addresses = access(9);
+pub(crate) const SHARED_EGRESS: Addresses = access(9);
 
 const fn machine(nic: &'static str, subnet: &'static Subnet, public: Option<Addresses>) -> Option<Machine> {
     Some(Machine { nic, subnet, public })
@@ -99,41 +97,30 @@ const fn machine(nic: &'static str, subnet: &'static Subnet, public: Option<Addr
 
 /// Every host, the machines first.
 pub const HOSTS: [Host; 10] = [
-    Host {
-        name: "web1",
-        role: "web server with a public address",
-        addresses: inside(1, 4),
-        machine: machine("web1-nic", &WEB, Some(access(10))),
-    },
-    Host {
-        name: "web2",
-        role: "web server behind it",
-        addresses: inside(1, 5),
-        machine: machine("web2-nic", &WEB, None),
-    },
-    Host {
-        name: "db1",
-        role: "database server",
-        addresses: inside(2, 4),
-        machine: machine("db1-nic", &DB, None),
-    },
-    Host {
-        name: "mgmt1",
-        role: "jump host with a public address",
-        addresses: inside(3, 4),
-        machine: machine("mgmt1-nic", &MGMT, Some(access(11))),
-    },
-    Host { name: "www", role: "a web site", addresses: hosting(80), machine: None },
+    // Web server with a public address.
+    Host { name: "web1", addresses: inside(1, 4), machine: machine("web1-nic", &WEB, Some(access(10))) },
+    // Web server behind it.
+    Host { name: "web2", addresses: inside(1, 5), machine: machine("web2-nic", &WEB, None) },
+    // Database server.
+    Host { name: "db1", addresses: inside(2, 4), machine: machine("db1-nic", &DB, None) },
+    // Jump host with a public address.
+    Host { name: "mgmt1", addresses: inside(3, 4), machine: machine("mgmt1-nic", &MGMT, Some(access(11))) },
+    // A web site.
+    Host { name: "www", addresses: hosting(80), machine: None },
+    // Update server, inside AzureUpdateDelivery.
     Host {
         name: "update",
-        role: "update server, inside AzureUpdateDelivery",
         addresses: addresses([13, 95, 26, 4], [0x2603, 0x1020, 0x200, 0, 0, 0, 0x682f, 0xa455]),
         machine: None,
     },
-    Host { name: "c2", role: "command-and-control look-alike", addresses: hosting(166), machine: None },
-    Host { name: "customer", role: "a customer of the web site", addresses: access(23), machine: None },
-    Host { name: "office", role: "the administrator's office", addresses: access(40), machine: None },
-    Host { name: "attacker", role: "an attacker", addresses: access(66), machine: None },
+    // Command-and-control look-alike.
+    Host { name: "c2", addresses: hosting(166), machine: None },
+    // A customer of the web site.
+    Host { name: "customer", addresses: access(23), machine: None },
+    // The administrator's office.
+    Host { name: "office", addresses: access(40), machine: None },
+    // An attacker.
+    Host { name: "attacker", addresses: access(66), machine: None },
 ];
 
 /// The host of this name.

@@ -15,6 +15,8 @@
 
 use std::fmt::Write as _;
 
+use palisade_net::Family;
+
 use crate::error::Result;
 use crate::hosts::{Addresses, HOSTS, Host, Machine, NETWORK_V4, NETWORK_V6, SHARED_EGRESS, SUBNETS};
 use crate::netns::ip::{Batch, load_nft};
@@ -24,7 +26,7 @@ use crate::netns::stage::Stage;
 /// The part that stands for the hypervisor.
 pub const HYPERVISOR: &str = "host";
 /// The part that routes.
-pub const ROUTER: &str = "router";
+const ROUTER: &str = "router";
 
 /// Gateway of every outside host: an address that exists on each of the router's outside links.
 const LINK_GATEWAY: &str = "169.254.0.1";
@@ -55,7 +57,7 @@ const ROUTER_SETTINGS: &[(&str, &str)] = &[
 ];
 
 /// The parts of a lab, each a namespace.
-pub fn parts() -> Vec<&'static str> {
+pub(crate) fn parts() -> Vec<&'static str> {
     [HYPERVISOR, ROUTER].into_iter().chain(HOSTS.iter().map(|host| host.name)).collect()
 }
 
@@ -158,32 +160,28 @@ fn host_addresses(host: &Host) -> Batch {
 /// What Azure's fabric does to public addresses: policy inside sees private destinations and original sources.
 fn translation() -> String {
     let mut rules = String::new();
-    for (family, network) in [("ip", NETWORK_V4), ("ip6", NETWORK_V6)] {
-        let pick = |addresses: Addresses| match family {
-            "ip" => addresses.v4.to_string(),
-            _ => addresses.v6.to_string(),
-        };
-        let public = || machines().filter_map(|(host, machine)| Some((host.addresses, machine.public?)));
-        let inward: Vec<_> =
-            public().map(|(own, public)| format!("{} : {}", pick(public), pick(own))).collect();
-        let outward: Vec<_> =
-            public().map(|(own, public)| format!("{} : {}", pick(own), pick(public))).collect();
+    for (family, keyword, network) in [(Family::V4, "ip", NETWORK_V4), (Family::V6, "ip6", NETWORK_V6)] {
+        let public: Vec<_> = machines()
+            .filter_map(|(host, machine)| Some((host.addresses.of(family), machine.public?.of(family))))
+            .collect();
+        let inward: Vec<_> = public.iter().map(|(own, public)| format!("{public} : {own}")).collect();
+        let outward: Vec<_> = public.iter().map(|(own, public)| format!("{own} : {public}")).collect();
         write!(
             rules,
-            "table {family} public_addresses {{
+            "table {keyword} public_addresses {{
                 chain arriving {{
                     type nat hook prerouting priority dstnat;
-                    iifname \"out-*\" dnat to {family} daddr map {{ {} }}
+                    iifname \"out-*\" dnat to {keyword} daddr map {{ {} }}
                 }}
                 chain leaving {{
                     type nat hook postrouting priority srcnat;
-                    oifname \"out-*\" snat to {family} saddr map {{ {} }}
-                    oifname \"out-*\" {family} saddr {network} snat to {}
+                    oifname \"out-*\" snat to {keyword} saddr map {{ {} }}
+                    oifname \"out-*\" {keyword} saddr {network} snat to {}
                 }}
             }}\n",
             inward.join(", "),
             outward.join(", "),
-            pick(SHARED_EGRESS),
+            SHARED_EGRESS.of(family),
         )
         .expect("writing to a string cannot fail");
     }
@@ -191,7 +189,7 @@ fn translation() -> String {
 }
 
 /// The hosts that policy protects.
-pub fn machines() -> impl Iterator<Item = (&'static Host, Machine)> {
+fn machines() -> impl Iterator<Item = (&'static Host, Machine)> {
     HOSTS.iter().filter_map(|host| Some((host, host.machine?)))
 }
 

@@ -25,18 +25,18 @@ pub const ROOT: &str = "/run/palisade-lab";
 /// Every namespace of every lab starts with this.
 pub const PREFIX: &str = "plsd";
 /// The longest name of a lab.
-pub const NAME_MAX: usize = 16;
+const NAME_MAX: usize = 16;
 
 /// A process, told apart from later ones with the same id.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Process {
+pub(super) struct Process {
     id: i32,
     started: u64,
 }
 
 /// The record of one lab.
 #[derive(Debug, Serialize, Deserialize)]
-pub struct Record {
+pub(super) struct Record {
     name: String,
     owner: Option<Process>,
     namespaces: Vec<String>,
@@ -212,7 +212,7 @@ fn lock() -> Result<Flock<File>> {
 }
 
 /// The records of all labs on this machine that can be read.
-pub fn all() -> Result<Vec<Record>> {
+fn all() -> Result<Vec<Record>> {
     let entries = match fs::read_dir(ROOT) {
         Ok(entries) => entries,
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),

@@ -23,7 +23,7 @@ use crate::probe::service::service;
 use crate::probe::{Knock, Outcome, PATIENCE, Service, Transport, http, knock_all};
 
 /// The tour while it is told.
-pub struct Tour<'a> {
+struct Tour<'a> {
     lab: &'a Lab,
     files: EstateFiles,
     enforcer: &'a mut dyn Enforcer,

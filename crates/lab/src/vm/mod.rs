@@ -26,9 +26,9 @@ use crate::netns::{Namespace, is_installed};
 /// The part with bridge and taps.
 pub const HYPERVISOR: &str = "host";
 /// The part that stands beside the guests.
-pub const THIRD: &str = "third";
+const THIRD: &str = "third";
 /// A guest boots in about three seconds on an idle machine.
-pub const BOOT_PATIENCE: Duration = Duration::from_secs(90);
+const BOOT_PATIENCE: Duration = Duration::from_secs(90);
 
 /// The files that a guest boots from, as `scripts/guest-kernel.sh` leaves them.
 #[derive(Debug, Clone)]
