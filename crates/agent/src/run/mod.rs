@@ -43,7 +43,7 @@ pub struct Options {
     pub instance: Instance,
     /// What it enforces.
     pub sources: EstateSources,
-    /// Release every interface at the end. For labs: elsewhere it would open the machines.
+    /// Release every interface at the end, which opens the machines.
     pub detach_on_exit: bool,
 }
 
