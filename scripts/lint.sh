@@ -7,7 +7,7 @@ cargo xtask tidy
 cargo fmt --all --check
 cargo clippy --workspace --all-targets --locked -- --deny warnings
 if have shellcheck; then
-    shellcheck scripts/*.sh .ci/run
+    shellcheck scripts/*.sh .ci/run crates/lab/src/vm/init.sh
 else
     say "lint: shellcheck is not installed, the scripts were not checked"
 fi

@@ -1,6 +1,10 @@
 #!/bin/busybox sh
 # The first and only program of a lab guest: brings up the network, starts servers, and runs commands that arrive,
-# one a line as `NUMBER COMMAND`, on the second serial port. lab_v4 and lab_v6 come from the kernel's command line.
+# one a line as `NUMBER COMMAND`, on the second serial port.
+# shellcheck shell=dash
+
+# The kernel hands these over from its command line.
+: "${lab_name:?}" "${lab_v4:?}" "${lab_v6:?}"
 
 /bin/busybox mkdir -p /bin /dev /proc /sys /tmp /www
 /bin/busybox --install -s /bin
