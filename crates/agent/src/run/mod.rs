@@ -56,7 +56,7 @@ pub enum Applied {
     NotInForce,
 }
 
-/// Brings the estate into force once, and leaves it to the kernel.
+/// Brings the estate into force once, frees the places of flows that are over, and leaves it to the kernel.
 ///
 /// # Errors
 /// If the agent cannot start or look at the host.
@@ -65,6 +65,7 @@ pub fn apply_once(options: &Options, mut tell: impl FnMut(&Event)) -> Result<App
     let outcome = agent.load(now()).and_then(|()| agent.sync(&links()?, now()));
     agent.take_events().iter().for_each(&mut tell);
     let is_done = outcome?;
+    agent.sweep()?;
     let generation = agent.state().published.as_ref().map(|published| published.generation);
     Ok(match generation {
         Some(generation) if is_done && agent.state().refused.is_none() => Applied::InForce(generation),
