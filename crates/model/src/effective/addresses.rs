@@ -78,8 +78,9 @@ fn virtual_network_tag_at(estate: &Estate, home: &Home<'_>) -> Addresses {
     }
 }
 
-/// The `VirtualNetwork` tag of a subnet (`docs/semantics.md`, Decisions): its network's space, connected peers, prefixes that a gateway
-/// learned unless the route table stops them, destinations of the route table, and the host address.
+/// The `VirtualNetwork` tag of a subnet (`docs/semantics.md`, Decisions): its network's space, connected peers,
+/// prefixes that a gateway learned unless the route table stops them, destinations of the route table, and the host
+/// address.
 fn virtual_network_tag(estate: &Estate, network: &VirtualNetwork, subnet: &Subnet) -> Addresses {
     let mut tag = host_or(&network.addresses);
     let mut learned = network.learned.clone();
