@@ -19,6 +19,9 @@ pub struct TargetArgs {
     /// With an NSG: what its VirtualNetwork tag means
     #[arg(long, value_name = "PREFIX", value_delimiter = ',')]
     pub virtual_network: Vec<Prefix>,
+    /// Address of the machine, where a flow gives none; the rules themselves do not depend on it
+    #[arg(long, value_name = "ADDR")]
+    pub address: Option<IpAddr>,
 }
 
 /// Why a name leads to no single resource: a code and a message.

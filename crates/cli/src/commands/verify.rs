@@ -44,9 +44,6 @@ pub struct Arguments {
     estate: EstateArgs,
     #[command(flatten)]
     target: TargetArgs,
-    /// Address of the machine, where a flow gives none
-    #[arg(long, value_name = "ADDR", help_heading = "Target")]
-    address: Option<IpAddr>,
     #[command(flatten)]
     flow: question::FlowArgs,
     /// Many flows: a file of JSON lines, or - for standard input
@@ -139,7 +136,7 @@ struct Verifier<'a> {
 
 impl<'a> Verifier<'a> {
     fn new(estate: &'a Estate, arguments: &'a Arguments) -> Self {
-        Self { estate, target: &arguments.target, address: arguments.address, engines: HashMap::new() }
+        Self { estate, target: &arguments.target, address: arguments.target.address, engines: HashMap::new() }
     }
 
     fn answer(&mut self, question: &Question) -> Result<(&Engine, Flow, Decision), LineError> {
