@@ -44,6 +44,11 @@ impl Failure {
         Self { exit: Exit::OtherSide, lines: vec![message.to_string()] }
     }
 
+    /// The same, told with every cause of the error.
+    pub fn caused_by(error: impl std::error::Error + Send + Sync + 'static) -> Self {
+        Self::other_side(format!("{:#}", anyhow::Error::new(error)))
+    }
+
     /// The exit code.
     pub const fn code(&self) -> Exit {
         self.exit

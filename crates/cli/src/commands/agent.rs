@@ -50,14 +50,14 @@ pub fn run(arguments: &Arguments) -> Result<Exit, Failure> {
         detach_on_exit: arguments.detach_on_exit,
     };
     if !arguments.once {
-        return palisade_agent::run(&options, tell).map(|()| Exit::Clean).map_err(failure);
+        return palisade_agent::run(&options, tell).map(|()| Exit::Clean).map_err(Failure::caused_by);
     }
     let mut refused = false;
     let applied = palisade_agent::apply_once(&options, |event| {
         refused |= matches!(event, Event::Refused(_));
         tell(event);
     });
-    Ok(match applied.map_err(failure)? {
+    Ok(match applied.map_err(Failure::caused_by)? {
         Applied::InForce(_) => Exit::Clean,
         Applied::NotInForce if refused => Exit::Input,
         Applied::NotInForce => Exit::OtherSide,
@@ -78,9 +78,4 @@ fn tell(event: &Event) {
 /// Every problem of a refusal whose sentence does not say it all.
 pub fn others(problems: &[Problem]) -> &[Problem] {
     if problems.len() > 1 { problems } else { &[] }
-}
-
-/// A failure of the host, with the whole chain of causes.
-pub fn failure(error: palisade_agent::AgentError) -> Failure {
-    Failure::other_side(format!("{:#}", anyhow::Error::new(error)))
 }

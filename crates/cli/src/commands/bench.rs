@@ -44,7 +44,7 @@ pub fn run(arguments: &Arguments) -> Result<Exit, Failure> {
     let Subject::Datapath(format) = &arguments.subject;
     let mut datapath = open()?;
     let figures = all(&mut datapath);
-    datapath.remove().map_err(Failure::other_side)?;
+    datapath.remove().map_err(Failure::caused_by)?;
     let figures = figures?;
     match format.format {
         Format::Json => output::json(&document(&figures))?,
@@ -58,7 +58,7 @@ fn open() -> Result<Datapath, Failure> {
     let instance = Instance::named(&format!("bench-{}", std::process::id())).map_err(Failure::input)?;
     let sizes = Sizes { flows_v4: 1 << 16, flows_v6: 1 << 16, slots: 16 };
     let config = Config { sizes, ..Config::new(instance.pin_dir) };
-    Datapath::open(&config).map_err(|error| Failure::other_side(format!("{:#}", anyhow::Error::new(error))))
+    Datapath::open(&config).map_err(Failure::caused_by)
 }
 
 /// One measurement and what it was of.
@@ -104,7 +104,7 @@ fn one(
     };
     let [allowed, denied] = [allowed, denied].map(|flows| frames(&flows));
     let workload = Workload { policy: &policy, allowed: &allowed, denied: &denied };
-    measure(datapath, &workload).map_err(Failure::other_side)
+    measure(datapath, &workload).map_err(Failure::caused_by)
 }
 
 fn flows(local: IpAddr, remote: IpAddr, count: u16) -> Vec<Flow> {

@@ -1,6 +1,6 @@
 //! `palisade detach`: ends enforcement on this host.
 
-use super::agent::{InstanceArgs, failure};
+use super::agent::InstanceArgs;
 use crate::{exit::Exit, exit::Failure};
 
 /// Options of the command.
@@ -12,6 +12,6 @@ pub struct Arguments {
 
 /// Takes the programs from every interface, and removes pins and state.
 pub fn run(arguments: &Arguments) -> Result<Exit, Failure> {
-    palisade_agent::remove(&arguments.instance.places()?).map_err(failure)?;
+    palisade_agent::remove(&arguments.instance.places()?).map_err(Failure::caused_by)?;
     Ok(Exit::Clean)
 }

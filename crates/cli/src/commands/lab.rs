@@ -8,7 +8,7 @@ use std::{
 
 use palisade_agent::Instance;
 use palisade_lab::{
-    Lab, LabError, Lifetime,
+    Lab, Lifetime,
     estate::Situation,
     interrupt::Interrupt,
     lab::DEFAULT_NAME,
@@ -23,7 +23,7 @@ use palisade_lab::{
 };
 use serde_json::Value;
 
-use crate::{args::FormatArgs, commands, exit::Exit, exit::Failure, output, output::Format};
+use crate::{args::FormatArgs, exit::Exit, exit::Failure, output, output::Format};
 
 /// Options of the command.
 #[derive(Debug, clap::Args)]
@@ -82,45 +82,46 @@ pub fn run(arguments: &Arguments) -> Result<Exit, Failure> {
 /// A lab with its servers and its agent; everything ends with the value.
 struct Running {
     agent: AgentProcess,
-    _servers: Servers,
+    servers: Servers,
     lab: Lab,
 }
 
 impl Running {
     fn start(name: &str) -> Result<Self, Failure> {
-        let lab = Lab::up(name, Lifetime::Process).map_err(failure)?;
+        let lab = Lab::up(name, Lifetime::Process).map_err(Failure::caused_by)?;
         // A lab of this name that crashed may have left its programs pinned.
         remove_pins(name)?;
-        let servers = lab.serve().map_err(failure)?;
+        let servers = lab.serve().map_err(Failure::caused_by)?;
         let agent = agent_of(&lab)?;
-        Ok(Self { agent, _servers: servers, lab })
+        Ok(Self { agent, servers, lab })
     }
 
     /// Removes everything and says whether that worked.
     fn stop(self) -> Result<(), Failure> {
-        let Self { agent, _servers, lab } = self;
-        agent.stop().map_err(commands::agent::failure)?;
-        drop(_servers);
-        lab.down().map_err(failure)
+        let Self { agent, servers, lab } = self;
+        agent.stop().map_err(Failure::caused_by)?;
+        drop(servers);
+        lab.down().map_err(Failure::caused_by)
     }
 }
 
 fn show(arguments: &LabArgs) -> Result<Exit, Failure> {
-    let interrupt = Interrupt::take_over().map_err(failure)?;
+    let interrupt = Interrupt::take_over().map_err(Failure::caused_by)?;
     eprintln!("building the lab ...");
     let mut running = Running::start(&arguments.name.name)?;
-    let files = EstateFiles::write(&running.lab.stage().folder(), Situation::Default).map_err(failure)?;
+    let files =
+        EstateFiles::write(&running.lab.stage().folder(), Situation::Default).map_err(Failure::caused_by)?;
     eprintln!("enforcing {} and trying every pair and service ...", files.template.display());
     let mut oracle = Oracle::default();
-    let matrix =
-        show::enforce_and_observe(&running.lab, &files, &mut running.agent, &mut oracle).map_err(failure)?;
+    let matrix = show::enforce_and_observe(&running.lab, &files, &mut running.agent, &mut oracle)
+        .map_err(Failure::caused_by)?;
     print(&matrix, arguments.format.format)?;
     let agrees = matrix.mismatches().next().is_none();
     if !arguments.once {
         if !arguments.detached {
             eprintln!("\n{}Ctrl-C removes it.", show::hints(&arguments.name.name, &files));
         }
-        interrupt.wait().map_err(failure)?;
+        interrupt.wait().map_err(Failure::caused_by)?;
         eprintln!("removing the lab ...");
     }
     running.stop()?;
@@ -164,16 +165,16 @@ fn background(arguments: &LabArgs) -> Result<Exit, Failure> {
 }
 
 fn down(name: &str) -> Result<Exit, Failure> {
-    Lab::remove(name).map_err(failure)?;
+    Lab::remove(name).map_err(Failure::caused_by)?;
     remove_pins(name)?;
     Ok(Exit::Clean)
 }
 
 fn tell(name: &str) -> Result<Exit, Failure> {
-    let interrupt = Interrupt::take_over().map_err(failure)?;
+    let interrupt = Interrupt::take_over().map_err(Failure::caused_by)?;
     let mut running = Running::start(name)?;
-    let report =
-        tour::tell(&running.lab, &mut running.agent, Some(&interrupt), &mut io::stdout()).map_err(failure)?;
+    let report = tour::tell(&running.lab, &mut running.agent, Some(&interrupt), &mut io::stdout())
+        .map_err(Failure::caused_by)?;
     running.stop()?;
     output::line(format_args!("\n{} steps held, {} did not.", report.held, report.failures.len()))?;
     for failure in &report.failures {
@@ -186,7 +187,7 @@ fn tell(name: &str) -> Result<Exit, Failure> {
 fn agent_of(lab: &Lab) -> Result<AgentProcess, Failure> {
     let name = lab.stage().name();
     let files = EstateFiles::of_lab(name);
-    let mut command = lab.on_hypervisor(std::env::current_exe()?).map_err(failure)?;
+    let mut command = lab.on_hypervisor(std::env::current_exe()?).map_err(Failure::caused_by)?;
     command.args(["agent", "--instance", &instance_name(name)]).arg(&files.template);
     command.arg("--parameters").arg(&files.parameters).arg("--service-tags").arg(&files.service_tags);
     Ok(AgentProcess::new(instance(name)?, command, lab.stage().folder().join("agent.log")))
@@ -194,7 +195,7 @@ fn agent_of(lab: &Lab) -> Result<AgentProcess, Failure> {
 
 /// Takes what a lab of this name left in the kernel out of it.
 fn remove_pins(lab: &str) -> Result<(), Failure> {
-    agent::remove_pins(&instance(lab)?).map_err(commands::agent::failure)
+    agent::remove_pins(&instance(lab)?).map_err(Failure::caused_by)
 }
 
 /// Where the agent of a lab lives.
@@ -204,9 +205,4 @@ fn instance(lab: &str) -> Result<Instance, Failure> {
 
 fn instance_name(lab: &str) -> String {
     format!("lab-{lab}")
-}
-
-/// A failure of the lab: the machine's fault, with the whole chain of causes.
-fn failure(error: LabError) -> Failure {
-    Failure::other_side(format!("{:#}", anyhow::Error::new(error)))
 }

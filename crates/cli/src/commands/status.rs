@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use palisade_abi::verdict::Reason;
 use palisade_agent::status::{NicStatus, Status, Traffic, status};
 
-use super::agent::{InstanceArgs, failure, others};
+use super::agent::{InstanceArgs, others};
 use crate::{args::FormatArgs, exit::Exit, exit::Failure, output, output::Format};
 
 /// The reason of a packet that was allowed and found no room.
@@ -26,7 +26,7 @@ pub struct Arguments {
 
 /// Prints the status.
 pub fn run(arguments: &Arguments) -> Result<Exit, Failure> {
-    let status = status(&arguments.instance.places()?).map_err(failure)?;
+    let status = status(&arguments.instance.places()?).map_err(Failure::caused_by)?;
     match arguments.format.format {
         Format::Json => output::json(&status)?,
         Format::Table => table(&status)?,

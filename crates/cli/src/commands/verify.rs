@@ -8,7 +8,6 @@ use std::{
     collections::HashMap,
     fs::File,
     io::{self, BufRead, BufReader, BufWriter, Write},
-    net::IpAddr,
     path::{Path, PathBuf},
 };
 
@@ -130,26 +129,34 @@ const fn worse(a: Exit, b: Exit) -> Exit {
 struct Verifier<'a> {
     estate: &'a Estate,
     target: &'a TargetArgs,
-    address: Option<IpAddr>,
-    engines: HashMap<(bool, String), (Target<'a>, Engine)>,
+    nics: HashMap<String, (Target<'a>, Engine)>,
+    nsgs: HashMap<String, (Target<'a>, Engine)>,
 }
 
 impl<'a> Verifier<'a> {
     fn new(estate: &'a Estate, arguments: &'a Arguments) -> Self {
-        Self { estate, target: &arguments.target, address: arguments.target.address, engines: HashMap::new() }
+        Self { estate, target: &arguments.target, nics: HashMap::new(), nsgs: HashMap::new() }
     }
 
     fn answer(&mut self, question: &Question) -> Result<(&Engine, Flow, Decision), LineError> {
         let (is_nic, name) = question.target(self.target)?;
-        let key = (is_nic, name.to_owned());
-        if !self.engines.contains_key(&key) {
+        // A name is copied once an interface, not once a flow.
+        if !self.engines(is_nic).contains_key(name) {
             let compiled = self.compile(is_nic, name)?;
-            self.engines.insert(key.clone(), compiled);
+            self.engines_mut(is_nic).insert(name.to_owned(), compiled);
         }
-        let (target, engine) = &self.engines[&key];
-        let local = |family| self.address.or_else(|| target.address(family));
+        let (target, engine) = &self.engines(is_nic)[name];
+        let local = |family| self.target.address.or_else(|| target.address(family));
         let flow = question.flow(local)?;
         Ok((engine, flow, engine.decide(&flow)))
+    }
+
+    const fn engines(&self, is_nic: bool) -> &HashMap<String, (Target<'a>, Engine)> {
+        if is_nic { &self.nics } else { &self.nsgs }
+    }
+
+    const fn engines_mut(&mut self, is_nic: bool) -> &mut HashMap<String, (Target<'a>, Engine)> {
+        if is_nic { &mut self.nics } else { &mut self.nsgs }
     }
 
     fn compile(&self, is_nic: bool, name: &str) -> Result<(Target<'a>, Engine), LineError> {
