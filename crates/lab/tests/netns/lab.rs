@@ -8,14 +8,13 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use palisade_lab::matrix::{Matrix, all_probes};
-use palisade_lab::netns::ip::load_nft;
 use palisade_lab::netns::obstacle;
 use palisade_lab::netns::registry::{self, unique_name};
 use palisade_lab::probe::{Knock, Outcome, PATIENCE, Transport, http, knock_all};
 use palisade_lab::{Lab, LabError, Lifetime};
 use palisade_net::Family;
 
-use crate::lab_or_skip;
+use crate::{filter_at_web1, lab_or_skip};
 
 fn namespaces_of(lab: &str) -> Vec<String> {
     let prefix = registry::namespace_name(lab, "");
@@ -45,17 +44,12 @@ fn without_policy_every_probe_is_answered() {
 fn silence_and_refusal_are_told_apart() {
     let Some(lab) = lab_or_skip() else { return };
     let _servers = lab.serve().expect("servers start");
-    let rules = "table inet t {
-        chain c {
-            type filter hook input priority 0
-            tcp dport { 22, 80 } drop
-            udp dport 53 drop
-            icmp type echo-request drop
-            icmpv6 type echo-request drop
-            tcp dport 443 reject with tcp reset
-        }
-    }\n";
-    load_nft(&lab.of(lab.host("web1").expect("listed")), rules).expect("nft loads");
+    let statements = "tcp dport { 22, 80 } drop
+        udp dport 53 drop
+        icmp type echo-request drop
+        icmpv6 type echo-request drop
+        tcp dport 443 reject with tcp reset";
+    filter_at_web1(&lab, statements);
     let [attacker, web1] = ["attacker", "web1"].map(|name| lab.host(name).expect("listed"));
     let doors = [
         (Transport::Tcp, 22, Outcome::Silence),

@@ -16,7 +16,7 @@ use palisade_lab::show::{enforce_and_observe, hints};
 use palisade_lab::tour::tell;
 use palisade_net::{Direction, Flow};
 
-use crate::lab_or_skip;
+use crate::{filter_at_web1, lab_or_skip};
 
 fn situation(files: &EstateFiles) -> Situation {
     let text = fs::read_to_string(&files.parameters).expect("the parameters are on disk");
@@ -140,13 +140,7 @@ fn the_stories_do_not_hold_when_nothing_is_enforced() {
 fn the_matrix_marks_every_cell_in_which_packets_and_policy_disagree() {
     let Some(lab) = lab_or_skip() else { return };
     let _servers = lab.serve().expect("servers start");
-    let rules = "table inet t {
-        chain c {
-            type filter hook input priority 0
-            tcp dport { 22, 80 } drop
-        }
-    }\n";
-    load_nft(&lab.of(lab.host("web1").expect("listed")), rules).expect("nft loads");
+    filter_at_web1(&lab, "tcp dport { 22, 80 } drop");
     let files = EstateFiles::write(&lab.stage().folder(), Situation::Default).expect("files are written");
     let mut predictor = Optimist { except: "web1-nic" };
     let matrix = enforce_and_observe(&lab, &files, &mut Nobody, &mut predictor).expect("probing works");
