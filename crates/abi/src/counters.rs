@@ -1,16 +1,12 @@
-//! Counters, and the request that the sweep program answers.
+//! Counters of NICs, per CPU, and of rules.
 //!
-//! Counters are per CPU and per slot and only grow while a NIC keeps its slot; a reader sums the CPUs.
+//! They only grow while a NIC keeps its slot, or a rule list its place; a reader sums the CPUs or the shards.
 
 use crate::verdict::REASONS_MAX;
 
 shared_constants! {
-    /// Sweep: end the flows that have timed out.
-    pub const SWEEP_EXPIRED: u32 = 0;
-    /// Sweep: end the flows of one slot.
-    pub const SWEEP_SLOT: u32 = 1;
-    /// Sweep: end every flow.
-    pub const SWEEP_ALL: u32 = 2;
+    /// Copies of a list's rule counters, so that CPUs rarely meet; a CPU uses copy `cpu % shards`.
+    pub const RULE_COUNTER_SHARDS: u32 = 4;
 }
 
 shared_structs! {
@@ -22,21 +18,26 @@ shared_structs! {
         pub bytes: [u64; 2],
         /// Flows that began.
         pub flows_created: u64,
-        /// Flows that ended.
+        /// Flows whose place was freed.
         pub flows_ended: u64,
+        /// Flows that a change of policy or the end of a rule's time cut.
+        pub flows_cut: u64,
+        /// Flows judged again and still allowed.
+        pub flows_rejudged: u64,
+        /// Flows that pass only because what would deny them is in audit.
+        pub flows_audited: u64,
+        /// Events that were lost because the ring was full, or not told because there were too many.
+        pub events_lost: u64,
         /// Packets by direction, then by [`crate::verdict::Reason`].
         pub reasons: [u64; 2 * REASONS_MAX],
     }
 
-    /// What the sweep is asked for, and what it answers.
-    pub struct SweepRequest {
-        /// One of `SWEEP_*`.
-        pub mode: u32,
-        /// The slot, for [`SWEEP_SLOT`].
-        pub slot: u32,
-        /// Answer: flows that stay.
-        pub live: u64,
-        /// Answer: flows removed.
-        pub ended: u64,
+    /// Packets that a rule decided about: one for each new flow or denied packet. The counters of a list stand one after the
+    /// other, a copy of the whole list for each shard.
+    pub struct RuleCounters {
+        /// New flows, and packets without a flow, that it allowed.
+        pub allowed: u64,
+        /// Packets that it denied, or would deny if it or its list were not in audit.
+        pub denied: u64,
     }
 }

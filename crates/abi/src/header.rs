@@ -5,11 +5,11 @@
 use alloc::{format, string::String, vec::Vec};
 use core::fmt::Write;
 
-use crate::{ABI_VERSION, CConst, CField, CStruct, arena, counters, flow, policy, verdict};
+use crate::{ABI_VERSION, CConst, CField, CStruct, arena, counters, event, flow, policy, verdict};
 
 /// Every shared struct, in the order in which C needs them.
 pub fn structs() -> Vec<CStruct> {
-    [policy::STRUCTS, arena::STRUCTS, flow::STRUCTS, counters::STRUCTS].concat()
+    [policy::STRUCTS, arena::STRUCTS, flow::STRUCTS, event::STRUCTS, counters::STRUCTS].concat()
 }
 
 /// Every shared constant and code.
@@ -20,6 +20,7 @@ pub fn constants() -> Vec<CConst> {
         policy::CONSTANTS,
         arena::CONSTANTS,
         flow::CONSTANTS,
+        event::CONSTANTS,
         counters::CONSTANTS,
         verdict::CONSTANTS,
         verdict::Action::CODES,
@@ -27,6 +28,7 @@ pub fn constants() -> Vec<CConst> {
         verdict::Reason::CODES,
         flow::Direction::CODES,
         flow::FlowState::CODES,
+        event::EventKind::CODES,
     ] {
         all.extend_from_slice(group);
     }

@@ -12,6 +12,7 @@ mod define;
 
 pub mod arena;
 pub mod counters;
+pub mod event;
 pub mod flow;
 pub mod header;
 pub mod policy;
@@ -20,4 +21,4 @@ pub mod verdict;
 pub use define::{CConst, CField, CStruct, Pod};
 
 /// Layout version. A program refuses an arena of another version, and the agent an older program.
-pub const ABI_VERSION: u32 = 1;
+pub const ABI_VERSION: u32 = 2;

@@ -39,6 +39,10 @@ shared_codes! {
         Related = 2,
         /// Traffic that keeps the link working and that rules do not govern: ARP, neighbour discovery, DHCP.
         LinkControl = 3,
+        /// It would have been dropped, if what denies it were not in audit.
+        Audited = 4,
+        /// A later fragment of a packet between addresses whose traffic some rule may allow.
+        LaterFragment = 5,
         /// A security admin rule denied it.
         AdminDeny = 16,
         /// The subnet's NSG denied it.
@@ -47,6 +51,10 @@ shared_codes! {
         NetworkInterfaceDeny = 18,
         /// A Standard public address without any NSG is closed to the Internet.
         PublicAddressClosed = 19,
+        /// The packet belongs to a flow that a change of policy, or the end of a rule's time, has cut.
+        PolicyCut = 20,
+        /// A TCP packet other than a SYN that belongs to no known connection.
+        MidStream = 21,
         /// The interface has no descriptor in the policy in force.
         NoDescriptor = 32,
         /// No policy was ever published, or its layout is of another version.
@@ -55,12 +63,34 @@ shared_codes! {
         Malformed = 34,
         /// The Ethernet type is not one that a virtual machine may use (IPv4, IPv6, ARP).
         UnsupportedEtherType = 35,
-        /// A fragment that carries no transport header.
+        /// A later fragment between addresses whose traffic no rule may allow.
         Fragment = 36,
-        /// The flow table is full, or the kernel refused the entry.
+        /// Both places that the flow table has for the new flow are full.
         FlowTableFull = 37,
         /// A policy blob refers outside itself; it cannot happen unless memory was damaged.
         CorruptPolicy = 38,
+        /// The NIC has as many flows as it may have.
+        FlowQuota = 39,
+        /// The NIC has as many half-open TCP connections as it may have.
+        HalfOpenQuota = 40,
+        /// The packet carries a VLAN tag.
+        VlanTagged = 41,
+        /// The frame from the VM does not carry the NIC's MAC address.
+        ForeignMac = 48,
+        /// The packet from the VM carries an address that the NIC does not own.
+        ForeignSource = 49,
+        /// An ARP packet from the VM speaks for an address that the NIC does not own.
+        ForeignArp = 50,
+        /// A neighbour solicitation or advertisement from the VM speaks for an address that the NIC does not own.
+        ForeignNeighbour = 51,
+        /// The VM answers as a DHCP or DHCPv6 server.
+        DhcpServer = 52,
+        /// The VM sends a router advertisement or a redirect.
+        RouterMessage = 53,
+        /// The VM sends in the name of a platform address.
+        ForgedPlatform = 54,
+        /// The packet names the way it wants to take: source routes of IPv4, routing headers of IPv6.
+        SourceRoute = 55,
     }
 }
 
