@@ -82,8 +82,8 @@ shared_structs! {
         pub bucket_count: u32,
         /// Offset of the flows: [`crate::flow::BUCKET_WAYS`] for each bucket, in the buckets' order.
         pub flows: u32,
-        /// Secret that the flow table's hash begins with.
-        pub hash_seed: u64,
+        /// Secret odd factors of the flow table's hash, one for each word of a key.
+        pub hash_keys: [u64; 6],
         /// Offset of the NIC states, indexed by slot.
         pub nic_states: u32,
         /// Slots there are, [`SLOT_UNKNOWN`] included.
@@ -97,7 +97,7 @@ shared_structs! {
         /// Bytes of the memory.
         pub size: u32,
         /// Zero.
-        pub reserved: [u32; 14],
+        pub reserved: [u32; 4],
     }
 
     /// One published policy of the whole host.

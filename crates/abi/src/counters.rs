@@ -12,8 +12,6 @@ shared_constants! {
 shared_structs! {
     /// What one CPU counted for one slot. Indices of two are by [`crate::flow::Direction`].
     pub struct NicCounters {
-        /// Packets that passed; a packet that the network card or the VM segments later counts as its segments.
-        pub packets: [u64; 2],
         /// Bytes that passed, from the Ethernet header on.
         pub bytes: [u64; 2],
         /// Flows that began.
@@ -28,7 +26,8 @@ shared_structs! {
         pub flows_audited: u64,
         /// Events that were lost because the ring was full, or not told because there were too many.
         pub events_lost: u64,
-        /// Packets by direction, then by [`crate::verdict::Reason`].
+        /// Packets by direction, then by [`crate::verdict::Reason`]; a packet that the network card or the VM segments later
+        /// counts as its segments.
         pub reasons: [u64; 2 * REASONS_MAX],
     }
 

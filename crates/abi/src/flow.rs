@@ -71,7 +71,7 @@ shared_constants! {
     /// Tag of a way whose flow is being written. Tags of flows are greater.
     pub const TAG_BUSY: u32 = 1;
     /// How often a lock is tried before the new flow is refused.
-    pub const LOCK_TRIES: u32 = 2000;
+    pub const LOCK_TRIES: u32 = 256;
     /// In [`Flow::rules`]: the layer had no rule list, was not asked, or had no rule for the packet.
     pub const RULE_NONE: u16 = 0xffff;
     /// [`Flow::last_seen`] once somebody took the flow to remove it.
@@ -85,6 +85,8 @@ shared_constants! {
     pub const FLOW_FOREIGN: u8 = 2;
     /// The flow was met in the middle of a connection.
     pub const FLOW_MIDSTREAM: u8 = 4;
+    /// The RST that closed the flow came from the responder. A genuine one is the last that its sender sends.
+    pub const FLOW_RESET_BY_RESPONDER: u8 = 8;
 
     /// Ticks for which a denial is counted before it is told again.
     pub const DENIAL_TICKS: u64 = 2500;
