@@ -59,7 +59,7 @@ static __always_inline __u32 class_of_ipv4(__u32 blob, struct plsd_address_table
 	__u32 low, high;
 
 	search_range(blob, table, (__u64)address >> (32 - table->root_bits), &low, &high);
-	while (low < high && can_loop) {
+	for (int i = 0; i < 20 && low < high; i++) {
 		__u32 middle = (low + high + 1) / 2;
 
 		if (starts[middle] <= address)
@@ -78,7 +78,7 @@ static __always_inline __u32 class_of_ipv6(__u32 blob, struct plsd_address_table
 	__u32 low, high;
 
 	search_range(blob, table, upper >> 1 >> (63 - table->root_bits), &low, &high);
-	while (low < high && can_loop) {
+	for (int i = 0; i < 20 && low < high; i++) {
 		__u32 middle = (low + high + 1) / 2;
 		__u64 start = starts[2 * middle];
 
@@ -147,7 +147,7 @@ static __always_inline __u32 first_match(__u32 blob, struct plsd_policy_header _
 {
 	__u32 candidates = v[0].summary & v[1].summary & v[2].summary & v[3].summary;
 
-	while (candidates && can_loop) {
+	for (int i = 0; i < 17 && candidates; i++) {
 		__u32 word = lowest_bit(candidates);
 		__u64 rules = v[0].words[word] & v[1].words[word] & v[2].words[word] & v[3].words[word];
 
@@ -159,7 +159,7 @@ static __always_inline __u32 first_match(__u32 blob, struct plsd_policy_header _
 }
 
 /* The first rule of the blob that matches, with its action. A global function: the verifier checks it once. */
-__noinline __u32 classify(__u32 blob, const struct packet *p)
+static __always_inline __u32 classify_packet(__u32 blob, const struct packet *p)
 {
 	struct plsd_policy_header __arena *policy = IN_ARENA(struct plsd_policy_header, blob);
 	struct plsd_address_table __arena *source, *destination;
@@ -189,4 +189,45 @@ __noinline __u32 classify(__u32 blob, const struct packet *p)
 			return CLASSIFY_CORRUPT;
 	}
 	return first_match(blob, policy, v);
+}
+
+#define CLASSIFY_MATCH 0
+
+/* What a list says of a packet. */
+struct match {
+	__u32 rule;
+	__u32 action;
+	__u32 shadow_rule; /* the first rule in audit before the deciding one, or PLSD_RULE_NONE */
+	__u32 shadow_action;
+	__u32 recheck; /* second at which the answer may change */
+	__u32 until; /* second at which the rule ends to hold */
+};
+
+/* The first rule of the blob that matches, with its action. A global function: the verifier checks it once. */
+__noinline int classify(__u32 blob, const struct packet *p, __u64 anchor, struct match *out)
+{
+	__u32 found;
+
+	USES_ARENA();
+	asm volatile("" : : "r"(anchor));
+	if (!p || !out)
+		return CLASSIFY_CORRUPT;
+	found = classify_packet(blob, p);
+	out->rule = MATCH_RULE(found);
+	out->action = MATCH_ACTION(found);
+	out->shadow_rule = PLSD_RULE_NONE;
+	out->shadow_action = 0;
+	out->recheck = PLSD_NEVER;
+	out->until = PLSD_NEVER;
+	return found >= CLASSIFY_CORRUPT ? found : CLASSIFY_MATCH;
+}
+
+#define FRAGMENT_PERMITTED 1
+#define FRAGMENT_UNMATCHED 2
+#define FRAGMENT_ALWAYS_PERMITTED 3
+
+__noinline int classify_fragment(__u32 blob, const struct packet *p, __u64 anchor)
+{
+	asm volatile("" : : "r"(anchor), "r"(blob), "r"(p));
+	return 0;
 }

@@ -1,128 +1,31 @@
 /* SPDX-License-Identifier: MIT OR GPL-2.0-only */
 /*
- * The flow table: key of a packet, look-up, progress, begin. Layout: crates/abi/src/flow.rs.
+ * A live flow: its progress with each packet, and its end by policy. Layout: crates/abi/src/flow.rs.
  *
- * Who may change `last_seen`: a packet of a live flow stores the time; who revives an ended flow, or removes it (the
- * sweep), must first win a compare-and-swap on it. The sweep waits a grace period beyond the end, so that no packet
- * that found the flow alive is still at work. A lost race costs a flow entry, never a wrong verdict.
+ * A flow that was judged under an older policy, or whose rules have a time, is judged again with its original
+ * orientation, whichever way the packet goes: an answer is never judged as if it began something. A flow that is denied
+ * then is cut: it stays in the table and drops its packets, because without it an answer would be a new flow.
  */
 #pragma once
 
-#include "counters.h"
-#include "icmp.h"
+#include "event.h"
+#include "guard.h"
+#include "passage.h"
 #include "policy.h"
 #include "tcp.h"
 
-#define FLOW_CLAIMED (~0ull)
-
-/* What is common to the keys of both families. */
-struct flow_name {
-	__u32 slot;
-	__u32 ports; /* local, then remote */
-	__u32 kind; /* protocol, type and direction of an ICMP query, zero */
-	bool outbound;
-};
-
-/*
- * The kernel hashes a key in words of 4 bytes. Words are also how it is written: a load that has to wait for several
- * smaller stores costs more than the rest of the key.
- */
-#define KEY_PORTS(local, remote) ((__u32)(__u16)(local) | (__u32)(remote) << 16)
-#define KEY_KIND(protocol, query, direction) ((__u32)(protocol) | (__u32)(__u8)(query) << 8 | (__u32)(direction) << 16)
-#define KEY_WORD(key, field) (*(__u32 *)&(key)->field)
-
-_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "key words are composed for little-endian hosts");
-
-/* False if the packet belongs to no flow by its kind: an ICMP message that is no query. */
-static __always_inline bool name_flow(const struct packet *p, __u32 slot, __u32 direction, struct flow_name *name)
+static __always_inline __u32 timeout_of(nic_ref nic, __u32 state)
 {
-	enum icmp_kind kind = icmp_kind(p);
-
-	name->slot = slot;
-	name->outbound = direction == PLSD_DIRECTION_OUTBOUND;
-	name->ports = 0;
-	name->kind = KEY_KIND(p->protocol, 0, 0);
-	switch (kind) {
-	case ICMP_NONE:
-		/* Protocols without ports have zeros there. */
-		name->ports = name->outbound ? KEY_PORTS(p->source_port, p->destination_port) :
-					       KEY_PORTS(p->destination_port, p->source_port);
-		return true;
-	case ICMP_REQUEST:
-		name->ports = KEY_PORTS(p->icmp_id, 0);
-		name->kind = KEY_KIND(p->protocol, p->destination_port, direction);
-		return true;
-	case ICMP_REPLY:
-		name->ports = KEY_PORTS(p->icmp_id, 0);
-		name->kind = KEY_KIND(p->protocol, icmp_request_of(p), !direction);
-		return true;
-	default:
-		return false;
-	}
+	return word_at(nic->timeouts + (state < PLSD_FLOW_STATES ? state : 0) * sizeof(__u32));
 }
 
-static __always_inline void key_v4(const struct packet *p, const struct flow_name *name, struct plsd_flow_key_v4 *key)
+/* A flow that is not over and belongs to the NIC that has the slot now. */
+static __always_inline bool is_live(flow_ref flow, __u64 now, nic_ref nic)
 {
-	key->slot = name->slot;
-	key->local = name->outbound ? p->source[0] : p->destination[0];
-	key->remote = name->outbound ? p->destination[0] : p->source[0];
-	KEY_WORD(key, local_port) = name->ports;
-	KEY_WORD(key, protocol) = name->kind;
+	return !is_over(flow, now) && flow->generation >= nic->since;
 }
 
-static __always_inline void key_v6(const struct packet *p, const struct flow_name *name, struct plsd_flow_key_v6 *key)
-{
-	const __u32 *local = name->outbound ? p->source : p->destination;
-	const __u32 *remote = name->outbound ? p->destination : p->source;
-
-	key->slot = name->slot;
-#pragma unroll
-	for (int i = 0; i < 4; i++) {
-		key->local[i] = local[i];
-		key->remote[i] = remote[i];
-	}
-	KEY_WORD(key, local_port) = name->ports;
-	KEY_WORD(key, protocol) = name->kind;
-}
-
-static __always_inline struct plsd_flow *find_flow(const struct packet *p, const struct flow_name *name)
-{
-	if (p->family == 4) {
-		struct plsd_flow_key_v4 key;
-
-		key_v4(p, name, &key);
-		return bpf_map_lookup_elem(&flows_v4, &key);
-	} else {
-		struct plsd_flow_key_v6 key;
-
-		key_v6(p, name, &key);
-		return bpf_map_lookup_elem(&flows_v6, &key);
-	}
-}
-
-static __always_inline long insert_flow(const struct packet *p, const struct flow_name *name,
-					const struct plsd_flow *flow)
-{
-	if (p->family == 4) {
-		struct plsd_flow_key_v4 key;
-
-		key_v4(p, name, &key);
-		return bpf_map_update_elem(&flows_v4, &key, flow, BPF_NOEXIST);
-	} else {
-		struct plsd_flow_key_v6 key;
-
-		key_v6(p, name, &key);
-		return bpf_map_update_elem(&flows_v6, &key, flow, BPF_NOEXIST);
-	}
-}
-
-/* A flow that is not over and belongs to the NIC that has the slot now. A claimed one wraps around and is over. */
-static __always_inline bool is_live(const struct plsd_flow *flow, __u64 now, struct plsd_nic_descriptor __arena *nic)
-{
-	return flow->last_seen + flow->timeout >= now && flow->generation >= nic->since;
-}
-
-static __always_inline __u8 first_state(const struct packet *p)
+static __always_inline __u32 first_state(const struct packet *p)
 {
 	switch (p->protocol) {
 	case PROTOCOL_TCP:
@@ -137,74 +40,185 @@ static __always_inline __u8 first_state(const struct packet *p)
 	}
 }
 
-static __always_inline __u32 timeout_of(struct plsd_snapshot __arena *snapshot, __u8 state)
+/* The state of a flow that lives on after it was cut. */
+static __always_inline __u32 resumed_state(__u8 protocol)
 {
-	return snapshot->timeouts[state < PLSD_FLOW_STATES ? state : 0];
+	switch (protocol) {
+	case PROTOCOL_TCP:
+		return PLSD_FLOW_ESTABLISHED;
+	case PROTOCOL_UDP:
+		return PLSD_FLOW_UDP_ANSWERED;
+	case PROTOCOL_ICMP:
+	case PROTOCOL_ICMPV6:
+		return PLSD_FLOW_ICMP;
+	default:
+		return PLSD_FLOW_OTHER;
+	}
+}
+
+/* Moves a flow on; true for the one CPU that did. Who leaves the handshake gives its half-open place back. */
+static __always_inline bool move_on(flow_ref flow, nic_ref nic, __u32 state, __u32 next)
+{
+	if (!swap_u32(&flow->state, state, next))
+		return false;
+	WRITE_ONCE(flow->timeout, timeout_of(nic, next));
+	if (tcp_is_half_open(state) && !tcp_is_half_open(next))
+		__sync_fetch_and_add(&usage_of(nic->slot)->half_open, -1);
+	return true;
+}
+
+/* The packet that began the flow, as far as rules ask. */
+static __always_inline void original_packet(flow_ref flow, struct packet *p)
+{
+	bool outbound = flow->direction == PLSD_DIRECTION_OUTBOUND;
+	__u16 local = flow->key.local_port, remote = flow->key.remote_port;
+
+	__builtin_memset(p, 0, sizeof(*p));
+	p->family = flow->key.family;
+	p->protocol = flow->key.protocol;
+#pragma unroll
+	for (__u32 i = 0; i < 4; i++) {
+		p->source[i] = outbound ? flow->key.local[i] : flow->key.remote[i];
+		p->destination[i] = outbound ? flow->key.remote[i] : flow->key.local[i];
+	}
+	if (p->protocol == PROTOCOL_ICMP || p->protocol == PROTOCOL_ICMPV6) {
+		p->destination_port = flow->key.query;
+		p->icmp_id = local;
+		return;
+	}
+	p->source_port = outbound ? local : remote;
+	p->destination_port = outbound ? remote : local;
+}
+
+static __always_inline __u32 wall_seconds(void)
+{
+	return (bpf_ktime_get_boot_ns() + root()->anchor) / 1000000000;
+}
+
+/* Whether the flow's verdict may have changed since it was judged: by policy, or by time. */
+static __always_inline bool is_due(flow_ref flow, nic_ref nic)
+{
+	if (flow->generation < nic->rejudge)
+		return true;
+	return flow->recheck != PLSD_NEVER && wall_seconds() >= flow->recheck;
+}
+
+static __always_inline void keep_flow(flow_ref flow, nic_ref nic, const struct packet *p, struct verdict *verdict)
+{
+	__u8 flags = flow->flags & ~(PLSD_FLOW_AUDITED | PLSD_FLOW_FOREIGN);
+	const __u32 *local = flow->direction == PLSD_DIRECTION_OUTBOUND ? p->source : p->destination;
+
+	if (verdict->would)
+		flags |= PLSD_FLOW_AUDITED;
+	if (!owns(nic, p->family, local))
+		flags |= PLSD_FLOW_FOREIGN;
+#pragma unroll
+	for (__u32 i = 0; i < PLSD_LAYERS; i++) {
+		/* A list that keeps its flows had no say: what it decided by stays. */
+		if (verdict->rules[i] != PLSD_RULE_NONE)
+			flow->rules[i] = verdict->rules[i];
+	}
+	flow->flags = flags;
+	flow->until = verdict->until;
+}
+
+/* Judges a flow again. PLSD_REASON_ESTABLISHED if it goes on. A global function: the verifier checks it once. */
+__noinline int rejudge(struct passage *way, __u32 at)
+{
+	__u32 direction, state, occasion = REJUDGING;
+	flow_ref flow = FLOW_AT(at);
+	struct verdict *verdict;
+	struct packet *p;
+	nic_ref nic;
+	int reason;
+
+	USES_ARENA();
+	if (!way)
+		return PLSD_REASON_CORRUPT_POLICY;
+	p = &way->original;
+	verdict = &way->verdict;
+	nic = NIC_AT(way->scene.nic);
+	state = flow->state;
+	direction = flow->direction & 1;
+	original_packet(flow, p);
+	if (flow->until != PLSD_NEVER && wall_seconds() >= flow->until)
+		occasion = EXPIRED;
+	clear_verdict(verdict);
+	reason = guard_source(direction, nic, p);
+	if (!reason || is_audited(nic)) {
+		int judged = judge(way, p, direction, occasion);
+
+		if (reason && !verdict->would)
+			verdict->would = reason;
+		reason = judged;
+	}
+	flow->recheck = sooner(verdict->recheck, verdict->until);
+	if (reason == PLSD_REASON_ALLOWED) {
+		bool was_audited = flow->flags & PLSD_FLOW_AUDITED;
+
+		keep_flow(flow, nic, p, verdict);
+		if (state == PLSD_FLOW_CUT)
+			move_on(flow, nic, state, resumed_state(p->protocol));
+		COUNT(nic->slot, flows_rejudged);
+		if (verdict->would && !was_audited) {
+			COUNT(nic->slot, flows_audited);
+			tell_flow(at, PLSD_EVENT_WOULD_DENY, verdict->would);
+		}
+		barrier();
+		WRITE_ONCE(flow->generation, nic->generation);
+		return PLSD_REASON_ESTABLISHED;
+	}
+	if (state != PLSD_FLOW_CUT && move_on(flow, nic, state, PLSD_FLOW_CUT)) {
+		COUNT(nic->slot, flows_cut);
+		tell_flow(at, PLSD_EVENT_CUT, reason);
+	}
+	barrier();
+	WRITE_ONCE(flow->generation, nic->generation);
+	return PLSD_REASON_POLICY_CUT;
+}
+
+/* PLSD_REASON_ESTABLISHED, or the reason for which a live flow's packets drop. */
+static __always_inline int standing_of(struct passage *way, __u32 at)
+{
+	flow_ref flow = FLOW_AT(at);
+	nic_ref nic = NIC_AT(way->scene.nic);
+	int reason;
+
+	if (is_due(flow, nic)) {
+		reason = rejudge(way, at);
+		/* Another CPU may have moved the flow meanwhile. */
+		if (reason != PLSD_REASON_ESTABLISHED || READ_ONCE(flow->state) != PLSD_FLOW_CUT)
+			return reason;
+	}
+	return READ_ONCE(flow->state) == PLSD_FLOW_CUT ? PLSD_REASON_POLICY_CUT : PLSD_REASON_ESTABLISHED;
+}
+
+static __always_inline void advance_tcp(flow_ref flow, nic_ref nic, const struct packet *p, bool from_originator,
+					__u32 state)
+{
+	bool reset_by_originator = !(flow->flags & PLSD_FLOW_RESET_BY_RESPONDER);
+	__u32 next = tcp_next_state(state, p->tcp_flags, from_originator, reset_by_originator);
+
+	if (next == state || !move_on(flow, nic, state, next) || next != PLSD_FLOW_CLOSED)
+		return;
+	if (from_originator)
+		flow->flags &= ~PLSD_FLOW_RESET_BY_RESPONDER;
+	else
+		flow->flags |= PLSD_FLOW_RESET_BY_RESPONDER;
 }
 
 /* Counts a packet of a live flow and moves the flow on. */
-static __always_inline void advance_flow(struct plsd_flow *flow, const struct packet *p, bool from_originator,
-					 const struct size *size, __u64 now, struct plsd_snapshot __arena *snapshot)
+static __always_inline void advance_flow(flow_ref flow, nic_ref nic, const struct packet *p, bool from_originator,
+					 const struct size *size, __u64 now)
 {
-	__u8 state = flow->state, next = state;
+	__u32 state = flow->state;
 
 	if (p->protocol == PROTOCOL_TCP)
-		next = tcp_next_state(state, p->tcp_flags, from_originator);
+		advance_tcp(flow, nic, p, from_originator, state);
 	else if (state == PLSD_FLOW_UDP_OPEN && !from_originator)
-		next = PLSD_FLOW_UDP_ANSWERED;
-	if (next != state) {
-		WRITE_ONCE(flow->state, next);
-		WRITE_ONCE(flow->timeout, timeout_of(snapshot, next));
-	}
-	if (next != state || next < PLSD_FLOW_TIME_WAIT)
+		move_on(flow, nic, state, PLSD_FLOW_UDP_ANSWERED);
+	if (flow->state != state || state < PLSD_FLOW_TIME_WAIT || state == PLSD_FLOW_CUT)
 		WRITE_ONCE(flow->last_seen, now);
 	__sync_fetch_and_add(&flow->packets[!from_originator], size->packets);
 	__sync_fetch_and_add(&flow->bytes[!from_originator], size->bytes);
-}
-
-static __always_inline void fresh_flow(struct plsd_flow *flow, const struct packet *p, __u32 direction,
-				       const struct verdict *verdict, const struct size *size, __u64 now,
-				       struct plsd_snapshot __arena *snapshot,
-				       struct plsd_nic_descriptor __arena *nic)
-{
-	__u8 state = first_state(p);
-
-	*flow = (struct plsd_flow){
-		.generation = nic->generation,
-		.created = now,
-		.last_seen = now,
-		.packets = { size->packets, 0 },
-		.bytes = { size->bytes, 0 },
-		.timeout = timeout_of(snapshot, state),
-		.rules = { verdict->rules[0], verdict->rules[1], verdict->rules[2] },
-		.state = state,
-		.direction = direction,
-		.layers_asked = verdict->asked,
-	};
-}
-
-/*
- * Remembers an allowed packet as a flow, in place of `old` where an entry with its key exists. Returns the reason
- * that the packet ends with.
- */
-static __always_inline int begin_flow(struct plsd_flow *old, __u64 seen, const struct packet *p,
-				      const struct flow_name *name, const struct plsd_flow *flow)
-{
-	long error;
-
-	if (old) {
-		/* Whoever lost this race lets the packet pass without an entry: it was judged, and allowed. */
-		if (seen == FLOW_CLAIMED || __sync_val_compare_and_swap(&old->last_seen, seen, flow->last_seen) != seen)
-			return PLSD_REASON_ALLOWED;
-		*old = *flow;
-		count_flows(name->slot, 1, 1);
-		return PLSD_REASON_ALLOWED;
-	}
-	error = insert_flow(p, name, flow);
-	/* Another CPU may have begun the same flow just now. */
-	if (error && error != -EEXIST)
-		return PLSD_REASON_FLOW_TABLE_FULL;
-	if (!error)
-		count_flows(name->slot, 1, 0);
-	return PLSD_REASON_ALLOWED;
 }

@@ -1,32 +1,11 @@
 /* SPDX-License-Identifier: MIT OR GPL-2.0-only */
 /*
- * The maps. User space sets the sizes before loading and pins every map under its name here.
- *
- * Flow tables are preallocated hashes and never LRU: a full table refuses the new flow and keeps the old ones.
+ * The maps beside the shared memory, which kernel.h has. User space sets the sizes before loading and pins every map
+ * under its name here.
  */
 #pragma once
 
 #include "kernel.h"
-
-struct {
-	__uint(type, PLSD_MAP_TYPE_ARENA);
-	__uint(map_flags, BPF_F_MMAPABLE);
-	__uint(max_entries, PLSD_ARENA_PAGES);
-} arena SEC(".maps");
-
-struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, 1);
-	__type(key, struct plsd_flow_key_v4);
-	__type(value, struct plsd_flow);
-} flows_v4 SEC(".maps");
-
-struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, 1);
-	__type(key, struct plsd_flow_key_v6);
-	__type(value, struct plsd_flow);
-} flows_v6 SEC(".maps");
 
 /* Indexed by slot. */
 struct {
@@ -36,16 +15,27 @@ struct {
 	__type(value, struct plsd_nic_counters);
 } counters SEC(".maps");
 
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, PLSD_EVENT_RING_BYTES);
+} events SEC(".maps");
+
 /*
- * Never created: it carries the layouts that live in the arena into the object's type information, where a test
+ * Never created: it carries the layouts that live in the shared memory into the object's type information, where a test
  * compares them with Rust's.
  */
 struct layouts {
 	struct plsd_root root;
 	struct plsd_snapshot snapshot;
 	struct plsd_nic_descriptor nic;
+	struct plsd_owned_addresses owned;
+	struct plsd_nic_usage usage;
 	struct plsd_policy_header policy;
-	struct plsd_sweep_request sweep;
+	struct plsd_flow flow;
+	struct plsd_flow_bucket bucket;
+	struct plsd_denial denial;
+	struct plsd_event event;
+	struct plsd_rule_counters rule;
 };
 
 struct {

@@ -4,122 +4,215 @@
  *
  * Entry points only; each header explains its part. The way of a packet:
  *   1. the snapshot in force, then the NIC's descriptor      nic.h       none: drop
- *   2. Ethernet type; IP and transport headers               packet.h    unreadable: drop
- *   3. link control                                          guard.h     pass
- *   4. a live flow                                           flow.h      pass
- *   5. an ICMP error about a live flow                       related.h   pass
- *   6. the rules, layer by layer                             policy.h    deny: silent drop
- *   7. a new flow                                            flow.h      table full: drop
+ *   2. the Ethernet header, and whose frame it is            guard.h     foreign: drop
+ *   3. IP and transport headers                              packet.h    unreadable: drop
+ *   4. link control                                          guard.h     pass, or drop what a guest may not say
+ *   5. a live flow, judged again if policy or time moved     flow.h      pass, or drop what policy cut
+ *   6. an ICMP error about a live flow                       related.h   pass
+ *   7. what was denied a moment ago                          denial.h    deny: silent drop
+ *   8. the rules, layer by layer                             policy.h    deny: silent drop
+ *   9. a new flow                                            begin.h     limit reached: drop
  */
+#include "begin.h"
 #include "counters.h"
+#include "denial.h"
 #include "flow.h"
 #include "guard.h"
 #include "nic.h"
 #include "packet.h"
+#include "passage.h"
 #include "policy.h"
 #include "related.h"
-#include "sweep.h"
 
-/* What is learned of a packet on its way, beside the reason it ends with. */
-struct passage {
-	struct packet packet;
-	struct size size;
-	__u32 slot;
-};
-
-/* Whether a packet belongs to the flow under its name, or has to be judged. */
-static __always_inline bool is_of_flow(const struct plsd_flow *flow, const struct packet *p, bool from_originator,
-				       __u64 now, struct plsd_nic_descriptor __arena *nic)
+/* A packet of no flow that its kind could begin: the rules alone say. */
+static __always_inline int judge_alone(struct passage *way)
 {
-	if (!is_live(flow, now, nic))
-		return false;
-	return p->protocol != PROTOCOL_TCP || !tcp_begins_anew(flow->state, p->tcp_flags, from_originator);
+	nic_ref nic = NIC_AT(way->scene.nic);
+	int reason = guard_source(way->scene.direction, nic, &way->packet);
+
+	if (reason && !is_audited(nic))
+		return reason;
+	reason = judge(way, &way->packet, way->scene.direction, BEGINNING);
+	return reason == PLSD_REASON_ALLOWED && way->verdict.would ? PLSD_REASON_AUDITED : reason;
 }
 
-/* Steps 4 to 7, for a packet that belongs to the rules. */
-static __always_inline int enforce(struct __sk_buff *skb, __u32 direction, struct passage *way,
-				   struct plsd_snapshot __arena *snapshot, struct plsd_nic_descriptor __arena *nic)
+static __always_inline bool admits_midstream(nic_ref nic, __u64 now)
+{
+	return nic->flags & PLSD_NIC_LOOSE_TCP || now < nic->grace_until;
+}
+
+/* What stands against a packet before the rules are asked; 0 if nothing. */
+static __always_inline int objection(nic_ref nic, const struct packet *p, const struct scene *scene)
+{
+	int reason = guard_source(scene->direction, nic, p);
+
+	if (reason)
+		return reason;
+	return is_midstream(p) && !admits_midstream(nic, scene->now) ? PLSD_REASON_MID_STREAM : 0;
+}
+
+/* A limit's refusal is told; in audit the packet passes all the same, and nothing remembers it. */
+static __always_inline int refuse(nic_ref nic, const struct passage *way, int reason)
+{
+	struct refusal refusal = {
+		.kind = PLSD_EVENT_LIMIT,
+		.reason = reason,
+		.direction = way->scene.direction,
+		.rules = { PLSD_RULE_NONE, PLSD_RULE_NONE, PLSD_RULE_NONE, PLSD_RULE_NONE },
+		.packets = way->size.packets,
+	};
+
+	tell_refusal(&way->name, &refusal);
+	return is_audited(nic) ? PLSD_REASON_AUDITED : reason;
+}
+
+/* Judges a packet that is of no live flow: PLSD_REASON_ALLOWED or the reason to drop. */
+static __always_inline int consider(struct passage *way)
+{
+	nic_ref nic = NIC_AT(way->scene.nic);
+	int reason, against = objection(nic, &way->packet, &way->scene);
+
+	if (against && !is_audited(nic)) {
+		tell_denial(way, against, PLSD_RULE_NONE, way->size.packets);
+		return against;
+	}
+	reason = recall_denial(way);
+	if (reason)
+		return reason;
+	reason = judge(way, &way->packet, way->scene.direction, BEGINNING);
+	if (reason != PLSD_REASON_ALLOWED)
+		remember_denial(way, reason);
+	else if (!way->verdict.would)
+		way->verdict.would = against;
+	return reason;
+}
+
+/*
+ * A packet that is of no live flow: judged, and remembered if allowed. `at` is a flow of its name that is over, found with
+ * `seen`; 0 if there is none.
+ */
+static __always_inline int begin(struct passage *way, __u32 at, __u64 seen)
 {
 	const struct packet *p = &way->packet;
-	struct plsd_flow *flow = 0, fresh;
-	__u64 now = bpf_jiffies64(), seen = 0;
-	struct flow_name name;
-	struct verdict verdict;
-	bool nameable = name_flow(p, way->slot, direction, &name);
-	int reason;
+	int reason = consider(way);
 
-	if (nameable)
-		flow = find_flow(p, &name);
-	else if (is_related(skb, p, direction, now, nic))
-		return PLSD_REASON_RELATED;
-	if (flow) {
+	if (reason != PLSD_REASON_ALLOWED)
+		return reason;
+	/* An answer to a query that is unknown begins nothing: the query would have. */
+	if (icmp_kind(p) != ICMP_REPLY) {
+		__u32 state = first_state(p);
+
+		reason = at ? revive_flow(way, state, at, seen) : insert_flow(way, state);
+		if (reason != PLSD_REASON_ALLOWED)
+			return refuse(NIC_AT(way->scene.nic), way, reason);
+	}
+	return way->verdict.would ? PLSD_REASON_AUDITED : PLSD_REASON_ALLOWED;
+}
+
+/* A packet of a live flow. */
+static __always_inline int follow(struct passage *way, __u32 at, bool from_originator)
+{
+	flow_ref flow = FLOW_AT(at);
+	nic_ref nic = NIC_AT(way->scene.nic);
+	int reason = standing_of(way, at);
+
+	if (reason != PLSD_REASON_ESTABLISHED) {
+		/* Only silence ends the memory of a cut. */
+		WRITE_ONCE(flow->last_seen, way->scene.now);
+		return reason;
+	}
+	if (flow->flags & PLSD_FLOW_FOREIGN) {
+		reason = guard_source(way->scene.direction, nic, &way->packet);
+		if (reason && !is_audited(nic))
+			return reason;
+	}
+	advance_flow(flow, nic, &way->packet, from_originator, &way->size, way->scene.now);
+	return flow->flags & PLSD_FLOW_AUDITED ? PLSD_REASON_AUDITED : PLSD_REASON_ESTABLISHED;
+}
+
+/* Steps 5 to 9, for a packet that belongs to the rules. */
+static __always_inline int enforce(struct __sk_buff *skb, struct passage *way)
+{
+	const struct packet *p = &way->packet;
+	__u32 direction = way->scene.direction, at;
+	__u64 seen = 0;
+
+	if (p->fragmented == FRAGMENT_LATER)
+		return judge_fragment(way->scene.nic, direction, p);
+	if (!name_flow(p, way->scene.slot, direction, &way->name)) {
+		at = related_flow(skb, way);
+		if (at && standing_of(way, at) == PLSD_REASON_ESTABLISHED)
+			return PLSD_REASON_RELATED;
+		return judge_alone(way);
+	}
+	at = find_flow(&way->name);
+	if (at) {
+		flow_ref flow = FLOW_AT(at);
 		bool from_originator = flow->direction == direction;
 
 		seen = READ_ONCE(flow->last_seen);
-		if (is_of_flow(flow, p, from_originator, now, nic)) {
-			advance_flow(flow, p, from_originator, &way->size, now, snapshot);
-			return PLSD_REASON_ESTABLISHED;
-		}
+		if (is_live(flow, way->scene.now, NIC_AT(way->scene.nic)) &&
+		    !(p->protocol == PROTOCOL_TCP && tcp_begins_anew(flow->state, p->tcp_flags, from_originator)))
+			return follow(way, at, from_originator);
 	}
-	reason = judge(nic, direction, p, &verdict);
-	/* An answer to a query that is unknown begins nothing: the query would have. */
-	if (reason != PLSD_REASON_ALLOWED || !nameable || icmp_kind(p) == ICMP_REPLY)
-		return reason;
-	fresh_flow(&fresh, p, direction, &verdict, &way->size, now, snapshot, nic);
-	return begin_flow(flow, seen, p, &name, &fresh);
+	return begin(way, at, seen);
 }
 
-static __always_inline int read_packet(struct __sk_buff *skb, __u32 direction, struct packet *p)
+static __always_inline int read_packet(struct __sk_buff *skb, struct passage *way)
 {
-	__be16 type;
-	__u32 family;
-	int reason;
+	nic_ref nic = NIC_AT(way->scene.nic);
+	__u32 family = 0, at = 0;
+	int reason = read_frame(skb, way->scene.direction, nic, &family, &at);
 
-	if (skb->vlan_present)
-		return PLSD_REASON_UNSUPPORTED_ETHER_TYPE;
-	if (!fetch(skb, ETHERNET_TYPE, &type, sizeof(type)))
-		return PLSD_REASON_MALFORMED;
-	switch (bpf_ntohs(type)) {
-	case ETHERTYPE_IPV4:
-		family = 4;
-		break;
-	case ETHERTYPE_IPV6:
-		family = 6;
-		break;
-	case ETHERTYPE_ARP:
-		return PLSD_REASON_LINK_CONTROL;
-	default:
-		return PLSD_REASON_UNSUPPORTED_ETHER_TYPE;
-	}
-	reason = parse_ip(skb, ETHERNET_BYTES, family, 0, p);
 	if (reason)
 		return reason;
-	return is_link_control(p, direction) ? PLSD_REASON_LINK_CONTROL : 0;
+	if (family == FAMILY_ARP)
+		return arp(skb, at, way->scene.direction, nic);
+	reason = parse_ip(skb, at, family, 0, &way->packet);
+	if (reason)
+		return reason;
+	return control(skb, way->scene.direction, nic, &way->packet);
 }
 
-static __always_inline int walk(struct __sk_buff *skb, __u32 direction, struct passage *way)
+/* Guards of a NIC in audit stop nothing; what cannot be read or has no policy drops even there. */
+static __always_inline int as_audited(nic_ref nic, int reason)
 {
-	struct plsd_snapshot __arena *snapshot = active_snapshot();
-	struct plsd_nic_descriptor __arena *nic;
+	bool is_guard = reason >= PLSD_REASON_FOREIGN_MAC || reason == PLSD_REASON_VLAN_TAGGED ||
+			reason == PLSD_REASON_UNSUPPORTED_ETHER_TYPE || reason == PLSD_REASON_FRAGMENT;
+
+	return is_guard && is_audited(nic) ? PLSD_REASON_AUDITED : reason;
+}
+
+static __always_inline int walk(struct __sk_buff *skb, struct passage *way)
+{
+	__u32 snapshot = active_snapshot();
 	int reason;
 
 	if (!snapshot)
 		return PLSD_REASON_NO_POLICY;
-	nic = find_nic(snapshot, skb->ifindex);
-	if (!nic)
+	way->scene.nic = find_nic(snapshot, skb->ifindex);
+	if (!way->scene.nic)
 		return PLSD_REASON_NO_DESCRIPTOR;
-	way->slot = nic->slot;
-	reason = read_packet(skb, direction, &way->packet);
+	way->scene.slot = NIC_AT(way->scene.nic)->slot;
+	reason = read_packet(skb, way);
 	way->size = size_of_packet(skb, way->packet.payload);
-	return reason ? reason : enforce(skb, direction, way, snapshot, nic);
+	if (!reason)
+		reason = enforce(skb, way);
+	return as_audited(NIC_AT(way->scene.nic), reason);
 }
 
 static __always_inline int police(struct __sk_buff *skb, __u32 direction)
 {
-	struct passage way = { .size = { 1, skb->len }, .slot = PLSD_SLOT_UNKNOWN };
-	int reason = walk(skb, direction, &way);
+	struct passage *way = passage_of_cpu();
+	int reason;
 
-	count_packet(way.slot, direction, reason, &way.size);
+	if (!way)
+		return PLSD_TCX_DROP;
+	__builtin_memset(&way->packet, 0, sizeof(way->packet));
+	way->size = (struct size){ 1, skb->len };
+	way->scene = (struct scene){ .now = bpf_jiffies64(), .direction = direction, .slot = PLSD_SLOT_UNKNOWN };
+	reason = walk(skb, way);
+	count_packet(way->scene.slot, direction, reason, &way->size);
 	return reason < PLSD_REASON_ADMIN_DENY ? PLSD_TCX_NEXT : PLSD_TCX_DROP;
 }
 
@@ -133,16 +226,6 @@ SEC("tcx/egress")
 int palisade_to_vm(struct __sk_buff *skb)
 {
 	return police(skb, PLSD_DIRECTION_INBOUND);
-}
-
-SEC("syscall")
-int palisade_sweep(struct plsd_sweep_request *request)
-{
-	struct plsd_sweep_request work = *request;
-
-	sweep(&work);
-	*request = work;
-	return 0;
 }
 
 char LICENSE[] SEC("license") = "Dual MIT/GPL";

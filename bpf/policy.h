@@ -7,15 +7,28 @@
  *   from the VM: 1. admin rules  2. the interface's NSG  3. the subnet's NSG
  * A miss in the admin layer asks the next one. An NSG ends with rules that match everything, so a miss there can
  * only be a fault, and denies.
+ *
+ * A layer in audit is content with everything; what it would have denied is noted. So is, when a flow is judged again,
+ * a layer that flows once admitted are kept by.
  */
 #pragma once
 
-#include "classify.h"
-#include "nic.h"
+#include "passage.h"
 
-struct verdict {
-	__u32 asked;
-	__u16 rules[PLSD_LAYERS];
+/* What judging is for. */
+enum occasion {
+	BEGINNING, /* a new flow, or a packet that can begin none */
+	REJUDGING, /* a flow that lists with `flushConnection: false` let live */
+	EXPIRED, /* a flow whose rule has ended: every list is asked */
+};
+
+/* One layer of a NIC for one direction. */
+struct layer {
+	__u32 blob;
+	__u32 counters;
+	__u32 rules;
+	bool audit;
+	bool keep;
 };
 
 static __always_inline int deny_reason(__u32 position, __u32 direction)
@@ -27,42 +40,167 @@ static __always_inline int deny_reason(__u32 position, __u32 direction)
 	return PLSD_REASON_NETWORK_INTERFACE_DENY;
 }
 
-/* PLSD_REASON_ALLOWED or the reason to drop. */
-static __always_inline int judge(struct plsd_nic_descriptor __arena *nic, __u32 direction, const struct packet *p,
-				 struct verdict *verdict)
+static __always_inline struct layer layer_of(nic_ref nic, __u32 direction, __u32 i, __u32 occasion)
 {
-	__u32 __arena *layers = direction == PLSD_DIRECTION_INBOUND ? nic->inbound : nic->outbound;
+	bool inbound = direction == PLSD_DIRECTION_INBOUND;
+	__u32 audit = (inbound ? PLSD_NIC_AUDIT_INBOUND : PLSD_NIC_AUDIT_OUTBOUND) << i;
+	__u32 keep = (inbound ? PLSD_NIC_KEEP_INBOUND : PLSD_NIC_KEEP_OUTBOUND) << i;
+	struct layer layer = {
+		.blob = inbound ? nic->inbound[i] : nic->outbound[i],
+		.counters = inbound ? nic->inbound_counters[i] : nic->outbound_counters[i],
+		.audit = nic->flags & (audit | PLSD_NIC_AUDIT),
+		.keep = occasion == REJUDGING && nic->flags & keep,
+	};
 
-	verdict->asked = 0;
+	layer.rules = layer.blob ? IN_ARENA(struct plsd_policy_header, layer.blob)->rules : 0;
+	return layer;
+}
+
+static __always_inline __u32 sooner(__u32 a, __u32 b)
+{
+	return a < b ? a : b;
+}
+
+/* What a rule's action means at its layer: PLSD_REASON_ALLOWED or the reason to drop. */
+static __always_inline int outcome_of(__u32 action, __u32 position, __u32 direction)
+{
+	switch (action) {
+	case PLSD_ACTION_ALLOW:
+	case PLSD_ACTION_ALWAYS_ALLOW:
+		return PLSD_REASON_ALLOWED;
+	case PLSD_ACTION_CLOSED:
+		return PLSD_REASON_PUBLIC_ADDRESS_CLOSED;
+	default:
+		return deny_reason(position, direction);
+	}
+}
+
+/* Notes and counts the rule in audit that was met before the deciding one. */
+static __always_inline void note_shadow(const struct layer *layer, const struct match *match, __u32 position,
+					__u32 direction, struct verdict *verdict)
+{
+	int outcome;
+
+	if (match->shadow_rule == PLSD_RULE_NONE)
+		return;
+	outcome = outcome_of(match->shadow_action, position, direction);
+	count_rule(layer->counters, match->shadow_rule, layer->rules, outcome != PLSD_REASON_ALLOWED);
+	if (outcome != PLSD_REASON_ALLOWED && !verdict->would)
+		verdict->would = outcome;
+}
+
+/* Nothing but the times when a verdict may change is carried from list to list. */
+static __always_inline void note_times(const struct layer *layer, const struct match *match, bool allowed,
+				       struct verdict *verdict)
+{
+	if (!layer->keep)
+		verdict->recheck = sooner(verdict->recheck, match->recheck);
+	if (allowed)
+		verdict->until = sooner(verdict->until, match->until);
+}
+
+static __always_inline void clear_verdict(struct verdict *verdict)
+{
+	verdict->would = 0;
+	verdict->recheck = PLSD_NEVER;
+	verdict->until = PLSD_NEVER;
 #pragma unroll
 	for (__u32 i = 0; i < PLSD_LAYERS; i++)
 		verdict->rules[i] = PLSD_RULE_NONE;
-#pragma unroll
-	for (__u32 i = 0; i < PLSD_LAYERS; i++) {
-		__u32 blob = layers[i], match;
+}
 
-		if (!blob)
+/* What one layer says; PLSD_REASON_ESTABLISHED if it is final that the packet is allowed. */
+static __always_inline int ask(struct passage *way, const struct layer *layer, const struct packet *p, __u32 position,
+			       __u32 direction, __u32 occasion)
+{
+	struct verdict *verdict = &way->verdict;
+	struct match *match = &way->match;
+	int outcome, found = classify(layer->blob, p, root()->anchor, match);
+	bool denied;
+
+	if (found == CLASSIFY_CORRUPT)
+		return PLSD_REASON_CORRUPT_POLICY;
+	note_shadow(layer, match, position, direction, verdict);
+	if (found == CLASSIFY_MISS) {
+		note_times(layer, match, false, verdict);
+		return position == 0 ? PLSD_REASON_ALLOWED : deny_reason(position, direction);
+	}
+	outcome = outcome_of(match->action, position, direction);
+	denied = outcome != PLSD_REASON_ALLOWED;
+	note_times(layer, match, !denied, verdict);
+	verdict->rules[position] = match->rule;
+	if (denied && layer->keep)
+		return PLSD_REASON_ALLOWED;
+	if (occasion == BEGINNING || denied)
+		count_rule(layer->counters, match->rule, layer->rules, denied);
+	if (denied && layer->audit) {
+		if (!verdict->would)
+			verdict->would = outcome;
+		return PLSD_REASON_ALLOWED;
+	}
+	return match->action == PLSD_ACTION_ALWAYS_ALLOW ? PLSD_REASON_ESTABLISHED : outcome;
+}
+
+/*
+ * PLSD_REASON_ALLOWED or the reason to drop, for `p`, a packet of this passage going in `direction`; the rest of the
+ * verdict is in the passage then. A global function: the verifier checks it once.
+ */
+__noinline int judge(struct passage *way, const struct packet *p, __u32 direction, __u32 occasion)
+{
+	USES_ARENA();
+	if (!way || !p)
+		return PLSD_REASON_CORRUPT_POLICY;
+	clear_verdict(&way->verdict);
+	for (__u32 i = 0; i < PLSD_LAYERS; i++) {
+		struct layer layer = layer_of(NIC_AT(way->scene.nic), direction, i, occasion);
+		int outcome;
+
+		if (!layer.blob)
 			continue;
-		verdict->asked = i + 1;
-		match = classify(blob, p);
-		if (match == CLASSIFY_CORRUPT)
-			return PLSD_REASON_CORRUPT_POLICY;
-		if (match == CLASSIFY_MISS) {
-			if (i == 0)
-				continue;
-			return deny_reason(i, direction);
-		}
-		verdict->rules[i] = MATCH_RULE(match);
-		switch (MATCH_ACTION(match)) {
-		case PLSD_ACTION_ALLOW:
+		outcome = ask(way, &layer, p, i, direction, occasion);
+		if (outcome == PLSD_REASON_ESTABLISHED)
 			break;
-		case PLSD_ACTION_ALWAYS_ALLOW:
-			return PLSD_REASON_ALLOWED;
-		case PLSD_ACTION_CLOSED:
-			return PLSD_REASON_PUBLIC_ADDRESS_CLOSED;
-		default:
-			return deny_reason(i, direction);
-		}
+		if (outcome != PLSD_REASON_ALLOWED)
+			return outcome;
 	}
 	return PLSD_REASON_ALLOWED;
+}
+
+/* Whether some ports exist with which a packet between these addresses would be allowed, as far as one direction goes. */
+static __always_inline bool permits_fragment(nic_ref nic, __u32 direction, const struct packet *p)
+{
+	for (__u32 i = 0; i < PLSD_LAYERS; i++) {
+		struct layer layer = layer_of(nic, direction, i, BEGINNING);
+		int found;
+
+		if (!layer.blob || layer.audit)
+			continue;
+		found = classify_fragment(layer.blob, p, root()->anchor);
+		if (found == FRAGMENT_ALWAYS_PERMITTED)
+			return true;
+		if (found != FRAGMENT_PERMITTED && !(found == FRAGMENT_UNMATCHED && i == 0))
+			return false;
+	}
+	return true;
+}
+
+/*
+ * Whether a later fragment may belong to something that the rules allow. It has no ports, so it is asked whether any
+ * would do; and since it may belong to an answer, whether any would do for a flow the other way. Without its first
+ * fragment, which is judged in full, it is of no use to anyone.
+ */
+__noinline int judge_fragment(__u32 at, __u32 direction, const struct packet *p)
+{
+	nic_ref nic = NIC_AT(at);
+	struct packet reverse;
+
+	USES_ARENA();
+	if (!p)
+		return PLSD_REASON_FRAGMENT;
+	if (permits_fragment(nic, direction, p))
+		return PLSD_REASON_LATER_FRAGMENT;
+	__builtin_memcpy(&reverse, p, sizeof(reverse));
+	__builtin_memcpy(reverse.source, p->destination, sizeof(reverse.source));
+	__builtin_memcpy(reverse.destination, p->source, sizeof(reverse.destination));
+	return permits_fragment(nic, !direction, &reverse) ? PLSD_REASON_LATER_FRAGMENT : PLSD_REASON_FRAGMENT;
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT OR GPL-2.0-only */
 /*
  * ICMP errors about a flow of the same NIC (path MTU, unreachable ports) pass without a rule. They neither prolong
- * nor begin a flow.
+ * nor begin a flow; one about a flow that policy cut is judged like any other packet.
  *
  * The quoted packet went the other way: the error must go to its sender. RFC 5927 explains why that is checked.
  */
@@ -14,21 +14,27 @@ static __always_inline bool same_address(const __u32 *a, const __u32 *b)
 	return a[0] == b[0] && a[1] == b[1] && a[2] == b[2] && a[3] == b[3];
 }
 
-static __always_inline bool is_related(struct __sk_buff *skb, const struct packet *error, __u32 direction, __u64 now,
-				       struct plsd_nic_descriptor __arena *nic)
+/*
+ * Offset of the live flow that the packet is an error about; 0 if there is none. An error has no name of its own: the
+ * quoted packet's is put there. A global function: the verifier checks it once.
+ */
+__noinline __u32 related_flow(struct __sk_buff *skb, struct passage *way)
 {
-	struct packet quoted = {};
-	struct flow_name name;
-	struct plsd_flow *flow;
+	struct packet *quoted;
+	__u32 at;
 
-	if (icmp_kind(error) != ICMP_ERROR || error->fragmented)
-		return false;
-	if (parse_quoted(skb, error->payload, error->family, &quoted))
-		return false;
-	if (!same_address(quoted.source, error->destination))
-		return false;
-	if (!name_flow(&quoted, nic->slot, !direction, &name))
-		return false;
-	flow = find_flow(&quoted, &name);
-	return flow && is_live(flow, now, nic);
+	USES_ARENA();
+	if (!way || icmp_kind(&way->packet) != ICMP_ERROR || way->packet.fragmented)
+		return 0;
+	quoted = &way->original;
+	__builtin_memset(quoted, 0, sizeof(*quoted));
+	if (parse_quoted(skb, way->packet.payload, way->packet.family, quoted) ||
+	    quoted->fragmented == FRAGMENT_LATER)
+		return 0;
+	if (!same_address(quoted->source, way->packet.destination))
+		return 0;
+	if (!name_flow(quoted, way->scene.slot, !way->scene.direction, &way->name))
+		return 0;
+	at = find_flow(&way->name);
+	return at && is_live(FLOW_AT(at), way->scene.now, NIC_AT(way->scene.nic)) ? at : 0;
 }
