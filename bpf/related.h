@@ -9,11 +9,6 @@
 
 #include "flow.h"
 
-static __always_inline bool same_address(const __u32 *a, const __u32 *b)
-{
-	return a[0] == b[0] && a[1] == b[1] && a[2] == b[2] && a[3] == b[3];
-}
-
 /*
  * Offset of the live flow that the packet is an error about; 0 if there is none. An error has no name of its own: the
  * quoted packet's is put there. A global function: the verifier checks it once.

@@ -4,15 +4,20 @@
 
 #include "kernel.h"
 
-#define ETHERNET_TYPE 12 /* offset */
+#define ETHERNET_SOURCE 6 /* offset */
 #define ETHERNET_BYTES 14
+#define ETHERNET_PAYLOAD_MIN 46 /* what is shorter is filled up */
+#define TAG_BYTES 4
 
 #define ETHERTYPE_IPV4 0x0800
 #define ETHERTYPE_ARP 0x0806
 #define ETHERTYPE_IPV6 0x86dd
+#define ETHERTYPE_VLAN 0x8100 /* 802.1Q */
+#define ETHERTYPE_SERVICE_VLAN 0x88a8 /* 802.1ad */
 
 #define PROTOCOL_HOP_BY_HOP 0
 #define PROTOCOL_ICMP 1
+#define PROTOCOL_IGMP 2
 #define PROTOCOL_TCP 6
 #define PROTOCOL_UDP 17
 #define PROTOCOL_ROUTING 43
@@ -28,6 +33,13 @@
 #define TCP_SYN 0x02
 #define TCP_RST 0x04
 #define TCP_ACK 0x10
+
+/* An Ethernet header from the source address on. */
+struct wire_ethernet {
+	__u32 source_start;
+	__u16 source_end;
+	__be16 type;
+};
 
 struct wire_ipv4 {
 	__u8 version_length;
@@ -79,6 +91,8 @@ struct wire_tcp {
 	__be16 urgent;
 };
 
+#define ICMP_BYTES 8
+
 struct wire_icmp {
 	__u8 type;
 	__u8 code;
@@ -113,5 +127,11 @@ static __always_inline bool fetch(struct __sk_buff *skb, __u32 at, void *to, con
 			return true;
 		}
 	}
+	return bpf_skb_load_bytes(skb, at, to, size) == 0;
+}
+
+/* The same for what is read seldom, of any size: without the shortcut, which costs the verifier more than it saves. */
+static __always_inline bool load(struct __sk_buff *skb, __u32 at, void *to, __u32 size)
+{
 	return bpf_skb_load_bytes(skb, at, to, size) == 0;
 }
