@@ -69,33 +69,53 @@ static __always_inline __u64 mix(__u64 hash)
 	return hash ^ hash >> 32;
 }
 
-/* Names the flow that the packet, going in `direction`, belongs to; false if it belongs to none by its kind. */
-static __always_inline bool name_flow(const struct packet *p, __u32 slot, __u32 direction, struct name *name)
+static __always_inline void name_addresses(const struct packet *p, __u32 direction, struct name *name)
 {
 	bool outbound = direction == PLSD_DIRECTION_OUTBOUND;
 	const __u32 *local = outbound ? p->source : p->destination;
 	const __u32 *remote = outbound ? p->destination : p->source;
-	__u64 hash;
 
-	if (!name_what(p, slot, direction, name))
-		return false;
-	hash = name->words[0] * root()->hash_keys[0] + name->words[1] * root()->hash_keys[1];
 	if (p->family == 4) {
 		name->words[2] = local[0];
 		name->words[3] = 0;
 		name->words[4] = remote[0];
 		name->words[5] = 0;
-		hash += name->words[2] * root()->hash_keys[2] + name->words[4] * root()->hash_keys[4];
-	} else {
-		name->words[2] = pair(local);
-		name->words[3] = pair(local + 2);
-		name->words[4] = pair(remote);
-		name->words[5] = pair(remote + 2);
-		hash += name->words[2] * root()->hash_keys[2] + name->words[3] * root()->hash_keys[3];
-		hash += name->words[4] * root()->hash_keys[4] + name->words[5] * root()->hash_keys[5];
+		return;
 	}
-	name->hash = mix(hash);
+	name->words[2] = pair(local);
+	name->words[3] = pair(local + 2);
+	name->words[4] = pair(remote);
+	name->words[5] = pair(remote + 2);
+}
+
+static __always_inline __u64 hash_of(const struct name *name, __u8 family)
+{
+	__u64 hash = name->words[0] * root()->hash_keys[0] + name->words[1] * root()->hash_keys[1] +
+		     name->words[2] * root()->hash_keys[2] + name->words[4] * root()->hash_keys[4];
+
+	if (family != 4)
+		hash += name->words[3] * root()->hash_keys[3] + name->words[5] * root()->hash_keys[5];
+	return mix(hash);
+}
+
+/* Names the flow that the packet, going in `direction`, belongs to; false if it belongs to none by its kind. */
+static __always_inline bool name_flow(const struct packet *p, __u32 slot, __u32 direction, struct name *name)
+{
+	if (!name_what(p, slot, direction, name))
+		return false;
+	name_addresses(p, direction, name);
+	name->hash = hash_of(name, p->family);
 	return true;
+}
+
+/* Names a packet for an event alone: as far as it was read, and whether or not it is of a flow. */
+static __always_inline void name_packet(const struct packet *p, __u32 slot, __u32 direction, struct name *name)
+{
+	if (!name_what(p, slot, direction, name)) {
+		name->words[0] = slot;
+		name->words[1] = name_kind(p, 0, 0);
+	}
+	name_addresses(p, direction, name);
 }
 
 /* Whether the key at `key` is the name. Words 3 and 5 of IPv4 keys are zero, and the family is in word 1. */

@@ -174,13 +174,35 @@ static __always_inline int read_packet(struct __sk_buff *skb, struct passage *wa
 	return control(skb, way->scene.direction, nic, &way->packet);
 }
 
+/* Whether it is a guard that stops the packet, and not the rules or what it is. */
+static __always_inline bool is_guards(int reason)
+{
+	return reason >= PLSD_REASON_FOREIGN_MAC || reason == PLSD_REASON_VLAN_TAGGED ||
+	       reason == PLSD_REASON_UNSUPPORTED_ETHER_TYPE;
+}
+
+/* Tells what a guard found, with as much of the packet's name as was read. The verifier checks it once. */
+__noinline int tell_guard(struct passage *way, int reason)
+{
+	struct refusal refusal = {
+		.reason = reason,
+		.rules = { PLSD_RULE_NONE, PLSD_RULE_NONE, PLSD_RULE_NONE, PLSD_RULE_NONE },
+	};
+
+	USES_ARENA();
+	if (!way)
+		return 0;
+	refusal.kind = is_audited(NIC_AT(way->scene.nic)) ? PLSD_EVENT_WOULD_DENY : PLSD_EVENT_DENY;
+	refusal.direction = way->scene.direction;
+	refusal.packets = way->size.packets;
+	name_packet(&way->packet, way->scene.slot, way->scene.direction, &way->name);
+	return tell_refusal(&way->name, &refusal);
+}
+
 /* Guards of a NIC in audit stop nothing; what cannot be read or has no policy drops even there. */
 static __always_inline int as_audited(nic_ref nic, int reason)
 {
-	bool is_guard = reason >= PLSD_REASON_FOREIGN_MAC || reason == PLSD_REASON_VLAN_TAGGED ||
-			reason == PLSD_REASON_UNSUPPORTED_ETHER_TYPE || reason == PLSD_REASON_FRAGMENT;
-
-	return is_guard && is_audited(nic) ? PLSD_REASON_AUDITED : reason;
+	return is_audited(nic) && (is_guards(reason) || reason == PLSD_REASON_FRAGMENT) ? PLSD_REASON_AUDITED : reason;
 }
 
 static __always_inline int walk(struct __sk_buff *skb, struct passage *way)
@@ -198,6 +220,8 @@ static __always_inline int walk(struct __sk_buff *skb, struct passage *way)
 	way->size = size_of_packet(skb, way->packet.payload);
 	if (!reason)
 		reason = enforce(skb, way);
+	else if (is_guards(reason))
+		tell_guard(way, reason);
 	return as_audited(NIC_AT(way->scene.nic), reason);
 }
 
