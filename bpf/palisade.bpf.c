@@ -24,12 +24,39 @@
 #include "policy.h"
 #include "related.h"
 
+/* Whether it is a guard that stops the packet, and not the rules or what it is. */
+static __always_inline bool is_guards(int reason)
+{
+	return reason >= PLSD_REASON_FOREIGN_MAC || reason == PLSD_REASON_VLAN_TAGGED ||
+	       reason == PLSD_REASON_UNSUPPORTED_ETHER_TYPE;
+}
+
+/* Tells what a guard found, with as much of the packet's name as was read. The verifier checks it once. */
+__noinline int tell_guard(struct passage *way, int reason)
+{
+	struct refusal refusal = {
+		.reason = reason,
+		.rules = { PLSD_RULE_NONE, PLSD_RULE_NONE, PLSD_RULE_NONE, PLSD_RULE_NONE },
+	};
+
+	USES_ARENA();
+	if (!way)
+		return 0;
+	refusal.kind = is_audited(NIC_AT(way->scene.nic)) ? PLSD_EVENT_WOULD_DENY : PLSD_EVENT_DENY;
+	refusal.direction = way->scene.direction;
+	refusal.packets = way->size.packets;
+	name_packet(&way->packet, way->scene.slot, way->scene.direction, &way->name);
+	return tell_refusal(&way->name, &refusal);
+}
+
 /* A packet of no flow that its kind could begin: the rules alone say. */
 static __always_inline int judge_alone(struct passage *way)
 {
 	nic_ref nic = NIC_AT(way->scene.nic);
 	int reason = guard_source(way->scene.direction, nic, &way->packet);
 
+	if (reason)
+		tell_guard(way, reason);
 	if (reason && !is_audited(nic))
 		return reason;
 	reason = judge(way, &way->packet, way->scene.direction, BEGINNING);
@@ -123,6 +150,8 @@ static __always_inline int follow(struct passage *way, __u32 at, bool from_origi
 	}
 	if (flow->flags & PLSD_FLOW_FOREIGN) {
 		reason = guard_source(way->scene.direction, nic, &way->packet);
+		if (reason)
+			tell_guard(way, reason);
 		if (reason && !is_audited(nic))
 			return reason;
 	}
@@ -172,31 +201,6 @@ static __always_inline int read_packet(struct __sk_buff *skb, struct passage *wa
 	if (reason)
 		return reason;
 	return control(skb, way->scene.direction, nic, &way->packet);
-}
-
-/* Whether it is a guard that stops the packet, and not the rules or what it is. */
-static __always_inline bool is_guards(int reason)
-{
-	return reason >= PLSD_REASON_FOREIGN_MAC || reason == PLSD_REASON_VLAN_TAGGED ||
-	       reason == PLSD_REASON_UNSUPPORTED_ETHER_TYPE;
-}
-
-/* Tells what a guard found, with as much of the packet's name as was read. The verifier checks it once. */
-__noinline int tell_guard(struct passage *way, int reason)
-{
-	struct refusal refusal = {
-		.reason = reason,
-		.rules = { PLSD_RULE_NONE, PLSD_RULE_NONE, PLSD_RULE_NONE, PLSD_RULE_NONE },
-	};
-
-	USES_ARENA();
-	if (!way)
-		return 0;
-	refusal.kind = is_audited(NIC_AT(way->scene.nic)) ? PLSD_EVENT_WOULD_DENY : PLSD_EVENT_DENY;
-	refusal.direction = way->scene.direction;
-	refusal.packets = way->size.packets;
-	name_packet(&way->packet, way->scene.slot, way->scene.direction, &way->name);
-	return tell_refusal(&way->name, &refusal);
 }
 
 /* Guards of a NIC in audit stop nothing; what cannot be read or has no policy drops even there. */
