@@ -39,4 +39,10 @@ shared_structs! {
         /// Packets that it denied, or would deny if it or its list were not in audit.
         pub denied: u64,
     }
+
+    /// The kernel's time, as the program that tells it answers.
+    pub struct Clock {
+        /// Kernel tick (jiffies), in which flows are dated.
+        pub tick: u64,
+    }
 }

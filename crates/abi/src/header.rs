@@ -35,15 +35,17 @@ pub fn constants() -> Vec<CConst> {
     all
 }
 
-/// The header's text.
-pub fn render() -> String {
+/// The header's text, for a program that calls its layout `version`: [`ABI_VERSION`], but for tests of what happens between
+/// versions.
+pub fn render(version: u32) -> String {
     let mut out = String::from(
         "/* SPDX-License-Identifier: MIT OR GPL-2.0-only */\n\
          /* Generated from crates/abi; change it there. */\n#pragma once\n\n",
     );
     for constant in constants() {
         let name = upper_snake(constant.name);
-        let _ = writeln!(out, "#define PLSD_{name} {:#x} /* {} */", constant.value, one_line(constant.doc));
+        let value = if constant.name == "ABI_VERSION" { u64::from(version) } else { constant.value };
+        let _ = writeln!(out, "#define PLSD_{name} {value:#x} /* {} */", one_line(constant.doc));
     }
     for item in structs() {
         let _ = write!(out, "\n/* {} */\nstruct {} {{\n", one_line(item.doc), c_name(item.name));
