@@ -222,9 +222,9 @@ __noinline int classify(__u32 blob, const struct packet *p, __u64 anchor, struct
 	return found >= CLASSIFY_CORRUPT ? found : CLASSIFY_MATCH;
 }
 
-#define FRAGMENT_PERMITTED 1
-#define FRAGMENT_UNMATCHED 2
-#define FRAGMENT_ALWAYS_PERMITTED 3
+#define FRAGMENT_ALLOW 1
+#define FRAGMENT_MISS 2
+#define FRAGMENT_ALWAYS 3
 
 __noinline int classify_fragment(__u32 blob, const struct packet *p, __u64 anchor)
 {

@@ -166,19 +166,25 @@ __noinline int judge(struct passage *way, const struct packet *p, __u32 directio
 	return PLSD_REASON_ALLOWED;
 }
 
-/* Whether some ports exist with which a packet between these addresses would be allowed, as far as one direction goes. */
-static __always_inline bool permits_fragment(nic_ref nic, __u32 direction, const struct packet *p)
+/*
+ * Whether some ports exist with which a packet between these addresses would be allowed, as far as one direction goes. A
+ * global function: the verifier checks it once.
+ */
+__noinline int permits_fragment(__u32 at, __u32 direction, const struct packet *p)
 {
+	USES_ARENA();
+	if (!p)
+		return false;
 	for (__u32 i = 0; i < PLSD_LAYERS; i++) {
-		struct layer layer = layer_of(nic, direction, i, BEGINNING);
+		struct layer layer = layer_of(NIC_AT(at), direction, i, BEGINNING);
 		int found;
 
 		if (!layer.blob || layer.audit)
 			continue;
 		found = classify_fragment(layer.blob, p, root()->anchor);
-		if (found == FRAGMENT_ALWAYS_PERMITTED)
+		if (found == FRAGMENT_ALWAYS)
 			return true;
-		if (found != FRAGMENT_PERMITTED && !(found == FRAGMENT_UNMATCHED && i == 0))
+		if (found != FRAGMENT_ALLOW && !(found == FRAGMENT_MISS && i == 0))
 			return false;
 	}
 	return true;
@@ -191,16 +197,14 @@ static __always_inline bool permits_fragment(nic_ref nic, __u32 direction, const
  */
 __noinline int judge_fragment(__u32 at, __u32 direction, const struct packet *p)
 {
-	nic_ref nic = NIC_AT(at);
 	struct packet reverse;
 
-	USES_ARENA();
 	if (!p)
 		return PLSD_REASON_FRAGMENT;
-	if (permits_fragment(nic, direction, p))
+	if (permits_fragment(at, direction, p))
 		return PLSD_REASON_LATER_FRAGMENT;
 	__builtin_memcpy(&reverse, p, sizeof(reverse));
 	__builtin_memcpy(reverse.source, p->destination, sizeof(reverse.source));
 	__builtin_memcpy(reverse.destination, p->source, sizeof(reverse.destination));
-	return permits_fragment(nic, !direction, &reverse) ? PLSD_REASON_LATER_FRAGMENT : PLSD_REASON_FRAGMENT;
+	return permits_fragment(at, !direction, &reverse) ? PLSD_REASON_LATER_FRAGMENT : PLSD_REASON_FRAGMENT;
 }
