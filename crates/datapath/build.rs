@@ -4,12 +4,28 @@ use std::{
     env, fs,
     path::{Path, PathBuf},
     process::Command,
+    thread,
 };
 
 use libbpf_cargo::SkeletonBuilder;
+use palisade_abi::ABI_VERSION;
 
 /// The first clang whose BPF backend has the arena's address space and the `may_goto` instruction.
 const CLANG_MIN: u32 = 19;
+
+/// What is compiled from the same source: for each kind of memory, and for the tests one whose layout has an older number.
+const OBJECTS: [Object; 3] = [
+    Object { name: "palisade", defines: &[], version: ABI_VERSION },
+    Object { name: "palisade_array", defines: &["-DPLSD_MEMORY_ARRAY"], version: ABI_VERSION },
+    Object { name: "palisade_older", defines: &[], version: ABI_VERSION - 1 },
+];
+
+struct Object {
+    name: &'static str,
+    defines: &'static [&'static str],
+    /// Layout version that the program is told.
+    version: u32,
+}
 
 fn main() {
     let out = PathBuf::from(env::var_os("OUT_DIR").expect("cargo sets OUT_DIR"));
@@ -17,19 +33,32 @@ fn main() {
     println!("cargo::rerun-if-changed={}", sources.display());
     println!("cargo::rerun-if-env-changed=PALISADE_CLANG");
 
-    fs::write(out.join("palisade_abi.h"), palisade_abi::header::render()).expect("OUT_DIR is writable");
     let clang = find_clang();
+    let includes = system_includes(&clang);
+    thread::scope(|scope| {
+        for object in &OBJECTS {
+            scope.spawn(|| compile(object, &sources, &out, &clang, &includes));
+        }
+    });
+}
+
+fn compile(object: &Object, sources: &Path, out: &Path, clang: &Path, includes: &[String]) {
+    let headers = out.join(object.name);
+    let header = palisade_abi::header::render(object.version);
+    fs::create_dir_all(&headers).expect("OUT_DIR is writable");
+    fs::write(headers.join("palisade_abi.h"), header).expect("OUT_DIR is writable");
     let mut args =
         vec!["-mcpu=v4".to_owned(), "-Wall".into(), "-Werror".into(), "-fno-strict-aliasing".into()];
-    args.push(format!("-I{}", out.display()));
-    args.extend(system_includes(&clang).into_iter().map(|dir| format!("-idirafter{dir}")));
+    args.push(format!("-I{}", headers.display()));
+    args.extend(object.defines.iter().map(|define| (*define).to_owned()));
+    args.extend(includes.iter().map(|dir| format!("-idirafter{dir}")));
     SkeletonBuilder::new()
         .source(sources.join("palisade.bpf.c"))
-        .obj(out.join("palisade.bpf.o"))
-        .clang(&clang)
+        .obj(out.join(format!("{}.bpf.o", object.name)))
+        .clang(clang)
         .clang_args(args)
         .build()
-        .unwrap_or_else(|error| panic!("the kernel program does not compile: {error:?}"));
+        .unwrap_or_else(|error| panic!("the kernel program {} does not compile: {error:?}", object.name));
 }
 
 /// `PALISADE_CLANG`, `clang-19` or newer, or `clang` if it is new enough.

@@ -32,8 +32,8 @@ pub(crate) const CRATES: &[Crate] = &[
     Crate {
         name: "palisade-datapath",
         layer: 3,
-        uses: &["palisade-abi", "palisade-classify"],
-        tests_use: &["palisade-net"],
+        uses: &["palisade-abi", "palisade-classify", "palisade-net"],
+        tests_use: &[],
     },
     Crate {
         name: "palisade-agent",

@@ -4,45 +4,65 @@
 //! process that opens the same directory takes over maps, flows, policy and links as they are.
 
 use std::{
+    collections::BTreeSet,
+    mem::offset_of,
     path::{Path, PathBuf},
-    sync::Arc,
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
 };
 
 use libbpf_rs::{MapCore, MapFlags};
-use nix::time::{ClockId, clock_getres};
 use palisade_abi::{
     Pod,
-    counters::{NicCounters, SWEEP_ALL, SWEEP_EXPIRED, SWEEP_SLOT, SweepRequest},
+    arena::{NicUsage, Root},
+    counters::NicCounters,
+    event::EventKind,
 };
 
 use crate::{
-    arena::publisher::Publisher,
+    clock,
+    counters::{RuleCounts, SlotCounters},
     error::{Context, Error},
+    events::{Event, Events},
     flows::FlowEntry,
-    links,
-    object::{self, Programs, Sizes},
+    links::{self, Accept},
+    memory::{MemoryChoice, MemoryKind, regions::Sizes},
+    object::{self, Build, Programs},
     observer::Observer,
     pins::{self, PinDir},
-    plane::{Plane, Watch},
-    policy::{Attachment, NicKind, NicPolicy, NicState, SlotCounters, Sweep, Timeouts},
-    sys,
+    plane::{Attachment, NicState, Plane, Watch},
+    policy::{NicKind, NicPolicy},
+    publish::{Publisher, Timing},
+    sweep::{FlowRecord, Report, Scope, Sweep, Sweeper},
+    upgrade,
 };
 
-/// Where a datapath is pinned, and how large it is made if it is not there yet.
+/// How long a NIC that is new here lets in TCP connections that it meets in the middle: those that its VM had before.
+const GRACE: Duration = Duration::from_secs(60);
+
+/// Where a datapath is pinned, and what it is made like if it is not there yet.
 #[derive(Debug, Clone)]
 pub struct Config {
     /// Pin directory: a directory of its own inside a BPF file system.
     pub pin_dir: PathBuf,
     /// Sizes of a new datapath; one that is taken over keeps its own.
     pub sizes: Sizes,
-    /// Idle timeouts of flows, in force from the next publish.
-    pub timeouts: Timeouts,
+    /// Memory of a new datapath; one that is taken over keeps its own.
+    pub memory: MemoryChoice,
+    /// How long TCP packets of no known connection go by the rules at a NIC that was not in the policy before, so that the
+    /// connections of a VM that is already running live on. It runs from the publish on; zero for not at all.
+    pub grace: Duration,
 }
 
 impl Config {
     /// The defaults, for an instance with this pin directory.
     pub fn new(pin_dir: impl Into<PathBuf>) -> Self {
-        Self { pin_dir: pin_dir.into(), sizes: Sizes::default(), timeouts: Timeouts::default() }
+        Self {
+            pin_dir: pin_dir.into(),
+            sizes: Sizes::default(),
+            memory: MemoryChoice::default(),
+            grace: GRACE,
+        }
     }
 }
 
@@ -50,35 +70,52 @@ impl Config {
 #[derive(Debug)]
 pub struct Datapath {
     dir: PinDir,
+    /// Pins of this datapath, while an older one is in their place and enforces: until the first publish.
+    staged: Option<PinDir>,
     pub(crate) programs: Programs,
     pub(crate) observer: Observer,
     pub(crate) publisher: Publisher,
-    timeouts: Timeouts,
+    events: Events,
+    /// What is to be told of flows that ended outside of a sweep.
+    unreported: Vec<FlowRecord>,
+    grace: Duration,
     ticks_per_second: u32,
 }
 
 impl Datapath {
-    /// Takes over the datapath pinned at the directory, or loads a new one there.
+    /// Takes over the datapath pinned at the directory, or loads a new one there. One of an older layout goes on enforcing
+    /// until the first publish.
     ///
     /// # Errors
     /// [`Error::Busy`] if another process has it, [`Error::Version`] or [`Error::Damaged`] if what is pinned is not this
     /// program's, [`Error::Load`] if the kernel cannot run it. What was enforced before still is.
     pub fn open(config: &Config) -> Result<Self, Error> {
-        let kernel = object::open(&config.pin_dir, config.sizes)?;
-        links::refresh(kernel.dir.path(), &kernel.programs)?;
-        if kernel.replaced {
-            object::programs_replaced(&kernel.arena);
+        Self::open_build(config, &object::BUILD)
+    }
+
+    pub(crate) fn open_build(config: &Config, build: &Build) -> Result<Self, Error> {
+        let upgrade::Opened { kernel, dir, staged } = upgrade::open(config, build)?;
+        if staged.is_none() {
+            links::refresh(dir.path(), &kernel.programs)?;
+            if kernel.replaced {
+                object::programs_replaced(build, &kernel.memory);
+            }
         }
-        let publisher = Publisher::adopt(Arc::clone(&kernel.arena), kernel.maps.slot_max())
+        let publisher = Publisher::adopt(Arc::clone(&kernel.memory), &kernel.regions)
             .map_err(|what| Error::Damaged { dir: config.pin_dir.clone(), what })?;
-        Ok(Self {
-            observer: Observer::of(kernel.dir.path(), Arc::new(kernel.maps), kernel.arena),
-            dir: kernel.dir,
+        let mut this = Self {
+            observer: Observer::of(dir.path(), &kernel)?,
+            events: Events::open(&kernel.maps.events)?,
+            dir,
+            staged,
             programs: kernel.programs,
             publisher,
-            timeouts: config.timeouts,
-            ticks_per_second: read_ticks_per_second()?,
-        })
+            unreported: Vec::new(),
+            grace: config.grace,
+            ticks_per_second: clock::ticks_per_second()?,
+        };
+        this.set_anchor(clock::wall_clock_anchor()?);
+        Ok(this)
     }
 
     /// Stops enforcement: detaches everywhere and removes the pins.
@@ -89,7 +126,10 @@ impl Datapath {
         for attachment in self.attached()? {
             links::detach(self.dir.path(), attachment.ifindex)?;
         }
-        pins::remove_tree(self.dir.path())
+        for dir in self.staged.iter().chain([&self.dir]) {
+            pins::remove_tree(dir.path())?;
+        }
+        Ok(())
     }
 
     /// The pin directory.
@@ -97,21 +137,31 @@ impl Datapath {
         self.dir.path()
     }
 
+    /// What the shared memory is made of.
+    pub fn memory_kind(&self) -> MemoryKind {
+        self.observer.memory_kind()
+    }
+
     /// The kernel's tick rate, in which flow times are counted.
     pub fn ticks_per_second(&self) -> u32 {
         self.ticks_per_second
     }
 
-    /// Distinct policy blobs in the arena, and their bytes.
+    /// The kernel's tick of now; see [`Observer::tick`].
+    ///
+    /// # Errors
+    /// If the kernel refuses.
+    pub fn tick(&self) -> Result<u64, Error> {
+        self.observer.tick()
+    }
+
+    /// Distinct policy blobs in the shared memory, and their bytes.
     pub fn blobs(&self) -> (usize, usize) {
         self.publisher.blobs()
     }
 
     /// Every flow in the table; see [`Observer::flows`].
-    ///
-    /// # Errors
-    /// If the kernel refuses.
-    pub fn flows(&self) -> Result<Vec<FlowEntry>, Error> {
+    pub fn flows(&self) -> impl Iterator<Item = FlowEntry> + '_ {
         self.observer.flows()
     }
 
@@ -120,35 +170,79 @@ impl Datapath {
     /// # Errors
     /// If the kernel refuses.
     pub fn clear_flows(&mut self) -> Result<Sweep, Error> {
-        self.run_sweep(SWEEP_ALL, 0)
+        self.run_sweep(&Scope::All, Report::Ends, &mut |_| {})
     }
 
-    /// Prepares a slot for a NIC that did not have it: no flows of an earlier one, counters at zero.
-    fn clean_slot(&mut self, slot: u32) -> Result<(), Error> {
-        let counters = self.counters(slot)?;
-        if counters.flows() > 0 {
-            self.run_sweep(SWEEP_SLOT, slot)?;
+    /// Lets CPUs remember what was denied, as they do from the start, or not. A benchmark wants to see the rules at work.
+    pub fn remember_denials(&mut self, remember: bool) {
+        let regions = self.observer.regions();
+        let (denials, mask) = if remember { (regions.denials, regions.denials_each - 1) } else { (0, 0) };
+        let memory = self.observer.memory();
+        memory.word(offset_of!(Root, denial_mask) as u32).store(mask, Ordering::Release);
+        memory.word(offset_of!(Root, denials) as u32).store(denials, Ordering::Release);
+    }
+
+    /// Prepares slots for NICs that did not have them: no flows of earlier ones, counters at zero. No packet uses them.
+    fn clean_new_slots(&mut self, nics: &[NicPolicy]) -> Result<(), Error> {
+        let known: BTreeSet<u32> = self.nics().iter().map(|nic| nic.slot).collect();
+        let slot_max = self.observer.regions().slot_max();
+        let is_new = |slot: &u32| !known.contains(slot) && *slot <= slot_max;
+        let (mut used, mut with_flows) = (Vec::new(), BTreeSet::new());
+        for slot in nics.iter().map(|nic| nic.slot).filter(is_new) {
+            let counters = self.counters(slot)?;
+            if counters.flows > 0 {
+                with_flows.insert(slot);
+            }
+            if counters != SlotCounters::default() {
+                used.push(slot);
+            }
         }
-        if counters == SlotCounters::default() {
-            return Ok(());
+        if !with_flows.is_empty() {
+            let mut ended = Vec::new();
+            self.run_sweep(&Scope::Slots(&with_flows), Report::Ends, &mut |record| ended.push(record))?;
+            self.unreported.extend(ended);
+        }
+        used.into_iter().try_for_each(|slot| self.reset_counters(slot))
+    }
+
+    fn reset_counters(&self, slot: u32) -> Result<(), Error> {
+        let memory = self.observer.memory();
+        if let Some(usage) = self.observer.regions().usage(slot) {
+            for field in [offset_of!(NicUsage, flows), offset_of!(NicUsage, half_open)] {
+                memory.word(usage + field as u32).store(0, Ordering::Release);
+            }
         }
         let cpus = libbpf_rs::num_possible_cpus().context(|| "count the CPUs".into())?;
         let zero = vec![NicCounters::default().as_bytes().to_vec(); cpus];
         self.observer
-            .maps()
-            .counters
+            .counters_map()
             .update_percpu(&slot.to_ne_bytes(), &zero, MapFlags::ANY)
             .context(|| format!("reset the counters of slot {slot}"))
     }
 
-    fn run_sweep(&mut self, mode: u32, slot: u32) -> Result<Sweep, Error> {
-        use std::os::fd::AsFd;
-        let request = SweepRequest { mode, slot, live: 0, ended: 0 };
-        let mut bytes = request.as_bytes().to_vec();
-        sys::run_syscall(self.programs.sweep.as_fd(), &mut bytes)
-            .context(|| "sweep the flow tables".into())?;
-        let answer = SweepRequest::read_from(&bytes).expect("the kernel returns as many bytes");
-        Ok(Sweep { live: answer.live, ended: answer.ended })
+    fn run_sweep(
+        &mut self,
+        scope: &Scope<'_>,
+        report: Report,
+        sink: &mut dyn FnMut(FlowRecord),
+    ) -> Result<Sweep, Error> {
+        let published = self.observer.published();
+        let sweeper = Sweeper {
+            memory: self.observer.memory(),
+            regions: self.observer.regions(),
+            published: published.as_ref(),
+            now: self.observer.tick()?,
+            report,
+        };
+        sweeper.run(scope, || self.publisher.wait_for_packets(), sink)
+    }
+
+    /// The kernel's time for a publish that happens now.
+    fn timing(&self) -> Result<Timing, Error> {
+        let ticks_per_second = self.ticks_per_second;
+        let grace = self.grace.as_millis() as u64 * u64::from(ticks_per_second) / 1000;
+        let grace_until = if grace == 0 { 0 } else { self.tick()? + grace };
+        Ok(Timing { grace_until, ticks_per_second })
     }
 }
 
@@ -168,33 +262,51 @@ impl Watch for Datapath {
     fn counters(&self, slot: u32) -> Result<SlotCounters, Error> {
         self.observer.counters(slot)
     }
+
+    fn rule_counters(&self) -> Vec<RuleCounts> {
+        self.observer.rule_counters()
+    }
 }
 
 impl Plane for Datapath {
     fn publish(&mut self, nics: &[NicPolicy]) -> Result<u64, Error> {
-        let known: Vec<u32> = self.nics().iter().map(|nic| nic.slot).collect();
-        for nic in nics.iter().filter(|nic| !known.contains(&nic.slot)) {
-            self.clean_slot(nic.slot)?;
+        self.clean_new_slots(nics)?;
+        let generation = self.publisher.publish(nics, self.timing()?)?;
+        if let Some(next) = &mut self.staged {
+            upgrade::take_over(&mut self.dir, next, &self.programs)?;
+            self.staged = None;
         }
-        self.publisher.publish(nics, self.timeouts.ticks(self.ticks_per_second))
+        Ok(generation)
     }
 
     fn attach(&mut self, ifindex: u32, kind: NicKind) -> Result<(), Error> {
-        links::attach(self.dir.path(), &self.programs, ifindex, kind)
+        let accept = if self.staged.is_some() { Accept::Any } else { Accept::Same };
+        links::attach(self.dir.path(), &self.programs, (ifindex, kind), accept)
     }
 
     fn detach(&mut self, ifindex: u32) -> Result<(), Error> {
         links::detach(self.dir.path(), ifindex)
     }
 
-    fn sweep(&mut self) -> Result<Sweep, Error> {
-        self.run_sweep(SWEEP_EXPIRED, 0)
+    fn sweep(&mut self, report: Report, sink: &mut dyn FnMut(FlowRecord)) -> Result<Sweep, Error> {
+        self.unreported.drain(..).for_each(&mut *sink);
+        self.run_sweep(&Scope::Over, report, sink)
     }
-}
 
-/// The kernel's tick rate (`CONFIG_HZ`): its coarse clock advances once a tick, and says so.
-fn read_ticks_per_second() -> Result<u32, Error> {
-    let tick = clock_getres(ClockId::CLOCK_MONOTONIC_COARSE).context(|| "read the kernel's tick".into())?;
-    let nanoseconds = u32::try_from(tick.tv_nsec()).unwrap_or(0).max(1);
-    Ok((1_000_000_000 + nanoseconds / 2) / nanoseconds)
+    fn drain_events(&mut self, limit: usize, sink: &mut dyn FnMut(Event)) -> usize {
+        self.events.drain(limit, sink)
+    }
+
+    fn set_events(&mut self, kinds: &[EventKind]) {
+        let mask = kinds.iter().fold(0, |mask, kind| mask | 1 << *kind as u32);
+        self.observer.memory().word(offset_of!(Root, events) as u32).store(mask, Ordering::Release);
+    }
+
+    fn set_anchor(&mut self, anchor: u64) {
+        self.observer.memory().wide(offset_of!(Root, anchor) as u32).store(anchor, Ordering::Release);
+    }
+
+    fn take_retired(&mut self) -> Vec<RuleCounts> {
+        self.publisher.take_retired()
+    }
 }

@@ -4,6 +4,7 @@ use std::{io, path::PathBuf};
 
 use palisade_abi::verdict::Layer;
 use palisade_classify::blob::BlobError;
+use palisade_net::Family;
 
 /// Why a datapath operation did not happen. After an error the policy that was in force still is.
 #[derive(Debug, thiserror::Error)]
@@ -71,12 +72,25 @@ pub enum Error {
         /// The pin directory.
         dir: PathBuf,
     },
-    /// The pinned state has another layout than this program.
+    /// The pinned state has another layout than this program, and cannot be taken over.
     #[error(
-        "the datapath at {} has layout {found}, this program needs {expected}: use the palisade version that \
-         loaded it, or stop enforcement and remove the directory", .dir.display()
+        "the datapath at {} has layout {found}, this program knows layout {expected}: use the palisade that loaded it or a \
+         newer one (palisade --version), or end enforcement with that one (palisade detach)", .dir.display()
     )]
     Version {
+        /// The pin directory.
+        dir: PathBuf,
+        /// Layout version of what is pinned.
+        found: u32,
+        /// [`palisade_abi::ABI_VERSION`].
+        expected: u32,
+    },
+    /// The pinned state has an older layout; the agent of this version takes it over.
+    #[error(
+        "the datapath at {} has the older layout {found}, this program knows layout {expected}: it enforces, and the agent of \
+         this version takes it over when it starts", .dir.display()
+    )]
+    Older {
         /// The pin directory.
         dir: PathBuf,
         /// Layout version of what is pinned.
@@ -102,15 +116,57 @@ pub enum Error {
         /// What is wrong with it.
         source: BlobError,
     },
-    /// The arena has no room for the new policy beside the one in force.
+    /// The memory has no room for the new policy beside the one in force.
     #[error(
-        "the policy needs {needed} more bytes and the arena has {free} free: fewer or smaller rule lists fit"
+        "the policy needs {needed} more bytes and the shared memory has {free} free: fewer or smaller rule lists fit"
     )]
-    ArenaFull {
+    MemoryFull {
         /// Bytes of the piece that did not fit.
         needed: usize,
         /// Free bytes, in one or several pieces.
         free: usize,
+    },
+    /// A size that a datapath cannot have.
+    #[error("a datapath of {value} {field} cannot be made: choose between 1 and {max}")]
+    Size {
+        /// "flows" or "slots".
+        field: &'static str,
+        /// What was asked for.
+        value: u32,
+        /// The most that fits.
+        max: u32,
+    },
+    /// A NIC whose frames are to be compared with a hardware address that it does not have.
+    #[error(
+        "the NIC in slot {slot} has the MAC guard and no MAC address: give it one, or take the guard off"
+    )]
+    NoMac {
+        /// Slot of the NIC.
+        slot: u32,
+    },
+    /// A NIC owns too many ranges of addresses.
+    #[error("the NIC in slot {slot} owns {got} ranges of {family} addresses, it may own {max}")]
+    TooManyRanges {
+        /// Slot of the NIC.
+        slot: u32,
+        /// Family of the addresses.
+        family: Family,
+        /// Ranges that it owns.
+        got: usize,
+        /// [`palisade_abi::arena::OWNED_RANGES_MAX`].
+        max: usize,
+    },
+    /// A layer has too long a name.
+    #[error("the name of the {layer} policy of the NIC in slot {slot} has {bytes} bytes, it may have {max}")]
+    LayerName {
+        /// Slot of the NIC.
+        slot: u32,
+        /// The layer.
+        layer: Layer,
+        /// Bytes of the name.
+        bytes: usize,
+        /// [`crate::LAYER_NAME_BYTES_MAX`].
+        max: usize,
     },
     /// More NICs than one host may have.
     #[error("the policy has {got} NICs, one host may have {max}")]

@@ -1,81 +1,178 @@
-//! The flow tables as lists, for status and tests. Reading them races with packets; an entry may be missed or old.
+//! The flow table as this process sees it: read from the shared memory while packets change it.
+//!
+//! Reading takes no lock and holds up no packet. A flow's identity does not change while its tag names it, so a copy
+//! counts only if the tag is the same afterwards; its counters and times may be of slightly different moments.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::{
+    net::{IpAddr, Ipv4Addr, Ipv6Addr},
+    sync::atomic::{Ordering, fence},
+};
 
-use libbpf_rs::{MapCore, MapFlags, MapHandle};
 use palisade_abi::{
-    Pod,
-    flow::{Direction, Flow, FlowKeyV4, FlowKeyV6, FlowState},
+    arena::NEVER,
+    flow::{
+        BUCKET_WAYS, Direction, FLOW_AUDITED, FLOW_FOREIGN, FLOW_MIDSTREAM, Flow, FlowBucket, FlowKey,
+        FlowState, RULE_NONE, TAG_BUSY,
+    },
+    verdict::LAYERS,
 };
 
-use crate::{
-    error::{Context, Error},
-    object::Maps,
-};
+use crate::memory::{mapping::Mapping, regions::Regions};
 
-/// One flow.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct FlowEntry {
+/// Which packets belong together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct FlowId {
     /// Slot of the NIC.
     pub slot: u32,
     /// IANA protocol number.
     pub protocol: u8,
+    /// Type of an ICMP query, and which way it goes.
+    pub query: Option<(u8, Direction)>,
     /// Address and port behind the interface; for an ICMP query the port is its identifier.
     pub local: (IpAddr, u16),
     /// The other address and port.
     pub remote: (IpAddr, u16),
+}
+
+/// One flow.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FlowEntry {
+    /// Which packets belong to it.
+    pub id: FlowId,
     /// Direction of the first packet.
     pub direction: Direction,
     /// How far it has come.
     pub state: FlowState,
-    /// What the kernel keeps of it.
-    pub value: Flow,
+    /// Index of the rule that each layer decided by, in evaluation order of the flow's direction.
+    pub rules: [Option<u16>; LAYERS],
+    /// It passes only because what would deny it is in audit.
+    pub audited: bool,
+    /// Its local address is not one that the NIC owns.
+    pub foreign: bool,
+    /// It was met in the middle of a connection.
+    pub midstream: bool,
+    /// Generation of the policy that judged it last.
+    pub generation: u64,
+    /// Packets from the originator, and from the responder.
+    pub packets: [u64; 2],
+    /// Bytes from the originator, and from the responder.
+    pub bytes: [u64; 2],
+    /// Kernel tick at which it began.
+    pub created: u64,
+    /// Kernel tick at which a packet last prolonged it.
+    pub last_seen: u64,
+    /// Ticks after `last_seen` at which it ends.
+    pub timeout: u32,
+    /// Second since 1970 at which a rule that admitted it ends to hold.
+    pub until: Option<u32>,
 }
 
-pub(crate) fn list(maps: &Maps) -> Result<Vec<FlowEntry>, Error> {
-    let mut flows = entries(&maps.flows_v4, |key: FlowKeyV4, value| {
-        let address = |word: u32| IpAddr::from(Ipv4Addr::from(word.to_ne_bytes()));
-        let local = (address(key.local), key.local_port);
-        let remote = (address(key.remote), key.remote_port);
-        entry(key.slot, key.protocol, local, remote, value)
-    })?;
-    flows.extend(entries(&maps.flows_v6, |key: FlowKeyV6, value| {
-        let local = (address_v6(&key.local), key.local_port);
-        let remote = (address_v6(&key.remote), key.remote_port);
-        entry(key.slot, key.protocol, local, remote, value)
-    })?);
-    Ok(flows)
-}
-
-fn address_v6(words: &[u32; 4]) -> IpAddr {
-    let mut bytes = [0; 16];
-    for (target, word) in bytes.chunks_exact_mut(4).zip(words) {
-        target.copy_from_slice(&word.to_ne_bytes());
+impl FlowId {
+    /// Reads a key; `None` if it is of no family.
+    pub(crate) fn of(key: &FlowKey) -> Option<Self> {
+        let address = |words: &[u32; 4]| match key.family {
+            4 => Some(IpAddr::from(Ipv4Addr::from(words[0].to_ne_bytes()))),
+            6 => {
+                let mut bytes = [0; 16];
+                for (target, word) in bytes.chunks_exact_mut(4).zip(words) {
+                    target.copy_from_slice(&word.to_ne_bytes());
+                }
+                Some(Ipv6Addr::from(bytes).into())
+            }
+            _ => None,
+        };
+        let query = if key.query == 0 { None } else { Direction::from_number(key.query_direction) };
+        Some(Self {
+            slot: key.slot,
+            protocol: key.protocol,
+            query: query.map(|direction| (key.query, direction)),
+            local: (address(&key.local)?, key.local_port),
+            remote: (address(&key.remote)?, key.remote_port),
+        })
     }
-    Ipv6Addr::from(bytes).into()
 }
 
-fn entry(
-    slot: u32,
-    protocol: u8,
-    local: (IpAddr, u16),
-    remote: (IpAddr, u16),
-    value: Flow,
-) -> Option<FlowEntry> {
-    let direction = Direction::from_number(value.direction)?;
-    let state = FlowState::from_number(value.state)?;
-    Some(FlowEntry { slot, protocol, local, remote, direction, state, value })
-}
-
-fn entries<K: Pod>(
-    map: &MapHandle,
-    entry: impl Fn(K, Flow) -> Option<FlowEntry>,
-) -> Result<Vec<FlowEntry>, Error> {
-    let mut flows = Vec::new();
-    for key in map.keys() {
-        let value = map.lookup(&key, MapFlags::ANY).context(|| "read a flow".into())?;
-        let parsed = K::read_from(&key).zip(value.as_deref().and_then(Flow::read_from));
-        flows.extend(parsed.and_then(|(key, value)| entry(key, value)));
+impl FlowEntry {
+    /// Reads a flow; `None` if its codes are none.
+    pub(crate) fn of(flow: &Flow) -> Option<Self> {
+        Some(Self {
+            id: FlowId::of(&flow.key)?,
+            direction: Direction::from_number(flow.direction)?,
+            state: u8::try_from(flow.state).ok().and_then(FlowState::from_number)?,
+            rules: rules(flow.rules),
+            audited: flow.flags & FLOW_AUDITED != 0,
+            foreign: flow.flags & FLOW_FOREIGN != 0,
+            midstream: flow.flags & FLOW_MIDSTREAM != 0,
+            generation: flow.generation,
+            packets: flow.packets,
+            bytes: flow.bytes,
+            created: flow.created,
+            last_seen: flow.last_seen,
+            timeout: flow.timeout,
+            until: (flow.until != NEVER).then_some(flow.until),
+        })
     }
-    Ok(flows)
+
+    /// Whether no packet belongs to it any more at this kernel tick.
+    pub fn is_over(&self, tick: u64) -> bool {
+        self.last_seen.saturating_add(self.timeout.into()) < tick
+    }
+}
+
+/// Rules by layer as the kernel notes them.
+pub(crate) fn rules(noted: [u16; LAYERS]) -> [Option<u16>; LAYERS] {
+    noted.map(|rule| (rule != RULE_NONE).then_some(rule))
+}
+
+/// The table.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct FlowTable<'m> {
+    memory: &'m Mapping,
+    regions: &'m Regions,
+}
+
+/// A place for one flow.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Way {
+    /// Where its tag is.
+    pub tag: u32,
+    /// Where the flow is.
+    pub flow: u32,
+}
+
+impl<'m> FlowTable<'m> {
+    pub(crate) fn new(memory: &'m Mapping, regions: &'m Regions) -> Self {
+        Self { memory, regions }
+    }
+
+    /// Every way that holds a flow, with a copy of it.
+    pub(crate) fn flows(self) -> impl Iterator<Item = (Way, u32, Flow)> + use<'m> {
+        let ways = (0..self.regions.bucket_count)
+            .flat_map(|bucket| (0..BUCKET_WAYS as u32).map(move |way| (bucket, way)));
+        ways.filter_map(move |(bucket, way)| {
+            let place = self.way(bucket, way);
+            let (tag, flow) = self.read(place)?;
+            Some((place, tag, flow))
+        })
+    }
+
+    fn way(&self, bucket: u32, way: u32) -> Way {
+        let tags = std::mem::offset_of!(FlowBucket, tags) as u32;
+        Way {
+            tag: self.regions.buckets + bucket * size_of::<FlowBucket>() as u32 + tags + 4 * way,
+            flow: self.regions.flows + (bucket * BUCKET_WAYS as u32 + way) * size_of::<Flow>() as u32,
+        }
+    }
+
+    /// The flow of a way and its tag; `None` if there is none, or it changed hands while it was read.
+    pub(crate) fn read(&self, way: Way) -> Option<(u32, Flow)> {
+        let tag = self.memory.word(way.tag);
+        let before = tag.load(Ordering::Acquire);
+        if before <= TAG_BUSY {
+            return None;
+        }
+        let flow = self.memory.load::<Flow>(way.flow);
+        fence(Ordering::Acquire);
+        (tag.load(Ordering::Relaxed) == before).then_some((before, flow))
+    }
 }

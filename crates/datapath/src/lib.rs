@@ -6,33 +6,43 @@
 //! that enforces is pinned, so it outlives this process; design: `docs/adr/0003-classes-and-bit-vectors.md`,
 //! `docs/adr/0004-one-arena-one-store.md`.
 
-mod arena;
 pub mod bench;
+mod clock;
+mod counters;
 mod datapath;
 mod error;
+mod events;
 mod flows;
 mod links;
+mod memory;
 mod object;
 mod observer;
 mod pins;
 mod plane;
 mod policy;
 pub mod probe;
+mod publish;
 mod run;
 mod simulator;
+mod sweep;
 mod sys;
 #[cfg(test)]
 mod tests;
+mod upgrade;
 
+pub use clock::wall_clock_anchor;
+pub use counters::{BlobDigest, DirectionCounters, RuleCounts, SlotCounters};
 pub use datapath::{Config, Datapath};
 pub use error::Error;
-pub use flows::FlowEntry;
-pub use object::Sizes;
+pub use events::Event;
+pub use flows::{FlowEntry, FlowId};
+pub use memory::{MemoryChoice, MemoryKind, regions::Sizes};
 pub use observer::Observer;
-pub use plane::{Plane, Watch};
+pub use plane::{Attachment, NicState, Plane, Watch};
 pub use policy::{
-    Attachment, DirectionCounters, LAYERS_INBOUND, LAYERS_OUTBOUND, NicKind, NicPolicy, NicState,
-    SlotCounters, Sweep, Timeouts,
+    Guards, LAYER_NAME_BYTES_MAX, LAYERS_INBOUND, LAYERS_OUTBOUND, LayerPolicy, Limits, NicKind, NicPolicy,
+    Timeouts,
 };
 pub use run::{Outcome, TestPacket};
 pub use simulator::Simulator;
+pub use sweep::{Ending, FlowRecord, Report, Sweep};

@@ -7,7 +7,7 @@
 use std::{
     collections::BTreeMap,
     fs, io,
-    os::fd::AsFd,
+    os::fd::{AsFd, BorrowedFd},
     path::{Path, PathBuf},
 };
 
@@ -17,7 +17,8 @@ use crate::{
     error::{Context, Error},
     object::Programs,
     pins::LINKS,
-    policy::{Attachment, NicKind},
+    plane::Attachment,
+    policy::NicKind,
     sys::{self, Hook},
 };
 
@@ -39,8 +40,22 @@ fn hook(kind: NicKind, direction: Direction) -> Hook {
     }
 }
 
+/// Which programs of a link that is there are left alone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Accept {
+    /// The ones to be attached.
+    Same,
+    /// Any: an older datapath enforces until the new one has a policy.
+    Any,
+}
+
 /// Puts both programs at an interface; what is there already and right is left alone.
-pub(crate) fn attach(dir: &Path, programs: &Programs, ifindex: u32, kind: NicKind) -> Result<(), Error> {
+pub(crate) fn attach(
+    dir: &Path,
+    programs: &Programs,
+    (ifindex, kind): (u32, NicKind),
+    accept: Accept,
+) -> Result<(), Error> {
     for direction in DIRECTIONS {
         let program = match direction {
             Direction::Outbound => programs.from_vm.as_fd(),
@@ -49,7 +64,7 @@ pub(crate) fn attach(dir: &Path, programs: &Programs, ifindex: u32, kind: NicKin
         let pin = pin_of(dir, ifindex, direction);
         let action = || format!("attach to interface {ifindex}");
         let hook = hook(kind, direction);
-        if is_in_place(&pin, program, ifindex, hook).context(action)? {
+        if is_in_place(&pin, program, (ifindex, hook), accept).context(action)? {
             continue;
         }
         remove(&pin).context(action)?;
@@ -144,9 +159,9 @@ fn pins(dir: &Path) -> Result<Vec<Pin>, Error> {
 
 fn is_in_place(
     pin: &Path,
-    program: std::os::fd::BorrowedFd<'_>,
-    ifindex: u32,
-    hook: Hook,
+    program: BorrowedFd<'_>,
+    (ifindex, hook): (u32, Hook),
+    accept: Accept,
 ) -> io::Result<bool> {
     let link = match sys::get(pin) {
         Ok(link) => link,
@@ -156,7 +171,7 @@ fn is_in_place(
     let info = sys::link_info(link.as_fd())?;
     Ok(info.ifindex == ifindex
         && info.ingress == (hook == Hook::Ingress)
-        && info.program_id == sys::program_id(program)?)
+        && (accept == Accept::Any || info.program_id == sys::program_id(program)?))
 }
 
 /// Detaches a pinned link and removes its pin.

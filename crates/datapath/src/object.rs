@@ -1,4 +1,4 @@
-//! The kernel program and its maps: loaded from the object file in this binary, or taken over from pins.
+//! The kernel program and its maps: loaded from an object file in this binary, or taken over from pins.
 
 use std::{
     hash::{DefaultHasher, Hash, Hasher},
@@ -15,53 +15,63 @@ use palisade_abi::{
 };
 
 use crate::{
-    arena::{
-        mapping::{self, Mapping},
-        publisher,
-    },
     error::{Context, Error},
-    pins::{self, Found, PinDir, Unfinished},
+    memory::{
+        MemoryChoice, MemoryKind,
+        mapping::{self, Mapping},
+        regions::{self, Regions, Sizes},
+    },
+    pins::{MEMORY, PinDir, Unfinished},
     sys,
 };
 
-/// The compiled kernel program.
-pub(crate) static OBJECT: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/palisade.bpf.o"));
-
-const FLOWS_V4: &str = "flows_v4";
-const FLOWS_V6: &str = "flows_v6";
 const COUNTERS: &str = "counters";
-const ARENA: &str = "arena";
+const EVENTS: &str = "events";
+/// How the object names the array that stands in for the arena.
+const ARRAY_SUFFIX: &str = ".bss.memory";
 /// Only carries type information.
 const LAYOUTS: &str = "layouts";
 const FROM_VM: &str = "from_vm";
 const TO_VM: &str = "to_vm";
-const SWEEP: &str = "sweep";
+const CLOCK: &str = "clock";
 
-/// Sizes of the tables; they are fixed when a datapath is loaded.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Sizes {
-    /// IPv4 flows of the whole host.
-    pub flows_v4: u32,
-    /// IPv6 flows of the whole host.
-    pub flows_v6: u32,
-    /// NIC slots, counted from 1.
-    pub slots: u32,
+/// The compiled kernel program, for each kind of memory, and the layout it was compiled for.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Build {
+    pub arena: &'static [u8],
+    pub array: &'static [u8],
+    pub version: u32,
 }
 
-impl Default for Sizes {
-    /// About 130 MiB, and 1.1 MiB a CPU.
-    fn default() -> Self {
-        Self { flows_v4: 1 << 19, flows_v6: 1 << 18, slots: 1024 }
+/// What this binary carries.
+pub(crate) const BUILD: Build = Build {
+    arena: include_bytes!(concat!(env!("OUT_DIR"), "/palisade.bpf.o")),
+    array: include_bytes!(concat!(env!("OUT_DIR"), "/palisade_array.bpf.o")),
+    version: ABI_VERSION,
+};
+
+impl Build {
+    fn object(&self, kind: MemoryKind) -> &'static [u8] {
+        match kind {
+            MemoryKind::Arena => self.arena,
+            MemoryKind::Array => self.array,
+        }
+    }
+
+    /// Identifies the object file in the memory's root.
+    fn hash(&self, kind: MemoryKind) -> u32 {
+        let mut hasher = DefaultHasher::new();
+        self.object(kind).hash(&mut hasher);
+        hasher.finish() as u32
     }
 }
 
 /// The maps.
 #[derive(Debug)]
 pub(crate) struct Maps {
-    pub arena: MapHandle,
-    pub flows_v4: MapHandle,
-    pub flows_v6: MapHandle,
+    pub memory: MapHandle,
     pub counters: MapHandle,
+    pub events: MapHandle,
 }
 
 /// The programs.
@@ -69,107 +79,99 @@ pub(crate) struct Maps {
 pub(crate) struct Programs {
     pub from_vm: OwnedFd,
     pub to_vm: OwnedFd,
-    pub sweep: OwnedFd,
+    pub clock: OwnedFd,
 }
 
 /// A datapath in the kernel.
 #[derive(Debug)]
 pub(crate) struct Kernel {
-    pub dir: PinDir,
     pub maps: Maps,
     pub programs: Programs,
-    pub arena: Arc<Mapping>,
+    pub memory: Arc<Mapping>,
+    pub regions: Regions,
     /// The pinned programs came from another object file and were replaced; links still run the old ones.
     pub replaced: bool,
 }
 
-/// Identifies the object file in the arena's root.
-fn object_hash() -> u32 {
-    let mut hasher = DefaultHasher::new();
-    OBJECT.hash(&mut hasher);
-    hasher.finish() as u32
-}
-
-/// Takes over what is pinned at `place`, or loads it there.
-pub(crate) fn open(place: &Path, sizes: Sizes) -> Result<Kernel, Error> {
-    match pins::enter(place)? {
-        Found::Complete(dir) => adopt(dir),
-        Found::Nothing(unfinished) => create(unfinished, place, sizes),
-    }
-}
-
-fn create(unfinished: Unfinished, place: &Path, sizes: Sizes) -> Result<Kernel, Error> {
+/// Loads a build and pins it. The place only spreads instances over addresses.
+pub(crate) fn create(
+    build: &Build,
+    unfinished: &Unfinished,
+    place: &Path,
+    sizes: Sizes,
+    choice: MemoryChoice,
+) -> Result<Kernel, Error> {
     let mut hasher = DefaultHasher::new();
     place.hash(&mut hasher);
-    let arena_map = mapping::create(hasher.finish())?;
-    let arena = Mapping::open(&arena_map)?;
-    publisher::format(&arena, object_hash());
-    let object = load(|map| match map {
-        ARENA => Source::Existing(&arena_map),
-        FLOWS_V4 => Source::New(sizes.flows_v4),
-        FLOWS_V6 => Source::New(sizes.flows_v6),
-        // Slot 0 counts what no NIC claims.
-        _ => Source::New(sizes.slots.saturating_add(1)),
-    })?;
+    let map = create_memory(choice, hasher.finish())?;
+    let memory = Mapping::open(&map)?;
+    let cpus = libbpf_rs::num_possible_cpus().context(|| "count the CPUs".into())?;
+    let regions = Regions::plan(sizes, cpus, memory.bytes())?;
+    regions::format(&memory, &regions, build.version, build.hash(memory.kind()))?;
+    let object = load(build.object(memory.kind()), &map, Other::New { slots: regions.slots })?;
     let programs = programs_of(&object)?;
-    let map = |name| map_of(&object, name);
-    let maps = Maps {
-        flows_v4: map(FLOWS_V4)?,
-        flows_v6: map(FLOWS_V6)?,
-        counters: map(COUNTERS)?,
-        arena: arena_map,
-    };
+    let maps = Maps { counters: map_of(&object, COUNTERS)?, events: map_of(&object, EVENTS)?, memory: map };
     for (name, map) in maps.named() {
         sys::pin(map.as_fd(), &unfinished.join(name)).context(|| format!("pin the map {name}"))?;
     }
     for (name, program) in programs.named() {
         sys::pin(program.as_fd(), &unfinished.join(name)).context(|| format!("pin the program {name}"))?;
     }
-    Ok(Kernel { dir: unfinished.commit()?, maps, programs, arena, replaced: false })
+    Ok(Kernel { maps, programs, memory, regions, replaced: false })
 }
 
-fn adopt(dir: PinDir) -> Result<Kernel, Error> {
+fn create_memory(choice: MemoryChoice, seed: u64) -> Result<MapHandle, Error> {
+    match choice {
+        MemoryChoice::Arena => mapping::create(MemoryKind::Arena, seed),
+        MemoryChoice::Array => mapping::create(MemoryKind::Array, seed),
+        MemoryChoice::Auto => mapping::create(MemoryKind::Arena, seed)
+            .or_else(|no_arena| mapping::create(MemoryKind::Array, seed).map_err(|_| no_arena)),
+    }
+}
+
+/// Takes over a set of pins of this build's layout.
+pub(crate) fn adopt(build: &Build, dir: &PinDir) -> Result<Kernel, Error> {
     let maps = Maps::open(dir.path())?;
-    let arena = Mapping::open(&maps.arena)?;
-    let root = check_root(&arena, dir.path())?;
-    if root.program != object_hash() {
-        let programs = replace_programs(&dir, &maps)?;
-        return Ok(Kernel { dir, maps, programs, arena, replaced: true });
-    }
-    let program = |name| sys::get(&dir.join(name)).context(|| format!("open the pinned program {name}"));
-    let programs = Programs { from_vm: program(FROM_VM)?, to_vm: program(TO_VM)?, sweep: program(SWEEP)? };
-    Ok(Kernel { dir, maps, programs, arena, replaced: false })
+    let memory = Mapping::open(&maps.memory)?;
+    let root: Root = memory.read(0);
+    let regions = regions_of(&memory, &root, dir.path())?;
+    let replaced = root.program != build.hash(memory.kind());
+    let programs = if replaced {
+        replace_programs(build, dir, &maps, memory.kind())?
+    } else {
+        let program = |name| sys::get(&dir.join(name)).context(|| format!("open the pinned program {name}"));
+        Programs { from_vm: program(FROM_VM)?, to_vm: program(TO_VM)?, clock: program(CLOCK)? }
+    };
+    Ok(Kernel { maps, programs, memory, regions, replaced })
 }
 
-/// Notes that every link runs the programs of this object file.
-pub(crate) fn programs_replaced(arena: &Mapping) {
+/// Notes that every link runs the programs of this build.
+pub(crate) fn programs_replaced(build: &Build, memory: &Mapping) {
     let offset = std::mem::offset_of!(Root, program) as u32;
-    arena.publish_word(offset, object_hash());
+    memory.word(offset).store(build.hash(memory.kind()), std::sync::atomic::Ordering::Release);
 }
 
-/// The root of a pinned arena, if its layout is this program's.
-pub(crate) fn check_root(arena: &Mapping, dir: &Path) -> Result<Root, Error> {
-    let root: Root = arena.read(0);
+/// Layout version of the set of pins at `dir`, whichever it is, and whether a policy of it is in force.
+pub(crate) fn version_at(dir: &Path) -> Result<(u32, bool), Error> {
+    let root: Root = Mapping::open(&open_map(dir, MEMORY)?)?.read(0);
     if root.magic != ARENA_MAGIC {
-        return Err(Error::Damaged {
-            dir: dir.into(),
-            what: format!("the arena begins with {:#x}", root.magic),
-        });
+        let what = format!("the shared memory begins with {:#x}", root.magic);
+        return Err(Error::Damaged { dir: dir.into(), what });
     }
-    if root.version != ABI_VERSION {
-        return Err(Error::Version { dir: dir.into(), found: root.version, expected: ABI_VERSION });
-    }
-    Ok(root)
+    Ok((root.version, root.active != 0))
 }
 
-/// Loads this binary's programs over the pinned maps and puts them in place of the pinned ones, one by one.
-fn replace_programs(dir: &PinDir, maps: &Maps) -> Result<Programs, Error> {
-    let object = load(|map| match map {
-        ARENA => Source::Existing(&maps.arena),
-        FLOWS_V4 => Source::Existing(&maps.flows_v4),
-        FLOWS_V6 => Source::Existing(&maps.flows_v6),
-        _ => Source::Existing(&maps.counters),
-    })?;
+/// What lies where in a pinned memory.
+pub(crate) fn regions_of(memory: &Mapping, root: &Root, dir: &Path) -> Result<Regions, Error> {
+    Regions::of(memory, root).ok_or_else(|| Error::Damaged {
+        dir: dir.into(),
+        what: "the regions of the shared memory are not inside it".into(),
+    })
+}
+
+/// Loads this build's programs over the pinned maps and puts them in place of the pinned ones, one by one.
+fn replace_programs(build: &Build, dir: &PinDir, maps: &Maps, kind: MemoryKind) -> Result<Programs, Error> {
+    let object = load(build.object(kind), &maps.memory, Other::Existing(maps))?;
     let programs = programs_of(&object)?;
     for (name, program) in programs.named() {
         let fresh = dir.join(&format!("{name}-new"));
@@ -183,25 +185,26 @@ fn replace_programs(dir: &PinDir, maps: &Maps) -> Result<Programs, Error> {
     Ok(programs)
 }
 
-/// Where a map of the object comes from.
-enum Source<'m> {
-    Existing(&'m MapHandle),
-    New(u32),
+/// Where the maps beside the memory come from.
+enum Other<'m> {
+    Existing(&'m Maps),
+    New { slots: u32 },
 }
 
-fn load<'m>(source: impl Fn(&str) -> Source<'m>) -> Result<Object, Error> {
+fn load(object: &[u8], memory: &MapHandle, other: Other<'_>) -> Result<Object, Error> {
     let refused = |source| Error::Load { source };
-    let mut open: OpenObject = ObjectBuilder::default().open_memory(OBJECT).map_err(refused)?;
+    let mut open: OpenObject = ObjectBuilder::default().open_memory(object).map_err(refused)?;
     for mut map in open.maps_mut() {
         let name = map.name().to_string_lossy().into_owned();
-        if name == LAYOUTS {
-            map.set_autocreate(false).map_err(refused)?;
-            continue;
+        match (name.as_str(), &other) {
+            (LAYOUTS, _) => map.set_autocreate(false),
+            (COUNTERS, Other::Existing(maps)) => map.reuse_fd(maps.counters.as_fd()),
+            (COUNTERS, Other::New { slots }) => map.set_max_entries(*slots),
+            (EVENTS, Other::Existing(maps)) => map.reuse_fd(maps.events.as_fd()),
+            (name, _) if name == MEMORY || name.ends_with(ARRAY_SUFFIX) => map.reuse_fd(memory.as_fd()),
+            _ => Ok(()),
         }
-        match source(&name) {
-            Source::Existing(existing) => map.reuse_fd(existing.as_fd()).map_err(refused)?,
-            Source::New(entries) => map.set_max_entries(entries).map_err(refused)?,
-        }
+        .map_err(refused)?;
     }
     open.load().map_err(refused)
 }
@@ -218,47 +221,36 @@ fn programs_of(object: &Object) -> Result<Programs, Error> {
             object.progs().find(|program| program.name() == full.as_str()).expect("the object file has it");
         program.as_fd().try_clone_to_owned().context(|| format!("keep the program {name}"))
     };
-    Ok(Programs { from_vm: keep(FROM_VM)?, to_vm: keep(TO_VM)?, sweep: keep(SWEEP)? })
+    Ok(Programs { from_vm: keep(FROM_VM)?, to_vm: keep(TO_VM)?, clock: keep(CLOCK)? })
+}
+
+fn open_map(dir: &Path, name: &str) -> Result<MapHandle, Error> {
+    let path = dir.join(name);
+    MapHandle::from_pinned_path(&path).map_err(|error| match error.kind() {
+        ErrorKind::PermissionDenied => Error::NotPermitted { path },
+        _ => Error::Damaged { dir: dir.into(), what: format!("the map {name} cannot be opened: {error}") },
+    })
+}
+
+/// Opens a pinned program; a datapath that is only looked at needs one too, for the time.
+pub(crate) fn open_clock(dir: &Path) -> Result<OwnedFd, Error> {
+    sys::get(&dir.join(CLOCK)).context(|| format!("open the pinned program {CLOCK}"))
 }
 
 impl Maps {
     /// Opens the pinned maps.
     pub(crate) fn open(dir: &Path) -> Result<Self, Error> {
-        let map = |name: &str| {
-            let path = dir.join(name);
-            MapHandle::from_pinned_path(&path).map_err(|error| match error.kind() {
-                ErrorKind::PermissionDenied => Error::NotPermitted { path },
-                _ => Error::Damaged {
-                    dir: dir.into(),
-                    what: format!("the map {name} cannot be opened: {error}"),
-                },
-            })
-        };
-        Ok(Self {
-            arena: map(ARENA)?,
-            flows_v4: map(FLOWS_V4)?,
-            flows_v6: map(FLOWS_V6)?,
-            counters: map(COUNTERS)?,
-        })
+        let map = |name| open_map(dir, name);
+        Ok(Self { memory: map(MEMORY)?, counters: map(COUNTERS)?, events: map(EVENTS)? })
     }
 
-    fn named(&self) -> [(&'static str, &MapHandle); 4] {
-        [
-            (FLOWS_V4, &self.flows_v4),
-            (FLOWS_V6, &self.flows_v6),
-            (COUNTERS, &self.counters),
-            (ARENA, &self.arena),
-        ]
-    }
-
-    /// Largest slot that has counters.
-    pub(crate) fn slot_max(&self) -> u32 {
-        self.counters.max_entries().saturating_sub(1)
+    fn named(&self) -> [(&'static str, &MapHandle); 3] {
+        [(COUNTERS, &self.counters), (EVENTS, &self.events), (MEMORY, &self.memory)]
     }
 }
 
 impl Programs {
     fn named(&self) -> [(&'static str, &OwnedFd); 3] {
-        [(FROM_VM, &self.from_vm), (TO_VM, &self.to_vm), (SWEEP, &self.sweep)]
+        [(FROM_VM, &self.from_vm), (TO_VM, &self.to_vm), (CLOCK, &self.clock)]
     }
 }

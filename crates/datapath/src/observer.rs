@@ -1,76 +1,129 @@
 //! Reads a datapath that another process runs: nothing is loaded, locked or changed.
 
 use std::{
+    os::fd::{AsFd, OwnedFd},
     path::{Path, PathBuf},
-    sync::Arc,
+    sync::{Arc, atomic::Ordering},
 };
 
 use libbpf_rs::{MapCore, MapFlags, MapHandle};
-use palisade_abi::{Pod, counters::NicCounters};
+use palisade_abi::{
+    ABI_VERSION, Pod,
+    arena::{NicUsage, Root},
+    counters::NicCounters,
+};
 
 use crate::{
-    arena::{self, mapping::Mapping},
+    clock,
+    counters::{RuleCounts, SlotCounters},
     error::{Context, Error},
-    flows::{self, FlowEntry},
+    flows::{FlowEntry, FlowTable},
     links,
-    object::{self, Maps},
-    plane::Watch,
-    policy::{Attachment, NicState, SlotCounters},
+    memory::{
+        MemoryKind,
+        mapping::Mapping,
+        published::{self, Published},
+        regions::Regions,
+    },
+    object::{self, Kernel, Maps},
+    plane::{Attachment, NicState, Watch},
+    publish::tallies,
 };
 
 /// A pinned datapath, to look at.
 #[derive(Debug)]
 pub struct Observer {
     dir: PathBuf,
-    maps: Arc<Maps>,
-    arena: Arc<Mapping>,
+    counters: MapHandle,
+    memory: Arc<Mapping>,
+    regions: Regions,
+    clock: OwnedFd,
 }
 
 impl Observer {
     /// Opens what is pinned at `dir`.
     ///
     /// # Errors
-    /// [`Error::NotLoaded`] if nothing is, [`Error::Version`] if it is another version's.
+    /// [`Error::NotLoaded`] if nothing is, [`Error::Version`] or [`Error::Older`] if it is another version's.
     pub fn open(dir: &Path) -> Result<Self, Error> {
         if !dir.exists() {
             return Err(Error::NotLoaded { dir: dir.into() });
         }
-        let maps = Arc::new(Maps::open(dir)?);
-        let arena = Mapping::open(&maps.arena)?;
-        object::check_root(&arena, dir)?;
-        Ok(Self::of(dir, maps, arena))
+        let (found, _) = object::version_at(dir)?;
+        let expected = ABI_VERSION;
+        match found.cmp(&expected) {
+            std::cmp::Ordering::Less => return Err(Error::Older { dir: dir.into(), found, expected }),
+            std::cmp::Ordering::Greater => return Err(Error::Version { dir: dir.into(), found, expected }),
+            std::cmp::Ordering::Equal => {}
+        }
+        let maps = Maps::open(dir)?;
+        let memory = Mapping::open(&maps.memory)?;
+        let root: Root = memory.read(0);
+        let regions = object::regions_of(&memory, &root, dir)?;
+        Ok(Self {
+            dir: dir.into(),
+            counters: maps.counters,
+            memory,
+            regions,
+            clock: object::open_clock(dir)?,
+        })
     }
 
     /// The reading side of a datapath that this process runs.
-    pub(crate) fn of(dir: &Path, maps: Arc<Maps>, arena: Arc<Mapping>) -> Self {
-        Self { dir: dir.into(), maps, arena }
+    pub(crate) fn of(dir: &Path, kernel: &Kernel) -> Result<Self, Error> {
+        let kept = || "keep the counters and the clock".to_owned();
+        Ok(Self {
+            dir: dir.into(),
+            counters: MapHandle::try_from(&kernel.maps.counters).context(kept)?,
+            memory: Arc::clone(&kernel.memory),
+            regions: kernel.regions,
+            clock: kernel.programs.clock.try_clone().context(kept)?,
+        })
     }
 
-    /// Every flow in the table, in no order, also those that have timed out and await the sweep.
+    /// Every flow in the table, in no order, also those that are over and await the sweep. It races with packets: a flow
+    /// that begins or ends meanwhile may be missed.
+    pub fn flows(&self) -> impl Iterator<Item = FlowEntry> + '_ {
+        FlowTable::new(&self.memory, &self.regions).flows().filter_map(|(_, _, flow)| FlowEntry::of(&flow))
+    }
+
+    /// The kernel's tick of now, by which flows are dated.
     ///
     /// # Errors
     /// If the kernel refuses.
-    pub fn flows(&self) -> Result<Vec<FlowEntry>, Error> {
-        flows::list(&self.maps)
+    pub fn tick(&self) -> Result<u64, Error> {
+        clock::tick(self.clock.as_fd())
     }
 
-    pub(crate) fn maps(&self) -> &Maps {
-        &self.maps
+    /// What the shared memory is made of.
+    pub fn memory_kind(&self) -> MemoryKind {
+        self.memory.kind()
     }
 
-    #[cfg(test)]
-    pub(crate) fn arena(&self) -> &Mapping {
-        &self.arena
+    pub(crate) fn counters_map(&self) -> &MapHandle {
+        &self.counters
+    }
+
+    pub(crate) fn memory(&self) -> &Mapping {
+        &self.memory
+    }
+
+    pub(crate) fn regions(&self) -> &Regions {
+        &self.regions
+    }
+
+    pub(crate) fn published(&self) -> Option<Published> {
+        published::published(&self.memory)
     }
 }
 
 impl Watch for Observer {
     fn generation(&self) -> u64 {
-        arena::published(&self.arena).map_or(0, |published| published.snapshot.generation)
+        self.published().map_or(0, |published| published.snapshot.generation)
     }
 
     fn nics(&self) -> Vec<NicState> {
-        arena::published(&self.arena)
+        self.published()
             .map_or_else(Vec::new, |published| published.nics.iter().map(NicState::from).collect())
     }
 
@@ -80,10 +133,22 @@ impl Watch for Observer {
 
     fn counters(&self, slot: u32) -> Result<SlotCounters, Error> {
         let mut sum = SlotCounters::default();
-        for counts in per_cpu(&self.maps.counters, slot)? {
+        for counts in per_cpu(&self.counters, slot)? {
             sum.add(&counts);
         }
+        if let Some(usage) = self.regions.usage(slot) {
+            let read = |field: usize| self.memory.word(usage + field as u32).load(Ordering::Relaxed).into();
+            sum.flows = read(std::mem::offset_of!(NicUsage, flows));
+            sum.half_open = read(std::mem::offset_of!(NicUsage, half_open));
+        }
         Ok(sum)
+    }
+
+    fn rule_counters(&self) -> Vec<RuleCounts> {
+        published::stable(&self.memory, |memory, offset| {
+            published::read_snapshot(memory, offset).map(|published| tallies::read(memory, &published))
+        })
+        .unwrap_or_default()
     }
 }
 

@@ -1,9 +1,49 @@
 //! What the agent needs of a datapath, so that it can be tested against one that is only memory.
 
-use crate::{
-    error::Error,
-    policy::{Attachment, NicKind, NicPolicy, NicState, SlotCounters, Sweep},
+use palisade_abi::{
+    arena::{NIC_AUDIT, NIC_INVERTED, NicDescriptor},
+    event::EventKind,
 };
+
+use crate::{
+    counters::{RuleCounts, SlotCounters},
+    error::Error,
+    events::Event,
+    policy::{NicKind, NicPolicy},
+    sweep::{FlowRecord, Report, Sweep},
+};
+
+/// A NIC of the policy in force.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct NicState {
+    /// Interface number.
+    pub ifindex: u32,
+    /// Slot.
+    pub slot: u32,
+    /// How the interface shows packets.
+    pub kind: NicKind,
+    /// Whether nothing is enforced at it, only evaluated and counted.
+    pub audit: bool,
+    /// Generation that last changed this NIC's policy.
+    pub generation: u64,
+}
+
+impl From<&NicDescriptor> for NicState {
+    fn from(nic: &NicDescriptor) -> Self {
+        let kind = if nic.flags & NIC_INVERTED == 0 { NicKind::Direct } else { NicKind::Inverted };
+        let audit = nic.flags & NIC_AUDIT != 0;
+        Self { ifindex: nic.ifindex, slot: nic.slot, kind, audit, generation: nic.generation }
+    }
+}
+
+/// An interface that has programs of this datapath.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Attachment {
+    /// Interface number.
+    pub ifindex: u32,
+    /// How the programs are attached.
+    pub kind: NicKind,
+}
 
 /// Reading: what is in force, and what was counted.
 pub trait Watch {
@@ -24,6 +64,9 @@ pub trait Watch {
     /// # Errors
     /// If the kernel refuses.
     fn counters(&self, slot: u32) -> Result<SlotCounters, Error>;
+
+    /// What the rules of the policy in force have counted, by name, direction and content of their list.
+    fn rule_counters(&self) -> Vec<RuleCounts>;
 }
 
 /// Changing: the host's policy and where it is enforced.
@@ -46,9 +89,23 @@ pub trait Plane: Watch {
     /// If the kernel refuses.
     fn detach(&mut self, ifindex: u32) -> Result<(), Error>;
 
-    /// Removes flows that are over. They match no packet any more; this frees their places.
+    /// Removes flows that are over, and tells `sink` of each, and of those that go on if the report asks for them. They match
+    /// no packet any more; this frees their places.
     ///
     /// # Errors
     /// If the kernel refuses.
-    fn sweep(&mut self) -> Result<Sweep, Error>;
+    fn sweep(&mut self, report: Report, sink: &mut dyn FnMut(FlowRecord)) -> Result<Sweep, Error>;
+
+    /// Gives `sink` what the kernel has told since the last call, `limit` events at most; how many there were. It does not
+    /// wait.
+    fn drain_events(&mut self, limit: usize, sink: &mut dyn FnMut(Event)) -> usize;
+
+    /// Chooses the kinds of events that the kernel tells; at first none.
+    fn set_events(&mut self, kinds: &[EventKind]);
+
+    /// Sets the time that windows of rules are judged by: see [`crate::wall_clock_anchor`].
+    fn set_anchor(&mut self, anchor: u64);
+
+    /// Final counters of rules that no policy in force names any more. Each is handed out once.
+    fn take_retired(&mut self) -> Vec<RuleCounts>;
 }

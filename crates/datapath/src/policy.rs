@@ -1,18 +1,24 @@
-//! What a caller publishes, and what it reads back.
+//! What a caller publishes: the policy of each NIC of the host.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    sync::Arc,
-};
+mod guards;
+mod timeouts;
+
+use std::{collections::BTreeSet, sync::Arc};
 
 use palisade_abi::{
-    arena::{NIC_INVERTED, NICS_MAX, NicDescriptor, SLOT_UNKNOWN},
-    counters::NicCounters,
-    flow::{Direction, FLOW_STATES, FLOW_TIMEOUTS_S, FlowState},
-    verdict::{LAYERS, Layer, REASONS_MAX, Reason},
+    arena::{NICS_MAX, OWNED_RANGES_MAX, SLOT_UNKNOWN},
+    flow::Direction,
+    verdict::{LAYERS, Layer},
 };
+use palisade_net::{AddressSet, Family, Mac};
+
+pub use guards::Guards;
+pub use timeouts::Timeouts;
 
 use crate::error::Error;
+
+/// Bytes that the name of a layer has at most.
+pub const LAYER_NAME_BYTES_MAX: usize = 1024;
 
 /// How an interface shows its VM's packets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -23,7 +29,44 @@ pub enum NicKind {
     Inverted,
 }
 
-/// The policy of one NIC: a blob for each layer, `None` where the layer has no rules.
+/// One layer of one direction: a compiled rule list and how it is applied.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LayerPolicy {
+    /// The rules.
+    pub blob: Arc<[u8]>,
+    /// Under which name the rules are counted: NICs that share name, direction and rules share the counters.
+    pub name: Arc<str>,
+    /// What the layer denies passes all the same, and is counted and told.
+    pub audit: bool,
+    /// Flows that began under other rules are judged again when the layer changes; otherwise those that it once admitted
+    /// go on.
+    pub flush: bool,
+}
+
+impl LayerPolicy {
+    /// An enforced layer whose changes leave existing flows alone.
+    pub fn new(name: impl Into<Arc<str>>, blob: Arc<[u8]>) -> Self {
+        Self { blob, name: name.into(), audit: false, flush: false }
+    }
+}
+
+/// How much of the host one NIC may take.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Limits {
+    /// Flows at one time.
+    pub flows: u32,
+    /// TCP connections at one time whose handshake is not over.
+    pub half_open: u32,
+}
+
+impl Default for Limits {
+    /// Azure's 500,000 flows; a twentieth of them half-open.
+    fn default() -> Self {
+        Self { flows: 500_000, half_open: 25_000 }
+    }
+}
+
+/// The policy of one NIC.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NicPolicy {
     /// Interface number on this host.
@@ -33,10 +76,24 @@ pub struct NicPolicy {
     pub slot: u32,
     /// How the interface shows packets.
     pub kind: NicKind,
-    /// Packets to the VM, in evaluation order: admin, subnet, NIC.
-    pub inbound: [Option<Arc<[u8]>>; LAYERS],
+    /// Packets to the VM, in evaluation order: admin, subnet, NIC; `None` where the layer has no rules.
+    pub inbound: [Option<LayerPolicy>; LAYERS],
     /// Packets from the VM, in evaluation order: admin, NIC, subnet.
-    pub outbound: [Option<Arc<[u8]>>; LAYERS],
+    pub outbound: [Option<LayerPolicy>; LAYERS],
+    /// Nothing of it is enforced; it is evaluated, counted and told.
+    pub audit: bool,
+    /// TCP packets of no known connection go by the rules, whatever their flags.
+    pub loose_tcp: bool,
+    /// What the VM may not do, whatever the rules say.
+    pub guards: Guards,
+    /// Hardware address, for [`Guards::MAC`].
+    pub mac: Option<Mac>,
+    /// Addresses that the NIC owns, for the guards that ask for them.
+    pub owned: AddressSet,
+    /// When flows end.
+    pub timeouts: Timeouts,
+    /// How many there may be.
+    pub limits: Limits,
 }
 
 /// Evaluation order of the layers for packets to the VM.
@@ -45,15 +102,39 @@ pub const LAYERS_INBOUND: [Layer; LAYERS] = [Layer::Admin, Layer::Subnet, Layer:
 pub const LAYERS_OUTBOUND: [Layer; LAYERS] = [Layer::Admin, Layer::NetworkInterface, Layer::Subnet];
 
 impl NicPolicy {
-    /// Every blob of the NIC, with the layer that it decides for.
-    pub(crate) fn blobs(&self) -> impl Iterator<Item = (Layer, &Arc<[u8]>)> {
-        let inbound = LAYERS_INBOUND.into_iter().zip(&self.inbound);
-        let outbound = LAYERS_OUTBOUND.into_iter().zip(&self.outbound);
-        inbound.chain(outbound).filter_map(|(layer, blob)| Some((layer, blob.as_ref()?)))
+    /// A NIC without rules, whose VM is held to nothing but [`Guards::default`].
+    pub fn new(ifindex: u32, slot: u32) -> Self {
+        Self {
+            ifindex,
+            slot,
+            kind: NicKind::Direct,
+            inbound: [const { None }; LAYERS],
+            outbound: [const { None }; LAYERS],
+            audit: false,
+            loose_tcp: false,
+            guards: Guards::default(),
+            mac: None,
+            owned: AddressSet::empty(),
+            timeouts: Timeouts::default(),
+            limits: Limits::default(),
+        }
+    }
+
+    /// Every layer of the NIC that has rules: direction, place in the evaluation, which layer it is.
+    pub(crate) fn layers(&self) -> impl Iterator<Item = (Direction, usize, Layer, &LayerPolicy)> {
+        let directions = [
+            (Direction::Inbound, LAYERS_INBOUND, &self.inbound),
+            (Direction::Outbound, LAYERS_OUTBOUND, &self.outbound),
+        ];
+        directions.into_iter().flat_map(|(direction, order, layers)| {
+            let present = layers.iter().enumerate();
+            present
+                .filter_map(move |(place, policy)| Some((direction, place, order[place], policy.as_ref()?)))
+        })
     }
 }
 
-/// Checks that a policy's NICs are not too many and that each has an interface and a slot of its own.
+/// Checks that a policy's NICs are not too many, and each of them.
 pub(crate) fn check(nics: &[NicPolicy], slot_max: u32) -> Result<(), Error> {
     if nics.len() > NICS_MAX {
         return Err(Error::TooManyNics { got: nics.len(), max: NICS_MAX });
@@ -66,130 +147,26 @@ pub(crate) fn check(nics: &[NicPolicy], slot_max: u32) -> Result<(), Error> {
         if nic.ifindex == 0 || nic.ifindex > i32::MAX as u32 || !interfaces.insert(nic.ifindex) {
             return Err(Error::BadNic { field: "interface", value: nic.ifindex, max: i32::MAX as u32 });
         }
+        check_identity(nic)?;
     }
     Ok(())
 }
 
-/// A NIC of the policy in force.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct NicState {
-    /// Interface number.
-    pub ifindex: u32,
-    /// Slot.
-    pub slot: u32,
-    /// How the interface shows packets.
-    pub kind: NicKind,
-    /// Generation that last changed this NIC's rules.
-    pub generation: u64,
-}
-
-impl From<&NicDescriptor> for NicState {
-    fn from(nic: &NicDescriptor) -> Self {
-        let kind = if nic.flags & NIC_INVERTED == 0 { NicKind::Direct } else { NicKind::Inverted };
-        Self { ifindex: nic.ifindex, slot: nic.slot, kind, generation: nic.generation }
+fn check_identity(nic: &NicPolicy) -> Result<(), Error> {
+    if nic.guards.contains(Guards::MAC) && nic.mac.is_none() {
+        return Err(Error::NoMac { slot: nic.slot });
     }
-}
-
-/// An interface that has programs of this datapath.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Attachment {
-    /// Interface number.
-    pub ifindex: u32,
-    /// How the programs are attached.
-    pub kind: NicKind,
-}
-
-/// Counters of one direction.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct DirectionCounters {
-    /// Packets that passed.
-    pub packets: u64,
-    /// Bytes that passed.
-    pub bytes: u64,
-    /// Packets by reason, those that are not zero.
-    pub reasons: BTreeMap<Reason, u64>,
-}
-
-impl DirectionCounters {
-    /// Packets that were dropped.
-    pub fn dropped(&self) -> u64 {
-        self.reasons.iter().filter(|(reason, _)| reason.is_drop()).map(|(_, packets)| packets).sum()
-    }
-}
-
-/// Counters of one slot, summed over the CPUs.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct SlotCounters {
-    /// Packets from the VM.
-    pub outbound: DirectionCounters,
-    /// Packets to the VM.
-    pub inbound: DirectionCounters,
-    /// Flows that began.
-    pub flows_created: u64,
-    /// Flows that ended.
-    pub flows_ended: u64,
-}
-
-impl SlotCounters {
-    /// Flows in the table, those included that have timed out and await the sweep.
-    pub fn flows(&self) -> u64 {
-        self.flows_created.saturating_sub(self.flows_ended)
-    }
-
-    /// Counters of a direction.
-    pub fn direction(&self, direction: Direction) -> &DirectionCounters {
-        match direction {
-            Direction::Outbound => &self.outbound,
-            Direction::Inbound => &self.inbound,
+    let ranges = [(Family::V4, nic.owned.v4().ranges().len()), (Family::V6, nic.owned.v6().ranges().len())];
+    for (family, got) in ranges {
+        if got > OWNED_RANGES_MAX {
+            return Err(Error::TooManyRanges { slot: nic.slot, family, got, max: OWNED_RANGES_MAX });
         }
     }
-
-    /// Adds what one CPU counted.
-    pub(crate) fn add(&mut self, counts: &NicCounters) {
-        self.flows_created += counts.flows_created;
-        self.flows_ended += counts.flows_ended;
-        for (index, direction) in [&mut self.outbound, &mut self.inbound].into_iter().enumerate() {
-            direction.packets += counts.packets[index];
-            direction.bytes += counts.bytes[index];
-            for reason in Reason::ALL {
-                let packets = counts.reasons[index * REASONS_MAX + *reason as usize];
-                if packets > 0 {
-                    *direction.reasons.entry(*reason).or_default() += packets;
-                }
-            }
+    let mut names = nic.layers().map(|(_, _, layer, policy)| (layer, policy.name.len()));
+    match names.find(|(_, bytes)| *bytes > LAYER_NAME_BYTES_MAX) {
+        Some((layer, bytes)) => {
+            Err(Error::LayerName { slot: nic.slot, layer, bytes, max: LAYER_NAME_BYTES_MAX })
         }
-    }
-}
-
-/// What a sweep found.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Sweep {
-    /// Flows that stay.
-    pub live: u64,
-    /// Flows that were removed.
-    pub ended: u64,
-}
-
-/// Idle timeouts in seconds, by [`FlowState`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Timeouts([u32; FLOW_STATES]);
-
-impl Default for Timeouts {
-    fn default() -> Self {
-        Self(FLOW_TIMEOUTS_S)
-    }
-}
-
-impl Timeouts {
-    /// The same with another timeout for one state.
-    #[must_use]
-    pub fn with(mut self, state: FlowState, seconds: u32) -> Self {
-        self.0[state as usize] = seconds;
-        self
-    }
-
-    /// In kernel ticks.
-    pub(crate) fn ticks(self, per_second: u32) -> [u32; FLOW_STATES] {
-        self.0.map(|seconds| seconds.saturating_mul(per_second))
+        None => Ok(()),
     }
 }

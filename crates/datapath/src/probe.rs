@@ -8,7 +8,7 @@ use std::{fs, path::Path};
 use nix::sys::utsname::uname;
 
 use crate::{
-    arena::mapping,
+    memory::{MemoryKind, mapping},
     pins::{self, BPFFS},
 };
 
@@ -81,7 +81,7 @@ impl Facts {
             bpffs: pins::is_bpffs(Path::new(BPFFS)),
             btf: Path::new("/sys/kernel/btf/vmlinux").exists(),
             jit: read("/proc/sys/net/core/bpf_jit_enable").trim().parse().ok(),
-            arena: mapping::create(0).map(drop).map_err(|error| cause(&error)),
+            arena: mapping::create(MemoryKind::Arena, 0).map(drop).map_err(|error| cause(&error)),
         }
     }
 

@@ -8,10 +8,10 @@ use std::os::fd::AsFd;
 use palisade_abi::{arena::SLOT_UNKNOWN, flow::Direction, verdict::Reason};
 
 use crate::{
+    counters::SlotCounters,
     datapath::Datapath,
     error::{Context, Error},
     plane::Watch,
-    policy::SlotCounters,
     sys,
 };
 

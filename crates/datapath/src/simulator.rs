@@ -4,12 +4,16 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use palisade_abi::event::EventKind;
 use palisade_classify::blob::BlobView;
 
 use crate::{
+    counters::{RuleCounts, SlotCounters},
     error::Error,
-    plane::{Plane, Watch},
-    policy::{Attachment, NicKind, NicPolicy, NicState, SlotCounters, Sweep},
+    events::Event,
+    plane::{Attachment, NicState, Plane, Watch},
+    policy::{self, NicKind, NicPolicy},
+    sweep::{FlowRecord, Report, Sweep},
 };
 
 /// The datapath of a host that does not exist.
@@ -19,6 +23,10 @@ pub struct Simulator {
     nics: Vec<(NicPolicy, u64)>,
     attached: BTreeMap<u32, NicKind>,
     missing: BTreeSet<u32>,
+    anchor: u64,
+    kinds: Vec<EventKind>,
+    events: Vec<Event>,
+    records: Vec<FlowRecord>,
 }
 
 impl Simulator {
@@ -37,6 +45,28 @@ impl Simulator {
         self.attached.remove(&ifindex);
         self.missing.insert(ifindex);
     }
+
+    /// What windows of rules are judged by.
+    pub const fn anchor(&self) -> u64 {
+        self.anchor
+    }
+
+    /// Kinds of events that were chosen.
+    pub fn event_kinds(&self) -> &[EventKind] {
+        &self.kinds
+    }
+
+    /// Lets the kernel tell something; it is read if its kind was chosen.
+    pub fn tell(&mut self, event: Event) {
+        if self.kinds.contains(&event.kind) {
+            self.events.push(event);
+        }
+    }
+
+    /// Lets the next sweep find a flow.
+    pub fn leave_to_sweep(&mut self, record: FlowRecord) {
+        self.records.push(record);
+    }
 }
 
 impl Watch for Simulator {
@@ -49,6 +79,7 @@ impl Watch for Simulator {
             ifindex: nic.ifindex,
             slot: nic.slot,
             kind: nic.kind,
+            audit: nic.audit,
             generation: *generation,
         };
         self.nics.iter().map(state).collect()
@@ -65,22 +96,28 @@ impl Watch for Simulator {
     fn counters(&self, _slot: u32) -> Result<SlotCounters, Error> {
         Ok(SlotCounters::default())
     }
+
+    fn rule_counters(&self) -> Vec<RuleCounts> {
+        Vec::new()
+    }
 }
 
 impl Plane for Simulator {
     fn publish(&mut self, nics: &[NicPolicy]) -> Result<u64, Error> {
-        crate::policy::check(nics, u32::MAX)?;
+        policy::check(nics, u32::MAX)?;
         for nic in nics {
-            for (layer, blob) in nic.blobs() {
-                BlobView::parse(blob).map_err(|source| Error::Blob { slot: nic.slot, layer, source })?;
+            for (_, _, layer, policy) in nic.layers() {
+                BlobView::parse(&policy.blob).map_err(|source| Error::Blob {
+                    slot: nic.slot,
+                    layer,
+                    source,
+                })?;
             }
         }
         self.generation += 1;
         let old = std::mem::take(&mut self.nics);
         for nic in nics {
-            let same = old.iter().find(|(old, _)| {
-                old.slot == nic.slot && old.inbound == nic.inbound && old.outbound == nic.outbound
-            });
+            let same = old.iter().find(|(old, _)| old == nic);
             self.nics.push((nic.clone(), same.map_or(self.generation, |(_, generation)| *generation)));
         }
         Ok(self.generation)
@@ -100,8 +137,30 @@ impl Plane for Simulator {
         Ok(())
     }
 
-    fn sweep(&mut self) -> Result<Sweep, Error> {
-        Ok(Sweep::default())
+    fn sweep(&mut self, report: Report, sink: &mut dyn FnMut(FlowRecord)) -> Result<Sweep, Error> {
+        let records = std::mem::take(&mut self.records);
+        let ended = records.iter().filter(|record| record.ending.is_some()).count() as u64;
+        let sweep = Sweep { ended, live: records.len() as u64 - ended };
+        let told = |record: &FlowRecord| record.ending.is_some() || report == Report::EndsAndContinuations;
+        records.into_iter().filter(told).for_each(sink);
+        Ok(sweep)
+    }
+
+    fn drain_events(&mut self, limit: usize, sink: &mut dyn FnMut(Event)) -> usize {
+        let events = self.events.drain(..limit.min(self.events.len()));
+        events.map(sink).count()
+    }
+
+    fn set_events(&mut self, kinds: &[EventKind]) {
+        self.kinds = kinds.to_vec();
+    }
+
+    fn set_anchor(&mut self, anchor: u64) {
+        self.anchor = anchor;
+    }
+
+    fn take_retired(&mut self) -> Vec<RuleCounts> {
+        Vec::new()
     }
 }
 
@@ -109,13 +168,11 @@ impl Plane for Simulator {
 mod tests {
     use std::sync::Arc;
 
-    use palisade_abi::verdict::LAYERS;
-
     use super::*;
+    use crate::policy::LayerPolicy;
 
     fn nic(ifindex: u32, slot: u32) -> NicPolicy {
-        let none = [const { None }; LAYERS];
-        NicPolicy { ifindex, slot, kind: NicKind::Direct, inbound: none.clone(), outbound: none }
+        NicPolicy::new(ifindex, slot)
     }
 
     #[test]
@@ -123,9 +180,10 @@ mod tests {
         let mut plane = Simulator::new();
         assert_eq!(plane.publish(&[nic(5, 1), nic(6, 2)]).expect("it is sound"), 1);
         assert_eq!(plane.publish(&[nic(5, 1)]).expect("it is sound"), 2);
-        assert_eq!(plane.nics(), [NicState { ifindex: 5, slot: 1, kind: NicKind::Direct, generation: 1 }]);
+        let state = NicState { ifindex: 5, slot: 1, kind: NicKind::Direct, audit: false, generation: 1 };
+        assert_eq!(plane.nics(), [state]);
         let mut damaged = nic(6, 2);
-        damaged.inbound[0] = Some(Arc::from([0; 300]));
+        damaged.inbound[0] = Some(LayerPolicy::new("damaged", Arc::from([0; 300])));
         for refused in [vec![nic(5, 1), damaged], vec![nic(5, 1), nic(5, 2)], vec![nic(5, 0)]] {
             plane.publish(&refused).expect_err("it is not sound");
             assert_eq!((plane.generation(), plane.policy().count()), (2, 1));

@@ -16,7 +16,7 @@ use nix::{
 use palisade_abi::{ABI_VERSION, arena::Root, flow::Direction, verdict::Reason};
 use palisade_classify::generate::Random;
 
-use super::rig::{LOOPBACK, Pins, Rig, SLOT, can_run, list, nic, pin_dir, udp};
+use super::rig::{LOOPBACK, Pins, Rig, SLOT, can_run, layer, nic, pin_dir, udp};
 use crate::{Config, Datapath, Error, Observer, Plane, Sizes, Watch, pins::BPFFS};
 
 const VM: &str = "10.0.0.4:1000";
@@ -33,62 +33,67 @@ pub(super) fn reopen(rig: Rig) -> Rig {
 
 #[test]
 fn policy_flows_and_counters_survive() {
-    let Some(rig) = Rig::with_rules(&["deny * * * *"], &["allow * * * *"]) else { return };
-    assert_eq!(rig.outbound(&udp(VM, PEER)), Reason::Allowed);
-    let before = (rig.datapath.generation(), rig.datapath.nics(), rig.datapath.blobs());
-    let mut rig = reopen(rig);
-    assert_eq!((rig.datapath.generation(), rig.datapath.nics(), rig.datapath.blobs()), before);
-    assert_eq!(rig.inbound(&udp(PEER, VM)), Reason::Established);
-    assert_eq!(rig.datapath.counters(SLOT).expect("counters are readable").flows(), 1);
-    // The same content is found again, and the generation goes on.
-    assert_eq!(rig.publish(&["deny * * * *"], &["allow * * * *"]), before.0 + 1);
-    assert_eq!(rig.datapath.blobs(), before.2);
-    assert_eq!(rig.datapath.nics(), before.1);
+    for rig in Rig::each_with_rules(&["deny * * * *"], &["allow * * * *"]) {
+        assert_eq!(rig.outbound(&udp(VM, PEER)), Reason::Allowed);
+        let before = (rig.datapath.generation(), rig.datapath.nics(), rig.datapath.blobs());
+        let mut rig = reopen(rig);
+        assert_eq!((rig.datapath.generation(), rig.datapath.nics(), rig.datapath.blobs()), before);
+        assert_eq!(rig.inbound(&udp(PEER, VM)), Reason::Established);
+        assert_eq!(rig.datapath.counters(SLOT).expect("counters are readable").flows, 1);
+        // The same content is found again, and the generation goes on.
+        assert_eq!(rig.publish(&["deny * * * *"], &["allow * * * *"]), before.0 + 1);
+        assert_eq!(rig.datapath.blobs(), before.2);
+        assert_eq!(rig.datapath.nics(), before.1);
+    }
 }
 
 #[test]
 fn one_process_at_a_time() {
-    let Some(rig) = Rig::new() else { return };
-    let error = Datapath::open(&rig.config).expect_err("it is in use");
-    assert!(matches!(error, Error::Busy { .. }), "{error}");
-    let watcher = Observer::open(&rig.config.pin_dir).expect("looking is free");
-    assert_eq!(watcher.generation(), 0);
+    for rig in Rig::each() {
+        let error = Datapath::open(&rig.config).expect_err("it is in use");
+        assert!(matches!(error, Error::Busy { .. }), "{error}");
+        let watcher = Observer::open(&rig.config.pin_dir).expect("looking is free");
+        assert_eq!(watcher.generation(), 0);
+    }
 }
 
 #[test]
 fn an_observer_sees_what_is_in_force() {
-    let Some(rig) = Rig::with_rules(&["deny * * * *"], &["allow * * * *"]) else { return };
-    rig.outbound(&udp(VM, PEER));
-    let watcher = Observer::open(&rig.config.pin_dir).expect("looking is free");
-    assert_eq!((watcher.generation(), watcher.nics()), (rig.datapath.generation(), rig.datapath.nics()));
-    assert_eq!(watcher.flows().expect("the flows can be read").len(), 1);
-    assert_eq!(watcher.counters(SLOT).expect("counters are readable").outbound.packets, 1);
-    let error = Observer::open(&pin_dir()).expect_err("nothing is there");
-    assert!(matches!(error, Error::NotLoaded { .. }), "{error}");
+    for rig in Rig::each_with_rules(&["deny * * * *"], &["allow * * * *"]) {
+        rig.outbound(&udp(VM, PEER));
+        let watcher = Observer::open(&rig.config.pin_dir).expect("looking is free");
+        assert_eq!((watcher.generation(), watcher.nics()), (rig.datapath.generation(), rig.datapath.nics()));
+        assert_eq!(watcher.flows().count(), 1);
+        assert_eq!(watcher.counters(SLOT).expect("counters are readable").outbound.packets(), 1);
+        let error = Observer::open(&pin_dir()).expect_err("nothing is there");
+        assert!(matches!(error, Error::NotLoaded { .. }), "{error}");
+    }
 }
 
 #[test]
 fn another_layout_is_refused_with_words() {
-    let Some(rig) = Rig::new() else { return };
-    let version = offset_of!(Root, version) as u32;
-    rig.datapath.observer.arena().write(version, &(ABI_VERSION + 1).to_ne_bytes());
-    let Rig { datapath, config, pins: _pins } = rig;
-    drop(datapath);
-    let error = Datapath::open(&config).expect_err("the layout is another one");
-    assert!(matches!(error, Error::Version { found, .. } if found == ABI_VERSION + 1), "{error}");
+    for rig in Rig::each() {
+        let version = offset_of!(Root, version) as u32;
+        rig.datapath.observer.memory().write(version, &(ABI_VERSION + 1).to_ne_bytes());
+        let Rig { datapath, config, pins: _pins } = rig;
+        drop(datapath);
+        let error = Datapath::open(&config).expect_err("the layout is another one");
+        assert!(matches!(error, Error::Version { found, .. } if found == ABI_VERSION + 1), "{error}");
+    }
 }
 
 #[test]
 fn programs_of_another_build_are_replaced_and_state_stays() {
-    let Some(rig) = Rig::with_rules(&["deny * * * *"], &["allow * * * *"]) else { return };
-    assert_eq!(rig.outbound(&udp(VM, PEER)), Reason::Allowed);
-    rig.datapath.observer.arena().write(offset_of!(Root, program) as u32, &[1, 2, 3, 4]);
-    let old = program_id(&rig);
-    let rig = reopen(rig);
-    assert_ne!(program_id(&rig), old);
-    assert_eq!(rig.inbound(&udp(PEER, VM)), Reason::Established);
-    let replaced = program_id(&rig);
-    assert_eq!(program_id(&reopen(rig)), replaced);
+    for rig in Rig::each_with_rules(&["deny * * * *"], &["allow * * * *"]) {
+        assert_eq!(rig.outbound(&udp(VM, PEER)), Reason::Allowed);
+        rig.datapath.observer.memory().write(offset_of!(Root, program) as u32, &[1, 2, 3, 4]);
+        let old = program_id(&rig);
+        let rig = reopen(rig);
+        assert_ne!(program_id(&rig), old);
+        assert_eq!(rig.inbound(&udp(PEER, VM)), Reason::Established);
+        let replaced = program_id(&rig);
+        assert_eq!(program_id(&reopen(rig)), replaced);
+    }
 }
 
 fn program_id(rig: &Rig) -> u32 {
@@ -149,8 +154,7 @@ fn pin_directories_that_cannot_be() {
 
 /// A datapath to be opened by hand.
 fn small() -> (Config, Pins) {
-    let mut config = Config::new(pin_dir());
-    config.sizes = Sizes { flows_v4: 64, flows_v6: 64, slots: 16 };
+    let config = super::rig::small();
     let pins = Pins(config.pin_dir.clone());
     (config, pins)
 }
@@ -160,13 +164,13 @@ fn small() -> (Config, Pins) {
 fn child_process() {
     let Ok(dir) = env::var(CHILD) else { return };
     let mut config = Config::new(dir);
-    config.sizes = Sizes { flows_v4: 64, flows_v6: 64, slots: 16 };
+    config.sizes = Sizes { flows: 64, slots: 16 };
     let mut datapath = Datapath::open(&config).expect("the datapath opens");
     for round in 0u32.. {
         let mut policy = nic(LOOPBACK, SLOT);
         let port = datapath.generation() + 1;
-        policy.inbound[1] = Some(list(&[&format!("allow udp * * {port}"), "deny * * * *"]));
-        policy.outbound[2] = Some(list(&["allow * * * *"]));
+        policy.inbound[1] = Some(layer(&[&format!("allow udp * * {port}"), "deny * * * *"]));
+        policy.outbound[2] = Some(layer(&["allow * * * *"]));
         let generation = datapath.publish(&[policy]).expect("the policy is published");
         println!("round {round} generation {generation}");
     }

@@ -6,9 +6,9 @@ use palisade_classify::{
 };
 use palisade_net::Direction;
 
-use super::rig::{LOOPBACK, Rig, SLOT, list, nic, tcp};
+use super::rig::{LOOPBACK, Rig, SLOT, layer, nic, tcp};
 use crate::{
-    Sizes,
+    LayerPolicy, Sizes,
     bench::{self, BenchError, Workload},
 };
 
@@ -51,37 +51,40 @@ fn rules(count: usize, allow_all: bool) -> std::sync::Arc<[u8]> {
 
 #[test]
 fn figures_are_measured_for_both_families() {
-    let sizes = Sizes { flows_v4: 1 << 16, flows_v6: 1 << 16, slots: 16 };
-    let Some(mut rig) = Rig::with(|config| config.sizes = sizes) else { return };
-    for count in [10, 1000] {
-        let mut policy = nic(LOOPBACK, SLOT);
-        policy.outbound[1] = Some(rules(count, true));
-        policy.outbound[2] = Some(rules(count, false));
-        for (family, allowed, denied) in
-            [("IPv4", "192.0.2.1:443", "192.0.2.2:443"), ("IPv6", "[2001:db8::1]:443", "[2001:db8::2]:443")]
-        {
-            let (allowed, denied) = (frames(allowed, 1000..3000), frames(denied, 1000..1010));
-            let workload = Workload { policy: &policy, allowed: &allowed, denied: &denied };
-            let figures = bench::measure(&mut rig.datapath, &workload).expect("the workload fits");
-            println!("{count} rules, {family}: {figures:.0?}");
-            assert!(
-                figures.empty < figures.established && figures.established < figures.created,
-                "{figures:?}"
-            );
+    let sizes = Sizes { flows: 1 << 16, slots: 16 };
+    for mut rig in Rig::each_with(|config| config.sizes = sizes) {
+        for count in [10, 1000] {
+            let mut policy = nic(LOOPBACK, SLOT);
+            policy.outbound[1] = Some(LayerPolicy::new("open", rules(count, true)));
+            policy.outbound[2] = Some(LayerPolicy::new("closed", rules(count, false)));
+            for (family, allowed, denied) in [
+                ("IPv4", "192.0.2.1:443", "192.0.2.2:443"),
+                ("IPv6", "[2001:db8::1]:443", "[2001:db8::2]:443"),
+            ] {
+                let (allowed, denied) = (frames(allowed, 1000..3000), frames(denied, 1000..1010));
+                let workload = Workload { policy: &policy, allowed: &allowed, denied: &denied };
+                let figures = bench::measure(&mut rig.datapath, &workload).expect("the workload fits");
+                println!("{count} rules, {family}: {figures:.0?}");
+                assert!(
+                    figures.empty < figures.established && figures.established < figures.created,
+                    "{figures:?}"
+                );
+            }
         }
     }
 }
 
 #[test]
 fn packets_that_do_not_fit_the_rules_are_refused() {
-    let Some(mut rig) = Rig::new() else { return };
-    let mut policy = nic(LOOPBACK, SLOT);
-    policy.outbound[2] = Some(list(&["allow * * * *"]));
-    let some = frames("192.0.2.1:443", 1000..1002);
-    let mut measure = |allowed: &[Vec<u8>], denied: &[Vec<u8>]| {
-        bench::measure(&mut rig.datapath, &Workload { policy: &policy, allowed, denied })
-            .expect_err("it is refused")
-    };
-    assert!(matches!(measure(&some, &some), BenchError::Unfit { list: "denied", index: 0, .. }));
-    assert!(matches!(measure(&[], &some), BenchError::Empty { list: "allowed" }));
+    for mut rig in Rig::each() {
+        let mut policy = nic(LOOPBACK, SLOT);
+        policy.outbound[2] = Some(layer(&["allow * * * *"]));
+        let some = frames("192.0.2.1:443", 1000..1002);
+        let mut measure = |allowed: &[Vec<u8>], denied: &[Vec<u8>]| {
+            bench::measure(&mut rig.datapath, &Workload { policy: &policy, allowed, denied })
+                .expect_err("it is refused")
+        };
+        assert!(matches!(measure(&some, &some), BenchError::Unfit { list: "denied", index: 0, .. }));
+        assert!(matches!(measure(&[], &some), BenchError::Empty { list: "allowed" }));
+    }
 }

@@ -10,7 +10,7 @@ use std::{
 use nix::sched::{CloneFlags, unshare};
 use palisade_abi::verdict::Reason;
 
-use super::rig::{Rig, SLOT, list, nic, udp, wait};
+use super::rig::{Rig, SLOT, layer, nic, udp, wait};
 use crate::{Attachment, NicKind, Plane, Watch, sys};
 
 /// Puts this thread into a new network namespace with the veth pair `host0` (host side) and `vm0`.
@@ -71,64 +71,64 @@ fn counted(rig: &Rig, reason: Reason) -> (u64, u64) {
 fn publish(rig: &mut Rig, ifindex: u32, kind: NicKind) {
     let mut policy = nic(ifindex, SLOT);
     policy.kind = kind;
-    policy.inbound[1] = Some(list(&["deny udp * * *", "allow * * * *"]));
-    policy.outbound[2] = Some(list(&["allow * * * *"]));
+    policy.inbound[1] = Some(layer(&["deny udp * * *", "allow * * * *"]));
+    policy.outbound[2] = Some(layer(&["allow * * * *"]));
     rig.datapath.publish(&[policy]).expect("the policy is published");
 }
 
 #[test]
 fn packets_are_judged_in_both_directions() {
-    let Some(mut rig) = Rig::new() else { return };
-    let (host, vm) = veth();
-    let out = udp("10.0.0.4:1000", "192.0.2.1:53").build().expect("a packet");
-    let into = udp("192.0.2.9:53", "10.0.0.4:1000").build().expect("a packet");
-    // An inverted interface shows what comes from the VM as going out, as a macvtap does.
-    for (kind, from_vm, to_vm) in [(NicKind::Direct, vm, host), (NicKind::Inverted, host, vm)] {
-        rig.datapath.publish(&[]).expect("the policy is published");
-        publish(&mut rig, host, kind);
-        rig.datapath.detach(host).expect("nothing is in the way");
-        rig.datapath.attach(host, kind).expect("the interface is there");
-        rig.datapath.attach(host, kind).expect("it is attached already");
-        assert_eq!(
-            rig.datapath.attached().expect("links are readable"),
-            [Attachment { ifindex: host, kind }]
-        );
-        send(from_vm, &out);
-        send(to_vm, &into);
-        // Test runs do not take a frame that ends inside the IP header.
-        send(from_vm, &out[..30]);
-        wait("the packets to be judged", || {
-            counted(&rig, Reason::Allowed).0 >= 1
-                && counted(&rig, Reason::SubnetDeny).1 >= 1
-                && counted(&rig, Reason::Malformed).0 >= 1
-        });
+    for mut rig in Rig::each() {
+        let (host, vm) = veth();
+        let out = udp("10.0.0.4:1000", "192.0.2.1:53").build().expect("a packet");
+        let into = udp("192.0.2.9:53", "10.0.0.4:1000").build().expect("a packet");
+        // An inverted interface shows what comes from the VM as going out, as a macvtap does.
+        for (kind, from_vm, to_vm) in [(NicKind::Direct, vm, host), (NicKind::Inverted, host, vm)] {
+            rig.datapath.publish(&[]).expect("the policy is published");
+            publish(&mut rig, host, kind);
+            rig.datapath.detach(host).expect("nothing is in the way");
+            rig.datapath.attach(host, kind).expect("the interface is there");
+            rig.datapath.attach(host, kind).expect("it is attached already");
+            assert_eq!(
+                rig.datapath.attached().expect("links are readable"),
+                [Attachment { ifindex: host, kind }]
+            );
+            send(from_vm, &out);
+            send(to_vm, &into);
+            // Test runs do not take a frame that ends inside the IP header.
+            send(from_vm, &out[..30]);
+            wait("the packets to be judged", || {
+                counted(&rig, Reason::Allowed).0 >= 1
+                    && counted(&rig, Reason::SubnetDeny).1 >= 1
+                    && counted(&rig, Reason::Malformed).0 >= 1
+            });
+        }
     }
 }
 
 #[test]
 fn links_outlive_the_process_and_vanish_with_the_interface() {
-    let Some(mut rig) = Rig::new() else { return };
-    let (host, vm) = veth();
-    publish(&mut rig, host, NicKind::Direct);
-    rig.datapath.attach(host, NicKind::Direct).expect("the interface is there");
-    let config = rig.config.clone();
-    let mut rig = super::adopt::reopen(rig);
-    assert_eq!(rig.datapath.attached().expect("links are readable").len(), 1);
-    send(vm, &udp("10.0.0.4:1000", "192.0.2.1:53").build().expect("a packet"));
-    wait("the packet to be judged", || counted(&rig, Reason::Allowed).0 >= 1);
-    // A new program reaches the interface without a moment of none.
-    let before = linked_program(&rig, host);
-    rig.datapath
-        .observer
-        .arena()
-        .write(std::mem::offset_of!(palisade_abi::arena::Root, program) as u32, &[0; 4]);
-    rig = super::adopt::reopen(rig);
-    assert_ne!(linked_program(&rig, host), before);
-    ip(&["link", "del", "host0"]);
-    assert_eq!(rig.datapath.attached().expect("links are readable"), []);
-    let rig = super::adopt::reopen(rig);
-    let pins = std::fs::read_dir(config.pin_dir.join("links")).expect("the directory is there").count();
-    assert_eq!((pins, rig.datapath.pin_dir()), (0, config.pin_dir.as_path()));
+    for mut rig in Rig::each() {
+        let (host, vm) = veth();
+        publish(&mut rig, host, NicKind::Direct);
+        rig.datapath.attach(host, NicKind::Direct).expect("the interface is there");
+        let config = rig.config.clone();
+        let mut rig = super::adopt::reopen(rig);
+        assert_eq!(rig.datapath.attached().expect("links are readable").len(), 1);
+        send(vm, &udp("10.0.0.4:1000", "192.0.2.1:53").build().expect("a packet"));
+        wait("the packet to be judged", || counted(&rig, Reason::Allowed).0 >= 1);
+        // A new program reaches the interface without a moment of none.
+        let before = linked_program(&rig, host);
+        let program = std::mem::offset_of!(palisade_abi::arena::Root, program) as u32;
+        rig.datapath.observer.memory().write(program, &[0; 4]);
+        rig = super::adopt::reopen(rig);
+        assert_ne!(linked_program(&rig, host), before);
+        ip(&["link", "del", "host0"]);
+        assert_eq!(rig.datapath.attached().expect("links are readable"), []);
+        let rig = super::adopt::reopen(rig);
+        let pins = std::fs::read_dir(config.pin_dir.join("links")).expect("the directory is there").count();
+        assert_eq!((pins, rig.datapath.pin_dir()), (0, config.pin_dir.as_path()));
+    }
 }
 
 /// The program that the pinned link of an interface runs.
@@ -139,17 +139,18 @@ fn linked_program(rig: &Rig, ifindex: u32) -> u32 {
 
 #[test]
 fn an_interface_without_descriptor_drops_everything() {
-    let Some(mut rig) = Rig::new() else { return };
-    let (host, vm) = veth();
-    publish(&mut rig, host + 1000, NicKind::Direct);
-    rig.datapath.attach(host, NicKind::Direct).expect("the interface is there");
-    send(vm, &udp("10.0.0.4:1000", "192.0.2.1:53").build().expect("a packet"));
-    wait("the packet to be dropped", || {
-        let unknown = rig.datapath.counters(0).expect("counters are readable");
-        unknown.outbound.reasons.contains_key(&Reason::NoDescriptor)
-    });
-    rig.datapath.detach(host).expect("it is attached");
-    rig.datapath.detach(host).expect("detaching twice is no error");
-    assert_eq!(rig.datapath.attached().expect("links are readable"), []);
-    assert!(rig.datapath.attach(host + 1000, NicKind::Direct).is_err());
+    for mut rig in Rig::each() {
+        let (host, vm) = veth();
+        publish(&mut rig, host + 1000, NicKind::Direct);
+        rig.datapath.attach(host, NicKind::Direct).expect("the interface is there");
+        send(vm, &udp("10.0.0.4:1000", "192.0.2.1:53").build().expect("a packet"));
+        wait("the packet to be dropped", || {
+            let unknown = rig.datapath.counters(0).expect("counters are readable");
+            unknown.outbound.reasons.contains_key(&Reason::NoDescriptor)
+        });
+        rig.datapath.detach(host).expect("it is attached");
+        rig.datapath.detach(host).expect("detaching twice is no error");
+        assert_eq!(rig.datapath.attached().expect("links are readable"), []);
+        assert!(rig.datapath.attach(host + 1000, NicKind::Direct).is_err());
+    }
 }

@@ -15,62 +15,65 @@ const OPEN: &[&str] = &["allow * * * *"];
 
 #[test]
 fn first_fragments_are_judged_and_later_ones_dropped() {
-    let Some(rig) = Rig::with_rules(&["allow udp * * 53", "allow tcp * * 80"], OPEN) else { return };
-    for (source, destination) in [("10.0.0.9", "10.0.0.4"), ("[fd00::9]", "[fd00::4]")] {
-        let piece = |port: u16, fragment| {
-            let mut packet =
-                udp(&format!("{source}:9"), &format!("{destination}:{port}")).with_payload([0; 64]);
-            packet.fragment = Some(fragment);
-            packet
-        };
-        assert_eq!(rig.inbound(&piece(53, (0, true))), Reason::Allowed);
-        assert_eq!(rig.inbound(&piece(54, (0, true))), Reason::SubnetDeny);
-        assert_eq!(rig.inbound(&piece(53, (9, true))), Reason::Fragment);
-        assert_eq!(rig.inbound(&piece(53, (9, false))), Reason::Fragment);
-        let mut overwriting =
-            tcp(&format!("{source}:9"), &format!("{destination}:80"), "S").with_payload([0; 64]);
-        overwriting.fragment = Some((1, false));
-        assert_eq!(rig.inbound(&overwriting), Reason::Malformed);
-        let mut tiny = overwriting.clone();
-        tiny.fragment = Some((0, true));
-        let mut frame = tiny.build().expect("the packet can be written");
-        let (length_at, headers) = if source.starts_with('[') { (18, 40 + 8) } else { (16, 20) };
-        // Eight bytes of TCP header, as in RFC 1858.
-        frame.truncate(14 + headers + 8);
-        let length = if source.starts_with('[') { 16u16 } else { 28 };
-        frame[length_at..length_at + 2].copy_from_slice(&length.to_be_bytes());
-        assert_eq!(rig.frame(Direction::Inbound, &frame), Reason::Malformed);
+    for rig in Rig::each_with_rules(&["allow udp * * 53", "allow tcp * * 80"], OPEN) {
+        for (source, destination) in [("10.0.0.9", "10.0.0.4"), ("[fd00::9]", "[fd00::4]")] {
+            let piece = |port: u16, fragment| {
+                let mut packet =
+                    udp(&format!("{source}:9"), &format!("{destination}:{port}")).with_payload([0; 64]);
+                packet.fragment = Some(fragment);
+                packet
+            };
+            assert_eq!(rig.inbound(&piece(53, (0, true))), Reason::Allowed);
+            assert_eq!(rig.inbound(&piece(54, (0, true))), Reason::SubnetDeny);
+            assert_eq!(rig.inbound(&piece(53, (9, true))), Reason::Fragment);
+            assert_eq!(rig.inbound(&piece(53, (9, false))), Reason::Fragment);
+            let mut overwriting =
+                tcp(&format!("{source}:9"), &format!("{destination}:80"), "S").with_payload([0; 64]);
+            overwriting.fragment = Some((1, false));
+            assert_eq!(rig.inbound(&overwriting), Reason::Malformed);
+            let mut tiny = overwriting.clone();
+            tiny.fragment = Some((0, true));
+            let mut frame = tiny.build().expect("the packet can be written");
+            let (length_at, headers) = if source.starts_with('[') { (18, 40 + 8) } else { (16, 20) };
+            // Eight bytes of TCP header, as in RFC 1858.
+            frame.truncate(14 + headers + 8);
+            let length = if source.starts_with('[') { 16u16 } else { 28 };
+            frame[length_at..length_at + 2].copy_from_slice(&length.to_be_bytes());
+            assert_eq!(rig.frame(Direction::Inbound, &frame), Reason::Malformed);
+        }
     }
 }
 
 #[test]
 fn extension_headers_are_walked_to_the_transport_header() {
-    let Some(mut rig) = Rig::with_rules(&["allow tcp * * 80"], OPEN) else { return };
-    let options = || Extension::Destination(vec![1, 4, 0, 0, 0, 0]);
-    let mut check = |extensions: Vec<Extension>, expected: Reason| {
-        let mut packet = tcp("[fd00::9]:9", "[fd00::4]:80", "S");
-        packet.extensions = extensions;
-        rig.datapath.clear_flows().expect("the flows are removed");
-        assert_eq!(rig.inbound(&packet), expected, "{:?}", packet.extensions);
-    };
-    check(vec![], Reason::Allowed);
-    check(vec![Extension::HopByHop(vec![]), options()], Reason::Allowed);
-    check(vec![Extension::Routing { kind: 4, data: vec![0; 20] }], Reason::Allowed);
-    check((0..8).map(|_| options()).collect(), Reason::Allowed);
-    check((0..9).map(|_| options()).collect(), Reason::Malformed);
-    check(vec![Extension::Routing { kind: 0, data: vec![0; 20] }], Reason::Malformed);
-    check(vec![options(), Extension::HopByHop(vec![])], Reason::Malformed);
-    check(vec![Extension::Destination(vec![0; 2000])], Reason::Allowed);
+    for mut rig in Rig::each_with_rules(&["allow tcp * * 80"], OPEN) {
+        let options = || Extension::Destination(vec![1, 4, 0, 0, 0, 0]);
+        let mut check = |extensions: Vec<Extension>, expected: Reason| {
+            let mut packet = tcp("[fd00::9]:9", "[fd00::4]:80", "S");
+            packet.extensions = extensions;
+            rig.datapath.clear_flows().expect("the flows are removed");
+            assert_eq!(rig.inbound(&packet), expected, "{:?}", packet.extensions);
+        };
+        check(vec![], Reason::Allowed);
+        check(vec![Extension::HopByHop(vec![]), options()], Reason::Allowed);
+        check(vec![Extension::Routing { kind: 4, data: vec![0; 20] }], Reason::Allowed);
+        check((0..8).map(|_| options()).collect(), Reason::Allowed);
+        check((0..9).map(|_| options()).collect(), Reason::Malformed);
+        check(vec![Extension::Routing { kind: 0, data: vec![0; 20] }], Reason::Malformed);
+        check(vec![options(), Extension::HopByHop(vec![])], Reason::Malformed);
+        check(vec![Extension::Destination(vec![0; 2000])], Reason::Allowed);
+    }
 }
 
 #[test]
 fn headers_beyond_the_linear_part_are_found() {
-    let Some(rig) = Rig::with_rules(&["allow tcp * * 80"], OPEN) else { return };
-    let mut packet = tcp("10.0.0.9:9", "10.0.0.4:80", "S");
-    packet.options = vec![1; 40];
-    assert_eq!(rig.inbound(&packet), Reason::Allowed);
-    packet.tcp_options = vec![1; 40];
-    assert_eq!(rig.inbound(&packet), Reason::Established);
+    for rig in Rig::each_with_rules(&["allow tcp * * 80"], OPEN) {
+        let mut packet = tcp("10.0.0.9:9", "10.0.0.4:80", "S");
+        packet.options = vec![1; 40];
+        assert_eq!(rig.inbound(&packet), Reason::Allowed);
+        packet.tcp_options = vec![1; 40];
+        assert_eq!(rig.inbound(&packet), Reason::Established);
+    }
 }
 
 /// Frames of every kind; damage to them reaches the parser's corners.
@@ -164,30 +167,31 @@ fn observed(reason: Reason) -> &'static str {
 
 #[test]
 fn damaged_frames_are_seen_as_the_model_sees_them() {
-    let Some(mut rig) = Rig::with_rules(OPEN, OPEN) else { return };
-    let seeds = seeds();
-    let mut random = Random::new(20);
-    let mut reached = std::collections::BTreeMap::new();
-    for _ in 0..60 {
-        let frames: Vec<(Vec<u8>, bool)> = (0..500)
-            .map(|_| {
-                let seed = random.pick(&seeds).clone();
-                (damage(&mut random, &seed), random.chance(50))
-            })
-            .collect();
-        let packets = frames.iter().map(|(frame, inbound)| TestPacket {
-            direction: if *inbound { Direction::Inbound } else { Direction::Outbound },
-            ifindex: LOOPBACK,
-            bytes: frame,
-            segments: (0, 0),
-        });
-        let outcomes = rig.datapath.run_packets(packets).expect("the kernel takes the packets");
-        for ((frame, inbound), outcome) in frames.iter().zip(outcomes) {
-            let way = if *inbound { Way::Inbound } else { Way::Outbound };
-            assert_eq!(observed(outcome.reason), expected(frame, way), "{way} {frame:02x?}");
-            *reached.entry(observed(outcome.reason)).or_insert(0) += 1;
+    for mut rig in Rig::each_with_rules(OPEN, OPEN) {
+        let seeds = seeds();
+        let mut random = Random::new(20);
+        let mut reached = std::collections::BTreeMap::new();
+        for _ in 0..60 {
+            let frames: Vec<(Vec<u8>, bool)> = (0..500)
+                .map(|_| {
+                    let seed = random.pick(&seeds).clone();
+                    (damage(&mut random, &seed), random.chance(50))
+                })
+                .collect();
+            let packets = frames.iter().map(|(frame, inbound)| TestPacket {
+                direction: if *inbound { Direction::Inbound } else { Direction::Outbound },
+                ifindex: LOOPBACK,
+                bytes: frame,
+                segments: (0, 0),
+            });
+            let outcomes = rig.datapath.run_packets(packets).expect("the kernel takes the packets");
+            for ((frame, inbound), outcome) in frames.iter().zip(outcomes) {
+                let way = if *inbound { Way::Inbound } else { Way::Outbound };
+                assert_eq!(observed(outcome.reason), expected(frame, way), "{way} {frame:02x?}");
+                *reached.entry(observed(outcome.reason)).or_insert(0) += 1;
+            }
+            rig.datapath.clear_flows().expect("the flows are removed");
         }
-        rig.datapath.clear_flows().expect("the flows are removed");
+        assert!(reached.len() == 5 && reached.values().all(|count| *count > 50), "{reached:?}");
     }
-    assert!(reached.len() == 5 && reached.values().all(|count| *count > 50), "{reached:?}");
 }

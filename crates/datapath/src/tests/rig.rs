@@ -14,7 +14,7 @@ use std::{
 
 use palisade_abi::{
     flow::Direction,
-    verdict::{Action, LAYERS, Reason},
+    verdict::{Action, Reason},
 };
 use palisade_classify::{
     Row, blob,
@@ -25,7 +25,10 @@ use palisade_net::{
     packet::{IcmpBody, Packet, TcpFlags, Transport},
 };
 
-use crate::{Config, Datapath, FlowEntry, NicKind, NicPolicy, Plane, Sizes, TestPacket, pins};
+use crate::{
+    Config, Datapath, FlowEntry, LayerPolicy, MemoryChoice, NicPolicy, Plane, Report, Sizes, Sweep,
+    TestPacket, pins,
+};
 
 /// The loopback interface: test runs need one that exists.
 pub(super) const LOOPBACK: u32 = 1;
@@ -72,33 +75,55 @@ pub(super) fn can_run() -> bool {
     root
 }
 
+/// The kinds of memory that tests run with; none if this process may not have a datapath.
+pub(super) fn memories() -> &'static [MemoryChoice] {
+    if can_run() { &[MemoryChoice::Arena, MemoryChoice::Array] } else { &[] }
+}
+
 impl Rig {
-    /// A loaded datapath without policy; `None` if this process may not have one.
-    pub(super) fn new() -> Option<Self> {
-        Self::with(|_| {})
+    /// A loaded datapath without policy for each kind of memory; none if this process may not have one.
+    pub(super) fn each() -> impl Iterator<Item = Self> {
+        Self::each_with(|_| {})
     }
 
-    pub(super) fn with(change: impl FnOnce(&mut Config)) -> Option<Self> {
-        can_run().then(|| {
-            let mut config = Config::new(pin_dir());
-            config.sizes = Sizes { flows_v4: 1024, flows_v6: 1024, slots: 16 };
-            change(&mut config);
-            let pins = Pins(config.pin_dir.clone());
-            Self { datapath: Datapath::open(&config).expect("the datapath loads"), config, pins }
-        })
+    /// The same, configured otherwise.
+    pub(super) fn each_with(change: impl Fn(&mut Config)) -> impl Iterator<Item = Self> {
+        memories().iter().map(move |memory| Self::of(*memory, &change))
+    }
+
+    /// A loaded datapath with this kind of memory.
+    pub(super) fn of(memory: MemoryChoice, change: impl FnOnce(&mut Config)) -> Self {
+        println!("memory: {memory:?}");
+        let mut config = small();
+        config.memory = memory;
+        change(&mut config);
+        let pins = Pins(config.pin_dir.clone());
+        Self { datapath: Datapath::open(&config).expect("the datapath loads"), config, pins }
     }
 
     /// One NIC on the loopback interface with these inbound and outbound subnet rules.
-    pub(super) fn with_rules(inbound: &[&str], outbound: &[&str]) -> Option<Self> {
-        let mut rig = Self::new()?;
-        rig.publish(inbound, outbound);
-        Some(rig)
+    pub(super) fn each_with_rules(inbound: &[&str], outbound: &[&str]) -> impl Iterator<Item = Self> {
+        Self::each().map(|mut rig| {
+            rig.publish(inbound, outbound);
+            rig
+        })
     }
 
     pub(super) fn publish(&mut self, inbound: &[&str], outbound: &[&str]) -> u64 {
+        self.publish_with(inbound, outbound, |_| {})
+    }
+
+    /// The same, with a NIC that is changed before.
+    pub(super) fn publish_with(
+        &mut self,
+        inbound: &[&str],
+        outbound: &[&str],
+        change: impl FnOnce(&mut NicPolicy),
+    ) -> u64 {
         let mut nic = nic(LOOPBACK, SLOT);
-        nic.inbound[1] = Some(list(inbound));
-        nic.outbound[2] = Some(list(outbound));
+        nic.inbound[1] = Some(layer(inbound));
+        nic.outbound[2] = Some(layer(outbound));
+        change(&mut nic);
         self.datapath.publish(&[nic]).expect("the policy is published")
     }
 
@@ -120,12 +145,30 @@ impl Rig {
         self.frame(Direction::Inbound, &packet.build().expect("the packet can be written"))
     }
 
+    /// Every flow in the table.
+    pub(super) fn flows(&self) -> Vec<FlowEntry> {
+        self.datapath.flows().collect()
+    }
+
     /// The only flow in the table.
     pub(super) fn flow(&self) -> FlowEntry {
-        let flows = self.datapath.flows().expect("the flows can be read");
+        let flows = self.flows();
         assert_eq!(flows.len(), 1, "{flows:?}");
         flows[0]
     }
+
+    /// Sweeps, and forgets what there is to tell.
+    pub(super) fn sweep(&mut self) -> Sweep {
+        self.datapath.sweep(Report::Ends, &mut |_| {}).expect("the sweep runs")
+    }
+}
+
+/// A datapath to be opened by hand: few flows, and no grace for connections in the middle.
+pub(super) fn small() -> Config {
+    let mut config = Config::new(pin_dir());
+    config.sizes = Sizes { flows: 1024, slots: 16 };
+    config.grace = Duration::ZERO;
+    config
 }
 
 /// Pins that are removed when the test ends, and with them the links.
@@ -149,13 +192,12 @@ pub(super) fn wait(what: &str, mut condition: impl FnMut() -> bool) {
 
 /// A NIC without any rule list.
 pub(super) fn nic(ifindex: u32, slot: u32) -> NicPolicy {
-    NicPolicy {
-        ifindex,
-        slot,
-        kind: NicKind::Direct,
-        inbound: [const { None }; LAYERS],
-        outbound: [const { None }; LAYERS],
-    }
+    NicPolicy::new(ifindex, slot)
+}
+
+/// A layer of these rules, named after them.
+pub(super) fn layer(rules: &[&str]) -> LayerPolicy {
+    LayerPolicy::new(rules.join("; "), list(rules))
 }
 
 /// A blob from rules like `allow tcp * 10.0.0.4/32 80` (action, protocol, source, destination, ports); what no rule

@@ -8,7 +8,7 @@ use palisade_abi::{
 };
 
 use super::rig::{Rig, SLOT, tcp, wait};
-use crate::{Timeouts, Watch};
+use crate::{NicPolicy, Timeouts, Watch};
 
 const VM: &str = "10.0.0.4:1000";
 const PEER: &str = "192.0.2.1:443";
@@ -34,52 +34,61 @@ fn created(rig: &Rig) -> u64 {
 
 #[test]
 fn states_follow_the_segments() {
-    let Some(mut rig) = Rig::with_rules(&["deny * * * *"], &["allow * * * *"]) else { return };
-    let open = [(">", "S", SynSent), ("<", "SA", SynReceived), (">", "A", Established)];
-    let with = |rest: &[(&'static str, &'static str, FlowState)]| [&open[..], rest].concat();
-    check(&mut rig, &with(&[(">", "FA", FinOriginator), ("<", "A", FinOriginator), ("<", "FA", TimeWait)]));
-    check(&mut rig, &with(&[("<", "FA", FinResponder), ("<", "FA", FinResponder), (">", "FA", TimeWait)]));
-    check(&mut rig, &with(&[("<", "A", Established), (">", "R", Closed), ("<", "A", Closed)]));
-    check(&mut rig, &[(">", "S", SynSent), (">", "S", SynSent), ("<", "RA", Closed)]);
-    // Both sides open at once.
-    check(&mut rig, &[(">", "S", SynSent), ("<", "S", SynReceived), (">", "A", Established)]);
-    // Met in the middle, and at the end.
-    check(&mut rig, &[(">", "A", Established), ("<", "A", Established)]);
-    check(&mut rig, &[(">", "FA", FinOriginator), ("<", "FA", TimeWait), (">", "A", TimeWait)]);
+    for mut rig in Rig::each_with_rules(&["deny * * * *"], &["allow * * * *"]) {
+        let open = [(">", "S", SynSent), ("<", "SA", SynReceived), (">", "A", Established)];
+        let with = |rest: &[(&'static str, &'static str, FlowState)]| [&open[..], rest].concat();
+        check(
+            &mut rig,
+            &with(&[(">", "FA", FinOriginator), ("<", "A", FinOriginator), ("<", "FA", TimeWait)]),
+        );
+        check(
+            &mut rig,
+            &with(&[("<", "FA", FinResponder), ("<", "FA", FinResponder), (">", "FA", TimeWait)]),
+        );
+        check(&mut rig, &with(&[("<", "A", Established), (">", "R", Closed), ("<", "A", Closed)]));
+        check(&mut rig, &[(">", "S", SynSent), (">", "S", SynSent), ("<", "RA", Closed)]);
+        // Both sides open at once.
+        check(&mut rig, &[(">", "S", SynSent), ("<", "S", SynReceived), (">", "A", Established)]);
+        // Met in the middle, and at the end.
+        check(&mut rig, &[(">", "A", Established), ("<", "A", Established)]);
+        check(&mut rig, &[(">", "FA", FinOriginator), ("<", "FA", TimeWait), (">", "A", TimeWait)]);
+    }
 }
 
 #[test]
 fn a_syn_on_a_closing_connection_is_judged_anew() {
-    let Some(mut rig) = Rig::with_rules(&["deny * * * *"], &["allow * * * *"]) else { return };
-    for end in ["FA", "RA"] {
-        check(&mut rig, &[(">", "S", SynSent), ("<", "SA", SynReceived), (">", "A", Established)]);
-        let before = created(&rig);
-        rig.outbound(&tcp(VM, PEER, end));
-        // From the other side it is a new inbound connection, which the rules deny.
-        assert_eq!(rig.inbound(&tcp(PEER, VM, "S")), Reason::SubnetDeny);
-        assert_eq!(rig.outbound(&tcp(VM, PEER, "S")), Reason::Allowed);
-        assert_eq!((rig.flow().state, rig.flow().value.packets), (SynSent, [1, 0]));
-        assert_eq!(created(&rig), before + 1);
+    for mut rig in Rig::each_with_rules(&["deny * * * *"], &["allow * * * *"]) {
+        for end in ["FA", "RA"] {
+            check(&mut rig, &[(">", "S", SynSent), ("<", "SA", SynReceived), (">", "A", Established)]);
+            let before = created(&rig);
+            rig.outbound(&tcp(VM, PEER, end));
+            // From the other side it is a new inbound connection, which the rules deny.
+            assert_eq!(rig.inbound(&tcp(PEER, VM, "S")), Reason::SubnetDeny);
+            assert_eq!(rig.outbound(&tcp(VM, PEER, "S")), Reason::Allowed);
+            assert_eq!((rig.flow().state, rig.flow().packets), (SynSent, [1, 0]));
+            assert_eq!(created(&rig), before + 1);
+        }
     }
 }
 
 #[test]
 fn a_syn_of_the_responder_is_judged_anew_and_harms_nothing() {
-    let Some(mut rig) = Rig::with_rules(&["deny * * * *"], &["allow * * * *"]) else { return };
-    check(&mut rig, &[(">", "S", SynSent), ("<", "SA", SynReceived), (">", "A", Established)]);
-    assert_eq!(rig.inbound(&tcp(PEER, VM, "S")), Reason::SubnetDeny);
-    assert_eq!(rig.inbound(&tcp(PEER, VM, "A")), Reason::Established);
-    assert_eq!(rig.flow().state, Established);
+    for mut rig in Rig::each_with_rules(&["deny * * * *"], &["allow * * * *"]) {
+        check(&mut rig, &[(">", "S", SynSent), ("<", "SA", SynReceived), (">", "A", Established)]);
+        assert_eq!(rig.inbound(&tcp(PEER, VM, "S")), Reason::SubnetDeny);
+        assert_eq!(rig.inbound(&tcp(PEER, VM, "A")), Reason::Established);
+        assert_eq!(rig.flow().state, Established);
+    }
 }
 
 #[test]
 fn closing_ends_soon_and_traffic_does_not_prolong_it() {
-    let Some(mut rig) = Rig::with(|config| config.timeouts = Timeouts::default().with(Closed, 0)) else {
-        return;
-    };
-    rig.publish(&["deny * * * *"], &["allow * * * *"]);
-    rig.outbound(&tcp(VM, PEER, "S"));
-    rig.inbound(&tcp(PEER, VM, "RA"));
-    // The peer's segments ride the dying flow until its end, and are then judged as what they are.
-    wait("the flow to end", || rig.inbound(&tcp(PEER, VM, "A")) == Reason::SubnetDeny);
+    for mut rig in Rig::each() {
+        let at_once = |nic: &mut NicPolicy| nic.timeouts = Timeouts::default().with(Closed, 0);
+        rig.publish_with(&["deny * * * *"], &["allow * * * *"], at_once);
+        rig.outbound(&tcp(VM, PEER, "S"));
+        rig.inbound(&tcp(PEER, VM, "RA"));
+        // The peer's segments ride the dying flow until its end, and are then judged as what they are.
+        wait("the flow to end", || rig.inbound(&tcp(PEER, VM, "A")) == Reason::SubnetDeny);
+    }
 }

@@ -1,6 +1,8 @@
-//! Which bytes of the arena are free. It keeps offsets only and never touches the memory.
+//! Which bytes of the shared memory are free. It keeps offsets only and never looks into the memory.
 
 use std::collections::BTreeMap;
+
+use crate::{error::Error, memory::mapping::Mapping};
 
 /// Pieces start at multiples of this: a cache line.
 const ALIGN: u32 = 64;
@@ -27,6 +29,14 @@ impl Space {
         let bytes = u32::try_from(bytes).ok()?.checked_next_multiple_of(ALIGN)?;
         let (&offset, _) = self.free.iter().find(|(_, free)| **free >= bytes)?;
         self.claim(offset, bytes as usize).then_some(offset)
+    }
+
+    /// Takes a piece whose pages are there, so that writing to it cannot fail.
+    pub(crate) fn take_in(&mut self, memory: &Mapping, bytes: usize) -> Result<u32, Error> {
+        let full = |free| Error::MemoryFull { needed: bytes, free };
+        let offset = self.take(bytes).ok_or_else(|| full(self.free_bytes()))?;
+        memory.populate(offset, bytes).inspect_err(|_| self.give(offset, bytes))?;
+        Ok(offset)
     }
 
     /// Takes the given piece; false if not all of it is free.
