@@ -3,10 +3,8 @@
 //! Azure delivers DNS, instance metadata, the guest agent's channel and Windows activation whatever the rules say, unless
 //! a rule names the service's own tag. DHCP and neighbour discovery keep the link working and no rule governs them at all.
 
-use std::net::IpAddr;
-
-use palisade_net::packet::is_dhcp_server;
-use palisade_net::{AddressSet, Direction, Flow, PortSet, Protocol};
+pub use palisade_net::packet::is_link_control;
+use palisade_net::{AddressSet, PortSet, Protocol};
 
 use crate::{AddressField, ComputedTag, Rule, TagCatalog, tags};
 
@@ -71,21 +69,5 @@ impl PlatformService {
             field => field.names_tag(&tag.name().parse().expect("computed tags have valid names")),
         };
         self.tag().is_some_and(names)
-    }
-}
-
-/// Whether `flow` keeps the link working: DHCP, DHCPv6, neighbour and router discovery, multicast listener reports.
-/// No rule governs it (RFC 2131, RFC 8415, RFC 4861, RFC 3810). A flow has no hop limit: it is taken to come from the link.
-pub fn is_link_control(flow: &Flow) -> bool {
-    let (client, server) = match (flow.protocol(), flow.source()) {
-        (Protocol::ICMPV6, IpAddr::V6(_)) => return matches!(flow.destination_port(), 130..=137 | 143),
-        (Protocol::UDP, IpAddr::V4(_)) => (68, 67),
-        (Protocol::UDP, IpAddr::V6(source)) if source.is_unicast_link_local() => (546, 547),
-        _ => return false,
-    };
-    let ports = (flow.source_port(), flow.destination_port());
-    match flow.direction() {
-        Direction::Outbound => ports == (client, server) && is_dhcp_server(flow.destination()),
-        Direction::Inbound => ports == (server, client),
     }
 }

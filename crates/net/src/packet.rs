@@ -1,21 +1,29 @@
-//! Packets: what the kernel program's parser sees in a frame, in software, and a builder of frames for tests and tools.
+//! Packets: what the kernel program's parser and guards see in a frame, in software, and builders of frames for tests and
+//! tools.
 //!
-//! [`parse()`] answers for every frame what the program in `bpf/` answers, or tests between the two fail:
+//! [`parse()`] and [`Station::examine`] answer for every frame what the program in `bpf/` answers, or tests between the two
+//! fail:
 //!
-//! 1. Ethernet II with IPv4, IPv6 or ARP; every other type, a VLAN tag among them, is unsupported. ARP is not read.
-//! 2. A length that does not fit, a wrong version, a chain of more than [`EXTENSION_HEADERS_MAX`] IPv6 extension
-//!    headers, hop-by-hop options that are not the first of them, a type 0 routing header (RFC 5095) or an incomplete
-//!    transport header is malformed. So are a first fragment without its whole transport header and a TCP fragment at
-//!    offset 1 (RFC 1858, RFC 3128).
-//! 3. Any later fragment carries no ports; it is refused as a fragment.
+//! 1. Ethernet II with IPv4, IPv6 or ARP; every other type is unsupported, and so is a second VLAN tag.
+//! 2. A length that does not fit, a wrong version, an address that no host has, IPv4 options that do not fit, a chain of
+//!    more than [`EXTENSION_HEADERS_MAX`] IPv6 extension headers, hop-by-hop options that are not the first of them or an
+//!    incomplete transport header is malformed. So are a first fragment without its whole transport header, a TCP fragment
+//!    at offset 1 (RFC 1858, RFC 3128), and pieces that fit no packet.
+//! 3. Source routes of IPv4 and routing headers that are not done are refused.
+//! 4. A later fragment is one, without ports.
 //!
-//! It must not decide whether a packet passes. Checksums and options are the receiver's business and are not looked at.
+//! It must not decide what rules decide. Checksums and other options are the receiver's business and are not looked at.
 //! No input makes it panic.
 
+mod address;
 mod build;
 mod checksum;
+mod dhcp;
+mod guard;
 mod icmp;
 mod link_control;
+mod message;
+mod neighbour;
 mod network;
 mod parse;
 #[cfg(test)]
@@ -26,9 +34,11 @@ mod write;
 use core::ops::Range;
 use std::net::{IpAddr, Ipv4Addr};
 
-pub use build::{BuildError, Extension, Packet, arp};
+pub use build::{BuildError, Extension, Packet, arp, tagged};
+pub use guard::{Guard, Guards, Passage, Refusal, Station};
 pub use icmp::IcmpBody;
-pub use link_control::is_dhcp_server;
+pub use link_control::is_link_control;
+pub use message::{Dhcp, Discovery, dhcpv6};
 pub use parse::parse;
 
 use crate::{Direction, Family, Flow, Mac, Protocol};
@@ -38,6 +48,12 @@ pub const EXTENSION_HEADERS_MAX: usize = 8;
 
 /// Bytes of an Ethernet II header.
 const ETHERNET_BYTES: usize = 14;
+/// What is shorter is filled up.
+const ETHERNET_PAYLOAD_MIN: usize = 46;
+/// Bytes of a VLAN tag.
+const TAG_BYTES: usize = 4;
+/// Types that announce a VLAN tag: 802.1Q and 802.1ad.
+const TAGS: [u16; 2] = [0x8100, 0x88a8];
 const ETHERTYPE_IPV4: u16 = 0x0800;
 const ETHERTYPE_ARP: u16 = 0x0806;
 const ETHERTYPE_IPV6: u16 = 0x86dd;
@@ -72,8 +88,8 @@ pub struct Parsed {
 /// What a frame carries.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Content {
-    /// An ARP message; read only if it is about IPv4 over Ethernet, and none of the kernel program's business.
-    Arp(Option<Arp>),
+    /// An ARP message.
+    Arp(Arp),
     /// An IPv4 or IPv6 packet.
     Ip(Ip),
 }
@@ -81,7 +97,7 @@ pub enum Content {
 /// An ARP message for IPv4 over Ethernet (RFC 826).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Arp {
-    /// 1 for a request, 2 for a reply.
+    /// [`Arp::REQUEST`] or [`Arp::REPLY`].
     pub operation: u16,
     /// Who says so.
     pub sender: (Mac, Ipv4Addr),
@@ -89,7 +105,25 @@ pub struct Arp {
     pub target: (Mac, Ipv4Addr),
 }
 
-/// An IP packet that is whole or a first fragment.
+impl Arp {
+    /// Who has the target's address?
+    pub const REQUEST: u16 = 1;
+    /// The sender has its address.
+    pub const REPLY: u16 = 2;
+}
+
+/// Which part of a packet it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Fragment {
+    /// All of it.
+    None,
+    /// The first one, with the transport header; an IPv6 fragment may also be the only one.
+    First,
+    /// A later one, without.
+    Later,
+}
+
+/// An IP packet or a fragment of one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Ip {
     /// Address it comes from.
@@ -98,9 +132,11 @@ pub struct Ip {
     pub destination: IpAddr,
     /// Time to live, or hop limit.
     pub hop_limit: u8,
-    /// Whether it may be a part: more fragments follow, or an IPv6 fragment header says that it is the only one.
-    pub is_fragment: bool,
-    /// The transport header.
+    /// Which part of a packet it is.
+    pub fragment: Fragment,
+    /// Bytes of IPv6 extension headers.
+    pub extensions: usize,
+    /// The transport header; of a later fragment, [`Transport::Other`] with the protocol that the first one names.
     pub transport: Transport,
     /// Where in the frame the bytes after the transport header are; padding does not belong to them.
     pub payload: Range<usize>,
@@ -187,11 +223,14 @@ pub enum ParseError {
     #[error("malformed frame: {0}")]
     Malformed(&'static str),
     /// It is not IPv4, IPv6 or ARP.
-    #[error("unsupported Ethernet type {0:#06x} (IPv4, IPv6 and ARP are supported, without a VLAN tag)")]
+    #[error("unsupported Ethernet type {0:#06x} (IPv4, IPv6 and ARP are supported)")]
     UnsupportedEtherType(u16),
-    /// It is a fragment after the first one.
-    #[error("fragment without a transport header")]
-    Fragment,
+    /// It carries more VLAN tags than are looked behind.
+    #[error("a VLAN tag behind a VLAN tag")]
+    VlanTagged,
+    /// It names the way it wants to take.
+    #[error("a source route of IPv4, or an IPv6 routing header that is of type 0 or has segments left")]
+    SourceRoute,
 }
 
 impl Parsed {
@@ -203,8 +242,8 @@ impl Parsed {
         }
     }
 
-    /// The flow whose first packet this would be; `None` for ARP. Also ask [`Self::is_link_control`]: rules govern
-    /// no such packet.
+    /// The flow whose first packet this would be; `None` for ARP. Also ask [`Station::examine`]: rules do not govern
+    /// what keeps the link working. Of a later fragment, the ports are not known and are 0.
     pub fn to_flow(&self, direction: Direction) -> Option<Flow> {
         let ip = self.ip()?;
         let (source_port, destination_port) = ip.transport.ports();

@@ -11,6 +11,8 @@ pub struct Protocol(pub u8);
 impl Protocol {
     /// ICMP for IPv4 (RFC 792).
     pub const ICMP: Self = Self(1);
+    /// Internet Group Management Protocol (RFC 3376).
+    pub const IGMP: Self = Self(2);
     /// TCP (RFC 9293).
     pub const TCP: Self = Self(6);
     /// UDP (RFC 768).

@@ -6,8 +6,8 @@
 use std::net::IpAddr;
 
 use super::{
-    ARP_ETHERNET_IPV4, Arp, ETHERTYPE_ARP, ETHERTYPE_IPV4, ETHERTYPE_IPV6, IcmpBody, TcpFlags, Transport,
-    write,
+    ARP_ETHERNET_IPV4, Arp, ETHERNET_BYTES, ETHERTYPE_ARP, ETHERTYPE_IPV4, ETHERTYPE_IPV6, IcmpBody, TAGS,
+    TcpFlags, Transport, message, write,
 };
 use crate::{Flow, Mac, Protocol};
 
@@ -48,10 +48,12 @@ pub enum Extension {
     HopByHop(Vec<u8>),
     /// Options for the receiver.
     Destination(Vec<u8>),
-    /// A routing header without segments left to visit.
+    /// A routing header.
     Routing {
         /// Routing type.
         kind: u8,
+        /// Hosts that the packet is still to visit.
+        segments_left: u8,
         /// Data of the type.
         data: Vec<u8>,
     },
@@ -75,6 +77,9 @@ pub enum BuildError {
     /// The fragment lies beyond the longest packet.
     #[error("fragment offset {0} (at most 8191)")]
     FragmentOffset(u16),
+    /// Fragments cannot be cut to this length.
+    #[error("pieces of {0} bytes (a multiple of 8, and not 0)")]
+    Piece(usize),
     /// The packet is longer than its length field can say.
     #[error("a packet of {0} bytes (at most 65535)")]
     Length(usize),
@@ -99,7 +104,8 @@ impl Packet {
         }
     }
 
-    /// The first packet of a flow: a SYN, a datagram, or an ICMP message of the flow's type.
+    /// The first packet of a flow: a SYN, a datagram, or an ICMP message of the flow's type. What keeps a link working has
+    /// the content and the hop limit without which it would not be that.
     pub fn first_of(flow: &Flow) -> Self {
         let (source_port, destination_port) = (flow.source_port(), flow.destination_port());
         let transport = match flow.protocol() {
@@ -114,7 +120,10 @@ impl Packet {
                 None => Transport::Other(other),
             },
         };
-        Self::new(flow.source(), flow.destination(), transport)
+        let mut packet = Self::new(flow.source(), flow.destination(), transport);
+        packet.payload = message::content_of(&packet);
+        packet.hop_limit = message::hop_limit_of(&packet.transport).unwrap_or(packet.hop_limit);
+        packet
     }
 
     /// The same packet between other hardware addresses.
@@ -127,6 +136,25 @@ impl Packet {
     #[must_use]
     pub fn with_payload(self, payload: impl Into<Vec<u8>>) -> Self {
         Self { payload: payload.into(), ..self }
+    }
+
+    /// The packet in pieces of at most `piece` bytes after the IP headers, which must be a multiple of 8 and not 0.
+    ///
+    /// # Errors
+    /// See [`BuildError`].
+    pub fn fragments(&self, piece: usize) -> Result<Vec<Self>, BuildError> {
+        if piece == 0 || !piece.is_multiple_of(8) {
+            return Err(BuildError::Piece(piece));
+        }
+        let body = write::transport(self)?;
+        let transport = Transport::Other(self.transport.protocol());
+        let pieces = body.chunks(piece).enumerate().map(|(index, bytes)| {
+            let more = (index + 1) * piece < body.len();
+            let offset = u16::try_from(index * piece / 8).expect("a body is shorter than 64 KiB");
+            let fragment = Some((offset, more));
+            Self { fragment, transport: transport.clone(), ..self.clone() }.with_payload(bytes)
+        });
+        Ok(pieces.collect())
     }
 
     /// The Ethernet frame.
@@ -154,6 +182,13 @@ pub fn arp(source_mac: Mac, destination_mac: Mac, message: &Arp) -> Vec<u8> {
         frame.extend(address.octets());
     }
     frame
+}
+
+/// The same frame with a VLAN tag in front of its type, of 802.1Q or, for a provider's, of 802.1ad.
+pub fn tagged(frame: &[u8], id: u16, is_provider: bool) -> Vec<u8> {
+    let (addresses, rest) = frame.split_at(ETHERNET_BYTES - 2);
+    let tag = TAGS[usize::from(is_provider)];
+    [addresses, &tag.to_be_bytes(), &id.to_be_bytes(), rest].concat()
 }
 
 fn ethernet(source: Mac, destination: Mac, ethertype: u16) -> Vec<u8> {

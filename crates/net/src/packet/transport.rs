@@ -1,7 +1,7 @@
 //! Transport headers, of whole packets and of packets that an ICMP error quotes.
 
 use super::{
-    ICMP_BYTES, IcmpBody, ParseError, Quoted, TCP_BYTES, TcpFlags, Transport, UDP_BYTES,
+    Fragment, ICMP_BYTES, IcmpBody, ParseError, Quoted, TCP_BYTES, TcpFlags, Transport, UDP_BYTES,
     icmp::Class,
     network::{self, Extent},
 };
@@ -12,10 +12,11 @@ pub(super) fn whole(
     family: Family,
     protocol: Protocol,
     body: &[u8],
+    fragment: Fragment,
 ) -> Result<(Transport, usize), ParseError> {
     match protocol {
         Protocol::TCP => tcp(body),
-        Protocol::UDP => udp(body).map(|udp| (udp, UDP_BYTES)),
+        Protocol::UDP => udp(body, fragment == Fragment::None).map(|udp| (udp, UDP_BYTES)),
         _ => match protocol.icmp_family() {
             Some(own) => icmp(family, own, body).map(|icmp| (icmp, ICMP_BYTES)),
             None => Ok((Transport::Other(protocol), 0)),
@@ -34,11 +35,13 @@ fn tcp(body: &[u8]) -> Result<(Transport, usize), ParseError> {
     Ok((Transport::Tcp { source_port, destination_port, flags: TcpFlags(fixed[13]) }, size))
 }
 
-fn udp(body: &[u8]) -> Result<Transport, ParseError> {
+/// Reads a UDP header; if all of the datagram `is_there`, it must be as long as it says.
+fn udp(body: &[u8], is_there: bool) -> Result<Transport, ParseError> {
     let short = ParseError::Malformed("the UDP header is cut off");
     let header = body.first_chunk::<UDP_BYTES>().ok_or(short)?;
-    if usize::from(u16::from_be_bytes([header[4], header[5]])) < UDP_BYTES {
-        return Err(ParseError::Malformed("the UDP length is below that of its header"));
+    let length = usize::from(u16::from_be_bytes([header[4], header[5]]));
+    if length < UDP_BYTES || (is_there && length > body.len()) {
+        return Err(ParseError::Malformed("the UDP length contradicts the packet's"));
     }
     let (source_port, destination_port) = ports(header);
     Ok(Transport::Udp { source_port, destination_port })
@@ -70,6 +73,9 @@ fn icmp_header(family: Family, body: &[u8]) -> Result<Transport, ParseError> {
 /// Reads the packet that an ICMP error quotes: its IP header and at least 8 bytes of what follows (RFC 792).
 fn quoted(family: Family, packet: &[u8]) -> Result<Quoted, ParseError> {
     let network = network::read(family, packet, Extent::Quoted)?;
+    if network.fragment == Fragment::Later {
+        return Err(ParseError::Malformed("the quoted packet is a later fragment"));
+    }
     let body = &packet[network.body];
     let transport = match network.protocol {
         Protocol::TCP => {
@@ -77,7 +83,7 @@ fn quoted(family: Family, packet: &[u8]) -> Result<Quoted, ParseError> {
             let (source_port, destination_port) = ports(body.first_chunk::<8>().ok_or(short)?);
             Transport::Tcp { source_port, destination_port, flags: TcpFlags::default() }
         }
-        Protocol::UDP => udp(body)?,
+        Protocol::UDP => udp(body, false)?,
         other => match other.icmp_family() {
             Some(own) => icmp_header(own, body)?,
             None => Transport::Other(other),

@@ -92,7 +92,9 @@ fn extension_headers(packet: &Packet) -> Result<(u8, Vec<u8>), BuildError> {
         let (kind, fixed, data): (_, &[u8], _) = match extension {
             Extension::HopByHop(options) => (next_header::HOP_BY_HOP, &[], options),
             Extension::Destination(options) => (next_header::DESTINATION_OPTIONS, &[], options),
-            Extension::Routing { kind, data } => (next_header::ROUTING, &[*kind, 0], data),
+            Extension::Routing { kind, segments_left, data } => {
+                (next_header::ROUTING, &[*kind, *segments_left], data)
+            }
         };
         let mut header = [&[next, 0], fixed, data].concat();
         header.resize(header.len().next_multiple_of(8), 0);
@@ -108,7 +110,7 @@ fn extension_headers(packet: &Packet) -> Result<(u8, Vec<u8>), BuildError> {
 }
 
 /// The transport header and the payload.
-fn transport(packet: &Packet) -> Result<Vec<u8>, BuildError> {
+pub(super) fn transport(packet: &Packet) -> Result<Vec<u8>, BuildError> {
     let (mut bytes, checksum_at) = match &packet.transport {
         Transport::Tcp { source_port, destination_port, flags } => {
             let options = options(&packet.tcp_options)?;
