@@ -3,13 +3,20 @@
 //! They need root and a kernel with arenas; without, each prints why it did not run.
 
 mod adopt;
+mod audit;
 mod bench;
+mod changes;
+mod events;
 mod flows;
 mod icmp;
 mod interfaces;
 mod layout;
-mod packets;
+mod limits;
+mod odd;
 mod publish;
 mod reasons;
 mod rig;
+mod rules;
+mod sweep;
 mod tcp;
+mod upgrade;

@@ -19,7 +19,7 @@ fn answers_pass_and_strangers_do_not() {
             assert_eq!(rig.inbound(&udp(&at(peer, 53), &at(vm, 1000))), Reason::Established);
             assert_eq!(rig.inbound(&udp(&at(peer, 54), &at(vm, 1000))), Reason::SubnetDeny);
             assert_eq!(rig.inbound(&udp(&at(peer, 53), &at(vm, 1001))), Reason::SubnetDeny);
-            assert_eq!(rig.inbound(&tcp(&at(peer, 53), &at(vm, 1000), "A")), Reason::SubnetDeny);
+            assert_eq!(rig.inbound(&tcp(&at(peer, 53), &at(vm, 1000), "S")), Reason::SubnetDeny);
         }
         for (vm, peer) in [("10.0.0.4", "192.0.2.1"), ("fd00::4", "2001:db8::1")] {
             for protocol in [47, 50, 51, 132] {
@@ -86,7 +86,7 @@ fn counters_add_up() {
 #[test]
 fn a_segmented_packet_counts_as_its_segments() {
     for rig in Rig::each_with_rules(&["allow * * * *"], &["allow * * * *"]) {
-        let frame = tcp("10.0.0.4:1000", "192.0.2.1:80", "A")
+        let frame = tcp("10.0.0.4:1000", "192.0.2.1:80", "S")
             .with_payload([0; 3000])
             .build()
             .expect("a whole packet");

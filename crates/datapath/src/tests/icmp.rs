@@ -5,11 +5,11 @@ use palisade_net::packet::{IcmpBody, Packet, Quoted};
 
 use super::rig::{Rig, icmp, tcp, udp};
 
-fn query(id: u16) -> IcmpBody {
+pub(super) fn query(id: u16) -> IcmpBody {
     IcmpBody::Query { id }
 }
 
-fn about(packet: &Packet) -> IcmpBody {
+pub(super) fn about(packet: &Packet) -> IcmpBody {
     let transport = packet.transport.clone();
     IcmpBody::Error(Some(Box::new(Quoted {
         source: packet.source,

@@ -59,7 +59,7 @@ fn unreadable(mut rig: Rig) -> Vec<Reason> {
     let mut later = tcp(CLIENT, SERVER, "S").with_payload([0; 64]);
     later.fragment = Some((8, true));
     let mut routed = tcp("[fd00::4]:1000", "[2001:db8::1]:443", "S");
-    routed.extensions = vec![Extension::Routing { kind: 0, data: vec![0; 20] }];
+    routed.extensions = vec![Extension::Routing { kind: 0, segments_left: 0, data: vec![0; 20] }];
     use Reason::{LaterFragment, LinkControl, Malformed, SourceRoute, UnsupportedEtherType, VlanTagged};
     let found = vec![
         rig.frame(Direction::Outbound, &whole[..40]),

@@ -1,0 +1,135 @@
+//! Events: what is told of flows and denials, who chooses it, and what becomes of what nobody reads.
+
+use palisade_abi::{
+    event::EventKind,
+    flow::{Direction, FlowState},
+    verdict::Reason,
+};
+
+use super::rig::{LOOPBACK, Rig, SLOT, layer, tcp, udp, wait};
+use crate::{Event, LayerPolicy, Limits, NicPolicy, Plane, Sizes, TestPacket, Timeouts, Watch};
+
+const VM: &str = "10.0.0.4:1000";
+const PEER: &str = "192.0.2.1:53";
+const OPEN: &[&str] = &["allow * * * *"];
+const CLOSED: &[&str] = &["deny * * * *"];
+
+fn told(rig: &mut Rig) -> Vec<Event> {
+    let mut events = Vec::new();
+    rig.datapath.drain_events(usize::MAX, &mut |event| events.push(event));
+    events
+}
+
+fn kinds(events: &[Event]) -> Vec<(EventKind, Reason)> {
+    events.iter().map(|event| (event.kind, event.reason)).collect()
+}
+
+#[test]
+fn nothing_is_told_until_it_is_asked_for() {
+    for mut rig in Rig::each_with_rules(CLOSED, OPEN) {
+        rig.outbound(&udp(VM, PEER));
+        rig.inbound(&udp(PEER, "10.0.0.4:1"));
+        assert_eq!(told(&mut rig), []);
+        rig.datapath.set_events(&[EventKind::Deny]);
+        rig.outbound(&udp(VM, "192.0.2.1:54"));
+        rig.inbound(&udp(PEER, "10.0.0.4:2"));
+        assert_eq!(kinds(&told(&mut rig)), [(EventKind::Deny, Reason::SubnetDeny)]);
+        assert_eq!(told(&mut rig), []);
+    }
+}
+
+#[test]
+fn a_flow_is_told_from_begin_to_cut() {
+    for mut rig in Rig::each() {
+        rig.datapath.set_events(EventKind::ALL);
+        let rules = |rules: &'static [&str]| {
+            move |nic: &mut NicPolicy| nic.outbound[2] = Some(LayerPolicy { flush: true, ..layer(rules) })
+        };
+        let first = rig.publish_with(CLOSED, OPEN, rules(OPEN));
+        rig.outbound(&udp(VM, PEER).with_payload([0; 10]));
+        rig.inbound(&udp(PEER, VM));
+        let second = rig.publish_with(CLOSED, OPEN, rules(CLOSED));
+        rig.inbound(&udp(PEER, VM));
+        let events = told(&mut rig);
+        let [begin, cut] = events[..] else { panic!("two things happened: {events:?}") };
+        assert_eq!((begin.kind, begin.reason, begin.generation), (EventKind::Begin, Reason::Allowed, first));
+        assert_eq!((cut.kind, cut.reason, cut.generation), (EventKind::Cut, Reason::SubnetDeny, second));
+        let flow = rig.flow();
+        assert_eq!((begin.flow, cut.flow, cut.created), (flow.id, flow.id, flow.created));
+        assert_eq!((begin.direction, begin.rules), (Direction::Outbound, [None, None, Some(0)]));
+        assert_eq!((begin.packets, begin.bytes), ([1, 0], [52, 0]));
+        assert_eq!((cut.packets, cut.bytes), ([1, 1], [52, 42]));
+        assert!(begin.created == begin.tick && begin.tick <= cut.tick);
+    }
+}
+
+#[test]
+fn limits_audit_and_given_places_are_told() {
+    for mut rig in Rig::each() {
+        rig.datapath.set_events(EventKind::ALL);
+        rig.publish_with(OPEN, OPEN, |nic| nic.limits = Limits { flows: 1, half_open: 0 });
+        rig.outbound(&tcp(VM, PEER, "S"));
+        rig.outbound(&udp(VM, PEER));
+        rig.outbound(&udp(VM, "192.0.2.1:54"));
+        use EventKind::{Begin, End, Limit, WouldDeny};
+        assert_eq!(
+            kinds(&told(&mut rig)),
+            [(Limit, Reason::HalfOpenQuota), (Begin, Reason::Allowed), (Limit, Reason::FlowQuota)]
+        );
+        rig.publish_with(CLOSED, CLOSED, |nic| {
+            nic.audit = true;
+            nic.timeouts = Timeouts::default().with(FlowState::UdpOpen, 0);
+        });
+        rig.datapath.clear_flows().expect("the flows are removed");
+        assert_eq!(rig.outbound(&udp(VM, PEER)), Reason::Audited);
+        assert_eq!(kinds(&told(&mut rig)), [(Begin, Reason::Allowed), (WouldDeny, Reason::SubnetDeny)]);
+        // The same packet again begins another flow in the place of the one that is over.
+        wait("the flow to end", || {
+            rig.outbound(&udp(VM, PEER));
+            kinds(&told(&mut rig)).first() == Some(&(End, Reason::Established))
+        });
+    }
+}
+
+#[test]
+fn a_flood_of_denials_is_told_as_one() {
+    for mut rig in Rig::each_with_rules(CLOSED, OPEN) {
+        rig.datapath.set_events(&[EventKind::Deny]);
+        let frame = udp(PEER, VM).build().expect("the packet can be written");
+        let packet =
+            TestPacket { direction: Direction::Inbound, ifindex: LOOPBACK, bytes: &frame, segments: (0, 0) };
+        rig.datapath.time_packet(&packet, 10_000).expect("the kernel takes the packets");
+        let events = told(&mut rig);
+        assert!(!events.is_empty() && events.len() < 5, "{} events", events.len());
+        assert_eq!(events[0].packets, [1, 0]);
+        let counters = rig.datapath.counters(SLOT).expect("counters are readable");
+        assert_eq!(counters.inbound.reasons[&Reason::SubnetDeny], 10_000);
+    }
+}
+
+#[test]
+fn what_nobody_reads_is_lost_and_counted() {
+    for mut rig in Rig::each_with(|config| config.sizes = Sizes { flows: 1 << 16, slots: 16 }) {
+        rig.publish(CLOSED, OPEN);
+        rig.datapath.set_events(&[EventKind::Begin]);
+        let flows = 40_000;
+        for number in 0..flows {
+            let peer = format!("192.0.{}.1:{}", number >> 14, 1000 + (number & 0x3fff));
+            let frame = udp(VM, &peer).build().expect("the packet can be written");
+            let direction = Direction::Outbound;
+            let packet = TestPacket { direction, ifindex: LOOPBACK, bytes: &frame, segments: (0, 0) };
+            rig.datapath.time_packet(&packet, 1).expect("the kernel takes the packet");
+        }
+        let mut count = 0;
+        while rig.datapath.drain_events(1000, &mut |_| {}) > 0 {
+            count += 1;
+        }
+        assert!(count > 10, "the ring holds more than ten thousand events: {count}");
+        let counters = rig.datapath.counters(SLOT).expect("counters are readable");
+        assert_eq!((counters.flows, counters.flows_created), (flows, flows));
+        assert!(counters.events_lost > 0, "{counters:?}");
+        // The ring is empty again: the next event is told.
+        rig.outbound(&udp(VM, "203.0.113.1:1"));
+        assert_eq!(told(&mut rig).len(), 1);
+    }
+}
