@@ -5,7 +5,7 @@
 
 use std::fmt;
 
-use palisade_model::{EffectivePolicy, EffectiveRule, Layer, is_default};
+use palisade_model::{EffectivePolicy, EffectiveRule, Layer};
 use palisade_net::Direction;
 
 /// Whether a flow passes.
@@ -120,7 +120,7 @@ impl Decision {
                 match layer.layer {
                     Layer::Admin => Reason::AdminRule,
                     Layer::PublicAddress => Reason::PublicAddressClosed,
-                    _ if is_default(&layer.rules[rule].rule) => Reason::DefaultRule,
+                    _ if layer.rules[rule].is_default() => Reason::DefaultRule,
                     _ => Reason::UserRule,
                 }
             }

@@ -16,7 +16,7 @@ use palisade_classify::{
 };
 use palisade_model::{
     Access, Addresses, ComputedTag, EffectiveLayer, EffectivePolicy, EffectiveRule, Layer, Maybe,
-    PlatformService, Ports, is_default, is_link_control,
+    PlatformService, Ports, is_link_control,
 };
 use palisade_net::{AddressSet, Direction, Family, Flow, PortSet, Protocol, ProtocolMatch};
 
@@ -54,15 +54,15 @@ impl Reached {
         let layer = &policy.layers(flow.direction())[layer];
         *self.layers.entry((layer.layer, flow.direction(), verdict)).or_default() += 1;
         let rule = &layer.rules[rule];
-        if is_default(&rule.rule) && layer.layer != Layer::PublicAddress {
-            *self.default_rules.entry(rule.rule.name().to_owned()).or_default() += 1;
+        if rule.is_default() && layer.layer != Layer::PublicAddress {
+            *self.default_rules.entry(rule.name.clone()).or_default() += 1;
         }
         self.always_allowed += usize::from(rule.access == Maybe::Known(Access::AlwaysAllow));
         self.services.extend(&rule.services);
         for tag in ComputedTag::ALL {
             let name = tag.name().parse().expect("a computed tag has a valid name");
-            let sides = [rule.rule.source(), rule.rule.destination()];
-            let names = sides.iter().any(|side| side.addresses.names_tag(&name));
+            let sides = [&rule.source_field, &rule.destination_field];
+            let names = sides.iter().any(|field| field.names_tag(&name));
             *self.tags.entry(tag).or_default() += usize::from(names);
         }
     }

@@ -74,6 +74,11 @@ impl PlatformService {
     }
 }
 
+/// Addresses that only the platform sends from: the host's, in both families, and that of instance metadata.
+pub fn platform_addresses() -> AddressSet {
+    tags::fixed(&[tags::HOST_ADDRESS, tags::HOST_ADDRESS_V6, tags::METADATA_ADDRESS])
+}
+
 /// Whether `flow` keeps the link working: DHCP, DHCPv6, neighbour and router discovery, multicast listener reports.
 /// No rule governs it (RFC 2131, RFC 8415, RFC 4861, RFC 3810). A flow has no hop limit: it is taken to come from the link.
 pub fn is_link_control(flow: &Flow) -> bool {

@@ -43,7 +43,7 @@ impl Predictor for Oracle {
         let decision = oracle::decide(policy, flow);
         let explanation = decision.explain(policy, flow.direction());
         let rule = match (explanation.nsg, explanation.rule) {
-            (Some(nsg), Some(rule)) => format!("{nsg}/{}", rule.rule.name()),
+            (Some(nsg), Some(rule)) => format!("{nsg}/{}", rule.name),
             _ => decision.reason.to_string(),
         };
         Ok(Prediction { is_allowed: decision.verdict == Verdict::Allow, rule })

@@ -157,6 +157,19 @@ fn members(estate: &Estate, group: &ResourceId, own: Option<&ResourceId>) -> Add
     assigned.fold(named, |all, set| all.union(&set))
 }
 
+impl Estate {
+    /// The addresses that an interface owns: those of all its IP configurations, blocks included. One that the deployment
+    /// assigns is perhaps any of the subnet that the input gives to nobody, so that the upper bound is never more than what
+    /// the interface may turn out to have.
+    pub fn addresses_of(&self, nic: &Nic) -> Addresses {
+        let own = nic.ip_configurations.iter().map(|configuration| match configuration.address {
+            Some(prefix) => Addresses::exactly([prefix].into_iter().collect()),
+            None => Addresses::at_most(assignable(self, subnet_of(configuration))),
+        });
+        own.fold(Addresses::empty(), |all, set| all.union(&set))
+    }
+}
+
 fn configurations(estate: &Estate) -> impl Iterator<Item = (&Nic, &IpConfiguration)> {
     estate.nics.values().flat_map(|nic| nic.ip_configurations.iter().map(move |own| (nic, own)))
 }

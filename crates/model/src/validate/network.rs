@@ -4,8 +4,8 @@ use palisade_net::{AddressSet, Prefix, PrefixError};
 
 use super::{count_limit, shown, unresolved_tag};
 use crate::{
-    Addresses, Code, IpConfiguration, Nic, Place, PublicIpSku, ResourceId, Subnet, TagAddresses, TagCatalog,
-    TagName, Truth, VirtualNetwork,
+    Addresses, Code, Guards, IpConfiguration, Mode, Nic, Place, PublicIpSku, ResourceId, Subnet,
+    TagAddresses, TagCatalog, TagName, Truth, VirtualNetwork,
     estate::{Peering, RouteTable},
     limits,
     problem::Problems,
@@ -44,6 +44,7 @@ pub(super) fn virtual_network(
         let message = format!("flowTimeoutInMinutes {value} of {} is outside 4 to 30", spec.id);
         p.error(Code::PalInvalidFlowTimeout, place, message);
     }
+    let minutes = spec.flow_timeout_minutes.as_ref().and_then(|minutes| u32::try_from(minutes.value).ok());
     let learned = learned.iter().filter_map(|(network, addresses)| match network {
         Given::Known(id) => (*id == spec.id).then(|| addresses.clone()),
         Given::Unknown(_) => Some(addresses.perhaps()),
@@ -55,6 +56,8 @@ pub(super) fn virtual_network(
         subnets: spec.subnets.iter().map(|s| subnet(s, p)).collect(),
         peerings: spec.peerings.iter().filter_map(|s| peering(s, p)).collect(),
         learned: learned.fold(Addresses::empty(), |all, set| all.union(&set)),
+        flow_timeout_minutes: minutes,
+        open_parts: Vec::new(),
     }
 }
 
@@ -165,6 +168,10 @@ pub(super) fn nic(spec: &NicSpec, p: &mut Problems) -> Nic {
         mac,
         ip_forwarding: spec.ip_forwarding,
         private_endpoint: spec.private_endpoint,
+        mode: Mode::Enforce,
+        tcp_state_tracking: true,
+        guards: Guards { source: !spec.ip_forwarding, ..Guards::ALL },
+        open_parts: Vec::new(),
         tags: spec.tags.clone(),
     };
     check_groups(&nic, &spec.place, p);

@@ -6,8 +6,8 @@ use palisade_net::{Direction, Protocol, ProtocolMatch};
 
 use super::{shown, side};
 use crate::{
-    Access, AddressField, Code, Maybe, Nsg, Place, Ports, Priority, ResourceId, Rule, Side, TagCatalog,
-    defaults,
+    Access, AddressField, Code, Maybe, Mode, Nsg, Place, Ports, Priority, ResourceId, Rule, Side, TagCatalog,
+    Window, defaults,
     estate::AdminCollection,
     id::is_valid_name,
     limits,
@@ -49,6 +49,8 @@ pub(super) fn nsg(spec: &NsgSpec, tags: &TagCatalog, p: &mut Problems) -> Nsg {
         flush_connection: spec.flush_connection,
         inbound: ordered(&rules, Direction::Inbound),
         outbound: ordered(&rules, Direction::Outbound),
+        mode: Mode::Enforce,
+        open_parts: Vec::new(),
         complete: spec.rules_unknown.is_none(),
         certain: spec.certain,
     }
@@ -66,6 +68,8 @@ pub(crate) fn unknown_rule(reason: &str) -> Rule {
         protocol: Maybe::Unknown,
         source: side(),
         destination: side(),
+        window: Window::ALWAYS,
+        mode: Mode::Enforce,
         certain: false,
     }
 }
@@ -101,6 +105,8 @@ fn user_rule(nsg: &ResourceId, spec: &RuleSpec, tags: &TagCatalog, p: &mut Probl
         protocol,
         source: side::side(&at, side::Which::Source, &spec.source, tags, p),
         destination: side::side(&at, side::Which::Destination, &spec.destination, tags, p),
+        window: Window::ALWAYS,
+        mode: Mode::Enforce,
         certain: spec.certain,
         name,
     };
@@ -144,6 +150,8 @@ fn admin_rule(collection: &ResourceId, spec: &AdminRuleSpec, tags: &TagCatalog, 
         protocol: enumerated(&at, "Protocol", spec.protocol.as_ref(), choices, p, |text| protocol(text, "*")),
         source: side::admin_side(&at, &spec.sources, &spec.source_port_ranges, tags, p),
         destination: side::admin_side(&at, &spec.destinations, &spec.destination_port_ranges, tags, p),
+        window: Window::ALWAYS,
+        mode: Mode::Enforce,
         certain: true,
         name,
     };
