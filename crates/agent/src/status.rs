@@ -12,6 +12,7 @@ use serde::Serialize;
 use crate::error::AgentError;
 use crate::identity::NicId;
 use crate::instance::Instance;
+use crate::interfaces::matching::MatchProblem;
 use crate::state::{ClosedInterface, Failure, NicRecord, Refusal, State};
 
 /// One instance at one moment.
@@ -36,7 +37,9 @@ pub struct Status {
     pub unenforced: BTreeMap<String, String>,
     /// NICs of the estate that have no interface here.
     pub elsewhere: Vec<NicId>,
-    /// What stands between NICs and interfaces.
+    /// NICs at which nothing can be enforced, because of the interface or the device that they have.
+    pub not_enforced: Vec<NotEnforced>,
+    /// What else stands between NICs and interfaces.
     pub problems: Vec<String>,
     /// Why the last estate was refused, if it was; the one before is in force.
     pub refused: Option<Refusal>,
@@ -44,6 +47,37 @@ pub struct Status {
     pub unpublished: Option<Failure>,
     /// Packets that interfaces without a policy dropped.
     pub dropped_without_policy: u64,
+}
+
+/// A NIC at which nothing can be enforced.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct NotEnforced {
+    /// The NIC.
+    pub nic: NicId,
+    /// Its interface, or the device that it has instead.
+    pub at: String,
+    /// What stands against it, and what to use.
+    pub why: String,
+}
+
+impl NotEnforced {
+    /// The NICs among what was found that cannot be enforced; and the other problems.
+    pub fn split(found: Vec<MatchProblem>) -> (Vec<Self>, Vec<MatchProblem>) {
+        let (mut not_enforced, mut others) = (Vec::new(), Vec::new());
+        for problem in found {
+            match problem {
+                MatchProblem::UnsupportedInterface { nic, interface, why } => {
+                    not_enforced.push(Self { nic, at: format!("interface {interface}"), why });
+                }
+                MatchProblem::PassesBy { nic, device, why } => {
+                    not_enforced.push(Self { nic, at: device, why });
+                }
+                other => others.push(other),
+            }
+        }
+        (not_enforced, others)
+    }
 }
 
 /// One NIC.
@@ -123,6 +157,7 @@ fn describe(state: Option<State>, kernel: Option<&impl Watch>, running: bool) ->
         }
         unknown = kernel.counters(SLOT_UNKNOWN)?;
     }
+    let (not_enforced, problems) = NotEnforced::split(state.problems);
     Ok(Status {
         agent_running: running,
         agent_pid: pid,
@@ -133,7 +168,8 @@ fn describe(state: Option<State>, kernel: Option<&impl Watch>, running: bool) ->
         closed: state.closed,
         unenforced: state.unenforced,
         elsewhere: state.elsewhere,
-        problems: state.problems.iter().map(ToString::to_string).collect(),
+        not_enforced,
+        problems: problems.iter().map(ToString::to_string).collect(),
         refused: state.refused,
         unpublished: state.unpublished,
         dropped_without_policy: unknown.inbound.dropped() + unknown.outbound.dropped(),

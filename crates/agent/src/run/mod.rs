@@ -17,8 +17,8 @@ use crate::agent::Agent;
 use crate::error::{AgentError, Context, in_full};
 use crate::event::Event;
 use crate::instance::Instance;
-use crate::interfaces::Link;
-use crate::interfaces::dump;
+use crate::interfaces::Inventory;
+use crate::interfaces::bypass::Roots;
 use crate::interfaces::watch::LinkWatch;
 use crate::load::EstateSources;
 use crate::remove::release;
@@ -62,7 +62,7 @@ pub enum Applied {
 /// If the agent cannot start or look at the host.
 pub fn apply_once(options: &Options, mut tell: impl FnMut(&Event)) -> Result<Applied, AgentError> {
     let mut agent = start(options)?;
-    let outcome = agent.load(now()).and_then(|()| agent.sync(&links()?, now()));
+    let outcome = agent.load(now()).and_then(|()| sync(&mut agent));
     agent.take_events().iter().for_each(&mut tell);
     let is_done = outcome?;
     agent.sweep()?;
@@ -107,8 +107,11 @@ fn start(options: &Options) -> Result<Agent<Datapath>, AgentError> {
     Agent::start(options.instance.clone(), options.sources.clone(), now(), open)
 }
 
-fn links() -> Result<Vec<Link>, AgentError> {
-    dump::links().context(|| "list the network interfaces".into())
+/// Looks at the host, and makes the kernel agree with the estate there.
+fn sync(agent: &mut Agent<Datapath>) -> Result<bool, AgentError> {
+    let tags = agent.state().identities.iter().filter_map(|nic| nic.interface.as_deref());
+    let host = Inventory::take(&Roots::default(), tags).context(|| "list the network interfaces".into())?;
+    agent.sync(&host, now())
 }
 
 /// Seconds since 1970.
@@ -189,7 +192,7 @@ impl<T: FnMut(&Event)> Service<T> {
     }
 
     fn sync(&mut self) {
-        let outcome = links().and_then(|links| self.agent.sync(&links, now()));
+        let outcome = sync(&mut self.agent);
         self.note(outcome.map(drop));
     }
 

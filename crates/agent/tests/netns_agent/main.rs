@@ -3,6 +3,8 @@
 //! The namespaces have no names: they end with the test's threads, however these end. Traffic that goes on while policy
 //! changes or agents die is the business of the end-to-end tests.
 
+mod interfaces;
+mod macvtap;
 mod stage;
 
 use std::fs;
@@ -145,21 +147,4 @@ fn an_estate_can_be_applied_once_and_left_to_the_kernel() {
     stage.write_estate(SHUT);
     assert_eq!(apply(), Applied::InForce(2));
     assert!(answers(&stage, SHUT, ANSWER));
-}
-
-#[test]
-fn interfaces_are_told_by_kind() {
-    let Some(stage) = stage() else { return };
-    stage.write_estate(OPEN);
-    let agent = stage.start_agent();
-    wait_for("the estate to be accepted", || stage.state()?.estate);
-    stage.ip("tuntap add tap0 mode tap");
-    stage.ip("link set tap0 alias web1-nic");
-    assert_eq!(enforced(&stage).nics[0].record.interface, "tap0");
-    stage.ip("link del tap0");
-    stage.ip("link add br0 type bridge");
-    stage.ip("link set br0 alias web1-nic");
-    let problem = wait_for("the bridge to be refused", || stage.status().problems.pop());
-    assert!(problem.contains("only tap and veth interfaces are supported"), "{problem}");
-    assert!(agent.stop().success());
 }
