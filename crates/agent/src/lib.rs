@@ -21,6 +21,7 @@ mod run;
 pub mod slots;
 pub mod state;
 pub mod status;
+mod survey;
 
 pub use agent::Agent;
 pub use error::AgentError;
@@ -28,3 +29,4 @@ pub use event::Event;
 pub use instance::{DEFAULT_NAME, Instance, NAME_LENGTH_MAX};
 pub use remove::remove;
 pub use run::{Applied, Options, apply_once, run};
+pub use survey::{Survey, survey};
