@@ -17,7 +17,7 @@ use crate::{
 pub struct Nsg {
     pub(crate) id: ResourceId,
     pub(crate) name: String,
-    pub(crate) flush_connection: Option<bool>,
+    pub(crate) flush_connection: bool,
     pub(crate) inbound: Vec<Rule>,
     pub(crate) outbound: Vec<Rule>,
     pub(crate) mode: Mode,
@@ -38,8 +38,8 @@ impl Nsg {
     }
 
     /// Whether live flows are judged again when its rules change: `flushConnection`, true if it is not given.
-    pub fn flush_connection(&self) -> bool {
-        self.flush_connection.unwrap_or(true)
+    pub const fn flush_connection(&self) -> bool {
+        self.flush_connection
     }
 
     /// Whether what it denies is dropped, or only counted.
@@ -61,7 +61,7 @@ impl Nsg {
         self.complete
     }
 
-    /// Whether the NSG surely exists.
+    /// Whether the NSG surely exists, and it is known whether it is in audit.
     pub const fn is_certain(&self) -> bool {
         self.certain
     }

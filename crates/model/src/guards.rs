@@ -24,6 +24,21 @@ pub struct Guards {
     pub platform: bool,
 }
 
+/// A guard's field.
+type Field = fn(&mut Guards) -> &mut bool;
+
+/// The words that turn guards off.
+const WORDS: [(&str, Field); 8] = [
+    ("no-mac", |guards| &mut guards.mac),
+    ("no-source", |guards| &mut guards.source),
+    ("no-neighbour", |guards| &mut guards.neighbour),
+    ("no-dhcp-server", |guards| &mut guards.dhcp_server),
+    ("no-router", |guards| &mut guards.router),
+    ("no-ether-type", |guards| &mut guards.ether_type),
+    ("no-vlan", |guards| &mut guards.vlan),
+    ("no-platform", |guards| &mut guards.platform),
+];
+
 impl Guards {
     /// Everything is checked.
     pub const ALL: Self = Self {
@@ -36,6 +51,22 @@ impl Guards {
         vlan: true,
         platform: true,
     };
+
+    /// Every word that turns a guard off.
+    pub fn words() -> impl Iterator<Item = &'static str> {
+        WORDS.iter().map(|(word, _)| *word)
+    }
+
+    /// The words of the guards that are off.
+    pub fn words_off(mut self) -> impl Iterator<Item = &'static str> {
+        WORDS.iter().filter(move |(_, field)| !*field(&mut self)).map(|(word, _)| *word)
+    }
+
+    /// Turns off the guard of a word; false if there is none of that word.
+    pub(crate) fn turn_off(&mut self, word: &str) -> bool {
+        let found = WORDS.iter().find(|(known, _)| known.eq_ignore_ascii_case(word));
+        found.map(|(_, field)| *field(self) = false).is_some()
+    }
 }
 
 impl Default for Guards {

@@ -5,6 +5,7 @@
 //! `classify`), do I/O, or read a clock. Semantics and deviations from Azure: `docs/semantics.md`.
 
 mod bounds;
+pub mod calendar;
 mod defaults;
 pub mod effective;
 mod estate;
@@ -28,10 +29,11 @@ pub use estate::{Estate, Nsg, PublicIpSku, Subnet, VirtualNetwork};
 pub use guards::Guards;
 pub use id::{NAME_LENGTH_MAX, ResourceId, is_valid_name};
 pub use mode::Mode;
-pub use nic::{IpConfiguration, Nic};
+pub use nic::{INTERFACE_TAG, IpConfiguration, Nic};
 pub use platform::{PlatformService, is_link_control, platform_addresses};
 pub use problem::{Code, Problem, Severity};
 pub use rule::{Access, AddressField, Maybe, Priority, Rule, Side};
 pub use spec::Place;
 pub use tags::{ComputedTag, TagAddresses, TagCatalog, TagName, TagNameError};
+pub use validate::is_own_tag;
 pub use window::Window;

@@ -7,7 +7,10 @@ use std::collections::BTreeMap;
 
 use palisade_net::{Mac, Prefix};
 
-use crate::{Guards, Mode, ResourceId, spec::Given};
+use crate::{Guards, Mode, ResourceId, Truth, spec::Given};
+
+/// The tag of an interface that names it on its host.
+pub const INTERFACE_TAG: &str = "palisade-interface";
 
 /// A network interface.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -17,7 +20,7 @@ pub struct Nic {
     pub(crate) nsg: Option<Given<ResourceId>>,
     pub(crate) ip_configurations: Vec<IpConfiguration>,
     pub(crate) mac: Option<Mac>,
-    pub(crate) ip_forwarding: bool,
+    pub(crate) ip_forwarding: Truth,
     pub(crate) private_endpoint: bool,
     pub(crate) mode: Mode,
     pub(crate) tcp_state_tracking: bool,
@@ -53,7 +56,7 @@ impl Nic {
     }
 
     /// Whether it may send from addresses that are not its own.
-    pub const fn ip_forwarding(&self) -> bool {
+    pub const fn ip_forwarding(&self) -> Truth {
         self.ip_forwarding
     }
 
@@ -72,7 +75,7 @@ impl Nic {
         self.guards
     }
 
-    /// Tags of the resource.
+    /// Tags of the resource whose values are known.
     pub const fn tags(&self) -> &BTreeMap<String, String> {
         &self.tags
     }

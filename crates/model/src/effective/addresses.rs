@@ -7,7 +7,7 @@ use palisade_net::AddressSet;
 use super::Home;
 use crate::{
     AddressField, Addresses, Estate, IpConfiguration, Nic, Nsg, ResourceId, Subnet, TagAddresses, TagName,
-    VirtualNetwork, spec::Given, tags,
+    Truth, VirtualNetwork, spec::Given, tags,
 };
 
 /// What names mean at one interface.
@@ -22,11 +22,13 @@ pub(super) struct Scope {
 
 impl Scope {
     pub(super) fn of_nic(estate: &Estate, nic: &Nic, home: &Home<'_>) -> Self {
-        let own = |configuration: &&IpConfiguration| configuration.address.is_none() && !nic.ip_forwarding;
+        let own = |configuration: &&IpConfiguration| {
+            configuration.address.is_none() && nic.ip_forwarding == Truth::No
+        };
         let assigned = nic.ip_configurations.iter().filter(own);
         Self {
             virtual_network: virtual_network_tag_at(estate, home),
-            own: (!nic.ip_forwarding).then(|| nic.id.clone()),
+            own: (nic.ip_forwarding == Truth::No).then(|| nic.id.clone()),
             own_groups: assigned.flat_map(|configuration| configuration.groups.clone()).collect(),
         }
     }

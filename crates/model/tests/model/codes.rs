@@ -10,7 +10,9 @@ use palisade_model::{
     },
 };
 
-use crate::support::{id, network, nic, nsg, numbered, problems, rule, source_addresses, text, texts, to};
+use crate::support::{
+    id, network, nic, nsg, numbered, problems, rule, source_addresses, tags, text, texts, to,
+};
 
 /// One input, and the only problem that it has.
 struct Case {
@@ -107,6 +109,45 @@ fn rule_cases() -> Vec<Case> {
     ]
 }
 
+/// Times, modes and tags of ours.
+fn setting_cases() -> Vec<Case> {
+    let tagged = |list: &[(&str, &str)], changes: &[(&str, &str)]| {
+        let mut spec = nsg(vec![rule(changes)]);
+        spec.nsgs[0].tags = tags(list);
+        spec
+    };
+    vec![
+        of_rule(
+            Code::PalInvalidTime,
+            "notBefore \"tomorrow\" of security rule /nsgs/web/securityRules/r is not a time of the years 1970 to 2106 \
+             (write 2026-01-31T08:00:00Z)",
+            &[("notBefore", "tomorrow")],
+        ),
+        of_rule(
+            Code::PalEmptyWindow,
+            "security rule /nsgs/web/securityRules/r is in force at no time: its notBefore is not before its expiresAt \
+             (correct one of them)",
+            &[("notBefore", "2026-01-31T08:00:00Z"), ("expiresAt", "2026-01-31T08:00:00Z")],
+        ),
+        error(
+            Code::PalInvalidTag,
+            "\"notAfter=2026-01-31T08:00:00Z\" in tag palisade-rule:r of /nsgs/web is not one of audit, notBefore=..., \
+             expiresAt=...",
+            tagged(&[("palisade-rule:r", "notAfter=2026-01-31T08:00:00Z")], &[]),
+        ),
+        error(
+            Code::PalTagWithoutRule,
+            "tag palisade-rule:ssh of /nsgs/web names no rule of it (correct the name, or remove the tag)",
+            tagged(&[("palisade-rule:ssh", "audit")], &[]),
+        ),
+        error(
+            Code::PalTagDiffers,
+            "mode of security rule /nsgs/web/securityRules/r is not what the NSG's tag says of it (remove one of them)",
+            tagged(&[("palisade-rule:r", "audit")], &[("mode", "Enforce")]),
+        ),
+    ]
+}
+
 /// Several rules of one NSG.
 fn nsg_cases() -> Vec<Case> {
     let description = "d".repeat(141);
@@ -174,10 +215,8 @@ fn second(mut nic: NicSpec, subnet: &str, groups: &[&str]) -> NicSpec {
 /// Networks, interfaces and what they refer to.
 fn network_cases() -> Vec<Case> {
     let two_networks = || networks(vec![network("a", "10.0.0.0/16"), network("b", "10.1.0.0/16")]);
-    let flow_timeout = VirtualNetworkSpec {
-        flow_timeout_minutes: Some(At { value: 31, place: Default::default() }),
-        ..network("a", "10.0.0.0/16")
-    };
+    let flow_timeout =
+        VirtualNetworkSpec { flow_timeout_minutes: Some(At::known(31)), ..network("a", "10.0.0.0/16") };
     let two_subnets = {
         let mut network = network("a", "10.0.0.0/16");
         let other = SubnetSpec::new(network.id.child("subnets", "t"));
@@ -294,7 +333,7 @@ fn count_cases() -> Vec<Case> {
 
 #[test]
 fn every_code_has_an_input_that_makes_it_and_it_alone() {
-    let cases = [rule_cases(), nsg_cases(), network_cases(), count_cases()];
+    let cases = [rule_cases(), setting_cases(), nsg_cases(), network_cases(), count_cases()];
     let mut reached = BTreeSet::new();
     for case in cases.into_iter().flatten() {
         let found = problems(&case.spec);
