@@ -35,5 +35,5 @@ pub use problem::{Code, Problem, Severity};
 pub use rule::{Access, AddressField, Maybe, Priority, Rule, Side};
 pub use spec::Place;
 pub use tags::{ComputedTag, TagAddresses, TagCatalog, TagName, TagNameError};
-pub use validate::is_own_tag;
+pub use validate::{is_own_tag, rule_of_tag};
 pub use window::Window;

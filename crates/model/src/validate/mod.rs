@@ -19,7 +19,7 @@ use crate::{
     spec::{EstateSpec, Given, Text},
 };
 
-pub use own_tags::is_own_tag;
+pub use own_tags::{is_own_tag, rule_of_tag};
 pub(crate) use rule::unknown_rule;
 
 pub(crate) fn estate(spec: &EstateSpec, tags: TagCatalog) -> (Option<Estate>, Vec<Problem>) {

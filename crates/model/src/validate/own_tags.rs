@@ -20,6 +20,11 @@ pub fn is_own_tag(name: &str) -> bool {
     strip(name, PREFIX).is_some()
 }
 
+/// The rule of its NSG that a resource tag is about by its name.
+pub fn rule_of_tag(name: &str) -> Option<&str> {
+    strip(name, RULE)
+}
+
 /// What may be said, or may not be; unknown if only a deployment can tell whether it is, or what.
 pub(super) type Said<T> = Maybe<Option<T>>;
 
@@ -129,7 +134,7 @@ impl<'a> OwnTags<'a> {
     /// The tags about single rules: the rule's name, what names the tag in a message, and the text.
     pub(super) fn rules(&self) -> impl Iterator<Item = (&'a str, String, &'a Text)> {
         self.tags.iter().filter_map(|(name, text)| {
-            let rule = strip(name, RULE)?;
+            let rule = rule_of_tag(name)?;
             Some((rule, format!("tag {name} of {}", self.owner), *text))
         })
     }
