@@ -5,12 +5,10 @@
 
 use std::fmt;
 
+pub use palisade_model::INTERFACE_TAG;
 use palisade_model::{Nic, ResourceId};
 use palisade_net::Mac;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
-
-/// The resource tag of a NIC that names its interface.
-pub const INTERFACE_TAG: &str = "palisade-interface";
 
 /// The resource id of a NIC. Compares without case, as Azure does.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
