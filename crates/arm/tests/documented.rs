@@ -1,7 +1,7 @@
 //! The examples of docs/semantics.md are what is read and taken.
 
 use palisade_arm::estate::{Document, Options, read};
-use palisade_model::{Estate, Guards, Mode, Severity, TagCatalog, Window};
+use palisade_model::{Estate, Guards, Mode, Severity, TagCatalog, VirtualNetwork, Window};
 use palisade_net::Direction;
 
 const PAGE: &str = include_str!("../../../docs/semantics.md");
@@ -35,7 +35,7 @@ fn the_examples_of_the_page_say_what_it_says_of_them() {
     assert_eq!(rule("db-nsg", "migration").window(), window(1_772_348_400, 1_772_384_400));
     let flushes: Vec<_> = estate.nsgs().map(|nsg| (nsg.name(), nsg.flush_connection())).collect();
     assert!(flushes.contains(&("web-nsg", false)) && flushes.contains(&("db-nsg", true)));
-    assert_eq!(estate.virtual_networks().next().and_then(|network| network.flow_timeout_minutes()), Some(30));
+    assert_eq!(estate.virtual_networks().next().and_then(VirtualNetwork::flow_timeout_minutes), Some(30));
     let nic = |name: &str| estate.nics_named(name)[0];
     let expected = Guards { mac: false, vlan: false, source: false, ..Guards::ALL };
     assert_eq!((nic("lb1-nic").guards(), nic("lb1-nic").mode()), (expected, Mode::Audit));

@@ -1,5 +1,7 @@
 //! Every code, with the input that makes it and the message that says it.
 
+mod settings;
+
 use std::collections::BTreeSet;
 
 use palisade_model::{
@@ -10,9 +12,7 @@ use palisade_model::{
     },
 };
 
-use crate::support::{
-    id, network, nic, nsg, numbered, problems, rule, source_addresses, tags, text, texts, to,
-};
+use crate::support::{id, network, nic, nsg, numbered, problems, rule, source_addresses, text, texts, to};
 
 /// One input, and the only problem that it has.
 struct Case {
@@ -105,45 +105,6 @@ fn rule_cases() -> Vec<Case> {
             Code::PalServiceTagUnresolved,
             "service tag Storage.WestUS of /nsgs/web/securityRules/r is not resolved (give a tag file)",
             nsg(vec![rule(&[("destinationAddressPrefix", "Storage.WestUS")])]),
-        ),
-    ]
-}
-
-/// Times, modes and tags of ours.
-fn setting_cases() -> Vec<Case> {
-    let tagged = |list: &[(&str, &str)], changes: &[(&str, &str)]| {
-        let mut spec = nsg(vec![rule(changes)]);
-        spec.nsgs[0].tags = tags(list);
-        spec
-    };
-    vec![
-        of_rule(
-            Code::PalInvalidTime,
-            "notBefore \"tomorrow\" of security rule /nsgs/web/securityRules/r is not a time of the years 1970 to 2106 \
-             (write 2026-01-31T08:00:00Z)",
-            &[("notBefore", "tomorrow")],
-        ),
-        of_rule(
-            Code::PalEmptyWindow,
-            "security rule /nsgs/web/securityRules/r is in force at no time: its notBefore is not before its expiresAt \
-             (correct one of them)",
-            &[("notBefore", "2026-01-31T08:00:00Z"), ("expiresAt", "2026-01-31T08:00:00Z")],
-        ),
-        error(
-            Code::PalInvalidTag,
-            "\"notAfter=2026-01-31T08:00:00Z\" in tag palisade-rule:r of /nsgs/web is not one of audit, notBefore=..., \
-             expiresAt=...",
-            tagged(&[("palisade-rule:r", "notAfter=2026-01-31T08:00:00Z")], &[]),
-        ),
-        error(
-            Code::PalTagWithoutRule,
-            "tag palisade-rule:ssh of /nsgs/web names no rule of it (correct the name, or remove the tag)",
-            tagged(&[("palisade-rule:ssh", "audit")], &[]),
-        ),
-        error(
-            Code::PalTagDiffers,
-            "mode of security rule /nsgs/web/securityRules/r is not what the NSG's tag says of it (remove one of them)",
-            tagged(&[("palisade-rule:r", "audit")], &[("mode", "Enforce")]),
         ),
     ]
 }
@@ -333,7 +294,7 @@ fn count_cases() -> Vec<Case> {
 
 #[test]
 fn every_code_has_an_input_that_makes_it_and_it_alone() {
-    let cases = [rule_cases(), setting_cases(), nsg_cases(), network_cases(), count_cases()];
+    let cases = [rule_cases(), settings::cases(), nsg_cases(), network_cases(), count_cases()];
     let mut reached = BTreeSet::new();
     for case in cases.into_iter().flatten() {
         let found = problems(&case.spec);
