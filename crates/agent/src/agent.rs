@@ -13,7 +13,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use palisade_datapath::{Attachment, NicPolicy, Plane};
 
-use crate::compile::{self, Compiled};
+use crate::clock::{Anchor, Reading, Step};
+use crate::compile::{self, Compiled, Windows};
 use crate::error::{AgentError, in_full};
 use crate::event::Event;
 use crate::identity::NicId;
@@ -38,6 +39,10 @@ pub struct Agent<P> {
     plane: P,
     /// The estate that was accepted last, since this agent started.
     compiled: Option<Compiled>,
+    /// The anchor that the kernel judges windows by, since this agent started; `None` until the wall clock is known.
+    anchor: Option<Anchor>,
+    /// Whether the wall clock was found never to have been set.
+    is_clock_unset: bool,
     state: State,
     /// Whether that is on disk. The disk may be full; what was decided still counts, and is written when it can be.
     is_written: bool,
@@ -67,7 +72,18 @@ impl<P: Plane> Agent<P> {
         state.write(&instance)?;
         let generation = plane.generation();
         let events = if generation > 0 { vec![Event::Adopted { generation }] } else { Vec::new() };
-        Ok(Self { instance, sources, plane, compiled: None, state, is_written: true, events, _lock: lock })
+        Ok(Self {
+            instance,
+            sources,
+            plane,
+            compiled: None,
+            anchor: None,
+            is_clock_unset: false,
+            state,
+            is_written: true,
+            events,
+            _lock: lock,
+        })
     }
 
     /// Reads the estate again. A refused one changes nothing but the account of it.
@@ -75,9 +91,11 @@ impl<P: Plane> Agent<P> {
     /// # Errors
     /// If the account cannot be written.
     pub fn load(&mut self, now: u64) -> Result<(), AgentError> {
-        let outcome = load::estate(&self.sources).and_then(|loaded| match compile::compile(&loaded.estate) {
-            Ok(compiled) => Ok((loaded, compiled)),
-            Err(problems) => Err(LoadError { problems, digest: loaded.digest }),
+        let outcome = load::estate(&self.sources).and_then(|loaded| {
+            match compile::compile(&loaded.estate, self.windows()) {
+                Ok(compiled) => Ok((loaded, compiled)),
+                Err(problems) => Err(LoadError { problems, digest: loaded.digest }),
+            }
         });
         let mut state = self.state.clone();
         match outcome {
@@ -86,6 +104,7 @@ impl<P: Plane> Agent<P> {
                     .push(Event::Accepted { nics: compiled.nics.len(), warnings: loaded.warnings.len() });
                 state.refused = None;
                 state.identities = compiled.nics.values().map(|nic| nic.identity.clone()).collect();
+                state.windows_closed = compiled.windows_closed;
                 state.estate = Some(accepted(loaded, now));
                 self.compiled = Some(compiled);
             }
@@ -151,6 +170,27 @@ impl<P: Plane> Agent<P> {
         closed.retain(|interface, _| !unenforced.contains_key(interface));
         self.write(State { enforced, closed, unenforced, unpublished, ..self.state.clone() })?;
         Ok(is_done)
+    }
+
+    /// Follows the wall clock. True if the estate must be read again, because windows were closed that can be judged now.
+    ///
+    /// # Errors
+    /// If the kernel refuses.
+    pub fn follow_clock(&mut self, reading: &Reading) -> Result<bool, AgentError> {
+        let is_unset = reading.judge(self.anchor) == Step::Unset;
+        if is_unset && !self.is_clock_unset {
+            self.events.push(Event::ClockUnset { wall_s: reading.wall_s });
+        }
+        self.is_clock_unset = is_unset;
+        let Step::Follow(anchor) = reading.judge(self.anchor) else { return Ok(false) };
+        let before = self.anchor.replace(anchor);
+        self.events.extend(before.map(|from| Event::ClockStepped { from, to: anchor }));
+        Ok(before.is_none() && self.compiled.as_ref().is_some_and(|compiled| compiled.windows_closed))
+    }
+
+    /// How windows are taken now.
+    const fn windows(&self) -> Windows {
+        if self.anchor.is_some() { Windows::Judged } else { Windows::Closed }
     }
 
     /// Ends flows that are over.
@@ -243,8 +283,16 @@ impl<P: Plane> Agent<P> {
             return self.state.nics.get(id).filter(|known| known.ifindex == ifindex).cloned();
         };
         let nic = compiled.nics.get(id)?;
-        let (subnet_nsg, nic_nsg) = (nic.subnet_nsg.clone(), nic.nic_nsg.clone());
-        Some(NicRecord { name: nic.identity.name.clone(), interface, ifindex, slot, subnet_nsg, nic_nsg })
+        Some(NicRecord {
+            name: nic.identity.name.clone(),
+            interface,
+            ifindex,
+            slot,
+            subnet_nsg: nic.subnet_nsg.clone(),
+            nic_nsg: nic.nic_nsg.clone(),
+            audit: nic.audit.clone(),
+            guards_off: nic.guards_off.iter().map(|word| (*word).to_owned()).collect(),
+        })
     }
 
     /// Takes the steps. One that fails does not keep the others from being taken: each makes the host more closed. Only

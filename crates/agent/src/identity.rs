@@ -5,8 +5,7 @@
 
 use std::fmt;
 
-pub use palisade_model::INTERFACE_TAG;
-use palisade_model::{Nic, ResourceId};
+use palisade_model::{INTERFACE_TAG, Nic, ResourceId};
 use palisade_net::Mac;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
@@ -61,7 +60,7 @@ pub struct Identity {
         deserialize_with = "read_mac"
     )]
     pub mac: Option<Mac>,
-    /// Value of the tag [`INTERFACE_TAG`].
+    /// Value of the tag [`palisade_model::INTERFACE_TAG`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub interface: Option<String>,
 }

@@ -8,6 +8,7 @@
 //! that it cannot understand whole changes nothing.
 
 mod agent;
+pub mod clock;
 pub mod compile;
 mod error;
 mod event;

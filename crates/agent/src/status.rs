@@ -45,6 +45,8 @@ pub struct Status {
     pub refused: Option<Refusal>,
     /// Why the policy of the accepted estate is not in force, if it is not.
     pub unpublished: Option<Failure>,
+    /// Whether rules with a window are closed because the wall clock was never set.
+    pub windows_closed: bool,
     /// Packets that interfaces without a policy dropped.
     pub dropped_without_policy: u64,
 }
@@ -172,6 +174,7 @@ fn describe(state: Option<State>, kernel: Option<&impl Watch>, running: bool) ->
         problems: problems.iter().map(ToString::to_string).collect(),
         refused: state.refused,
         unpublished: state.unpublished,
+        windows_closed: state.windows_closed,
         dropped_without_policy: unknown.inbound.dropped() + unknown.outbound.dropped(),
     })
 }

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use palisade_datapath::{NicKind, Simulator, Watch};
 
 use super::*;
+use crate::clock;
 use crate::interfaces::{Link, LinkKind};
 use crate::status::status;
 
@@ -356,4 +357,34 @@ fn one_instance_has_one_agent() {
     drop(host.agent);
     let after = status(&instance(&dir)).unwrap();
     assert_eq!((after.agent_running, after.agent_pid), (false, Some(std::process::id())));
+}
+
+#[test]
+fn windows_are_closed_until_the_clock_is_known_and_opened_once() {
+    let timed = estate(&["a"], "80").replace(
+        r#""name": "web-nsg","#,
+        r#""name": "web-nsg", "tags": { "palisade-rule:allow": "expiresAt=2030-01-01T00:00:00Z" },"#,
+    );
+    let mut host = Host::new(&timed);
+    let unset = Reading { anchor: Anchor(5), wall_s: 5, error_ns: 1 };
+    let set = Reading { anchor: Anchor(7), wall_s: clock::SET_SINCE_S, error_ns: 1 };
+    assert!(!host.agent.follow_clock(&unset).unwrap());
+    host.agent.load(5).unwrap();
+    let events = host.show(&[link(7, "a")]);
+    assert!(events.iter().any(|event| event.contains("the wall clock was never set")), "{events:?}");
+    assert!(status(&instance(&host.dir)).unwrap().windows_closed);
+    let closed = host.agent.plane().policy().next().unwrap().clone();
+
+    assert!(host.agent.follow_clock(&set).unwrap(), "the estate is to be read again");
+    host.agent.load(6).unwrap();
+    host.sync();
+    assert_ne!(host.agent.plane().policy().next(), Some(&closed));
+    assert!(!status(&instance(&host.dir)).unwrap().windows_closed);
+    assert!(!host.agent.follow_clock(&set).unwrap());
+    let stepped = Reading { anchor: Anchor(7_000_000_000), ..set };
+    assert!(!host.agent.follow_clock(&stepped).unwrap(), "the kernel follows by itself");
+    assert!(!host.agent.follow_clock(&unset).unwrap(), "and stays there");
+    let events: Vec<_> = host.agent.take_events().iter().map(ToString::to_string).collect();
+    assert!(events[0].contains("(offset 0.000000007 s, now 7.000000000 s)"), "{events:?}");
+    assert_eq!(host.agent.anchor, Some(Anchor(7_000_000_000)));
 }

@@ -15,12 +15,13 @@ mod tests;
 use std::collections::{BTreeMap, BTreeSet};
 
 use palisade_datapath::Attachment;
+use palisade_model::INTERFACE_TAG;
 use palisade_net::Mac;
 use serde::{Deserialize, Serialize};
 
 use super::bypass::Bypass;
 use super::{Inventory, Link};
-use crate::identity::{INTERFACE_TAG, Identity, NicId};
+use crate::identity::{Identity, NicId};
 
 /// First octet of the hardware address that libvirt gives a tap, instead of the machine's.
 const LIBVIRT_OCTET: u8 = 0xfe;

@@ -14,6 +14,7 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use palisade_datapath::{Config, Datapath};
 
 use crate::agent::Agent;
+use crate::clock::{ClockWatch, Reading};
 use crate::error::{AgentError, Context, in_full};
 use crate::event::Event;
 use crate::instance::Instance;
@@ -62,6 +63,7 @@ pub enum Applied {
 /// If the agent cannot start or look at the host.
 pub fn apply_once(options: &Options, mut tell: impl FnMut(&Event)) -> Result<Applied, AgentError> {
     let mut agent = start(options)?;
+    agent.follow_clock(&Reading::take()?)?;
     let outcome = agent.load(now()).and_then(|()| sync(&mut agent));
     agent.take_events().iter().for_each(&mut tell);
     let is_done = outcome?;
@@ -85,12 +87,15 @@ pub fn run(options: &Options, tell: impl FnMut(&Event)) -> Result<(), AgentError
     let signals = Signals::block()?;
     let links = LinkWatch::open().context(|| "listen for changes of network interfaces".into())?;
     let files = FileWatch::open().context(|| "listen for changes of files".into())?;
-    let agent = start(options)?;
+    let clock = ClockWatch::open().context(|| "listen for steps of the wall clock".into())?;
+    let mut agent = start(options)?;
+    agent.follow_clock(&Reading::take()?)?;
     let mut service = Service {
         agent,
         signals,
         links,
         files,
+        clock,
         tell,
         settled_at: None,
         follow_up: None,
@@ -125,6 +130,7 @@ struct Service<T> {
     signals: Signals,
     links: LinkWatch,
     files: FileWatch,
+    clock: ClockWatch,
     tell: T,
     /// When to read files that gave a sign of change.
     settled_at: Option<Instant>,
@@ -155,6 +161,9 @@ impl<T: FnMut(&Event)> Service<T> {
             if self.files.drain().context(|| "hear of files".into())? {
                 self.settled_at.get_or_insert_with(|| Instant::now() + SETTLE);
             }
+            if self.clock.drain().context(|| "hear of the wall clock".into())? {
+                self.follow_clock();
+            }
             self.keep_time();
         }
     }
@@ -169,6 +178,7 @@ impl<T: FnMut(&Event)> Service<T> {
         }
         if is_time {
             self.look_at = now + LOOK_INTERVAL;
+            self.follow_clock();
             self.sync();
             let swept = self.agent.sweep();
             self.note(swept);
@@ -183,6 +193,14 @@ impl<T: FnMut(&Event)> Service<T> {
         if self.files.has_changed(self.agent.sources()) {
             self.reload();
         }
+    }
+
+    fn follow_clock(&mut self) {
+        let followed = Reading::take().and_then(|reading| self.agent.follow_clock(&reading));
+        if matches!(followed, Ok(true)) {
+            self.reload();
+        }
+        self.note(followed.map(drop));
     }
 
     fn reload(&mut self) {
@@ -211,7 +229,7 @@ impl<T: FnMut(&Event)> Service<T> {
             .fold(self.look_at, Instant::min);
         let left = until.saturating_duration_since(Instant::now()) + Duration::from_millis(1);
         let timeout = PollTimeout::try_from(left).unwrap_or(PollTimeout::ZERO);
-        let wait_for = [self.signals.as_fd(), self.links.as_fd(), self.files.as_fd()];
+        let wait_for = [self.signals.as_fd(), self.links.as_fd(), self.files.as_fd(), self.clock.as_fd()];
         match poll(&mut wait_for.map(|fd| PollFd::new(fd, PollFlags::POLLIN)), timeout) {
             Ok(_) | Err(Errno::EINTR) => Ok(()),
             Err(errno) => Err(errno).context(|| "wait".into()),

@@ -41,6 +41,7 @@ fn is_as_wanted(status: &Status) -> bool {
         && status.unpublished.is_none()
         && status.unenforced.is_empty()
         && status.closed.is_empty()
+        && !status.windows_closed
         && status.not_enforced.is_empty()
         && status.problems.is_empty()
         && status.nics.iter().all(|nic| nic.attached && nic.in_force)
@@ -90,6 +91,10 @@ fn findings(status: &Status) -> Vec<(&'static str, String)> {
     found.extend(status.problems.iter().map(|problem| ("problem", problem.clone())));
     found.extend(status.unenforced.iter().map(|(name, why)| ("OPEN", format!("{name}: {why}"))));
     found.extend(status.closed.iter().map(|(name, closed)| ("closed", format!("{name}: {}", closed.why))));
+    if status.windows_closed {
+        found.push(("clock", "it was never set, so rules with a window allow nothing (set it)".to_owned()));
+    }
+    found.extend(status.nics.iter().flat_map(marks));
     if status.dropped_without_policy > 0 {
         let text = format!("{} packets of interfaces without a policy", status.dropped_without_policy);
         found.push(("dropped", text));
@@ -103,6 +108,20 @@ fn findings(status: &Status) -> Vec<(&'static str, String)> {
         ));
     }
     found
+}
+
+/// What is not enforced at a NIC though it is attached, because the estate wants it so.
+fn marks(nic: &NicStatus) -> Vec<(&'static str, String)> {
+    let record = &nic.record;
+    let told = |words: &[String]| format!("{}: {}", record.name, words.join(", "));
+    let mut marks = Vec::new();
+    if !record.audit.is_empty() {
+        marks.push(("AUDIT", told(&record.audit)));
+    }
+    if !record.guards_off.is_empty() {
+        marks.push(("guards off", told(&record.guards_off)));
+    }
+    marks
 }
 
 fn row(nic: &NicStatus) -> [String; 8] {
