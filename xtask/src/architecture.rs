@@ -58,7 +58,8 @@ pub(crate) const CRATES: &[Crate] = &[
         name: "palisade-bench",
         layer: 5,
         uses: &[
-            "palisade-agent",
+            "palisade-abi",
+            "palisade-arm",
             "palisade-classify",
             "palisade-datapath",
             "palisade-lab",

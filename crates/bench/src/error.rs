@@ -2,8 +2,6 @@
 
 use std::io;
 
-use palisade_agent::load::LoadError;
-use palisade_classify::enforce::EnforceError;
 use palisade_lab::LabError;
 use palisade_net::Flow;
 
@@ -18,11 +16,19 @@ pub enum Error {
     #[error(transparent)]
     Datapath(#[from] palisade_datapath::Error),
     /// The benchmark's own rules are refused.
-    #[error(transparent)]
-    Load(#[from] LoadError),
-    /// The benchmark's own rules cannot be enforced.
-    #[error(transparent)]
-    Enforce(#[from] EnforceError),
+    #[error("the benchmark's own rules are refused: {reason}")]
+    Rules {
+        /// Why.
+        reason: String,
+    },
+    /// A file that the user named.
+    #[error("cannot use {path}: {reason}")]
+    File {
+        /// The file.
+        path: String,
+        /// Why.
+        reason: String,
+    },
     /// The kernel refused.
     #[error("cannot {action}")]
     Kernel {

@@ -4,28 +4,27 @@
 //! the injecting thread is the whole way of a packet through the router and nothing else. Lanes are alike but for the
 //! firewall. It must not decide what is measured how often.
 
-use std::time::Duration;
+use std::sync::Arc;
 
-use nix::{
-    sched::{CpuSet, sched_setaffinity},
-    unistd::Pid,
-};
 use palisade_net::{
-    Family, Flow, Mac,
-    packet::{Packet, TcpFlags, Transport},
+    Family, Flow,
+    packet::{Packet, TcpFlags},
 };
 
 use crate::{
     conntrack,
     error::{Context, Error, Result},
     kernel::{
-        inject::{End, Flows, Injector, low_half},
+        flows::{End, Flows, low_half},
+        inject::{Generator, Injector},
         sink::Sink,
     },
-    ours::{Ours, Policy},
+    ours::Ours,
     peers::Peer,
-    rules::{RuleSet, SERVICE_PORT, clients, machine},
+    policy::Policy,
+    rules::RuleSet,
     site::Site,
+    traffic::{NEW, connections, inward, outward},
 };
 
 /// What stands at the router.
@@ -59,8 +58,6 @@ pub struct Rules {
     pub policy: Policy,
 }
 
-/// Flows whose packets all differ: 2^30, of 32,768 clients with 32,768 ports each.
-const NEW: Flows = Flows { bits: 30, port_bits: 15, port: 32_768, address: 0 };
 /// Probes of a firewall before it is measured.
 const PROBES: usize = 100;
 const PROBE_SEED: u64 = 17;
@@ -69,55 +66,57 @@ const PROBE_SEED: u64 = 17;
 #[derive(Debug)]
 pub struct Lane {
     firewall: Firewall,
-    family: Family,
     // Before the site: it is detached while its interfaces are there.
     ours: Option<Ours>,
-    sinks: Sinks,
+    sinks: [Sink; 2],
     opening: Injector,
+    connections: Vec<Connections>,
+    generator: Arc<Generator>,
     site: Site,
 }
 
+/// The packets of 2 to the power of `bits` connections.
 #[derive(Debug)]
-struct Sinks {
-    to_machine: Sink,
-    to_clients: Sink,
-}
-
-/// Connections that are open, and packets of them.
-#[derive(Debug)]
-pub struct Open {
-    count: u32,
-    data: Injector,
+struct Connections {
+    bits: u32,
+    /// A SYN from the client, the answer, and everything that follows.
+    handshake: [Injector; 3],
 }
 
 impl Lane {
-    /// Builds a site, puts the rules in force, and tries them.
+    /// Builds a site, puts the rules in force, and tries them. Connections are sets of 2 to the power of the first number, from
+    /// 2 to the power of the second number of ports.
     ///
     /// # Errors
     /// [`Error::Disagrees`] if the firewall does not do what the rules say; otherwise what a tool or the kernel refuses.
-    pub fn build(firewall: Firewall, rules: &Rules) -> Result<Self> {
+    pub fn build(
+        firewall: Firewall,
+        rules: &Rules,
+        connections: &[(u32, u32)],
+        generator: &Arc<Generator>,
+    ) -> Result<Self> {
         let site = Site::build()?;
         let (router, family) = (site.router(), rules.set.family);
         let ours = match firewall {
             Firewall::None => None,
-            Firewall::Ours => Some(Ours::enforce(&router, site.to_machine(), &rules.policy)?),
+            Firewall::Ours => Some(Ours::enforce(&router, site.to_machine(), rules.policy.blobs())?),
             Firewall::Peer(peer) => {
                 peer.enforce(&router, &rules.set)?;
                 None
             }
         };
-        let sinks = router.enter(|| {
-            let attach =
-                |ifindex| Sink::attach(ifindex).context(|| format!("attach a sink to interface {ifindex}"));
-            Ok::<_, Error>(Sinks {
-                to_machine: attach(site.to_machine())?,
-                to_clients: attach(site.to_clients())?,
-            })
-        })??;
-        let opening = injector(&inward(family, NEW, TcpFlags::SYN), End::Source, NEW, site.to_clients())?;
-        let mut lane = Self { firewall, family, ours, sinks, opening, site };
+        let sink =
+            |ifindex| Sink::attach(ifindex).context(|| format!("attach a sink to interface {ifindex}"));
+        let [first, second] = [site.to_machine(), site.to_clients()];
+        let sinks = router.enter(|| Ok::<_, Error>([sink(first)?, sink(second)?]))??;
+        let syn = inward(family, NEW, TcpFlags::SYN);
+        let opening = injector(generator, &syn, End::Source, NEW, site.to_clients())?;
+        let connections = connections.iter().map(|bits| Connections::new(generator, &site, family, *bits));
+        let connections = connections.collect::<Result<_>>()?;
+        let generator = Arc::clone(generator);
+        let mut lane = Self { firewall, ours, sinks, opening, connections, generator, site };
         if firewall != Firewall::None {
-            lane.verify(rules)?;
+            lane.turn(|lane| lane.verify(rules))?;
         }
         Ok(lane)
     }
@@ -125,6 +124,15 @@ impl Lane {
     /// What stands here.
     pub const fn firewall(&self) -> Firewall {
         self.firewall
+    }
+
+    /// Does something at the router: what follows works only there.
+    ///
+    /// # Errors
+    /// If the namespace is gone, or what the work answers.
+    pub fn turn<T: Send>(&mut self, work: impl FnOnce(&mut Self) -> Result<T> + Send) -> Result<T> {
+        let router = self.site.router();
+        router.enter(|| work(self))?
     }
 
     /// Forgets every connection.
@@ -135,7 +143,7 @@ impl Lane {
         match &mut self.ours {
             Some(ours) => ours.clear(),
             None if self.firewall == Firewall::None => Ok(()),
-            None => self.site.router().enter(conntrack::flush)?.context(|| "flush conntrack".into()),
+            None => conntrack::flush().context(|| "flush conntrack".into()),
         }
     }
 
@@ -147,61 +155,33 @@ impl Lane {
         self.send(&self.opening, packets, "new flows")
     }
 
-    /// Opens connections by handshakes: 2 to the power of `bits`, of 2^`port_bits` ports at as many clients as that takes.
-    ///
-    /// # Errors
-    /// [`Error::Lost`] if not all of their packets passed.
-    pub fn establish(&self, bits: u32, port_bits: u32) -> Result<Open> {
-        let flows = Flows { bits, port_bits, port: 1_024, address: 0 };
-        let ack = TcpFlags::ACK;
-        let (up, vm) = (self.site.to_clients(), self.site.to_machine());
-        let syn = injector(&inward(self.family, flows, TcpFlags::SYN), End::Source, flows, up)?;
-        let answer =
-            injector(&outward(self.family, flows, TcpFlags::SYN.with(ack)), End::Destination, flows, vm)?;
-        let data = injector(&inward(self.family, flows, ack), End::Source, flows, up)?;
-        let count = 1 << bits;
-        self.send(&syn, count, "handshakes")?;
-        self.send(&answer, count, "handshakes")?;
-        self.send(&data, count, "handshakes")?;
-        Ok(Open { count, data })
-    }
-
-    /// Sends packets of open connections, one connection after the other in a scattered order, and says what one took of
-    /// the processor, in nanoseconds.
+    /// Opens the connections of one set by handshakes, sends packets of them, one connection after the other in a scattered order,
+    /// and says what one took of the processor, in nanoseconds.
     ///
     /// # Errors
     /// [`Error::Lost`] if not all of them passed.
-    pub fn send_on(&self, open: &Open, packets: u32) -> Result<f64> {
-        self.send(&open.data, packets, "established flows")
+    pub fn send_on(&self, set: usize, packets: u32) -> Result<f64> {
+        let Connections { bits, handshake } = &self.connections[set];
+        for injector in handshake {
+            self.send(injector, 1 << bits, "handshakes")?;
+        }
+        self.send(&handshake[2], packets, "established flows")
     }
 
     fn send(&self, injector: &Injector, packets: u32, case: &'static str) -> Result<f64> {
         let before = self.passed()?;
-        let time = self.run(injector, packets)?;
+        let time = injector.send(packets).context(|| "inject packets".into())?;
         let (sent, passed) = (packets.into(), self.passed()? - before);
         if passed != sent {
-            return Err(Error::Lost {
-                firewall: self.firewall.name().into(),
-                case,
-                sent,
-                passed,
-                expected: sent,
-            });
+            let firewall = self.firewall.name().into();
+            return Err(Error::Lost { firewall, case, sent, passed, expected: sent });
         }
         Ok(time.as_nanos() as f64 / f64::from(packets))
     }
 
-    fn run(&self, injector: &Injector, packets: u32) -> Result<Duration> {
-        let time = self.site.router().enter(|| {
-            stay_on_one_cpu();
-            injector.send(packets)
-        })?;
-        time.context(|| "inject packets".into())
-    }
-
     fn passed(&self) -> Result<u64> {
-        let count = |sink: &Sink| sink.count().context(|| "read a sink's counter".into());
-        Ok(count(&self.sinks.to_machine)? + count(&self.sinks.to_clients)?)
+        let counts = self.sinks.iter().map(|sink| sink.count().context(|| "read a sink's counter".into()));
+        counts.sum()
     }
 
     /// Tries the edges of the rules, and compares with the oracle.
@@ -223,45 +203,39 @@ impl Lane {
     fn probe(&self, flow: &Flow) -> Result<bool> {
         let flows =
             Flows { bits: 0, port_bits: 0, port: flow.source_port(), address: low_half(flow.source()) };
-        let packet = between(Packet::first_of(flow), Site::inward_macs());
-        let injector = injector(&packet, End::Source, flows, self.site.to_clients())?;
+        let (source, destination) = Site::inward_macs();
+        let packet = Packet::first_of(flow).between(source, destination);
+        let injector = injector(&self.generator, &packet, End::Source, flows, self.site.to_clients())?;
         let before = self.passed()?;
-        self.run(&injector, 1)?;
+        injector.send(1).context(|| "inject a packet".into())?;
         Ok(self.passed()? > before)
     }
 }
 
-impl Open {
-    /// How many there are.
-    pub const fn count(&self) -> u32 {
-        self.count
+impl Connections {
+    fn new(
+        generator: &Arc<Generator>,
+        site: &Site,
+        family: Family,
+        (bits, port_bits): (u32, u32),
+    ) -> Result<Self> {
+        let flows = connections(bits, port_bits);
+        let ack = TcpFlags::ACK;
+        let [syn, data] = [TcpFlags::SYN, ack].map(|flags| {
+            injector(generator, &inward(family, flows, flags), End::Source, flows, site.to_clients())
+        });
+        let answer = outward(family, flows, TcpFlags::SYN.with(ack));
+        let answer = injector(generator, &answer, End::Destination, flows, site.to_machine())?;
+        Ok(Self { bits, handshake: [syn?, answer, data?] })
     }
 }
 
-fn injector(packet: &Packet, end: End, flows: Flows, ifindex: u32) -> Result<Injector> {
-    Injector::new(packet, end, flows, ifindex).context(|| "load the packet generator".into())
-}
-
-/// A packet from the first client to the machine's service.
-fn inward(family: Family, flows: Flows, flags: TcpFlags) -> Packet {
-    let transport = Transport::Tcp { source_port: flows.port, destination_port: SERVICE_PORT, flags };
-    between(Packet::new(clients(family).address(), machine(family), transport), Site::inward_macs())
-}
-
-/// A packet from the machine's service to the first client.
-fn outward(family: Family, flows: Flows, flags: TcpFlags) -> Packet {
-    let transport = Transport::Tcp { source_port: SERVICE_PORT, destination_port: flows.port, flags };
-    between(Packet::new(machine(family), clients(family).address(), transport), Site::outward_macs())
-}
-
-fn between(packet: Packet, (source, destination): (Mac, Mac)) -> Packet {
-    packet.between(source, destination)
-}
-
-/// Keeps the calling thread on the last processor, so that all lanes use the same caches.
-fn stay_on_one_cpu() {
-    let last = std::thread::available_parallelism().map_or(1, std::num::NonZero::get) - 1;
-    let mut cpus = CpuSet::new();
-    // Where this is not possible, figures spread more; that is all.
-    let _ = cpus.set(last).and_then(|()| sched_setaffinity(Pid::from_raw(0), &cpus));
+fn injector(
+    generator: &Arc<Generator>,
+    packet: &Packet,
+    end: End,
+    flows: Flows,
+    ifindex: u32,
+) -> Result<Injector> {
+    Injector::new(generator, packet, end, flows, ifindex).context(|| "load the packet generator".into())
 }

@@ -4,15 +4,20 @@
 //! else the machine does hits all alike; and only after every firewall was found to do what the rules say. Everything
 //! happens in network namespaces of its own. It must not know what a good figure is but for the goals in its report.
 
+pub mod cases;
 mod conntrack;
 mod error;
 mod kernel;
-pub mod lane;
+mod lane;
 mod ours;
-pub mod peers;
-pub mod rules;
+mod peers;
+mod policy;
+pub mod report;
+mod rules;
 mod site;
-pub mod stats;
+mod stats;
+mod traffic;
 
+pub use cases::{Group, Options, run};
 pub use error::{Error, Result};
-pub use ours::Policy;
+pub use report::Report;

@@ -2,58 +2,25 @@
 
 use std::{
     fs,
+    os::fd::OwnedFd,
     path::{Path, PathBuf},
     sync::atomic::{AtomicU32, Ordering},
 };
 
-use palisade_agent::load::{self, EstateSources};
-use palisade_classify::{
-    Verdict,
-    enforce::{self, PolicyBlobs},
-    oracle,
-};
-use palisade_datapath::{Config, Datapath, NicKind, NicPolicy, Plane, Sizes};
-use palisade_lab::netns::{Namespace, registry::write_whole};
-use palisade_model::EffectivePolicy;
-use palisade_net::Flow;
+use palisade_classify::enforce::PolicyBlobs;
+use palisade_datapath::{Config, Datapath, NicKind, NicPolicy, Plane, Sizes, Sweep};
+use palisade_lab::netns::Namespace;
+use palisade_net::Direction;
 
 use crate::{
-    error::Result,
-    rules::{self, RuleSet},
+    error::{Context, Result},
+    kernel::{drive::Side, open_pinned},
 };
 
 /// Where all datapaths of this host are pinned.
 const PIN_ROOT: &str = "/sys/fs/bpf/palisade";
 /// How the names of the benchmark's own begin; the process's id follows.
 const PREFIX: &str = "bench-";
-
-/// A rule set as the machine's policy.
-#[derive(Debug)]
-pub struct Policy {
-    effective: EffectivePolicy,
-    blobs: PolicyBlobs,
-}
-
-impl Policy {
-    /// Reads the rule set's template as the agent would. The folder is for the template.
-    ///
-    /// # Errors
-    /// If the model refuses it.
-    pub fn of(set: &RuleSet, folder: &Path) -> Result<Self> {
-        let path = folder.join("template.json");
-        write_whole(&path, &rules::template(set).to_string())?;
-        let loaded = load::estate(&EstateSources { paths: vec![path], ..EstateSources::default() })?;
-        let nics = loaded.estate.nics_named(rules::NIC);
-        let effective = loaded.estate.effective(nics.first().expect("the template has this interface"));
-        let blobs = enforce::compile(&effective)?;
-        Ok(Self { effective, blobs })
-    }
-
-    /// What the oracle says of a new connection.
-    pub fn allows(&self, flow: &Flow) -> bool {
-        oracle::decide(&self.effective, flow).verdict == Verdict::Allow
-    }
-}
 
 /// A datapath of the benchmark's own.
 #[derive(Debug)]
@@ -80,7 +47,7 @@ impl Ours {
     ///
     /// # Errors
     /// If the kernel refuses.
-    pub fn enforce(router: &Namespace, ifindex: u32, policy: &Policy) -> Result<Self> {
+    pub fn enforce(router: &Namespace, ifindex: u32, policy: &PolicyBlobs) -> Result<Self> {
         router.enter(|| {
             let mut ours = Self::open(Sizes { slots: 16, ..Sizes::default() })?;
             ours.publish(ifindex, policy)?;
@@ -93,13 +60,13 @@ impl Ours {
     ///
     /// # Errors
     /// If the datapath refuses it.
-    pub fn publish(&mut self, ifindex: u32, policy: &Policy) -> Result<()> {
+    pub fn publish(&mut self, ifindex: u32, policy: &PolicyBlobs) -> Result<()> {
         let nic = NicPolicy {
             ifindex,
             slot: 1,
             kind: NicKind::Direct,
-            inbound: policy.blobs.inbound.clone(),
-            outbound: policy.blobs.outbound.clone(),
+            inbound: policy.inbound.clone(),
+            outbound: policy.outbound.clone(),
         };
         self.plane().publish(&[nic])?;
         Ok(())
@@ -112,6 +79,27 @@ impl Ours {
     pub fn clear(&mut self) -> Result<()> {
         self.plane().clear_flows()?;
         Ok(())
+    }
+
+    /// Ends the flows that are over.
+    ///
+    /// # Errors
+    /// If the kernel refuses.
+    pub fn sweep(&mut self) -> Result<Sweep> {
+        Ok(self.plane().sweep()?)
+    }
+
+    /// The program that packets of a direction meet, and where it stands.
+    ///
+    /// # Errors
+    /// If it cannot be opened.
+    pub fn program(&self, direction: Direction) -> Result<(OwnedFd, Side)> {
+        let (name, side) = match direction {
+            Direction::Outbound => ("from_vm", Side::Ingress),
+            Direction::Inbound => ("to_vm", Side::Egress),
+        };
+        let program = open_pinned(&self.pin_dir.join(name));
+        Ok((program.context(|| format!("open the pinned program {name}"))?, side))
     }
 
     fn plane(&mut self) -> &mut Datapath {

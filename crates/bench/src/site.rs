@@ -8,6 +8,8 @@
 //! its interface to the machine, as a host has it. Addresses are resolved for good, so that no packet waits for a
 //! neighbour. A site is gone with its value and, after a crash, with the next site that anybody makes.
 
+use std::sync::Arc;
+
 use nix::net::if_::if_nametoindex;
 use palisade_lab::{
     Lifetime,
@@ -17,6 +19,7 @@ use palisade_net::{Family, Mac};
 
 use crate::{
     error::{Context, Result},
+    kernel::inject::Generator,
     peers::TO_MACHINE,
     rules::machine,
 };
@@ -184,4 +187,37 @@ fn host(own: [std::net::IpAddr; 2], gateways: [&str; 2], gateway_mac: Mac) -> Ba
             .line(format!("route add default via {gateway} dev eth0"));
     }
     batch
+}
+
+/// Two interfaces that nothing is sent to, for programs that have to be somewhere.
+#[derive(Debug)]
+pub struct Anchors {
+    stage: Stage,
+    numbers: [u32; 2],
+}
+
+impl Anchors {
+    /// Makes them, in a namespace of their own.
+    ///
+    /// # Errors
+    /// Without root.
+    pub fn build() -> Result<Self> {
+        let stage = Stage::up(&unique_name(), Lifetime::Process, &["anchors"], |stage| {
+            let mut batch = Batch::new();
+            batch.line("link add one type veth peer name two");
+            batch.run_in(&stage.namespace("anchors"))
+        })?;
+        let find = || Ok::<_, nix::Error>([if_nametoindex("one")?, if_nametoindex("two")?]);
+        let numbers = stage.namespace("anchors").enter(find)?;
+        Ok(Self { numbers: numbers.context(|| "find the anchors".into())?, stage })
+    }
+
+    /// The packet makers for one family.
+    ///
+    /// # Errors
+    /// If the kernel refuses.
+    pub fn generator(&self, family: Family) -> Result<Arc<Generator>> {
+        let made = self.stage.namespace("anchors").enter(|| Generator::new(family, self.numbers))?;
+        Ok(Arc::new(made.context(|| "load the packet generator".into())?))
+    }
 }

@@ -44,8 +44,12 @@ const ATOMIC_ADD: i32 = 0;
 const TO_BIG_ENDIAN: u8 = 0xdc;
 const JUMP_IF_GREATER: u8 = 0x2d;
 const LOAD_CONSTANT: u8 = 0x18;
-/// In a constant: it is the address of a map's value, and the constant's low half names the map.
+/// In a constant: it stands for the map with this descriptor, or for the address of the map's first value.
+const MAP: Reg = Reg(1);
 const MAP_VALUE: Reg = Reg(2);
+const JUMP: u8 = 0x05;
+const CALL: u8 = 0x85;
+const TAIL_CALL: i32 = 12;
 const EXIT: u8 = 0x95;
 
 /// A program under construction.
@@ -107,10 +111,16 @@ impl Program {
 
     /// Ends the program with `value` if `left > right`.
     pub fn return_if_greater(&mut self, left: Reg, right: Reg, value: i32) -> &mut Self {
-        // Two instructions in front of the way on: over them, to them, and past them.
-        self.push(JUMP_IF_GREATER, left, right, 1, 0);
-        self.words.push(word(0x05, Reg(0), Reg(0), 2, 0));
-        self.end(value)
+        self.push(JUMP_IF_GREATER, left, right, 1, 0).push(JUMP, Reg(0), Reg(0), 2, 0).end(value)
+    }
+
+    /// Goes on with the first program of an array of programs, with the context that is in `context`.
+    pub fn tail_call(&mut self, context: Reg, programs: i32) -> &mut Self {
+        self.register(Alu::Move, Reg(1), context)
+            .push(LOAD_CONSTANT, Reg(2), MAP, 0, programs)
+            .push(0, Reg(0), Reg(0), 0, 0)
+            .constant(Alu::Move, Reg(3), 0)
+            .push(CALL, Reg(0), Reg(0), 0, TAIL_CALL)
     }
 
     /// Ends the program with `value`.

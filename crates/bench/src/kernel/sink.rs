@@ -42,7 +42,7 @@ impl Sink {
             .add_atomically(context, 0, one)
             .end(DROP);
         let program = sys::load(Kind::Egress, &program)?;
-        Ok(Self { counter, _link: sys::attach_egress(program.as_fd(), ifindex)? })
+        Ok(Self { counter, _link: sys::attach(Kind::Egress, program.as_fd(), ifindex)? })
     }
 
     /// Packets that came so far.
