@@ -10,13 +10,15 @@
 mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
-use palisade_datapath::{Attachment, NicPolicy, Plane};
+use palisade_datapath::{Attachment, NicPolicy, NicState, Plane};
 
 use crate::clock::{Anchor, Reading, Step};
 use crate::compile::{self, Compiled, Windows};
 use crate::error::{AgentError, in_full};
 use crate::event::Event;
+use crate::events::{NameBook, NicNames};
 use crate::identity::NicId;
 use crate::instance::{Instance, InstanceLock};
 use crate::interfaces::Inventory;
@@ -46,6 +48,8 @@ pub struct Agent<P> {
     state: State,
     /// Whether that is on disk. The disk may be full; what was decided still counts, and is written when it can be.
     is_written: bool,
+    /// What the kernel's numbers are called.
+    book: NameBook,
     /// Events since they were last taken.
     events: Vec<Event>,
     _lock: InstanceLock,
@@ -81,6 +85,7 @@ impl<P: Plane> Agent<P> {
             is_clock_unset: false,
             state,
             is_written: true,
+            book: NameBook::default(),
             events,
             _lock: lock,
         })
@@ -157,7 +162,24 @@ impl<P: Plane> Agent<P> {
             ops.retain(|op| !matches!(op, Op::Publish { .. }));
         }
         let outcome = self.execute(ops, now);
+        self.note_names();
         written.and(self.conclude(outcome))
+    }
+
+    /// Notes what the numbers of the policy in force are called, if that is the one that was compiled.
+    fn note_names(&mut self) {
+        let Some(compiled) = self.compiled.as_ref().filter(|_| self.digest_in_force().is_some()) else {
+            return;
+        };
+        let in_force: BTreeMap<u32, NicState> =
+            self.plane.nics().into_iter().map(|nic| (nic.slot, nic)).collect();
+        for (id, record) in &self.state.nics {
+            let found = in_force.get(&record.slot).zip(compiled.nics.get(id));
+            let Some((nic, compiled)) = found else { continue };
+            let (name, interface) = (record.name.clone(), record.interface.clone());
+            let rules = Arc::clone(&compiled.names);
+            self.book.note(nic.slot, nic.generation, NicNames { id: id.clone(), name, interface, rules });
+        }
     }
 
     /// Writes down what became of the steps; true if all is as it should be.
@@ -215,6 +237,11 @@ impl<P: Plane> Agent<P> {
     /// The files and folders of the estate.
     pub const fn sources(&self) -> &EstateSources {
         &self.sources
+    }
+
+    /// What the kernel's numbers are called.
+    pub const fn book(&self) -> &NameBook {
+        &self.book
     }
 
     /// The datapath; the agent ends.

@@ -140,6 +140,10 @@ fn an_interface_is_attached_once_its_policy_is_published() {
     );
     assert_eq!((host.attached(), host.in_force()), (vec![7], vec![(7, 1)]));
     assert_eq!(host.agent.state().elsewhere.len(), 1);
+    let (named, rules) = host.agent.book().find(1, 1).unwrap();
+    assert_eq!((named.name.as_str(), named.interface.as_str()), ("a", "tap7"));
+    let list = rules.unwrap().lists(palisade_abi::flow::Direction::Inbound)[1].as_ref().unwrap();
+    assert_eq!(list.rows[0], "securityRules/allow");
     let nic = host.agent.state().nics.values().next().unwrap().clone();
     assert_eq!(
         (nic.interface.as_str(), nic.subnet_nsg.as_deref(), nic.nic_nsg),

@@ -2,11 +2,12 @@
 //!
 //! The kernel knows a rule by its layer's place and its row. It must not know what a name means, and this not what a row does.
 
+use palisade_abi::flow::Direction;
 use palisade_abi::verdict::{LAYERS, Layer as Place};
 use palisade_classify::lower;
 use palisade_datapath::{LAYERS_INBOUND, LAYERS_OUTBOUND};
 use palisade_model::{EffectiveLayer, EffectivePolicy, Layer};
-use palisade_net::Direction;
+use palisade_net::Direction as Side;
 
 /// The name of rows that no rule of the user's stands behind.
 const PLATFORM: &str = "the platform's traffic";
@@ -32,10 +33,9 @@ pub struct ListNames {
 impl RuleNames {
     /// The names of a policy as it is compiled.
     pub(super) fn of(policy: &EffectivePolicy) -> Self {
-        let direction = |direction, order| {
+        let direction = |side, order| {
             let mut lists = [const { None }; LAYERS];
-            for (lowered, layer) in lower::layers(policy, direction).into_iter().zip(policy.layers(direction))
-            {
+            for (lowered, layer) in lower::layers(policy, side).into_iter().zip(policy.layers(side)) {
                 let rows = lowered.origins.into_iter().map(|origin| row(layer, origin)).collect();
                 let (at, list) = (place(layer.layer), layer.name.clone());
                 lists[position(&order, at)] = Some(ListNames { layer: at, list, rows });
@@ -43,9 +43,15 @@ impl RuleNames {
             lists
         };
         Self {
-            inbound: direction(Direction::Inbound, LAYERS_INBOUND),
-            outbound: direction(Direction::Outbound, LAYERS_OUTBOUND),
+            inbound: direction(Side::Inbound, LAYERS_INBOUND),
+            outbound: direction(Side::Outbound, LAYERS_OUTBOUND),
         }
+    }
+
+    /// The same lists in both directions.
+    #[cfg(test)]
+    pub(crate) fn for_tests(lists: [Option<ListNames>; LAYERS]) -> Self {
+        Self { inbound: lists.clone(), outbound: lists }
     }
 
     /// The lists of a direction, in the order of evaluation.

@@ -1,7 +1,9 @@
+use palisade_abi::flow::Direction;
 use palisade_datapath::LAYERS_INBOUND;
 
-use super::*;
+use super::{CompiledNic, Windows, compile};
 use crate::load::{self, EstateSources};
+use palisade_model::Estate;
 
 const TAGS: &str = r#""palisade-rule:over": "expiresAt=2026-01-01T00:00:00Z",
                       "palisade-rule:night": "notBefore=2026-01-01T00:00:00Z""#;

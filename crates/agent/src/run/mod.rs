@@ -17,12 +17,14 @@ use crate::agent::Agent;
 use crate::clock::{ClockWatch, Reading};
 use crate::error::{AgentError, Context, in_full};
 use crate::event::Event;
+use crate::events::EventServer;
 use crate::instance::Instance;
 use crate::interfaces::Inventory;
 use crate::interfaces::bypass::Roots;
 use crate::interfaces::watch::LinkWatch;
 use crate::load::EstateSources;
 use crate::remove::release;
+use crate::tuning::Tuning;
 use file_watch::FileWatch;
 use signals::{Request, Signals};
 
@@ -46,6 +48,8 @@ pub struct Options {
     pub sources: EstateSources,
     /// Release every interface at the end, which opens the machines.
     pub detach_on_exit: bool,
+    /// How much the flows of machines may take.
+    pub tuning: Tuning,
 }
 
 /// How an attempt to apply once ended.
@@ -90,8 +94,11 @@ pub fn run(options: &Options, tell: impl FnMut(&Event)) -> Result<(), AgentError
     let clock = ClockWatch::open().context(|| "listen for steps of the wall clock".into())?;
     let mut agent = start(options)?;
     agent.follow_clock(&Reading::take()?)?;
+    let server = EventServer::open(&options.instance.events_socket())
+        .context(|| format!("listen at {}", options.instance.events_socket().display()))?;
     let mut service = Service {
         agent,
+        server,
         signals,
         links,
         files,
@@ -127,6 +134,7 @@ fn now() -> u64 {
 /// A running agent and what it listens to.
 struct Service<T> {
     agent: Agent<Datapath>,
+    server: EventServer,
     signals: Signals,
     links: LinkWatch,
     files: FileWatch,
@@ -164,6 +172,8 @@ impl<T: FnMut(&Event)> Service<T> {
             if self.clock.drain().context(|| "hear of the wall clock".into())? {
                 self.follow_clock();
             }
+            let served = self.server.serve().context(|| "tell what happens".into());
+            self.note(served);
             self.keep_time();
         }
     }
@@ -229,8 +239,10 @@ impl<T: FnMut(&Event)> Service<T> {
             .fold(self.look_at, Instant::min);
         let left = until.saturating_duration_since(Instant::now()) + Duration::from_millis(1);
         let timeout = PollTimeout::try_from(left).unwrap_or(PollTimeout::ZERO);
-        let wait_for = [self.signals.as_fd(), self.links.as_fd(), self.files.as_fd(), self.clock.as_fd()];
-        match poll(&mut wait_for.map(|fd| PollFd::new(fd, PollFlags::POLLIN)), timeout) {
+        let own = [self.signals.as_fd(), self.links.as_fd(), self.files.as_fd(), self.clock.as_fd()];
+        let own = own.map(|fd| PollFd::new(fd, PollFlags::POLLIN));
+        let mut wait_for: Vec<_> = own.into_iter().chain(self.server.wait_for()).collect();
+        match poll(&mut wait_for, timeout) {
             Ok(_) | Err(Errno::EINTR) => Ok(()),
             Err(errno) => Err(errno).context(|| "wait".into()),
         }

@@ -14,7 +14,7 @@ use std::time::Duration;
 use nix::sys::signal::Signal;
 use palisade_agent::load::EstateSources;
 use palisade_agent::status::Status;
-use palisade_agent::{Applied, Options, apply_once};
+use palisade_agent::{Applied, Options, Tuning, apply_once};
 use stage::{Stage, VM, wait_for};
 
 const OPEN: u16 = 9000;
@@ -133,7 +133,12 @@ fn an_estate_can_be_applied_once_and_left_to_the_kernel() {
     stage.add_machine();
     stage.raise_machine();
     let sources = EstateSources { paths: vec![stage.estate_file()], ..EstateSources::default() };
-    let options = Options { instance: stage.instance().clone(), sources, detach_on_exit: false };
+    let options = Options {
+        instance: stage.instance().clone(),
+        sources,
+        detach_on_exit: false,
+        tuning: Tuning::default(),
+    };
     let apply = || apply_once(&options, |event| eprintln!("{event}")).unwrap();
     stage.write_estate(OPEN);
     assert_eq!(apply(), Applied::InForce(1));
