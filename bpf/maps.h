@@ -45,6 +45,10 @@ struct layouts {
 	struct plsd_snapshot snapshot;
 	struct plsd_nic_descriptor nic;
 	struct plsd_policy_header policy;
+	struct plsd_record record;
+	struct plsd_grid grid;
+	struct plsd_narrow_list narrow_list;
+	struct plsd_wide_list wide_list;
 	struct plsd_sweep_request sweep;
 };
 

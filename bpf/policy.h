@@ -39,21 +39,23 @@ static __always_inline int judge(struct plsd_nic_descriptor __arena *nic, __u32 
 		verdict->rules[i] = PLSD_RULE_NONE;
 #pragma unroll
 	for (__u32 i = 0; i < PLSD_LAYERS; i++) {
-		__u32 blob = layers[i], match;
+		__u32 blob = layers[i];
+		struct match match;
+		int found;
 
 		if (!blob)
 			continue;
 		verdict->asked = i + 1;
-		match = classify(blob, p);
-		if (match == CLASSIFY_CORRUPT)
+		found = classify(blob, p, 0, &match);
+		if (found == CLASSIFY_CORRUPT)
 			return PLSD_REASON_CORRUPT_POLICY;
-		if (match == CLASSIFY_MISS) {
+		if (found == CLASSIFY_MISS) {
 			if (i == 0)
 				continue;
 			return deny_reason(i, direction);
 		}
-		verdict->rules[i] = MATCH_RULE(match);
-		switch (MATCH_ACTION(match)) {
+		verdict->rules[i] = match.rule;
+		switch (match.action) {
 		case PLSD_ACTION_ALLOW:
 			break;
 		case PLSD_ACTION_ALWAYS_ALLOW:

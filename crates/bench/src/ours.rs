@@ -65,8 +65,8 @@ impl Ours {
             ifindex,
             slot: 1,
             kind: NicKind::Direct,
-            inbound: policy.inbound.clone(),
-            outbound: policy.outbound.clone(),
+            inbound: policy.bytes(Direction::Inbound),
+            outbound: policy.bytes(Direction::Outbound),
         };
         self.plane().publish(&[nic])?;
         Ok(())

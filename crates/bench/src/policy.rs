@@ -10,7 +10,7 @@ use palisade_classify::{
     table::Limits,
 };
 use palisade_model::{EffectivePolicy, Estate, Severity, TagCatalog};
-use palisade_net::{AddressSet, Flow, PortRange, PortSet, ProtocolMatch};
+use palisade_net::{Flow, PortRange, PortSet, ProtocolMatch};
 
 use crate::{
     error::{Error, Result},
