@@ -1,37 +1,69 @@
 /* SPDX-License-Identifier: MIT OR GPL-2.0-only */
 /*
- * One rule list against one packet: fields to classes, classes to bit vectors, first bit of their AND to the rule.
+ * One rule list against one packet: fields to records, records to bit vectors, first bit of their AND to the rule.
  *
- * The layout is crates/abi/src/policy.rs. The publisher has validated the blob; the checks here make damaged memory
- * a drop instead of a verdict. Arena reads cannot fault, so interval tables are followed unchecked.
+ * The layout is crates/abi/src/policy.rs. The publisher has validated the blob; the marks and bounds that are checked
+ * here make damaged memory a drop instead of a verdict. Every access forms its offset first and goes through IN_ARENA
+ * once, and every loop has a constant bound, so that the same source serves where the arena is one large array and the
+ * kernel knows no may_goto.
  */
 #pragma once
 
 #include "packet.h"
 
-/* Results of classify() that are not a match; a match is `rule << 8 | action`. */
-#define CLASSIFY_MISS 0xffffffffu
-#define CLASSIFY_CORRUPT 0xfffffffeu
+/* Results of classify(). */
+#define CLASSIFY_MISS 0
+#define CLASSIFY_MATCH 1
+#define CLASSIFY_CORRUPT (-1)
 
-#define MATCH_RULE(match) ((match) >> 8)
-#define MATCH_ACTION(match) ((match) & 0xff)
+/* Results of classify_fragment(), beside CLASSIFY_CORRUPT. */
+#define FRAGMENT_DENY 0
+#define FRAGMENT_ALLOW 1 /* some pair of ports may be allowed by this list */
+#define FRAGMENT_MISS 2 /* no rule allows, and some pair of ports may be matched by no rule */
+#define FRAGMENT_ALWAYS 3 /* some pair of ports may always be allowed: no other list is asked */
 
-/* A class that no table has. */
-#define CLASS_CORRUPT 0xffffffffu
+/* No rule, in `shadow_rule`. */
+#define MATCH_NONE 0xffffu
 
-struct vectors {
-	__u32 summary;
-	__u64 __arena *words;
+/* What a rule list says of a packet. */
+struct match {
+	__u32 rule;
+	__u32 action;
+	__u32 shadow_rule; /* the first rule in audit that matches, if it stands before `rule` */
+	__u32 shadow_action;
+	__u32 recheck; /* the second at which the answer may change by itself */
+	__u32 until; /* the second in which `rule` ends */
 };
 
-/*
- * Position of the lowest bit of `v`, which has one. BPF has no such instruction: count the ones below it. The empty
- * assembly keeps the compiler from recognising this and using a table, which would be a map of its own.
- */
+/* Where a packet's records are. */
+struct records {
+	__u32 source;
+	__u32 destination;
+	__u32 protocol;
+	__u32 port;
+	__u32 time;
+};
+
+/* The first of a grid's entries. */
+struct grid_entry {
+	struct plsd_grid grid;
+	__u32 entry;
+};
+
+/* The first word of a record's vector. */
+struct record_word {
+	struct plsd_record record;
+	__u64 bits;
+};
+
+#define POLICY(blob) IN_ARENA(struct plsd_policy_header, blob)
+
+/* Position of the lowest bit of `v`, which has one: BPF has no such instruction, so count the ones below it. */
 static __always_inline __u32 lowest_bit(__u64 v)
 {
 	__u64 below = ~v & (v - 1);
 
+	/* Keeps the compiler from recognising this and using a table, which would be a map of its own. */
 	asm volatile("" : "+r"(below));
 	below = below - ((below >> 1) & 0x5555555555555555ull);
 	below = (below & 0x3333333333333333ull) + ((below >> 2) & 0x3333333333333333ull);
@@ -39,195 +71,289 @@ static __always_inline __u32 lowest_bit(__u64 v)
 	return (below * 0x0101010101010101ull) >> 56;
 }
 
-/* The intervals among which the search for an address with the root index `bucket` goes on. */
-static __always_inline void search_range(__u32 blob, struct plsd_address_table __arena *table, __u32 bucket, __u32 *low,
-					 __u32 *high)
+/*
+ * The same for 16 bits. The product's upper four bits are another number for each single bit (de Bruijn), and the
+ * nibble of the constant at four times that number is the bit's position.
+ */
+static __always_inline __u32 lowest_word(__u32 v)
 {
-	*low = 0;
-	*high = table->count - 1;
-	if (table->root_bits) {
-		__u32 __arena *root = IN_ARENA(__u32, blob + table->root_offset);
+	__u32 place = (v & -v) * 0x09af0000u >> 26 & 60;
 
-		*low = root[bucket];
-		*high = root[bucket + 1];
+	return 0xcd7ea84fb6935210ull >> place & 15;
+}
+
+/* The entry that a list of 32-bit starts leads to: as many starts as are not above the key are passed over. */
+static __always_inline __u32 through_narrow_list(__u32 list, __u64 key)
+{
+	__u32 passed = 0;
+
+	/* Differences of 32-bit numbers: the sign bit compares without a branch, which would be a coin toss. */
+#pragma unroll
+	for (__u32 i = 0; i < PLSD_LIST_STARTS; i++)
+		passed += (IN_ARENA(struct plsd_narrow_list, list)->starts[i] - key - 1) >> 63;
+	return IN_ARENA(struct plsd_narrow_list, list + passed * 4)->entries[0];
+}
+
+static __always_inline __u32 through_wide_list(__u32 list, __u64 key)
+{
+	__u32 passed = 0;
+
+#pragma unroll
+	for (__u32 i = 0; i < PLSD_LIST_STARTS; i++)
+		passed += IN_ARENA(struct plsd_wide_list, list)->starts[i] <= key;
+	return IN_ARENA(struct plsd_wide_list, list + passed * 4)->entries[0];
+}
+
+/* The entry behind all grids that `entry` leads to. No path has more of them than the key has steps. */
+static __always_inline __u32 through_grids(__u32 blob, __u32 entry, __u64 key, __u32 bits)
+{
+	for (__u32 i = 0; i < bits / PLSD_GRID_STEP_BITS; i++) {
+		__u32 grid = blob + (entry & ~PLSD_ENTRY_KIND), at = 0;
+		__u64 base;
+
+		if ((entry & PLSD_ENTRY_KIND) != PLSD_ENTRY_GRID)
+			break;
+		base = IN_ARENA(struct plsd_grid, grid)->base;
+		if (key >= base) {
+			__u64 step = (key - base) >> (IN_ARENA(struct plsd_grid, grid)->shift & 63);
+
+			at = IN_ARENA(struct plsd_grid, grid)->last;
+			if (step < at)
+				at = step + 1;
+		}
+		entry = IN_ARENA(struct grid_entry, grid + at * 4)->entry;
+	}
+	return entry;
+}
+
+/* The record of a key of up to 32 bits. */
+static __always_inline __u32 find_narrow(__u32 blob, __u32 entry, __u32 key, __u32 bits)
+{
+	entry = through_grids(blob, entry, key, bits);
+	if ((entry & PLSD_ENTRY_KIND) == PLSD_ENTRY_LIST)
+		entry = through_narrow_list(blob + (entry & ~PLSD_ENTRY_KIND), key);
+	return blob + entry;
+}
+
+static __always_inline __u32 find_half(__u32 blob, __u32 entry, __u64 key)
+{
+	entry = through_grids(blob, entry, key, 64);
+	if ((entry & PLSD_ENTRY_KIND) == PLSD_ENTRY_LIST)
+		entry = through_wide_list(blob + (entry & ~PLSD_ENTRY_KIND), key);
+	return entry;
+}
+
+/* The record of an IPv6 address. */
+static __always_inline __u32 find_wide(__u32 blob, __u32 entry, const __u32 *address)
+{
+	entry = find_half(blob, entry, (__u64)bpf_ntohl(address[0]) << 32 | bpf_ntohl(address[1]));
+	if (entry & PLSD_ENTRY_HALF)
+		entry = find_half(blob, entry & ~PLSD_ENTRY_HALF,
+				  (__u64)bpf_ntohl(address[2]) << 32 | bpf_ntohl(address[3]));
+	return blob + entry;
+}
+
+static __always_inline void find_addresses(__u32 blob, const struct packet *p, struct records *r)
+{
+	if (p->family == 4) {
+		r->source = find_narrow(blob, POLICY(blob)->addresses[PLSD_ADDRESSES_V4], bpf_ntohl(p->source[0]), 32);
+		r->destination = find_narrow(blob, POLICY(blob)->addresses[PLSD_ADDRESSES_V4 + 1],
+					     bpf_ntohl(p->destination[0]), 32);
+	} else {
+		r->source = find_wide(blob, POLICY(blob)->addresses[PLSD_ADDRESSES_V6], p->source);
+		r->destination = find_wide(blob, POLICY(blob)->addresses[PLSD_ADDRESSES_V6 + 1], p->destination);
 	}
 }
 
-static __always_inline __u32 class_of_ipv4(__u32 blob, struct plsd_address_table __arena *table, __u32 address)
+static __always_inline __u32 find_protocol(__u32 blob, const struct packet *p)
 {
-	__u32 __arena *starts = IN_ARENA(__u32, blob + table->starts_offset);
-	__u32 low, high;
+	__u32 protocols = blob + POLICY(blob)->protocols_offset;
 
-	search_range(blob, table, (__u64)address >> (32 - table->root_bits), &low, &high);
-	for (int i = 0; i < 20 && low < high; i++) {
-		__u32 middle = (low + high + 1) / 2;
+	return find_narrow(blob, *IN_ARENA(__u32, protocols + p->protocol * 4), p->destination_port, 16);
+}
 
-		if (starts[middle] <= address)
-			low = middle;
-		else
-			high = middle - 1;
+static __always_inline __u32 find_source_port(__u32 blob, const struct packet *p)
+{
+	if (p->protocol == PROTOCOL_TCP || p->protocol == PROTOCOL_UDP)
+		return find_narrow(blob, POLICY(blob)->source_ports, p->source_port, 16);
+	return blob + POLICY(blob)->no_source_port;
+}
+
+/*
+ * The record of the interval that holds the present, and in `end` where the interval ends. `anchor` is the wall clock
+ * minus CLOCK_BOOTTIME, in nanoseconds. A function of its own: few lists know time.
+ */
+static __noinline __u32 find_time(__u32 blob, __u64 anchor, __u32 *end)
+{
+	__u32 count = POLICY(blob)->times_count, times = blob + POLICY(blob)->times_offset, passed = 0;
+	__u64 now = (bpf_ktime_get_boot_ns() + anchor) / 1000000000;
+
+	if (now >= PLSD_TIME_NEVER)
+		now = PLSD_TIME_NEVER - 1;
+	/* Sign bits again, and here so that the verifier does not follow every outcome. */
+#pragma nounroll
+	for (__u32 half = PLSD_POLICY_TIMES_MAX; half; half /= 2) {
+		__u64 beyond = (__u64)count - passed - half;
+		__u64 ahead = now - *IN_ARENA(__u32, times + (passed + half - 1) * 4);
+
+		passed += half & ~(__u32)((__s64)(beyond | ahead) >> 63);
 	}
-	return IN_ARENA(__u16, blob + table->classes_offset)[low];
+	*end = passed < count ? *IN_ARENA(__u32, times + passed * 4) : PLSD_TIME_NEVER;
+	return blob + *IN_ARENA(__u32, blob + POLICY(blob)->time_records_offset + passed * 4);
 }
 
-static __always_inline __u32 class_of_ipv6(__u32 blob, struct plsd_address_table __arena *table, const __u32 *address)
+/* Word `word` of a record's vector, which is not zero. */
+static __always_inline __u64 word_of(__u32 record, __u32 word)
 {
-	__u64 __arena *starts = IN_ARENA(__u64, blob + table->starts_offset);
-	__u64 upper = (__u64)bpf_ntohl(address[0]) << 32 | bpf_ntohl(address[1]);
-	__u64 lower = (__u64)bpf_ntohl(address[2]) << 32 | bpf_ntohl(address[3]);
-	__u32 low, high;
+	__u32 rank = IN_ARENA(struct plsd_record, record)->ranks >> (word * 4) & 15;
 
-	search_range(blob, table, upper >> 1 >> (63 - table->root_bits), &low, &high);
-	for (int i = 0; i < 20 && low < high; i++) {
-		__u32 middle = (low + high + 1) / 2;
-		__u64 start = starts[2 * middle];
+	return IN_ARENA(struct record_word, record + rank * 8)->bits;
+}
 
-		if (start < upper || (start == upper && starts[2 * middle + 1] <= lower))
-			low = middle;
-		else
-			high = middle - 1;
+/* The words in which some rule may match all fields, and the mark. `plain`: port and time are not looked up. */
+static __always_inline __u32 heads_of(const struct records *r, bool plain)
+{
+	__u32 heads = IN_ARENA(struct plsd_record, r->source)->head & IN_ARENA(struct plsd_record, r->destination)->head &
+		      IN_ARENA(struct plsd_record, r->protocol)->head;
+
+	if (plain)
+		return heads;
+	return heads & IN_ARENA(struct plsd_record, r->port)->head & IN_ARENA(struct plsd_record, r->time)->head;
+}
+
+/* The rules of word `word` that match all fields. */
+static __always_inline __u64 rules_of(const struct records *r, __u32 word, bool plain)
+{
+	__u64 rules = word_of(r->source, word) & word_of(r->destination, word) & word_of(r->protocol, word);
+
+	return plain ? rules : rules & word_of(r->port, word) & word_of(r->time, word);
+}
+
+static __always_inline __u64 set_word(__u32 blob, __u32 set, __u32 word)
+{
+	return *IN_ARENA(__u64, blob + POLICY(blob)->sets_offset + (set * POLICY(blob)->words + word) * 8);
+}
+
+static __always_inline bool policy_is_sound(__u32 blob)
+{
+	return POLICY(blob)->magic == PLSD_POLICY_MAGIC && POLICY(blob)->version == PLSD_ABI_VERSION;
+}
+
+static __always_inline __u32 action_of(__u32 blob, __u32 rule)
+{
+	return *IN_ARENA(__u8, blob + POLICY(blob)->actions_offset + rule);
+}
+
+/* Takes the rules in audit out of `rules`, and notes the first of them. */
+static __always_inline __u64 note_audit(__u32 blob, __u64 rules, __u32 word, struct match *out)
+{
+	__u64 audit = rules & set_word(blob, PLSD_SET_AUDIT, word), decides = rules & ~audit;
+
+	/* Only what stands before the rule that decides: below the lowest bit of the others. */
+	if (decides)
+		audit &= (decides & -decides) - 1;
+	if (audit && out->shadow_rule == MATCH_NONE) {
+		out->shadow_rule = word * 64 + lowest_bit(audit);
+		out->shadow_action = action_of(blob, out->shadow_rule);
 	}
-	return IN_ARENA(__u16, blob + table->classes_offset)[low];
+	return decides;
 }
 
-static __always_inline __u32 class_of_port(__u32 blob, struct plsd_port_table __arena *table, __u16 port)
+/* The first rule that all records agree on. `plain`: a list of which no rule has a source port, a window or audit. */
+static __always_inline int first_rule(__u32 blob, const struct records *r, bool plain, struct match *out)
 {
-	__u32 page = IN_ARENA(__u16, blob + table->pages_offset)[port >> 8];
+	__u32 words = heads_of(r, plain) ^ PLSD_RECORD_MARK;
 
-	return IN_ARENA(__u16, blob + table->classes_offset)[page << 8 | (port & 0xff)];
-}
-
-static __always_inline __u32 class_of_protocol(__u32 blob, struct plsd_policy_header __arena *policy,
-					       const struct packet *p)
-{
-	__u32 entry = IN_ARENA(__u32, blob + policy->protocol_offset)[p->protocol];
-
-	if (!(entry & PLSD_PROTOCOL_PORT_TABLE))
-		return entry;
-	entry &= ~PLSD_PROTOCOL_PORT_TABLE;
-	if (entry >= policy->size)
-		return CLASS_CORRUPT;
-	return class_of_port(blob, IN_ARENA(struct plsd_port_table, blob + entry), p->destination_port);
-}
-
-/* The vector of a class; false if the class or the vector is not in the blob. */
-static __always_inline bool vectors_of(__u32 blob, struct plsd_policy_header __arena *policy,
-				       struct plsd_vector_set __arena *set, __u32 class, struct vectors *out)
-{
-	__u64 summary = set->summaries_offset + (__u64)class * 4;
-	__u64 words = set->vectors_offset + (__u64)class * policy->words * 8;
-
-	if (class >= set->classes || summary >= policy->size || words > policy->size)
-		return false;
-	out->summary = *IN_ARENA(__u32, blob + (__u32)summary);
-	out->words = IN_ARENA(__u64, blob + (__u32)words);
-	return true;
-}
-
-static __always_inline bool policy_is_sound(struct plsd_policy_header __arena *policy)
-{
-	return policy->magic == PLSD_POLICY_MAGIC && policy->version == PLSD_ABI_VERSION &&
-	       policy->size <= PLSD_POLICY_BYTES_MAX && policy->rules <= PLSD_POLICY_RULES_MAX &&
-	       policy->words <= PLSD_POLICY_WORDS_MAX && policy->actions_offset < policy->size &&
-	       policy->protocol_offset < policy->size;
-}
-
-static __always_inline __u32 match_of(__u32 blob, struct plsd_policy_header __arena *policy, __u32 rule)
-{
-	__u8 action;
-
-	if (rule >= policy->rules)
+	if (words >> PLSD_POLICY_WORDS_MAX)
 		return CLASSIFY_CORRUPT;
-	action = IN_ARENA(__u8, blob + policy->actions_offset)[rule];
-	return action <= PLSD_ACTION_CLOSED ? rule << 8 | action : CLASSIFY_CORRUPT;
-}
+#pragma nounroll
+	for (__u32 i = 0; i < PLSD_POLICY_WORDS_MAX && words; i++) {
+		__u32 word = lowest_word(words);
+		__u64 rules = rules_of(r, word, plain);
 
-static __always_inline __u32 first_match(__u32 blob, struct plsd_policy_header __arena *policy,
-					 const struct vectors *v)
-{
-	__u32 candidates = v[0].summary & v[1].summary & v[2].summary & v[3].summary;
-
-	for (int i = 0; i < 17 && candidates; i++) {
-		__u32 word = lowest_bit(candidates);
-		__u64 rules = v[0].words[word] & v[1].words[word] & v[2].words[word] & v[3].words[word];
-
-		if (rules)
-			return match_of(blob, policy, word * 64 + lowest_bit(rules));
-		candidates &= candidates - 1;
+		if (!plain)
+			rules = note_audit(blob, rules, word, out);
+		if (rules) {
+			out->rule = word * 64 + lowest_bit(rules);
+			out->action = action_of(blob, out->rule);
+			return out->action <= PLSD_ACTION_CLOSED ? CLASSIFY_MATCH : CLASSIFY_CORRUPT;
+		}
+		words &= words - 1;
 	}
 	return CLASSIFY_MISS;
 }
 
-/* The first rule of the blob that matches, with its action. A global function: the verifier checks it once. */
-static __always_inline __u32 classify_packet(__u32 blob, const struct packet *p)
+/* The same where the list has a source port, a window or audit. */
+static __always_inline int first_rule_of_all(__u32 blob, const struct packet *p, struct records *r, __u64 anchor,
+					     struct match *out)
 {
-	struct plsd_policy_header __arena *policy = IN_ARENA(struct plsd_policy_header, blob);
-	struct plsd_address_table __arena *source, *destination;
-	__u32 source_class, destination_class, port_class = 0;
-	struct vectors v[4];
+	int found;
 
-	if (!p || !policy_is_sound(policy))
-		return CLASSIFY_CORRUPT;
-	source = &policy->addresses[p->family == 4 ? PLSD_ADDRESSES_V4 : PLSD_ADDRESSES_V6];
-	destination = source + 1;
-	if (p->family == 4) {
-		source_class = class_of_ipv4(blob, source, bpf_ntohl(p->source[0]));
-		destination_class = class_of_ipv4(blob, destination, bpf_ntohl(p->destination[0]));
-	} else {
-		source_class = class_of_ipv6(blob, source, p->source);
-		destination_class = class_of_ipv6(blob, destination, p->destination);
-	}
-	if (!vectors_of(blob, policy, &source->vectors, source_class, &v[0]) ||
-	    !vectors_of(blob, policy, &destination->vectors, destination_class, &v[1]) ||
-	    !vectors_of(blob, policy, &policy->protocol_vectors, class_of_protocol(blob, policy, p), &v[2]))
-		return CLASSIFY_CORRUPT;
-	v[3] = v[2];
-	if (policy->has_source_ports) {
-		if (p->protocol == PROTOCOL_TCP || p->protocol == PROTOCOL_UDP)
-			port_class = class_of_port(blob, &policy->source_ports, p->source_port);
-		if (!vectors_of(blob, policy, &policy->source_port_vectors, port_class, &v[3]))
-			return CLASSIFY_CORRUPT;
-	}
-	return first_match(blob, policy, v);
+	r->port = POLICY(blob)->source_ports ? find_source_port(blob, p) : r->protocol;
+	r->time = POLICY(blob)->times_count ? find_time(blob, anchor, &out->recheck) : r->protocol;
+	found = first_rule(blob, r, false, out);
+	if (found == CLASSIFY_MATCH && POLICY(blob)->times_count)
+		out->until = *IN_ARENA(__u32, blob + POLICY(blob)->expires_offset + out->rule * 4);
+	return found;
 }
 
-#define CLASSIFY_MATCH 0
-
-/* What a list says of a packet. */
-struct match {
-	__u32 rule;
-	__u32 action;
-	__u32 shadow_rule; /* the first rule in audit before the deciding one, or PLSD_RULE_NONE */
-	__u32 shadow_action;
-	__u32 recheck; /* second at which the answer may change */
-	__u32 until; /* second at which the rule ends to hold */
-};
-
-/* The first rule of the blob that matches, with its action. A global function: the verifier checks it once. */
+/*
+ * What the list says of a packet. `recheck`, `until` and the shadow are filled in whatever the result, `rule` and
+ * `action` for a match. A global function: the verifier checks it once.
+ */
 __noinline int classify(__u32 blob, const struct packet *p, __u64 anchor, struct match *out)
 {
-	__u32 found;
+	struct records r;
 
-	USES_ARENA();
-	asm volatile("" : : "r"(anchor));
-	if (!p || !out)
+	if (!p || !out || !policy_is_sound(blob))
 		return CLASSIFY_CORRUPT;
-	found = classify_packet(blob, p);
-	out->rule = MATCH_RULE(found);
-	out->action = MATCH_ACTION(found);
-	out->shadow_rule = PLSD_RULE_NONE;
-	out->shadow_action = 0;
-	out->recheck = PLSD_NEVER;
-	out->until = PLSD_NEVER;
-	return found >= CLASSIFY_CORRUPT ? found : CLASSIFY_MATCH;
+	out->shadow_rule = MATCH_NONE;
+	out->recheck = PLSD_TIME_NEVER;
+	out->until = PLSD_TIME_NEVER;
+	find_addresses(blob, p, &r);
+	r.protocol = find_protocol(blob, p);
+	if (POLICY(blob)->source_ports | POLICY(blob)->times_count | POLICY(blob)->has_audit)
+		return first_rule_of_all(blob, p, &r, anchor, out);
+	return first_rule(blob, &r, true, out);
 }
 
-#define FRAGMENT_ALLOW 1
-#define FRAGMENT_MISS 2
-#define FRAGMENT_ALWAYS 3
-
+/*
+ * What the list says of a fragment that carries no ports. FRAGMENT_DENY is sure: no pair of ports is allowed. The others
+ * are possible: a rule that matches some ports is taken to decide one of them, though rules before it may take them all.
+ * Rules in audit decide nothing here either.
+ */
 __noinline int classify_fragment(__u32 blob, const struct packet *p, __u64 anchor)
 {
-	asm volatile("" : : "r"(anchor), "r"(blob), "r"(p));
-	return 0;
+	int answer = FRAGMENT_MISS;
+	struct records r;
+	__u32 words, end;
+
+	if (!p || !policy_is_sound(blob))
+		return CLASSIFY_CORRUPT;
+	find_addresses(blob, p, &r);
+	r.protocol = blob + *IN_ARENA(__u32, blob + POLICY(blob)->fragments_offset + p->protocol * 4);
+	r.port = r.protocol;
+	r.time = POLICY(blob)->times_count ? find_time(blob, anchor, &end) : r.protocol;
+	words = heads_of(&r, false) ^ PLSD_RECORD_MARK;
+	if (words >> PLSD_POLICY_WORDS_MAX)
+		return CLASSIFY_CORRUPT;
+#pragma nounroll
+	for (__u32 word = 0; word < PLSD_POLICY_WORDS_MAX; word++) {
+		__u64 rules, whole;
+
+		if (!(words >> word & 1))
+			continue;
+		rules = rules_of(&r, word, false) & ~set_word(blob, PLSD_SET_AUDIT, word);
+		whole = rules & set_word(blob, PLSD_SET_WHOLE, word);
+		/* Nothing behind the first rule that matches whatever the ports is ever asked. */
+		if (whole)
+			rules &= (whole & -whole) | ((whole & -whole) - 1);
+		if (rules & set_word(blob, PLSD_SET_ALWAYS, word))
+			return FRAGMENT_ALWAYS;
+		if (rules & set_word(blob, PLSD_SET_ALLOW, word))
+			answer = FRAGMENT_ALLOW;
+		if (whole)
+			return answer == FRAGMENT_ALLOW ? answer : FRAGMENT_DENY;
+	}
+	return answer;
 }

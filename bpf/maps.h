@@ -31,6 +31,10 @@ struct layouts {
 	struct plsd_owned_addresses owned;
 	struct plsd_nic_usage usage;
 	struct plsd_policy_header policy;
+	struct plsd_record record;
+	struct plsd_grid grid;
+	struct plsd_narrow_list narrow_list;
+	struct plsd_wide_list wide_list;
 	struct plsd_flow flow;
 	struct plsd_flow_bucket bucket;
 	struct plsd_denial denial;

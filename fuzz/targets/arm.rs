@@ -15,6 +15,8 @@ use palisade_net::Direction;
 
 /// Flows at the edges of the rules, for each layer of each direction.
 const FLOWS: usize = 12;
+/// When they are asked.
+const NOW: u32 = 1_800_000_000;
 
 fuzz_target!(|text: &str| {
     let _ = service_tags::read(text);
@@ -31,14 +33,14 @@ fuzz_target!(|text: &str| {
 fn judge(policy: &EffectivePolicy) {
     if let Ok(blobs) = enforce::compile(policy) {
         for blob in blobs.inbound.iter().chain(&blobs.outbound).flatten() {
-            BlobView::parse(blob).expect("a compiled blob is sound");
+            BlobView::parse(&blob.blob).expect("a compiled blob is sound");
         }
     }
     let Ok(engine) = Engine::new(policy.clone()) else { return };
     for direction in Direction::ALL {
         for layer in lower::layers(policy, direction) {
             for flow in flows(&layer.rows, FLOWS, 1) {
-                assert_eq!(engine.decide(&flow), oracle::decide(policy, &flow), "{flow:?}");
+                assert_eq!(engine.decide(&flow, NOW), oracle::decide(policy, &flow, NOW), "{flow:?}");
             }
         }
     }

@@ -9,9 +9,9 @@ use std::sync::LazyLock;
 
 use libfuzzer_sys::fuzz_target;
 use palisade_classify::{
-    blob::{BlobView, encode},
+    blob::{BlobView, compile},
     generate::{edge_rows, flows},
-    table::{Limits, Table},
+    table::Limits,
 };
 use palisade_net::Flow;
 
@@ -26,8 +26,8 @@ struct Sample {
 static SAMPLES: LazyLock<Vec<Sample>> = LazyLock::new(|| {
     let sample = |(count, seed)| {
         let rows = edge_rows(count, seed);
-        let table = Table::compile(&rows, &Limits::default()).expect("a few rows are within the limits");
-        Sample { blob: encode(&table), flows: flows(&rows, 64, seed) }
+        let blob = compile(&rows, &Limits::default()).expect("a few rows are within the limits");
+        Sample { blob, flows: flows(&rows, 64, seed) }
     };
     [(0, 1), (12, 2), (70, 3), (130, 4)].into_iter().map(sample).collect()
 });
@@ -41,9 +41,12 @@ fuzz_target!(|input: &[u8]| {
         return;
     };
     for flow in &sample.flows {
-        if let Some((rule, action)) = view.first_match(flow) {
-            assert!(rule < view.rules());
-            assert_eq!(view.action(rule), Some(action));
+        for now in [0, 1_000, u32::MAX] {
+            if let Some((rule, action)) = view.lookup(flow, now).rule {
+                assert!(rule < view.rules());
+                assert_eq!(view.action(rule), Some(action));
+            }
+            view.fragment(flow.source(), flow.destination(), flow.protocol(), now);
         }
     }
 });

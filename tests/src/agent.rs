@@ -6,7 +6,7 @@
 use std::{env, ffi::OsString, path::PathBuf};
 
 use palisade_agent::{
-    Instance, Options,
+    Instance, Options, Tuning,
     load::{self, EstateSources},
     state::State,
     status::{self, Status},
@@ -50,6 +50,7 @@ pub fn be_the_agent() {
             ..EstateSources::default()
         },
         detach_on_exit: false,
+        tuning: Tuning::default(),
     };
     palisade_agent::run(&options, |event| eprintln!("{event}")).expect("the agent runs");
 }

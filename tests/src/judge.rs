@@ -10,7 +10,7 @@ use palisade_abi::{
 use palisade_classify::{
     Decision, Hit, Reason as Why, Verdict,
     blob::BlobView,
-    enforce::{DirectionBlobs, PolicyBlobs},
+    enforce::{DirectionBlobs, LayerBlob, PolicyBlobs},
     lower,
 };
 use palisade_datapath::{LAYERS_INBOUND, LAYERS_OUTBOUND};
@@ -41,8 +41,8 @@ impl<'a> Model<'a> {
     /// # Panics
     /// If one contradicts itself.
     pub fn of(blobs: &'a PolicyBlobs) -> Self {
-        let view = |blob: &'a std::sync::Arc<[u8]>| BlobView::parse(blob).expect("compiled blobs are sound");
-        let views = |blobs: &'a DirectionBlobs| blobs.each_ref().map(|blob| blob.as_ref().map(view));
+        let view = |layer: &'a LayerBlob| BlobView::parse(&layer.blob).expect("compiled blobs are sound");
+        let views = |blobs: &'a DirectionBlobs| blobs.each_ref().map(|layer| layer.as_ref().map(view));
         Self { inbound: views(&blobs.inbound), outbound: views(&blobs.outbound) }
     }
 
@@ -57,7 +57,7 @@ impl<'a> Model<'a> {
         for (index, view) in views.iter().enumerate() {
             let Some(view) = view else { continue };
             walk.asked = index as u32 + 1;
-            let Some((row, action)) = view.first_match(flow) else {
+            let Some((row, action)) = view.lookup(flow, 0).rule else {
                 if places[index] == Place::Admin {
                     continue;
                 }

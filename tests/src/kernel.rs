@@ -53,8 +53,8 @@ impl Kernel {
             ifindex: LOOPBACK,
             slot: SLOT,
             kind: NicKind::Direct,
-            inbound: blobs.inbound.clone(),
-            outbound: blobs.outbound.clone(),
+            inbound: blobs.bytes(Direction::Inbound),
+            outbound: blobs.bytes(Direction::Outbound),
         };
         self.datapath.publish(&[nic]).expect("compiled policy is published");
     }

@@ -1,7 +1,7 @@
 //! Every outcome that a decision can have, and a tally of those that a test reached.
 
 use palisade_classify::{Decision, Hit, Reason, Verdict};
-use palisade_model::{Access, AddressField, ComputedTag, EffectivePolicy, Layer, Rule, default_rules};
+use palisade_model::{Access, AddressField, ComputedTag, EffectivePolicy, EffectiveRule, Layer, Rule, default_rules};
 use palisade_net::{Direction, Family, Flow, Protocol};
 
 use crate::tally::Tally;
@@ -22,15 +22,15 @@ impl Outcomes {
         tally.count("protocol", format!("{}/{verdict}", kind(flow.protocol())));
         let Hit::Rule { layer, rule } = decision.hit else { return };
         let layer = &policy.layers(flow.direction())[layer];
-        let rule = &layer.rules[rule].rule;
+        let rule = &layer.rules[rule];
         tally.count("layer", format!("{:?}/{verdict}", layer.layer));
         if layer.layer == Layer::Admin {
-            tally.count("admin rule", rule.access().known().expect("the policy is known"));
+            tally.count("admin rule", rule.access.known().expect("the policy is known"));
         }
         if decision.reason == Reason::DefaultRule {
-            tally.count("default rule", rule.name());
+            tally.count("default rule", &rule.name);
         }
-        for field in [&rule.source().addresses, &rule.destination().addresses] {
+        for field in [&rule.source_field, &rule.destination_field] {
             tally.count("address field", field_kind(field));
         }
         for tag in ComputedTag::ALL.into_iter().filter(|tag| names(rule, *tag)) {
@@ -88,7 +88,7 @@ const fn field_kind(field: &AddressField) -> &'static str {
     }
 }
 
-fn names(rule: &Rule, tag: ComputedTag) -> bool {
+fn names(rule: &EffectiveRule, tag: ComputedTag) -> bool {
     let name = tag.name().parse().expect("computed tags have valid names");
-    [rule.source(), rule.destination()].iter().any(|side| side.addresses.names_tag(&name))
+    [&rule.source_field, &rule.destination_field].iter().any(|field| field.names_tag(&name))
 }

@@ -103,9 +103,9 @@ impl Subject {
     /// Asks all that can be asked without the kernel.
     fn case(&self, flow: Flow, model: &Model<'_>, random: &mut Random, outcomes: &mut Outcomes) -> Case {
         let policy = self.engine.policy();
-        let decision = oracle::decide(policy, &flow);
+        let decision = oracle::decide(policy, &flow, 0);
         assert_ne!(decision.verdict, Verdict::Unknown, "estate {}: {flow:?}", self.seed);
-        assert_eq!(self.engine.decide(&flow), decision, "estate {}: {flow:?}", self.seed);
+        assert_eq!(self.engine.decide(&flow, 0), decision, "estate {}: {flow:?}", self.seed);
         outcomes.count(policy, &flow, &decision);
         let reason = judge::reason(&decision, policy, flow.direction());
         let walk = (!is_link_control(&flow)).then(|| model.walk(&flow));
@@ -146,7 +146,7 @@ impl Subject {
     }
 
     fn about(&self, case: &Case) -> String {
-        let decision = oracle::decide(self.engine.policy(), &case.flow);
+        let decision = oracle::decide(self.engine.policy(), &case.flow, 0);
         format!("estate {}: {:?}, {decision:?}, {:02x?}", self.seed, case.flow, case.frame)
     }
 }

@@ -8,9 +8,9 @@
 use palisade_abi::verdict::{LAYERS, Reason};
 use palisade_classify::{
     blob,
-    enforce::PolicyBlobs,
+    enforce::{LayerBlob, PolicyBlobs},
     generate::{self, Random},
-    table::{Limits, Table},
+    table::Limits,
 };
 use palisade_net::{
     Direction, Family, Flow,
@@ -61,11 +61,11 @@ fn kernel_and_parser_see_the_same_in_odd_frames() {
 /// Rules for both directions, as the only list of each.
 fn policy(seed: u64) -> (Vec<palisade_classify::Row>, PolicyBlobs) {
     let rows = generate::edge_rows(RULES, seed);
-    let table = Table::compile(&rows, &Limits::default()).expect("the rules are few");
-    let bytes: std::sync::Arc<[u8]> = blob::encode(&table).into();
+    let bytes = blob::compile(&rows, &Limits::default()).expect("the rules are few");
+    let layer = LayerBlob::unnamed(bytes.into());
     let mut blobs = PolicyBlobs { inbound: [const { None }; LAYERS], outbound: [const { None }; LAYERS] };
-    blobs.inbound[1] = Some(bytes.clone());
-    blobs.outbound[2] = Some(bytes);
+    blobs.inbound[1] = Some(layer.clone());
+    blobs.outbound[2] = Some(layer);
     (rows, blobs)
 }
 

@@ -55,6 +55,20 @@ pub(crate) const CRATES: &[Crate] = &[
         tests_use: &[],
     },
     Crate {
+        name: "palisade-bench",
+        layer: 5,
+        uses: &[
+            "palisade-abi",
+            "palisade-arm",
+            "palisade-classify",
+            "palisade-datapath",
+            "palisade-lab",
+            "palisade-model",
+            "palisade-net",
+        ],
+        tests_use: &[],
+    },
+    Crate {
         name: "palisade-cli",
         layer: 6,
         uses: &[
@@ -98,6 +112,8 @@ pub(crate) const SIDEWAYS: &[Sideways] = &[
     // The reader of the outside language produces the model; both are values and text, and a layer between them
     // would be empty.
     Sideways { from: "palisade-arm", to: "palisade-model" },
+    // A measurement stands in the lab's namespaces; they would be too little for a layer of their own.
+    Sideways { from: "palisade-bench", to: "palisade-lab" },
 ];
 
 /// A package from elsewhere that members may name.
@@ -171,7 +187,7 @@ pub(crate) const EXTERNALS: &[External] = &[
     External {
         name: "libbpf-rs",
         why: "loads, attaches and pins the kernel program (docs/adr/0002-kernel-program-in-c.md)",
-        code: &["palisade-datapath"],
+        code: &["palisade-bench", "palisade-datapath"],
         tests: &[],
     },
     External {
@@ -183,7 +199,7 @@ pub(crate) const EXTERNALS: &[External] = &[
     External {
         name: "nix",
         why: "system calls with types instead of integers",
-        code: &["palisade-agent", "palisade-datapath", "palisade-lab", "palisade-tests"],
+        code: &["palisade-agent", "palisade-bench", "palisade-datapath", "palisade-lab", "palisade-tests"],
         tests: &["palisade-agent", "palisade-datapath"],
     },
     External {
@@ -207,7 +223,14 @@ pub(crate) const EXTERNALS: &[External] = &[
     External {
         name: "serde_json",
         why: "the JSON that serde's records become",
-        code: &["palisade-agent", "palisade-arm", "palisade-cli", "palisade-lab", "palisade-tests"],
+        code: &[
+            "palisade-agent",
+            "palisade-arm",
+            "palisade-bench",
+            "palisade-cli",
+            "palisade-lab",
+            "palisade-tests",
+        ],
         tests: &[],
     },
     External {
@@ -234,6 +257,7 @@ pub(crate) const EXTERNALS: &[External] = &[
         code: &[
             "palisade-agent",
             "palisade-arm",
+            "palisade-bench",
             "palisade-classify",
             "palisade-datapath",
             "palisade-lab",

@@ -1,31 +1,33 @@
 //! The policy blob: one resolved rule list of one direction, compiled to classes and bit vectors.
 //!
-//! A packet's source address, destination address, (protocol, destination port) and source port are each mapped to
-//! a *class*. Each class has a bit vector with one bit a rule, in evaluation order; the first bit set in the AND of
-//! the four vectors is the rule that matches. Design and measurements: `docs/adr/0003`, ABV (Baboescu, Varghese,
-//! SIGCOMM 2001). All offsets here count from the start of the blob, so that a blob is position independent and
-//! equal policies are equal bytes. Blobs are 8-byte aligned and immutable once published.
+//! A packet's source address, destination address, (protocol, destination port), source port and the time are each mapped to
+//! a *record*, which holds one bit a rule, in evaluation order. The first bit set in the AND of the records is the rule that
+//! matches. Design and measurements: `docs/adr/0003`, ABV (Baboescu, Varghese, SIGCOMM 2001). All offsets here count from the
+//! start of the blob, so that a blob is position independent and equal policies are equal bytes. Blobs are 8-byte aligned and
+//! immutable once published.
 //!
 //! ```text
 //! PolicyHeader
-//!   addresses[0..2]   IPv4 source and destination        AddressTable -> root, starts, classes, vectors
-//!   addresses[2..4]   IPv6 source and destination
-//!   protocol_offset   u32[256]: PROTOCOL_PORT_TABLE | offset of a PortTable, or the class itself
-//!   source_ports      PortTable shared by the protocols with ports
-//!   actions_offset    u8[rules]: Action
+//!   addresses           entries: IPv4 source and destination (key: the address),
+//!                       IPv6 source and destination (key: the upper half; behind ENTRY_HALF: the lower half)
+//!   protocols_offset    u32[256] entries (key: destination port, or ICMP type)
+//!   fragments_offset    u32[256] records: the rules that match some port of the protocol
+//!   source_ports        entry (key: source port of TCP and UDP), and the record of what has none
+//!   actions_offset      u8[rules] Action
+//!   sets_offset         u64[words] each of SET_AUDIT, SET_WHOLE, SET_ALLOW, SET_ALWAYS
+//!   times_offset        u32[times_count] seconds, ascending: where a window begins or ends
+//!   time_records_offset u32[times_count + 1] records; record i holds from boundary i - 1 up to boundary i
+//!   expires_offset      u32[rules] seconds: when the rule ends, or TIME_NEVER
 //! ```
 //!
-//! *Vectors.* A vector set is `classes` vectors of `words` little-endian u64, preceded by one u32 summary a class:
-//! bit *i* of the summary is set when word *i* is not zero. Bit `r % 64` of word `r / 64` is rule `r`. Sections with equal
-//! bytes may be one section.
+//! *Records.* A [`Record`] and the `u64` words of its bit vector that are not zero, in order. Bit `r % 64` of word `r / 64`
+//! is rule `r`. Word `w` exists if bit `w` of the summary is set; then nibble `w` of `ranks` is its place. Records with equal
+//! vectors are one record.
 //!
-//! *Address lookup.* `starts` holds the sorted first addresses of `count` intervals that cover the whole family
-//! (u32 host order, or 16 bytes as two u64 in host order, high half first); `classes` (u16) is parallel to it. If
-//! `root_bits > 0`, `root[a >> (width - root_bits)]` is the index of the last interval that starts at or before the
-//! first address of that bucket, and the next root entry bounds the search: the root has `2^root_bits + 1` entries
-//! (u32), the last one being `count - 1`. The interval is the last one in `[root[b], root[b + 1]]` whose start is not above the address.
-//!
-//! *Port lookup.* `PortTable.pages[port >> 8]` (u16) is the index of a page of 256 classes (u16).
+//! *Entries.* The low bits of an entry (`ENTRY_*`) tell what is at its offset, which is the other bits. A [`Grid`] leads to
+//! one of the entries that follow it. A list of up to four starts leads to `entries[n]`, where `n` starts are not above the
+//! key; what is too much is filled with the last entry and the largest start. Lists are wide (`u64`) in IPv6 and narrow
+//! (`u32`) elsewhere. No path has more than `key bits / GRID_STEP_BITS` grids, and offsets descend on it.
 
 shared_constants! {
     /// First word of a policy blob ("PLSD").
@@ -34,62 +36,49 @@ shared_constants! {
     pub const POLICY_RULES_MAX: usize = 1024;
     /// Words of the longest vector.
     pub const POLICY_WORDS_MAX: usize = POLICY_RULES_MAX / 64;
-    /// Set in a protocol entry whose other bits are the offset of a port table; otherwise the entry is a class.
-    pub const PROTOCOL_PORT_TABLE: u32 = 1 << 31;
-    /// Classes of one field at most; a class is a u16.
-    pub const POLICY_CLASSES_MAX: usize = 65_535;
-    /// Intervals of one address table at most; bounds the search in the kernel.
+    /// Classes of one field at most: its distinct vectors.
+    pub const POLICY_CLASSES_MAX: usize = 1 << 18;
+    /// Intervals of one address field at most.
     pub const ADDRESS_INTERVALS_MAX: usize = 1 << 20;
-    /// Largest `root_bits`.
-    pub const ADDRESS_ROOT_BITS_MAX: u32 = 16;
-    /// Index in [`PolicyHeader::addresses`] of the IPv4 source table; the destination table is the next one.
-    pub const ADDRESSES_V4: usize = 0;
-    /// Index in [`PolicyHeader::addresses`] of the IPv6 source table; the destination table is the next one.
-    pub const ADDRESSES_V6: usize = 2;
+    /// Boundaries of windows in one blob at most: two a rule.
+    pub const POLICY_TIMES_MAX: usize = 2 * POLICY_RULES_MAX;
     /// Bytes of one blob at most; a larger policy is refused with its size.
     pub const POLICY_BYTES_MAX: usize = 64 << 20;
+    /// Index in [`PolicyHeader::addresses`] of the IPv4 source; the destination is the next one.
+    pub const ADDRESSES_V4: usize = 0;
+    /// Index in [`PolicyHeader::addresses`] of the IPv6 source; the destination is the next one.
+    pub const ADDRESSES_V6: usize = 2;
+    /// The bits of an entry that are its kind.
+    pub const ENTRY_KIND: u32 = 7;
+    /// The entry is the offset of a record.
+    pub const ENTRY_RECORD: u32 = 0;
+    /// The entry leads to a grid.
+    pub const ENTRY_GRID: u32 = 1;
+    /// The entry leads to a list.
+    pub const ENTRY_LIST: u32 = 2;
+    /// Added to the kind: the grid or list is about the lower half of an IPv6 address.
+    pub const ENTRY_HALF: u32 = 4;
+    /// Starts of a list.
+    pub const LIST_STARTS: usize = 4;
+    /// Bits of the key that each grid on a path settles at least.
+    pub const GRID_STEP_BITS: u32 = 4;
+    /// Upper half of [`Record::head`].
+    pub const RECORD_MARK: u32 = 0x5243_0000;
+    /// Position in the rule sets of the rules in audit: they decide nothing.
+    pub const SET_AUDIT: usize = 0;
+    /// Position in the rule sets of the rules that restrict no port.
+    pub const SET_WHOLE: usize = 1;
+    /// Position in the rule sets of the rules that allow and leave the word to the next layer.
+    pub const SET_ALLOW: usize = 2;
+    /// Position in the rule sets of the rules that always allow.
+    pub const SET_ALWAYS: usize = 3;
+    /// Number of rule sets.
+    pub const SETS: usize = 4;
+    /// The second that no clock reaches.
+    pub const TIME_NEVER: u32 = u32::MAX;
 }
 
 shared_structs! {
-    /// The vectors of one field.
-    pub struct VectorSet {
-        /// Offset of the summaries, u32 a class.
-        pub summaries_offset: u32,
-        /// Offset of the vectors, `words` u64 a class.
-        pub vectors_offset: u32,
-        /// Number of classes.
-        pub classes: u32,
-        /// Zero.
-        pub reserved: u32,
-    }
-
-    /// From an address of one family to its class.
-    pub struct AddressTable {
-        /// Bits of the address that index the root; 0 means no root: the whole table is searched.
-        pub root_bits: u32,
-        /// Offset of the root, u32 entries.
-        pub root_offset: u32,
-        /// Number of intervals, at least 1.
-        pub count: u32,
-        /// Offset of the interval starts.
-        pub starts_offset: u32,
-        /// Offset of the interval classes, u16.
-        pub classes_offset: u32,
-        /// Halvings that one search needs at most: the smallest `n` with `2^n >= w`. Here `w` is the number of candidates of the
-        /// widest bucket: `root[b + 1] - root[b] + 1`, or `count` without a root.
-        pub search_steps: u32,
-        /// The vectors of the classes.
-        pub vectors: VectorSet,
-    }
-
-    /// From a port to its class.
-    pub struct PortTable {
-        /// Offset of the 256 page indices, u16.
-        pub pages_offset: u32,
-        /// Offset of the pages, 256 u16 each.
-        pub classes_offset: u32,
-    }
-
     /// First bytes of a blob.
     pub struct PolicyHeader {
         /// [`POLICY_MAGIC`].
@@ -102,21 +91,70 @@ shared_structs! {
         pub rules: u32,
         /// Words a vector: `ceil(rules / 64)`.
         pub words: u32,
-        /// 1 if any rule restricts the source port; otherwise that field is not looked up.
-        pub has_source_ports: u32,
+        /// 1 if any rule is in audit.
+        pub has_audit: u32,
+        /// Entries: IPv4 source, IPv4 destination, IPv6 source, IPv6 destination.
+        pub addresses: [u32; 4],
+        /// Offset of the protocols' entries, indexed by IANA number.
+        pub protocols_offset: u32,
+        /// Entry of the source ports of TCP and UDP; 0 if no rule restricts them, and the field is not looked up.
+        pub source_ports: u32,
+        /// Record of packets without source port; 0 like the above.
+        pub no_source_port: u32,
         /// Offset of the actions, one [`crate::verdict::Action`] byte a rule.
         pub actions_offset: u32,
-        /// Offset of the 256 protocol entries, u32, indexed by IANA number. TCP, UDP, ICMP and ICMPv6 may have a port table;
-        /// that of ICMP is indexed by the ICMP type.
-        pub protocol_offset: u32,
-        /// Vectors of the (protocol, destination port) classes.
-        pub protocol_vectors: VectorSet,
-        /// Source ports of TCP and UDP. Other protocols have source-port class 0: the rules that name no source port. Zero,
-        /// like the vectors below, if no rule restricts the source port.
-        pub source_ports: PortTable,
-        /// Vectors of the source-port classes.
-        pub source_port_vectors: VectorSet,
-        /// Address tables: IPv4 source, IPv4 destination, IPv6 source, IPv6 destination.
-        pub addresses: [AddressTable; 4],
+        /// Boundaries in time; 0 if every rule is always in force, and time is not looked up.
+        pub times_count: u32,
+        /// Offset of the boundaries; 0 like the above.
+        pub times_offset: u32,
+        /// Offset of the records of the intervals between the boundaries; 0 like the above.
+        pub time_records_offset: u32,
+        /// Offset of the seconds in which rules end; 0 like the above.
+        pub expires_offset: u32,
+        /// Offset of the records of later fragments, indexed by protocol.
+        pub fragments_offset: u32,
+        /// Offset of the rule sets.
+        pub sets_offset: u32,
+    }
+
+    /// The vector of one class; its words follow.
+    pub struct Record {
+        /// Nibble `w` is the place of word `w` among those that follow.
+        pub ranks: u64,
+        /// [`RECORD_MARK`], and in the lower half the summary: bit `w` is set if word `w` is not zero.
+        pub head: u32,
+        /// Number of words that follow.
+        pub count: u32,
+    }
+
+    /// Even steps over the keys from `base`; `last + 1` entries follow. Keys below `base` go to entry 0, others to entry
+    /// `1 + ((key - base) >> shift)`, or to the last one if there is no such entry.
+    pub struct Grid {
+        /// First key of entry 1.
+        pub base: u64,
+        /// Logarithm of a step's width.
+        pub shift: u32,
+        /// Index of the last entry.
+        pub last: u32,
+    }
+
+    /// Up to four starts.
+    pub struct NarrowList {
+        /// Ascending.
+        pub starts: [u32; LIST_STARTS],
+        /// Where the key goes that no start is above of, then one start, and so on.
+        pub entries: [u32; LIST_STARTS + 1],
+        /// Zero.
+        pub reserved: u32,
+    }
+
+    /// Up to four starts of half an IPv6 address.
+    pub struct WideList {
+        /// Ascending.
+        pub starts: [u64; LIST_STARTS],
+        /// As in [`NarrowList`].
+        pub entries: [u32; LIST_STARTS + 1],
+        /// Zero.
+        pub reserved: u32,
     }
 }

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use palisade_agent::load::EstateSources;
-use palisade_agent::{Instance, Options, run};
+use palisade_agent::{Instance, Options, Tuning, run};
 
 fn main() -> ExitCode {
     let mut arguments = std::env::args_os().skip(1).map(PathBuf::from);
@@ -16,7 +16,12 @@ fn main() -> ExitCode {
         return ExitCode::from(2);
     };
     let sources = EstateSources { paths: arguments.collect(), ..EstateSources::default() };
-    let options = Options { instance: Instance { pin_dir, state_dir }, sources, detach_on_exit: false };
+    let options = Options {
+        instance: Instance { pin_dir, state_dir },
+        sources,
+        detach_on_exit: false,
+        tuning: Tuning::default(),
+    };
     match run(&options, |event| eprintln!("{event}")) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {

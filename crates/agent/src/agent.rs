@@ -3,21 +3,25 @@
 //! It does no waiting and reads no clock: [`crate::run()`] tells it when to look and what time it is. Generic over the
 //! datapath, so that tests run it against one that is only memory.
 //!
-//! Invariants: a refused estate changes nothing; the numbers of NICs are on disk before the kernel learns them.
+//! Invariants: a refused estate changes nothing; the numbers of NICs are on disk before the kernel learns them; no
+//! interface is attached before a policy was in force on this host.
 
 #[cfg(test)]
 mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
-use palisade_datapath::{NicKind, NicPolicy, Plane};
+use palisade_datapath::{Attachment, NicPolicy, NicState, Plane};
 
-use crate::compile::{self, Compiled};
+use crate::clock::{Anchor, Reading, Step};
+use crate::compile::{self, Compiled, Windows};
 use crate::error::{AgentError, in_full};
 use crate::event::Event;
+use crate::events::{NameBook, NicNames};
 use crate::identity::NicId;
 use crate::instance::{Instance, InstanceLock};
-use crate::interfaces::Link;
+use crate::interfaces::Inventory;
 use crate::interfaces::matching::{MatchProblem, Matches, match_nics};
 use crate::load::{self, EstateSources, LoadError, Loaded};
 use crate::plan::{Desired, Observed, Op, PolicyDigest, plan};
@@ -25,6 +29,9 @@ use crate::slots::{self, Slots};
 use crate::state::{
     AcceptedEstate, ClosedInterface, Failure, NicRecord, Published, Refusal, STATE_VERSION, State,
 };
+
+/// Why an interface is left open though it is a NIC's.
+const NOTHING_IN_FORCE: &str = "no policy was ever in force on this host, and without one it would be cut off (see why the estate is not in force)";
 
 /// The agent of one instance.
 #[derive(Debug)]
@@ -34,9 +41,15 @@ pub struct Agent<P> {
     plane: P,
     /// The estate that was accepted last, since this agent started.
     compiled: Option<Compiled>,
+    /// The anchor that the kernel judges windows by, since this agent started; `None` until the wall clock is known.
+    anchor: Option<Anchor>,
+    /// Whether the wall clock was found never to have been set.
+    is_clock_unset: bool,
     state: State,
     /// Whether that is on disk. The disk may be full; what was decided still counts, and is written when it can be.
     is_written: bool,
+    /// What the kernel's numbers are called.
+    book: NameBook,
     /// Events since they were last taken.
     events: Vec<Event>,
     _lock: InstanceLock,
@@ -63,7 +76,19 @@ impl<P: Plane> Agent<P> {
         state.write(&instance)?;
         let generation = plane.generation();
         let events = if generation > 0 { vec![Event::Adopted { generation }] } else { Vec::new() };
-        Ok(Self { instance, sources, plane, compiled: None, state, is_written: true, events, _lock: lock })
+        Ok(Self {
+            instance,
+            sources,
+            plane,
+            compiled: None,
+            anchor: None,
+            is_clock_unset: false,
+            state,
+            is_written: true,
+            book: NameBook::default(),
+            events,
+            _lock: lock,
+        })
     }
 
     /// Reads the estate again. A refused one changes nothing but the account of it.
@@ -71,9 +96,11 @@ impl<P: Plane> Agent<P> {
     /// # Errors
     /// If the account cannot be written.
     pub fn load(&mut self, now: u64) -> Result<(), AgentError> {
-        let outcome = load::estate(&self.sources).and_then(|loaded| match compile::compile(&loaded.estate) {
-            Ok(compiled) => Ok((loaded, compiled)),
-            Err(problems) => Err(LoadError { problems, digest: loaded.digest }),
+        let outcome = load::estate(&self.sources).and_then(|loaded| {
+            match compile::compile(&loaded.estate, self.windows()) {
+                Ok(compiled) => Ok((loaded, compiled)),
+                Err(problems) => Err(LoadError { problems, digest: loaded.digest }),
+            }
         });
         let mut state = self.state.clone();
         match outcome {
@@ -82,6 +109,7 @@ impl<P: Plane> Agent<P> {
                     .push(Event::Accepted { nics: compiled.nics.len(), warnings: loaded.warnings.len() });
                 state.refused = None;
                 state.identities = compiled.nics.values().map(|nic| nic.identity.clone()).collect();
+                state.windows_closed = compiled.windows_closed;
                 state.estate = Some(accepted(loaded, now));
                 self.compiled = Some(compiled);
             }
@@ -102,14 +130,14 @@ impl<P: Plane> Agent<P> {
     ///
     /// # Errors
     /// If the datapath cannot be read, or the state not be written. Steps that fail are events, and are tried again.
-    pub fn sync(&mut self, links: &[Link], now: u64) -> Result<bool, AgentError> {
-        let matches = match_nics(&self.state.identities, links);
+    pub fn sync(&mut self, host: &Inventory, now: u64) -> Result<bool, AgentError> {
+        let matches = match_nics(&self.state.identities, host);
         let attached = self.plane.attached()?;
         let in_force: BTreeSet<u32> = self.plane.nics().iter().map(|nic| nic.slot).collect();
         let slots = slots::assign(matches.assigned.keys(), &self.state.slots(), &in_force);
 
         let observed = Observed {
-            interfaces: links.iter().map(|link| (link.index, link.name.clone())).collect(),
+            interfaces: host.links.iter().map(|link| (link.index, link.name.clone())).collect(),
             remembered: self
                 .plane
                 .nics()
@@ -122,23 +150,69 @@ impl<P: Plane> Agent<P> {
         };
         let desired = Desired {
             policy: self.compiled.as_ref().map(|compiled| policy(compiled, &matches, &slots)),
-            attach: matches.assigned.values().chain(&matches.contested).copied().collect(),
+            attach: matches.attachments(),
         };
         self.report_new(&matches.problems);
-        let (closing, rest): (Vec<Op>, _) = plan(desired, &observed).into_iter().partition(Op::is_closing);
-        let mut outcome = Outcome::default();
-        // What closes an interface does not wait for a disk that may be full.
-        self.execute(closing, now, &mut outcome);
-        let intended = rest.iter().find_map(|op| self.intended(op)).or_else(|| self.state.published.clone());
+        let mut ops = plan(desired, &observed);
+        let intended = ops.iter().find_map(|op| self.intended(op)).or_else(|| self.state.published.clone());
         let state = self.expected(matches, &slots, &observed);
-        self.write(State { published: intended, ..state })?;
-        self.execute(rest, now, &mut outcome);
+        let written = self.write(State { published: intended, ..state });
+        if written.is_err() {
+            // What closes an interface does not wait for a disk that may be full; a policy does.
+            ops.retain(|op| !matches!(op, Op::Publish { .. }));
+        }
+        let outcome = self.execute(ops, now);
+        self.note_names();
+        written.and(self.conclude(outcome))
+    }
+
+    /// Notes what the numbers of the policy in force are called, if that is the one that was compiled.
+    fn note_names(&mut self) {
+        let Some(compiled) = self.compiled.as_ref().filter(|_| self.digest_in_force().is_some()) else {
+            return;
+        };
+        let in_force: BTreeMap<u32, NicState> =
+            self.plane.nics().into_iter().map(|nic| (nic.slot, nic)).collect();
+        for (id, record) in &self.state.nics {
+            let found = in_force.get(&record.slot).zip(compiled.nics.get(id));
+            let Some((nic, compiled)) = found else { continue };
+            let (name, interface) = (record.name.clone(), record.interface.clone());
+            let rules = Arc::clone(&compiled.names);
+            self.book.note(nic.slot, nic.generation, NicNames { id: id.clone(), name, interface, rules });
+        }
+    }
+
+    /// Writes down what became of the steps; true if all is as it should be.
+    fn conclude(&mut self, outcome: Outcome) -> Result<bool, AgentError> {
         let Outcome { unenforced, unpublished } = outcome;
         let is_done = unenforced.is_empty() && unpublished.is_none();
         let accepted = self.state.estate.as_ref().filter(|_| is_done && self.compiled.is_some());
         let enforced = accepted.map(|estate| estate.digest.clone()).or_else(|| self.state.enforced.clone());
-        self.write(State { enforced, unenforced, unpublished, ..self.state.clone() })?;
+        let mut closed = self.state.closed.clone();
+        closed.retain(|interface, _| !unenforced.contains_key(interface));
+        self.write(State { enforced, closed, unenforced, unpublished, ..self.state.clone() })?;
         Ok(is_done)
+    }
+
+    /// Follows the wall clock. True if the estate must be read again, because windows were closed that can be judged now.
+    ///
+    /// # Errors
+    /// If the kernel refuses.
+    pub fn follow_clock(&mut self, reading: &Reading) -> Result<bool, AgentError> {
+        let is_unset = reading.judge(self.anchor) == Step::Unset;
+        if is_unset && !self.is_clock_unset {
+            self.events.push(Event::ClockUnset { wall_s: reading.wall_s });
+        }
+        self.is_clock_unset = is_unset;
+        let Step::Follow(anchor) = reading.judge(self.anchor) else { return Ok(false) };
+        let before = self.anchor.replace(anchor);
+        self.events.extend(before.map(|from| Event::ClockStepped { from, to: anchor }));
+        Ok(before.is_none() && self.compiled.as_ref().is_some_and(|compiled| compiled.windows_closed))
+    }
+
+    /// How windows are taken now.
+    const fn windows(&self) -> Windows {
+        if self.anchor.is_some() { Windows::Judged } else { Windows::Closed }
     }
 
     /// Ends flows that are over.
@@ -163,6 +237,11 @@ impl<P: Plane> Agent<P> {
     /// The files and folders of the estate.
     pub const fn sources(&self) -> &EstateSources {
         &self.sources
+    }
+
+    /// What the kernel's numbers are called.
+    pub const fn book(&self) -> &NameBook {
+        &self.book
     }
 
     /// The datapath; the agent ends.
@@ -201,18 +280,18 @@ impl<P: Plane> Agent<P> {
         let mut close = |ifindex: u32, why: &str| {
             closed.insert(name(&ifindex), ClosedInterface { ifindex, why: why.to_owned() });
         };
-        for (id, ifindex) in &matches.assigned {
-            match self.record(id, *ifindex, slots[id], name(ifindex)) {
+        for (id, at) in &matches.assigned {
+            match self.record(id, at.ifindex, slots[id], name(&at.ifindex)) {
                 Some(record) => drop(nics.insert(id.clone(), record)),
                 None => {
-                    close(*ifindex, "its machine started while the estate is refused (repair the estate)");
+                    close(at.ifindex, "its machine started while the estate is refused (repair the estate)");
                 }
             }
         }
-        for ifindex in &matches.contested {
-            close(*ifindex, "it is not certain which NIC it belongs to");
+        for at in &matches.contested {
+            close(at.ifindex, "it is not certain which NIC it belongs to");
         }
-        let assigned: BTreeSet<u32> = matches.assigned.into_values().chain(matches.contested).collect();
+        let assigned: BTreeSet<u32> = matches.attachments().iter().map(|at| at.ifindex).collect();
         for attachment in &observed.attached {
             let ifindex = attachment.ifindex;
             if observed.interfaces.contains_key(&ifindex) && !assigned.contains(&ifindex) {
@@ -231,15 +310,29 @@ impl<P: Plane> Agent<P> {
             return self.state.nics.get(id).filter(|known| known.ifindex == ifindex).cloned();
         };
         let nic = compiled.nics.get(id)?;
-        let (subnet_nsg, nic_nsg) = (nic.subnet_nsg.clone(), nic.nic_nsg.clone());
-        Some(NicRecord { name: nic.identity.name.clone(), interface, ifindex, slot, subnet_nsg, nic_nsg })
+        Some(NicRecord {
+            name: nic.identity.name.clone(),
+            interface,
+            ifindex,
+            slot,
+            subnet_nsg: nic.subnet_nsg.clone(),
+            nic_nsg: nic.nic_nsg.clone(),
+            audit: nic.audit.clone(),
+            guards_off: nic.guards_off.iter().map(|word| (*word).to_owned()).collect(),
+        })
     }
 
-    /// Takes the steps. One that fails does not keep the others from being taken: each makes the host more closed.
-    fn execute(&mut self, ops: Vec<Op>, now: u64, outcome: &mut Outcome) {
+    /// Takes the steps. One that fails does not keep the others from being taken: each makes the host more closed. Only
+    /// where no policy ever was in force is no machine cut off for the lack of one.
+    fn execute(&mut self, ops: Vec<Op>, now: u64) -> Outcome {
+        let mut outcome = Outcome::default();
         for op in ops {
             let result = match &op {
-                Op::Attach { ifindex, .. } => self.plane.attach(*ifindex, NicKind::Direct).map(|()| None),
+                Op::Attach { interface, .. } if self.plane.generation() == 0 => {
+                    outcome.unenforced.insert(interface.clone(), NOTHING_IN_FORCE.to_owned());
+                    continue;
+                }
+                Op::Attach { at, .. } => self.plane.attach(at.ifindex, at.kind).map(|()| None),
                 Op::Publish { nics } => {
                     self.plane.publish(nics).map(|generation| Some((generation, nics.len())))
                 }
@@ -257,6 +350,7 @@ impl<P: Plane> Agent<P> {
                 }
             }
         }
+        outcome
     }
 
     /// Keeps the state, on disk too if that has another.
@@ -291,12 +385,12 @@ impl Outcome {
 
 /// The policy of the NICs that are here.
 fn policy(compiled: &Compiled, matches: &Matches, slots: &Slots) -> Vec<NicPolicy> {
-    let one = |(id, ifindex): (&NicId, &u32)| {
+    let one = |(id, at): (&NicId, &Attachment)| {
         let nic = compiled.nics.get(id)?;
         Some(NicPolicy {
-            ifindex: *ifindex,
+            ifindex: at.ifindex,
             slot: slots[id],
-            kind: NicKind::Direct,
+            kind: at.kind,
             inbound: nic.blobs.inbound.clone(),
             outbound: nic.blobs.outbound.clone(),
         })

@@ -3,14 +3,23 @@
 //! Every NIC of the estate is compiled, also those of other hosts: whether a file is accepted must not depend on which
 //! machines happen to run here. Invariant: either all NICs are compiled, or every reason against it comes out.
 
-use std::collections::BTreeMap;
+mod names;
+#[cfg(test)]
+mod tests;
+mod windows;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use palisade_classify::enforce::{self, PolicyBlobs};
-use palisade_model::{EffectivePolicy, Estate, Layer, Nic};
+use palisade_model::{EffectiveLayer, EffectivePolicy, Estate, Layer, Mode, Nic};
 use palisade_net::Direction;
 
 use crate::identity::{Identity, NicId};
 use crate::load::Problem;
+
+pub use names::{ListNames, RuleNames};
+pub use windows::Windows;
 
 /// One NIC, ready to be enforced.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,10 +28,16 @@ pub struct CompiledNic {
     pub identity: Identity,
     /// Its rules.
     pub blobs: PolicyBlobs,
+    /// What the rules in the blobs are called.
+    pub names: Arc<RuleNames>,
     /// Name of the NSG of its subnet.
     pub subnet_nsg: Option<String>,
     /// Name of its own NSG.
     pub nic_nsg: Option<String>,
+    /// What of it is in audit, in words: itself, NSGs, rules.
+    pub audit: Vec<String>,
+    /// The words of its guards that are off.
+    pub guards_off: Vec<&'static str>,
 }
 
 /// Every NIC of an estate.
@@ -30,50 +45,94 @@ pub struct CompiledNic {
 pub struct Compiled {
     /// By id.
     pub nics: BTreeMap<NicId, CompiledNic>,
+    /// Whether there are rules with a window that are closed because the wall clock is not known.
+    pub windows_closed: bool,
 }
 
 /// Compiles all NICs of an estate.
 ///
 /// # Errors
 /// One problem for each NIC that cannot be enforced.
-pub fn compile(estate: &Estate) -> Result<Compiled, Vec<Problem>> {
-    let mut compiler = Compiler::default();
-    let mut compiled = Compiled::default();
+pub fn compile(estate: &Estate, windows: Windows) -> Result<Compiled, Vec<Problem>> {
+    let mut compiler = Compiler { windows, ..Compiler::default() };
+    let mut nics = BTreeMap::new();
     let mut problems = Vec::new();
     for nic in estate.nics() {
         match compiler.nic(estate, nic) {
-            Ok(nic) => {
-                compiled.nics.insert(nic.identity.id.clone(), nic);
-            }
+            Ok(nic) => drop(nics.insert(nic.identity.id.clone(), nic)),
             Err(error) => problems.push(Problem::about_nic(nic, &error)),
         }
     }
-    if problems.is_empty() { Ok(compiled) } else { Err(problems) }
+    if !problems.is_empty() {
+        return Err(problems);
+    }
+    Ok(Compiled { nics, windows_closed: compiler.windows_closed })
 }
 
 /// Compiles each distinct policy once: the NICs of a subnet mostly have the same.
 #[derive(Default)]
 struct Compiler {
-    known: Vec<(EffectivePolicy, PolicyBlobs)>,
+    windows: Windows,
+    windows_closed: bool,
+    known: Vec<Known>,
+}
+
+/// A policy that was compiled.
+struct Known {
+    policy: EffectivePolicy,
+    blobs: PolicyBlobs,
+    names: Arc<RuleNames>,
 }
 
 impl Compiler {
     fn nic(&mut self, estate: &Estate, nic: &Nic) -> Result<CompiledNic, enforce::EnforceError> {
-        let policy = estate.effective(nic);
+        let mut policy = estate.effective(nic);
+        self.windows_closed |= self.windows.apply(&mut policy);
         let name_at = |layer| {
             let found = policy.layers(Direction::Inbound).iter().find(|found| found.layer == layer);
             found.and_then(|found| found.name.clone())
         };
         let (subnet_nsg, nic_nsg) = (name_at(Layer::Subnet), name_at(Layer::NetworkInterface));
-        Ok(CompiledNic { identity: nic.into(), blobs: self.blobs(policy)?, subnet_nsg, nic_nsg })
+        let audit = audit(nic, &policy);
+        let known = self.known(policy)?;
+        Ok(CompiledNic {
+            identity: nic.into(),
+            blobs: known.blobs.clone(),
+            names: Arc::clone(&known.names),
+            subnet_nsg,
+            nic_nsg,
+            audit,
+            guards_off: nic.guards().words_off().collect(),
+        })
     }
 
-    fn blobs(&mut self, policy: EffectivePolicy) -> Result<PolicyBlobs, enforce::EnforceError> {
-        if let Some((_, blobs)) = self.known.iter().find(|(known, _)| *known == policy) {
-            return Ok(blobs.clone());
-        }
-        let blobs = enforce::compile(&policy)?;
-        self.known.push((policy, blobs.clone()));
-        Ok(blobs)
+    fn known(&mut self, policy: EffectivePolicy) -> Result<&Known, enforce::EnforceError> {
+        let place = match self.known.iter().position(|known| known.policy == policy) {
+            Some(place) => place,
+            None => {
+                let (blobs, names) = (enforce::compile(&policy)?, RuleNames::of(&policy).into());
+                self.known.push(Known { policy, blobs, names });
+                self.known.len() - 1
+            }
+        };
+        Ok(&self.known[place])
     }
+}
+
+/// What of a NIC is in audit.
+fn audit(nic: &Nic, policy: &EffectivePolicy) -> Vec<String> {
+    let itself = (nic.mode() == Mode::Audit).then(|| "the NIC".to_owned());
+    let layers = Direction::ALL.into_iter().flat_map(|direction| policy.layers(direction));
+    // An NSG stands in both directions.
+    let others: BTreeSet<String> = layers.flat_map(audit_of_layer).collect();
+    itself.into_iter().chain(others).collect()
+}
+
+fn audit_of_layer(layer: &EffectiveLayer) -> Vec<String> {
+    let list = layer.name.as_deref().unwrap_or("the security admin rules");
+    if layer.mode == Mode::Audit {
+        return vec![format!("NSG {list}")];
+    }
+    let rules = layer.rules.iter().filter(|rule| rule.mode == Mode::Audit);
+    rules.map(|rule| format!("rule {} of {list}", rule.name)).collect()
 }

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use crate::clock::Anchor;
 use crate::interfaces::matching::MatchProblem;
 use crate::load::LoadError;
 use crate::plan::Op;
@@ -39,6 +40,18 @@ pub enum Event {
         /// Why.
         error: String,
     },
+    /// The wall clock was stepped, and the windows of rules follow it.
+    ClockStepped {
+        /// Where it put the start of the kernel's clock.
+        from: Anchor,
+        /// Where it puts it now.
+        to: Anchor,
+    },
+    /// The wall clock was never set.
+    ClockUnset {
+        /// What it shows, in seconds since 1970.
+        wall_s: u64,
+    },
     /// A NIC and an interface do not find together.
     Problem(MatchProblem),
     /// Something else failed; it is tried again.
@@ -69,6 +82,17 @@ impl fmt::Display for Event {
                 write!(f, "generation {generation} is in force (interfaces: {interfaces})")
             }
             Self::Failed { op, error } => write!(f, "cannot {op}: {error}"),
+            Self::ClockStepped { from, to } => {
+                write!(
+                    f,
+                    "the wall clock was stepped, and windows of rules follow it (offset {from} s, now {to} s)"
+                )
+            }
+            Self::ClockUnset { wall_s } => write!(
+                f,
+                "the wall clock was never set (it shows {wall_s} s since 1970) and is not followed; without one that was, \
+                 rules with a window allow nothing (set it)"
+            ),
             Self::Problem(problem) => problem.fmt(f),
             Self::Trouble { error } => write!(f, "{error}; it is tried again"),
             Self::Stopping { why, releases: false } => write!(f, "stopping ({why}); enforcement goes on"),

@@ -5,12 +5,9 @@
 
 use std::fmt;
 
-use palisade_model::{Nic, ResourceId};
+use palisade_model::{INTERFACE_TAG, Nic, ResourceId};
 use palisade_net::Mac;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
-
-/// The resource tag of a NIC that names its interface.
-pub const INTERFACE_TAG: &str = "palisade-interface";
 
 /// The resource id of a NIC. Compares without case, as Azure does.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -63,7 +60,7 @@ pub struct Identity {
         deserialize_with = "read_mac"
     )]
     pub mac: Option<Mac>,
-    /// Value of the tag [`INTERFACE_TAG`].
+    /// Value of the tag [`palisade_model::INTERFACE_TAG`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub interface: Option<String>,
 }

@@ -50,6 +50,11 @@ impl Instance {
         self.state_dir.join("state.json")
     }
 
+    /// Path of the socket at which the agent tells what happens to flows.
+    pub fn events_socket(&self) -> PathBuf {
+        self.state_dir.join("events.sock")
+    }
+
     /// Takes the state directory for this process.
     pub(crate) fn lock(&self) -> Result<InstanceLock, AgentError> {
         let dir = &self.state_dir;

@@ -8,9 +8,11 @@
 //! that it cannot understand whole changes nothing.
 
 mod agent;
+pub mod clock;
 pub mod compile;
 mod error;
 mod event;
+pub mod events;
 pub mod identity;
 mod instance;
 pub mod interfaces;
@@ -21,6 +23,8 @@ mod run;
 pub mod slots;
 pub mod state;
 pub mod status;
+mod survey;
+mod tuning;
 
 pub use agent::Agent;
 pub use error::AgentError;
@@ -28,3 +32,5 @@ pub use event::Event;
 pub use instance::{DEFAULT_NAME, Instance, NAME_LENGTH_MAX};
 pub use remove::remove;
 pub use run::{Applied, Options, apply_once, run};
+pub use survey::{Survey, survey};
+pub use tuning::Tuning;

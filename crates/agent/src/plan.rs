@@ -1,10 +1,14 @@
 //! The difference between what should be and what is, as a list of operations.
 //!
 //! The first run and every later one are the same function, and it does nothing: whoever executes the list can print it
-//! first. The order is what keeps a machine from ever being open:
-//!   1. attach: an interface without a descriptor drops everything, so from here on nothing passes unjudged;
-//!   2. publish: all NICs of the host change their policy at one instant;
+//! first. The order is what keeps a machine that runs from being cut off:
+//!   1. publish: all NICs of the host change their policy at one instant, those too that are not attached yet;
+//!   2. attach, which takes the kernel a while for each interface: one that has a policy is judged by it from its first
+//!      packet on, one that has none drops everything;
 //!   3. forget interfaces that are gone.
+//!
+//! A policy that cannot be published does not keep interfaces from being closed, except where nothing ever was in force:
+//! there it would cut off every machine of a host that was never enforced.
 //!
 //! An interface is never released: one whose NIC left the estate stays attached and drops, until it vanishes or the
 //! whole instance is removed. To let it go would open it.
@@ -21,7 +25,7 @@ pub struct Desired {
     /// Policies by interface number; `None` while there is no estate to publish.
     pub policy: Option<Vec<NicPolicy>>,
     /// Interfaces that must have the programs.
-    pub attach: BTreeSet<u32>,
+    pub attach: BTreeSet<Attachment>,
 }
 
 /// What is.
@@ -42,8 +46,8 @@ pub struct Observed {
 pub enum Op {
     /// Put the programs at an interface.
     Attach {
-        /// Its number.
-        ifindex: u32,
+        /// Its number, and on which side it shows the machine's frames.
+        at: Attachment,
         /// Its name.
         interface: String,
     },
@@ -59,17 +63,13 @@ pub enum Op {
     },
 }
 
-impl Op {
-    /// Whether it makes an interface drop what has no policy, and needs nothing else.
-    pub(crate) const fn is_closing(&self) -> bool {
-        matches!(self, Self::Attach { .. })
-    }
-}
-
 impl fmt::Display for Op {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Attach { ifindex, interface } => write!(f, "attach to {interface} (interface {ifindex})"),
+            Self::Attach { at, interface } => {
+                let inverted = if at.kind == NicKind::Inverted { ", directions inverted" } else { "" };
+                write!(f, "attach to {interface} (interface {}{inverted})", at.ifindex)
+            }
             Self::Publish { nics } => write!(f, "publish a policy (interfaces: {})", nics.len()),
             Self::Forget { ifindex } => write!(f, "forget interface {ifindex}, which is gone"),
         }
@@ -78,20 +78,19 @@ impl fmt::Display for Op {
 
 /// Compares, and says what to do.
 pub fn plan(desired: Desired, observed: &Observed) -> Vec<Op> {
-    let direct = |attachment: &&Attachment| attachment.kind == NicKind::Direct;
-    let attached: BTreeSet<u32> =
-        observed.attached.iter().filter(direct).map(|found| found.ifindex).collect();
-    let missing = desired.attach.iter().filter(|ifindex| !attached.contains(ifindex));
-    let attach = missing.filter_map(|ifindex| {
-        let interface = observed.interfaces.get(ifindex)?.clone();
-        Some(Op::Attach { ifindex: *ifindex, interface })
+    let attached: BTreeSet<u32> = observed.attached.iter().map(|found| found.ifindex).collect();
+    // One that is attached as another kind is not as it should be.
+    let missing = desired.attach.iter().filter(|at| !observed.attached.contains(at));
+    let attach = missing.filter_map(|at| {
+        let interface = observed.interfaces.get(&at.ifindex)?.clone();
+        Some(Op::Attach { at: *at, interface })
     });
     let differs = |nics: &Vec<NicPolicy>| observed.in_force != Some(PolicyDigest::of(nics));
     let publish = desired.policy.filter(differs).map(|nics| Op::Publish { nics });
     let gone =
         attached.union(&observed.remembered).filter(|ifindex| !observed.interfaces.contains_key(ifindex));
     let forget = gone.map(|ifindex| Op::Forget { ifindex: *ifindex });
-    attach.chain(publish).chain(forget).collect()
+    publish.into_iter().chain(attach).chain(forget).collect()
 }
 
 /// Stands for the policy of a whole host: two with the same digest are the same.

@@ -38,6 +38,9 @@ pub struct State {
     pub published: Option<Published>,
     /// The estate that was last accepted.
     pub estate: Option<AcceptedEstate>,
+    /// Whether it has rules with a window that are closed because the wall clock was never set.
+    #[serde(default)]
+    pub windows_closed: bool,
     /// Digest of the estate whose policy was last in force at all its interfaces: [`AcceptedEstate::digest`] once a change
     /// is complete.
     pub enforced: Option<String>,
@@ -120,6 +123,12 @@ pub struct NicRecord {
     pub subnet_nsg: Option<String>,
     /// Name of its own NSG.
     pub nic_nsg: Option<String>,
+    /// What of it is in audit, in words: itself, NSGs, rules. What these deny is counted, and passes.
+    #[serde(default)]
+    pub audit: Vec<String>,
+    /// Guards that are off, by the words that turn them off.
+    #[serde(default)]
+    pub guards_off: Vec<String>,
 }
 
 /// An interface that drops everything.

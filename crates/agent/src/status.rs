@@ -12,6 +12,7 @@ use serde::Serialize;
 use crate::error::AgentError;
 use crate::identity::NicId;
 use crate::instance::Instance;
+use crate::interfaces::matching::MatchProblem;
 use crate::state::{ClosedInterface, Failure, NicRecord, Refusal, State};
 
 /// One instance at one moment.
@@ -36,14 +37,49 @@ pub struct Status {
     pub unenforced: BTreeMap<String, String>,
     /// NICs of the estate that have no interface here.
     pub elsewhere: Vec<NicId>,
-    /// What stands between NICs and interfaces.
+    /// NICs at which nothing can be enforced, because of the interface or the device that they have.
+    pub not_enforced: Vec<NotEnforced>,
+    /// What else stands between NICs and interfaces.
     pub problems: Vec<String>,
     /// Why the last estate was refused, if it was; the one before is in force.
     pub refused: Option<Refusal>,
     /// Why the policy of the accepted estate is not in force, if it is not.
     pub unpublished: Option<Failure>,
+    /// Whether rules with a window are closed because the wall clock was never set.
+    pub windows_closed: bool,
     /// Packets that interfaces without a policy dropped.
     pub dropped_without_policy: u64,
+}
+
+/// A NIC at which nothing can be enforced.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct NotEnforced {
+    /// The NIC.
+    pub nic: NicId,
+    /// Its interface, or the device that it has instead.
+    pub at: String,
+    /// What stands against it, and what to use.
+    pub why: String,
+}
+
+impl NotEnforced {
+    /// The NICs among what was found that cannot be enforced; and the other problems.
+    pub fn split(found: Vec<MatchProblem>) -> (Vec<Self>, Vec<MatchProblem>) {
+        let (mut not_enforced, mut others) = (Vec::new(), Vec::new());
+        for problem in found {
+            match problem {
+                MatchProblem::UnsupportedInterface { nic, interface, why } => {
+                    not_enforced.push(Self { nic, at: format!("interface {interface}"), why });
+                }
+                MatchProblem::PassesBy { nic, device, why } => {
+                    not_enforced.push(Self { nic, at: device, why });
+                }
+                other => others.push(other),
+            }
+        }
+        (not_enforced, others)
+    }
 }
 
 /// One NIC.
@@ -123,6 +159,7 @@ fn describe(state: Option<State>, kernel: Option<&impl Watch>, running: bool) ->
         }
         unknown = kernel.counters(SLOT_UNKNOWN)?;
     }
+    let (not_enforced, problems) = NotEnforced::split(state.problems);
     Ok(Status {
         agent_running: running,
         agent_pid: pid,
@@ -133,9 +170,11 @@ fn describe(state: Option<State>, kernel: Option<&impl Watch>, running: bool) ->
         closed: state.closed,
         unenforced: state.unenforced,
         elsewhere: state.elsewhere,
-        problems: state.problems.iter().map(ToString::to_string).collect(),
+        not_enforced,
+        problems: problems.iter().map(ToString::to_string).collect(),
         refused: state.refused,
         unpublished: state.unpublished,
+        windows_closed: state.windows_closed,
         dropped_without_policy: unknown.inbound.dropped() + unknown.outbound.dropped(),
     })
 }

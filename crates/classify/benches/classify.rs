@@ -1,15 +1,14 @@
-//! What one lookup costs: row after row, in the table, and in the encoded blob; and what compiling costs.
+//! What one lookup costs, row after row and in the compiled blob; and what compiling costs.
 //!
-//! The flows are the same in all three, mostly on the edges of the rules, and too many to stay in the first cache.
+//! The flows are the same in both, mostly on the edges of the rules, and too many to stay in the first cache.
 
 use std::{hint::black_box, iter::Cycle, slice::Iter};
 
-use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
+use criterion::{Criterion, criterion_group, criterion_main};
 use palisade_classify::{
-    Row,
-    blob::{BlobView, encode},
+    blob::{BlobView, compile},
     generate::{Shape, flows, policy},
-    table::{Limits, Table},
+    table::Limits,
 };
 use palisade_net::Flow;
 
@@ -25,10 +24,9 @@ fn lookup(criterion: &mut Criterion) {
     for (name, shape) in SHAPES {
         let rows = policy(&shape, 1);
         let flows = flows(&rows, 1 << 16, 2);
-        let table = Table::compile(&rows, &Limits::default()).expect("the shape is within the limits");
-        let bytes = encode(&table);
-        let blob = BlobView::parse(&bytes).expect("an encoded table is sound");
-        println!("{name}: {} rows, table {} bytes, blob {} bytes", rows.len(), table.size(), bytes.len());
+        let bytes = compile(&rows, &Limits::default()).expect("the shape is within the limits");
+        let blob = BlobView::parse(&bytes).expect("a compiled blob is sound");
+        println!("{name}: {} rows, {} bytes", rows.len(), bytes.len());
         let mut group = criterion.benchmark_group(format!("lookup/{name}"));
         let mut measure = |what, find: &dyn Fn(&Flow) -> Option<usize>| {
             group.bench_function(what, |bencher| {
@@ -36,25 +34,19 @@ fn lookup(criterion: &mut Criterion) {
                 bencher.iter(|| find(black_box(next.next().expect("a cycle does not end"))));
             });
         };
-        measure("naive", &|flow| rows.iter().position(|row| row.matches(flow)));
-        measure("table", &|flow| table.first_match(flow));
-        measure("blob", &|flow| blob.first_match(flow).map(|(rule, _)| rule));
+        measure("naive", &|flow| rows.iter().position(|row| row.matches(flow, 0)));
+        measure("blob", &|flow| blob.lookup(flow, 0).rule.map(|(rule, _)| rule));
     }
 }
 
 fn build(criterion: &mut Criterion) {
     for (name, shape) in SHAPES {
         let rows = policy(&shape, 1);
-        let compile =
-            |rows: &[Row]| Table::compile(rows, &Limits::default()).expect("the shape is within the limits");
-        let table = compile(&rows);
-        let bytes = encode(&table);
+        let compile = || compile(&rows, &Limits::default()).expect("the shape is within the limits");
+        let bytes = compile();
         let mut group = criterion.benchmark_group(format!("build/{name}"));
         group.sample_size(10);
-        group.bench_function("compile", |bencher| {
-            bencher.iter_batched(|| &rows, |rows| compile(rows), BatchSize::PerIteration);
-        });
-        group.bench_function("encode", |bencher| bencher.iter(|| encode(&table)));
+        group.bench_function("compile", |bencher| bencher.iter(compile));
         group.bench_function("check", |bencher| {
             bencher.iter(|| BlobView::parse(&bytes).map(|blob| blob.rules()));
         });

@@ -5,7 +5,7 @@
 
 use std::fmt;
 
-use palisade_model::{EffectivePolicy, EffectiveRule, Layer, is_default};
+use palisade_model::{EffectivePolicy, EffectiveRule, Layer};
 use palisade_net::Direction;
 
 /// Whether a flow passes.
@@ -98,15 +98,28 @@ pub struct Decision {
     pub hit: Hit,
     /// Why.
     pub reason: Reason,
+    /// The answer if nothing were in audit, where it is another one.
+    pub shadow: Option<Shadow>,
+}
+
+/// The answer if what is in audit were enforced.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Shadow {
+    /// Whether the flow would pass.
+    pub verdict: Verdict,
+    /// What would decide.
+    pub hit: Hit,
+    /// Why.
+    pub reason: Reason,
 }
 
 impl Decision {
     /// The answer for traffic that no rule governs.
     pub(crate) const LINK_CONTROL: Self =
-        Self { verdict: Verdict::Allow, hit: Hit::Nothing, reason: Reason::LinkControl };
+        Self { verdict: Verdict::Allow, hit: Hit::Nothing, reason: Reason::LinkControl, shadow: None };
     /// The answer where the estate does not tell enough.
     pub(crate) const UNDETERMINED: Self =
-        Self { verdict: Verdict::Unknown, hit: Hit::Nothing, reason: Reason::Undetermined };
+        Self { verdict: Verdict::Unknown, hit: Hit::Nothing, reason: Reason::Undetermined, shadow: None };
 
     /// The answer of a known hit.
     pub(crate) fn of(verdict: Verdict, hit: Hit, policy: &EffectivePolicy, direction: Direction) -> Self {
@@ -120,18 +133,32 @@ impl Decision {
                 match layer.layer {
                     Layer::Admin => Reason::AdminRule,
                     Layer::PublicAddress => Reason::PublicAddressClosed,
-                    _ if is_default(&layer.rules[rule].rule) => Reason::DefaultRule,
+                    _ if layer.rules[rule].is_default() => Reason::DefaultRule,
                     _ => Reason::UserRule,
                 }
             }
         };
-        Self { verdict, hit, reason }
+        Self { verdict, hit, reason, shadow: None }
+    }
+
+    /// The answer with what would be if nothing were in audit.
+    pub(crate) fn beside(self, shadow: Self) -> Self {
+        let Self { verdict, hit, reason, .. } = shadow;
+        let differs = verdict != self.verdict;
+        Self { shadow: differs.then_some(Shadow { verdict, hit, reason }), ..self }
     }
 
     /// The deciding rule in words: its place, the NSG's or collection's name, and its path.
     pub fn explain<'a>(&self, policy: &'a EffectivePolicy, direction: Direction) -> Explanation<'a> {
-        match self.hit {
-            Hit::Rule { layer, rule } => {
+        self.hit.explain(policy, direction)
+    }
+}
+
+impl Hit {
+    /// The rule in words: its place, the NSG's or collection's name, and its path.
+    pub fn explain(self, policy: &EffectivePolicy, direction: Direction) -> Explanation<'_> {
+        match self {
+            Self::Rule { layer, rule } => {
                 let layer = &policy.layers(direction)[layer];
                 let (rule, written) = (&layer.rules[rule], layer.layer != Layer::PublicAddress);
                 Explanation {
@@ -140,7 +167,7 @@ impl Decision {
                     rule: written.then_some(rule),
                 }
             }
-            Hit::Nothing | Hit::Exempt { .. } => Explanation { layer: None, nsg: None, rule: None },
+            Self::Nothing | Self::Exempt { .. } => Explanation { layer: None, nsg: None, rule: None },
         }
     }
 }

@@ -1,21 +1,48 @@
 //! From the rules of an interface to the blobs that the kernel program decides by.
 //!
 //! Enforcement knows no `Unknown`: a policy of which any part is not known is refused with the rule's name, and so is one
-//! that is too large.
+//! that is too large, or whose blob does not decide as the rules do.
 
 use std::sync::Arc;
 
 use palisade_abi::verdict::LAYERS;
-use palisade_model::{EffectivePolicy, Layer};
+use palisade_model::{EffectiveLayer, EffectivePolicy, Layer, Mode};
 use palisade_net::Direction;
 
 use crate::{
-    blob, engine, lower,
-    table::{CompileError, Limits, Table},
+    Row, blob, engine,
+    lower::{self, LoweredLayer},
+    table::{CompileError, Limits},
 };
 
 /// The compiled lists of one direction, by their place in the evaluation; `None` where no list stands.
-pub type DirectionBlobs = [Option<Arc<[u8]>>; LAYERS];
+pub type DirectionBlobs = [Option<LayerBlob>; LAYERS];
+
+/// One compiled list.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LayerBlob {
+    /// What the kernel program reads.
+    pub blob: Arc<[u8]>,
+    /// The NSG or the security admin collections; `None` if only the place is known.
+    pub name: Option<String>,
+    /// Whether the whole list is in audit: it drops nothing.
+    pub audit: bool,
+    /// Whether live flows are judged again when the list changes.
+    pub flush: bool,
+    /// For each rule of the blob, the path of the rule it comes from (after the collection's name, if it is of one), or
+    /// [`PLATFORM_TRAFFIC`]. Several rules of the blob may come from one.
+    pub rules: Arc<[String]>,
+}
+
+impl LayerBlob {
+    /// A list that is enforced, of which no more is known.
+    pub fn unnamed(blob: Arc<[u8]>) -> Self {
+        Self { blob, name: None, audit: false, flush: true, rules: Arc::default() }
+    }
+}
+
+/// The name of what lets the platform's traffic pass.
+pub const PLATFORM_TRAFFIC: &str = "platformTraffic";
 
 /// Both directions of one interface.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,6 +51,17 @@ pub struct PolicyBlobs {
     pub inbound: DirectionBlobs,
     /// Packets from the virtual machine: admin, NIC, subnet.
     pub outbound: DirectionBlobs,
+}
+
+impl PolicyBlobs {
+    /// What the kernel program reads for packets of one direction.
+    pub fn bytes(&self, direction: Direction) -> [Option<Arc<[u8]>>; LAYERS] {
+        let layers = match direction {
+            Direction::Inbound => &self.inbound,
+            Direction::Outbound => &self.outbound,
+        };
+        layers.each_ref().map(|layer| layer.as_ref().map(|layer| Arc::clone(&layer.blob)))
+    }
 }
 
 /// Why a policy cannot be enforced.
@@ -67,20 +105,57 @@ pub fn compile(policy: &EffectivePolicy) -> Result<PolicyBlobs, EnforceError> {
 }
 
 fn direction(policy: &EffectivePolicy, direction: Direction) -> Result<DirectionBlobs, EnforceError> {
+    let layers = policy.layers(direction);
+    layers.iter().try_for_each(check)?;
+    let lowered = lower::layers(policy, direction);
     let mut blobs = DirectionBlobs::default();
-    for (lowered, layer) in lower::layers(policy, direction).into_iter().zip(policy.layers(direction)) {
-        let list = layer.name.clone().unwrap_or_else(|| nameless(layer.layer).to_owned());
-        if let Some(rule) = layer.rules.iter().find(|rule| !engine::is_certain(rule)) {
-            return Err(EnforceError::Unknown { list, rule: rule.path.clone() });
-        }
-        if !layer.certain {
-            return Err(EnforceError::Uncertain { list });
-        }
-        let table = Table::compile(&lowered.rows, &Limits::default());
-        let table = table.map_err(|error| EnforceError::Compile { list, error })?;
-        blobs[place(lowered.layer, direction)] = Some(blob::encode(&table).into());
+    for (position, blob) in blobs.iter_mut().enumerate() {
+        let here = layers.iter().zip(&lowered).filter(|(layer, _)| place(layer.layer, direction) == position);
+        *blob = list(&here.collect::<Vec<_>>())?;
     }
     Ok(blobs)
+}
+
+fn check(layer: &EffectiveLayer) -> Result<(), EnforceError> {
+    if let Some(rule) = layer.rules.iter().find(|rule| !engine::is_certain(rule)) {
+        return Err(EnforceError::Unknown { list: name_of(layer), rule: rule.path.clone() });
+    }
+    if layer.certain { Ok(()) } else { Err(EnforceError::Uncertain { list: name_of(layer) }) }
+}
+
+/// The blob of what stands at one place: mostly one layer. An NSG in audit leaves a public address closed, and that stands
+/// in the interface's place too; then the rules of the NSG come first, each in audit, and the last layer decides.
+fn list(layers: &[(&EffectiveLayer, &LoweredLayer)]) -> Result<Option<LayerBlob>, EnforceError> {
+    let Some((&(first, _), &(last, _))) = layers.first().zip(layers.last()) else { return Ok(None) };
+    let mut rows = Vec::new();
+    let mut rules = Vec::new();
+    for (layer, lowered) in layers {
+        let tried = !std::ptr::eq(*layer, last);
+        rows.extend(lowered.rows.iter().map(|row| Row { audit: row.audit || tried, ..row.clone() }));
+        rules.extend(lowered.origins.iter().map(|origin| rule_name(layer, *origin)));
+    }
+    let blob = blob::compile(&rows, &Limits::default())
+        .map_err(|error| EnforceError::Compile { list: name_of(first), error })?;
+    Ok(Some(LayerBlob {
+        blob: blob.into(),
+        name: first.name.clone(),
+        audit: last.mode == Mode::Audit,
+        flush: layers.iter().any(|(layer, _)| layer.flush),
+        rules: rules.into(),
+    }))
+}
+
+/// The rule that a row comes from.
+fn rule_name(layer: &EffectiveLayer, origin: Option<usize>) -> String {
+    let Some(rule) = origin.map(|index| &layer.rules[index]) else { return PLATFORM_TRAFFIC.to_owned() };
+    match &rule.collection {
+        Some(collection) => format!("{collection}/{}", rule.path),
+        None => rule.path.clone(),
+    }
+}
+
+fn name_of(layer: &EffectiveLayer) -> String {
+    layer.name.clone().unwrap_or_else(|| nameless(layer.layer).to_owned())
 }
 
 /// What to call a list of which only the place is known.
@@ -93,8 +168,7 @@ const fn nameless(layer: Layer) -> &'static str {
     }
 }
 
-/// Where a layer's blob stands in its direction. A closed public address takes the interface's place: it exists only where
-/// no NSG does.
+/// Where a layer's blob stands in its direction. A closed public address takes the interface's place, where no NSG decides.
 const fn place(layer: Layer, direction: Direction) -> usize {
     match (layer, direction) {
         (Layer::Admin, _) => 0,

@@ -1,29 +1,40 @@
 //! The compiled engine: the oracle's answers at millions of flows a second.
 //!
-//! Each layer's rows are compiled once. A flow whose path meets only what is surely known is answered from the tables; any
-//! other flow is handed to the oracle, with the rules that the tables say may match, so that the engine never has an opinion
-//! of its own about what is unknown.
+//! Each layer's rows are compiled once, to the bytes that the kernel program would be given. A flow whose path meets only what
+//! is surely known is answered from them; any other flow is handed to the oracle, with the rules that may match, so that the
+//! engine never has an opinion of its own about what is unknown.
 
-use palisade_abi::verdict::Action;
+use palisade_abi::{policy::PolicyHeader, verdict::Action};
 use palisade_model::{EffectiveLayer, EffectivePolicy, EffectiveRule, Layer, Truth, is_link_control};
 use palisade_net::{Direction, Flow};
 
 use crate::{
-    Decision, Hit, Verdict, lower, oracle,
-    table::{CompileError, Limits, Table},
+    Decision, Hit, Verdict,
+    blob::{self, BlobView},
+    lower,
+    oracle::{self, Asked, View},
+    table::{CompileError, Limits},
 };
 
 /// A policy with its compiled layers.
 #[derive(Debug)]
 pub struct Engine {
     policy: EffectivePolicy,
-    inbound: Vec<CompiledLayer>,
-    outbound: Vec<CompiledLayer>,
+    inbound: Compiled,
+    outbound: Compiled,
+}
+
+/// One direction.
+#[derive(Debug)]
+struct Compiled {
+    layers: Vec<CompiledLayer>,
+    has_audit: bool,
 }
 
 #[derive(Debug)]
 struct CompiledLayer {
-    table: Table,
+    bytes: Vec<u8>,
+    header: PolicyHeader,
     origins: Vec<Option<usize>>,
     /// The first row of the rules as they are.
     rules_start: usize,
@@ -35,7 +46,7 @@ impl Engine {
     /// Compiles a policy.
     ///
     /// # Errors
-    /// [`CompileError`] if a layer is larger than the tables can be.
+    /// [`CompileError`] if a layer is larger than a blob can be.
     pub fn new(policy: EffectivePolicy) -> Result<Self, CompileError> {
         let inbound = compile(&policy, Direction::Inbound)?;
         let outbound = compile(&policy, Direction::Outbound)?;
@@ -47,15 +58,18 @@ impl Engine {
         &self.policy
     }
 
-    /// What happens to `flow`; equal to [`oracle::decide`].
-    pub fn decide(&self, flow: &Flow) -> Decision {
-        self.decide_from_tables(flow).unwrap_or_else(|| {
-            let compiled = self.compiled(flow.direction());
-            oracle::decide_among(&self.policy, flow, |layer| compiled[layer].candidates(flow))
+    /// What happens to `flow` at `now`; equal to [`oracle::decide`].
+    pub fn decide(&self, flow: &Flow, now: u32) -> Decision {
+        if is_link_control(flow) {
+            return Decision::LINK_CONTROL;
+        }
+        self.decide_known(flow, now).unwrap_or_else(|| {
+            let layers = &self.compiled(flow.direction()).layers;
+            oracle::decide_among(&self.policy, flow, now, |layer| layers[layer].candidates(flow, now))
         })
     }
 
-    fn compiled(&self, direction: Direction) -> &[CompiledLayer] {
+    const fn compiled(&self, direction: Direction) -> &Compiled {
         match direction {
             Direction::Inbound => &self.inbound,
             Direction::Outbound => &self.outbound,
@@ -63,19 +77,28 @@ impl Engine {
     }
 
     /// The answer if everything on the flow's path is surely known.
-    fn decide_from_tables(&self, flow: &Flow) -> Option<Decision> {
-        if is_link_control(flow) {
-            return Some(Decision::LINK_CONTROL);
+    fn decide_known(&self, flow: &Flow, now: u32) -> Option<Decision> {
+        let decision = self.decide_in(View::InForce, flow, now)?;
+        if !self.compiled(flow.direction()).has_audit {
+            return Some(decision);
         }
+        Some(decision.beside(self.decide_in(View::WithAudit, flow, now)?))
+    }
+
+    fn decide_in(&self, view: View, flow: &Flow, now: u32) -> Option<Decision> {
         let direction = flow.direction();
+        let layers = self.policy.layers(direction);
+        let decision = |verdict, hit| Some(Decision::of(verdict, hit, &self.policy, direction));
         let mut allowed = Hit::Nothing;
-        for (index, (compiled, layer)) in
-            self.compiled(direction).iter().zip(self.policy.layers(direction)).enumerate()
-        {
-            if !layer.certain {
-                return None;
+        for (index, compiled) in self.compiled(direction).layers.iter().enumerate() {
+            let layer = &layers[index];
+            match view.asks(layers, index) {
+                Asked::No => continue,
+                Asked::Perhaps => return None,
+                Asked::Yes if !layer.certain => return None,
+                Asked::Yes => {}
             }
-            let (action, hit) = match compiled.answer(index, layer, flow)? {
+            let (action, hit) = match compiled.answer(view, (index, layer), flow, now)? {
                 Some(found) => found,
                 None if layer.layer == Layer::Admin => continue,
                 None => (Action::Deny, Hit::Nothing),
@@ -83,68 +106,75 @@ impl Engine {
             match action {
                 Action::Allow if layer.layer == Layer::PublicAddress => {}
                 Action::Allow => allowed = hit,
-                Action::AlwaysAllow => {
-                    return Some(Decision::of(Verdict::Allow, hit, &self.policy, direction));
-                }
-                Action::Deny | Action::Closed => {
-                    return Some(Decision::of(Verdict::Deny, hit, &self.policy, direction));
-                }
+                Action::AlwaysAllow => return decision(Verdict::Allow, hit),
+                Action::Deny | Action::Closed => return decision(Verdict::Deny, hit),
             }
         }
-        Some(Decision::of(Verdict::Allow, allowed, &self.policy, direction))
+        decision(Verdict::Allow, allowed)
     }
 }
 
 impl CompiledLayer {
+    const fn view(&self) -> BlobView<'_> {
+        BlobView::of_checked(self.bytes.as_slice(), self.header)
+    }
+
     /// The rules that may match: rows stand for all that a rule could be.
-    fn candidates(&self, flow: &Flow) -> impl Iterator<Item = usize> {
-        self.table.matches_from(flow, self.rules_start).filter_map(|row| self.origins[row])
+    fn candidates(&self, flow: &Flow, now: u32) -> impl Iterator<Item = usize> {
+        let rows = self.view().matches(flow, now).filter(|&row| row >= self.rules_start);
+        rows.filter_map(|row| self.origins[row])
     }
 
     /// What the layer says; `None` if that is not certain, `Some(None)` if no row matches.
-    fn answer(&self, index: usize, layer: &EffectiveLayer, flow: &Flow) -> Option<Option<(Action, Hit)>> {
-        let Some(row) = self.table.first_match(flow) else { return Some(None) };
+    fn answer(
+        &self,
+        view: View,
+        (index, layer): (usize, &EffectiveLayer),
+        flow: &Flow,
+        now: u32,
+    ) -> Option<Option<(Action, Hit)>> {
+        let asked = |row: &usize| self.origins[*row].is_none_or(|rule| view.asks_rule(&layer.rules[rule]));
+        let mut rows = self.view().matches(flow, now).filter(asked);
+        let Some(row) = rows.next() else { return Some(None) };
+        let certain = |row: usize, rule: usize| {
+            let known = &layer.rules[rule];
+            let surely = self.certain[row]
+                || (known.access.known().is_some() && oracle::matches(known, flow, now) == Truth::Yes);
+            surely.then(|| (self.action(row), Hit::Rule { layer: index, rule }))
+        };
         match self.origins[row] {
-            Some(rule) => self.certain_rule(row, rule, index, layer, flow).map(Some),
+            Some(rule) => certain(row, rule).map(Some),
             // Traffic of the platform passes; where the rules let it pass too, the rule is named.
             None => {
                 let exempt = (Action::Allow, Hit::Exempt { layer: index });
-                let Some(row) = self.table.first_match_from(flow, self.rules_start) else {
+                let Some(row) = rows.find(|&row| row >= self.rules_start) else {
                     return Some(Some(exempt));
                 };
-                let rule = self.origins[row]?;
-                let found = self.certain_rule(row, rule, index, layer, flow)?;
+                let found = certain(row, self.origins[row]?)?;
                 Some(Some(if found.0 == Action::Allow { found } else { exempt }))
             }
         }
     }
 
-    fn certain_rule(
-        &self,
-        row: usize,
-        rule: usize,
-        index: usize,
-        layer: &EffectiveLayer,
-        flow: &Flow,
-    ) -> Option<(Action, Hit)> {
-        let surely = self.certain[row]
-            || (layer.rules[rule].access.known().is_some()
-                && oracle::matches(&layer.rules[rule], flow) == Truth::Yes);
-        surely.then(|| (self.table.action(row).unwrap_or(Action::Deny), Hit::Rule { layer: index, rule }))
+    fn action(&self, row: usize) -> Action {
+        self.view().action(row).unwrap_or(Action::Deny)
     }
 }
 
-fn compile(policy: &EffectivePolicy, direction: Direction) -> Result<Vec<CompiledLayer>, CompileError> {
-    lower::layers(policy, direction)
+fn compile(policy: &EffectivePolicy, direction: Direction) -> Result<Compiled, CompileError> {
+    let layers = lower::layers(policy, direction)
         .into_iter()
         .zip(policy.layers(direction))
         .map(|(lowered, layer)| {
-            let table = Table::compile(&lowered.rows, &Limits::default())?;
+            let bytes = blob::compile(&lowered.rows, &Limits::default())?;
+            let header = *BlobView::parse(&bytes).expect("what was compiled is sound").header();
             let known = |origin: &Option<usize>| origin.is_none_or(|rule| is_certain(&layer.rules[rule]));
             let certain = lowered.origins.iter().map(known).collect();
-            Ok(CompiledLayer { table, origins: lowered.origins, rules_start: lowered.rules_start, certain })
+            let lower::LoweredLayer { origins, rules_start, .. } = lowered;
+            Ok(CompiledLayer { bytes, header, origins, rules_start, certain })
         })
-        .collect()
+        .collect::<Result<_, _>>()?;
+    Ok(Compiled { layers, has_audit: oracle::has_audit(policy.layers(direction)) })
 }
 
 /// Whether everything about a rule is known.

@@ -11,6 +11,6 @@ mod nsg;
 mod random;
 
 pub use edges::edge_rows;
-pub use flow::flows;
+pub use flow::{flows, moments};
 pub use nsg::{Shape, policy};
 pub use random::Random;

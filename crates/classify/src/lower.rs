@@ -1,11 +1,12 @@
 //! From effective rules to rows: names, exemptions and layers become plain lists of address sets, ports and actions.
 //!
 //! The exemption of the platform's traffic is written into the list itself: rules that name a service's tag, cut down to that
-//! service; then a row that allows the service; then the rules as they are. A packet then needs one search a layer.
+//! service; then a row that allows the service; then the rules as they are. A packet then needs one search a layer. Whether the
+//! whole layer is in audit is not its business: its rows are those that would decide.
 
 use palisade_abi::verdict::Action;
 use palisade_model::{
-    Access, EffectiveLayer, EffectivePolicy, EffectiveRule, Layer, Maybe, PlatformService, Ports,
+    Access, EffectiveLayer, EffectivePolicy, EffectiveRule, Layer, Maybe, Mode, PlatformService, Ports,
 };
 use palisade_net::{AddressSet, Direction, PortSet, ProtocolMatch};
 
@@ -40,7 +41,7 @@ fn lower(layer: &EffectiveLayer, policy: &EffectivePolicy, direction: Direction)
                     narrowed(row(rule, layer.layer), *service, addresses).map(|row| (row, Some(number))),
                 );
             }
-            rows.extend(narrowed(exemption(), *service, addresses).map(|row| (row, None)));
+            rows.extend(narrowed(Row::any(Action::Allow), *service, addresses).map(|row| (row, None)));
         }
     }
     let rules_start = rows.len();
@@ -60,21 +61,8 @@ fn narrowed(row: Row, service: PlatformService, addresses: &AddressSet) -> impl 
         protocol: ProtocolMatch::Number(*protocol),
         destinations: destinations.clone(),
         destination_ports: destination_ports.clone(),
-        sources: row.sources.clone(),
-        source_ports: row.source_ports.clone(),
-        action: row.action,
+        ..row.clone()
     })
-}
-
-fn exemption() -> Row {
-    Row {
-        protocol: ProtocolMatch::Any,
-        sources: AddressSet::full(),
-        source_ports: PortSet::full(),
-        destinations: AddressSet::full(),
-        destination_ports: PortSet::full(),
-        action: Action::Allow,
-    }
 }
 
 fn row(rule: &EffectiveRule, layer: Layer) -> Row {
@@ -94,5 +82,7 @@ fn row(rule: &EffectiveRule, layer: Layer) -> Row {
             (_, Maybe::Known(Access::AlwaysAllow)) => Action::AlwaysAllow,
             (_, Maybe::Known(Access::Deny) | Maybe::Unknown) => Action::Deny,
         },
+        window: rule.window,
+        audit: rule.mode == Mode::Audit,
     }
 }

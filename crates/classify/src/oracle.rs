@@ -2,19 +2,28 @@
 //!
 //! Every faster engine, the kernel program among them, is compared with this one, so it is written to be read and not to be
 //! fast. Where the estate does not tell enough, it asks for every possibility: the answer is `Unknown` only if they
-//! differ. Semantics: `docs/semantics.md` (Azure NSG overview; security admin rules of Virtual Network Manager).
+//! differ. The time is an argument. Semantics: `docs/semantics.md` (Azure NSG overview; security admin rules of Virtual
+//! Network Manager).
+
+mod fragment;
+mod rule;
+mod view;
 
 use palisade_model::{
-    Access, EffectiveLayer, EffectivePolicy, EffectiveRule, Layer, Maybe, PlatformService, Ports, Truth,
+    Access, EffectiveLayer, EffectivePolicy, EffectiveRule, Layer, Maybe, PlatformService, Truth,
     is_link_control,
 };
-use palisade_net::{Direction, Flow, Protocol, ProtocolMatch};
+use palisade_net::{Direction, Flow};
+
+pub use fragment::decide_fragment;
+pub(crate) use rule::matches;
+pub(crate) use view::{Asked, View, has_audit};
 
 use crate::{Decision, Hit, Verdict};
 
-/// What happens to `flow`.
-pub fn decide(policy: &EffectivePolicy, flow: &Flow) -> Decision {
-    decide_among(policy, flow, |layer| 0..policy.layers(flow.direction())[layer].rules.len())
+/// What happens to `flow` at `now`, in seconds since 1970.
+pub fn decide(policy: &EffectivePolicy, flow: &Flow, now: u32) -> Decision {
+    decide_among(policy, flow, now, |layer| 0..policy.layers(flow.direction())[layer].rules.len())
 }
 
 /// What happens to `flow`, where the caller vouches that no rule of a layer but its `candidates` can match. Candidates are
@@ -22,25 +31,18 @@ pub fn decide(policy: &EffectivePolicy, flow: &Flow) -> Decision {
 pub(crate) fn decide_among<I: Iterator<Item = usize>>(
     policy: &EffectivePolicy,
     flow: &Flow,
+    now: u32,
     candidates: impl Fn(usize) -> I,
 ) -> Decision {
     if is_link_control(flow) {
         return Decision::LINK_CONTROL;
     }
-    let service = platform_service(policy, flow);
-    let layers = policy.layers(flow.direction()).iter().enumerate();
-    let outcomes: Vec<Vec<Outcome>> = layers
-        .map(|(index, layer)| {
-            let rules = || candidates(index).map(|rule| (rule, &layer.rules[rule]));
-            outcomes(index, layer, flow, service, rules)
-        })
-        .collect();
-    if verdicts_differ(&outcomes) {
-        return Decision::UNDETERMINED;
+    let in_force = Question { policy, flow, now, view: View::InForce };
+    let decision = in_force.decide(&candidates);
+    if !has_audit(policy.layers(flow.direction())) {
+        return decision;
     }
-    let surely = outcomes.iter().map(|outcomes| *outcomes.last().expect("a layer has an outcome"));
-    let (verdict, hit) = walk(surely);
-    Decision::of(verdict, hit, policy, flow.direction())
+    decision.beside(Question { view: View::WithAudit, ..in_force }.decide(&candidates))
 }
 
 /// What one layer may say.
@@ -49,6 +51,106 @@ enum Outcome {
     /// Nothing: no rule matched, or there is no such layer.
     Silent,
     Says(Access, Hit),
+}
+
+/// A rule and its index in its layer.
+type Numbered<'a> = (usize, &'a EffectiveRule);
+
+#[derive(Clone, Copy)]
+struct Question<'a> {
+    policy: &'a EffectivePolicy,
+    flow: &'a Flow,
+    now: u32,
+    view: View,
+}
+
+impl<'a> Question<'a> {
+    /// The answer of the rules.
+    fn decide<I: Iterator<Item = usize>>(self, candidates: impl Fn(usize) -> I) -> Decision {
+        let direction = self.flow.direction();
+        let service = platform_service(self.policy, self.flow);
+        let layers = self.policy.layers(direction);
+        let outcomes: Vec<Vec<Outcome>> = (0..layers.len())
+            .map(|index| {
+                let rules = || candidates(index).map(|rule| (rule, &layers[index].rules[rule]));
+                match self.view.asks(layers, index) {
+                    Asked::No => vec![Outcome::Silent],
+                    Asked::Yes => self.outcomes(index, &layers[index], service, rules),
+                    Asked::Perhaps => {
+                        let mut outcomes = self.outcomes(index, &layers[index], service, rules);
+                        outcomes.push(Outcome::Silent);
+                        outcomes
+                    }
+                }
+            })
+            .collect();
+        if verdicts_differ(&outcomes) {
+            return Decision::UNDETERMINED;
+        }
+        let surely = outcomes.iter().map(|outcomes| *outcomes.last().expect("a layer has an outcome"));
+        let (verdict, hit) = walk(surely);
+        Decision::of(verdict, hit, self.policy, direction)
+    }
+
+    /// Everything that `layer` may say. The last is what it says if nothing exists or matches that is not sure to.
+    fn outcomes<I: Iterator<Item = Numbered<'a>>>(
+        self,
+        index: usize,
+        layer: &EffectiveLayer,
+        service: Option<PlatformService>,
+        rules: impl Fn() -> I,
+    ) -> Vec<Outcome> {
+        let mut found = match (layer.layer, service) {
+            (Layer::Subnet | Layer::NetworkInterface, Some(service)) => {
+                let named = rules().filter(|(_, rule)| rule.services.contains(&service));
+                replace_silence(self.first_matches(index, named), self.exempt(index, rules()))
+            }
+            _ => self.first_matches(index, rules()),
+        };
+        if layer.layer != Layer::Admin {
+            // Every NSG ends with a rule that matches everything; a list that does not is incomplete, and fails closed.
+            found = replace_silence(found, Outcome::Says(Access::Deny, Hit::Nothing));
+        }
+        if layer.layer == Layer::PublicAddress {
+            // Where it is not closed, it has no say.
+            found.iter_mut().for_each(silence_allow);
+        }
+        if !layer.certain {
+            found.push(Outcome::Silent);
+        }
+        found
+    }
+
+    /// The first rule that matches: all those that may be it, and then the one that surely matches, or silence.
+    fn first_matches(self, index: usize, rules: impl Iterator<Item = Numbered<'a>>) -> Vec<Outcome> {
+        let mut found = Vec::new();
+        for (number, rule) in rules.filter(|(_, rule)| self.view.asks_rule(rule)) {
+            let truth = matches(rule, self.flow, self.now);
+            if truth == Truth::No {
+                continue;
+            }
+            let hit = Hit::Rule { layer: index, rule: number };
+            match rule.access {
+                Maybe::Known(access) => found.push(Outcome::Says(access, hit)),
+                Maybe::Unknown => {
+                    found.extend([Access::Deny, Access::Allow].map(|access| Outcome::Says(access, hit)));
+                }
+            }
+            if truth == Truth::Yes {
+                return found;
+            }
+        }
+        found.push(Outcome::Silent);
+        found
+    }
+
+    /// Traffic of the platform passes. Where the rules would have let it pass anyway, the rule is named.
+    fn exempt(self, index: usize, rules: impl Iterator<Item = Numbered<'a>>) -> Outcome {
+        match self.first_matches(index, rules).as_slice() {
+            [Outcome::Says(Access::Allow, hit)] => Outcome::Says(Access::Allow, *hit),
+            _ => Outcome::Says(Access::Allow, Hit::Exempt { layer: index }),
+        }
+    }
 }
 
 /// One outcome a layer, in order: the first layer that denies or always allows decides; otherwise every layer let the flow
@@ -81,65 +183,10 @@ fn verdicts_differ(layers: &[Vec<Outcome>]) -> bool {
     drops
 }
 
-/// Everything that `layer` may say of `flow`. The last is what it says if nothing exists or matches that is not sure to.
-fn outcomes<'a, I: Iterator<Item = Numbered<'a>>>(
-    index: usize,
-    layer: &EffectiveLayer,
-    flow: &Flow,
-    service: Option<PlatformService>,
-    rules: impl Fn() -> I,
-) -> Vec<Outcome> {
-    let mut found = match (layer.layer, service) {
-        (Layer::Subnet | Layer::NetworkInterface, Some(service)) => {
-            let named = rules().filter(|(_, rule)| rule.services.contains(&service));
-            replace_silence(first_matches(index, named, flow), exempt(index, rules(), flow))
-        }
-        _ => first_matches(index, rules(), flow),
-    };
-    if layer.layer != Layer::Admin {
-        // Every NSG ends with a rule that matches everything; a list that does not is incomplete, and fails closed.
-        found = replace_silence(found, Outcome::Says(Access::Deny, Hit::Nothing));
-    }
-    if layer.layer == Layer::PublicAddress {
-        // Where it is not closed, it has no say.
-        found.iter_mut().for_each(silence_allow);
-    }
-    if !layer.certain {
-        found.push(Outcome::Silent);
-    }
-    found
-}
-
 const fn silence_allow(outcome: &mut Outcome) {
     if matches!(outcome, Outcome::Says(Access::Allow, _)) {
         *outcome = Outcome::Silent;
     }
-}
-
-/// A rule and its index in its layer.
-type Numbered<'a> = (usize, &'a EffectiveRule);
-
-/// The first rule that matches: all those that may be it, and then the one that surely matches, or silence.
-fn first_matches<'a>(index: usize, rules: impl Iterator<Item = Numbered<'a>>, flow: &Flow) -> Vec<Outcome> {
-    let mut found = Vec::new();
-    for (number, rule) in rules {
-        let truth = matches(rule, flow);
-        if truth == Truth::No {
-            continue;
-        }
-        let hit = Hit::Rule { layer: index, rule: number };
-        match rule.access {
-            Maybe::Known(access) => found.push(Outcome::Says(access, hit)),
-            Maybe::Unknown => {
-                found.extend([Access::Deny, Access::Allow].map(|access| Outcome::Says(access, hit)));
-            }
-        }
-        if truth == Truth::Yes {
-            return found;
-        }
-    }
-    found.push(Outcome::Silent);
-    found
 }
 
 fn replace_silence(mut outcomes: Vec<Outcome>, with: Outcome) -> Vec<Outcome> {
@@ -151,14 +198,6 @@ fn replace_silence(mut outcomes: Vec<Outcome>, with: Outcome) -> Vec<Outcome> {
     outcomes
 }
 
-/// Traffic of the platform passes. Where the rules would have let it pass anyway, the rule is named.
-fn exempt<'a>(index: usize, rules: impl Iterator<Item = Numbered<'a>>, flow: &Flow) -> Outcome {
-    match first_matches(index, rules, flow).as_slice() {
-        [Outcome::Says(Access::Allow, hit)] => Outcome::Says(Access::Allow, *hit),
-        _ => Outcome::Says(Access::Allow, Hit::Exempt { layer: index }),
-    }
-}
-
 /// The platform's service that a machine is calling.
 fn platform_service(policy: &EffectivePolicy, flow: &Flow) -> Option<PlatformService> {
     let mut services = policy.services.iter().filter(|(service, addresses)| {
@@ -168,43 +207,4 @@ fn platform_service(policy: &EffectivePolicy, flow: &Flow) -> Option<PlatformSer
             && service.ports().contains(flow.destination_port())
     });
     services.next().map(|(service, _)| *service)
-}
-
-/// Whether a rule matches a flow: every field must.
-pub(crate) fn matches(rule: &EffectiveRule, flow: &Flow) -> Truth {
-    let exists = if rule.certain { Truth::Yes } else { Truth::Maybe };
-    exists
-        .and(protocol_matches(rule, flow.protocol()))
-        .and(rule.source.contains(flow.source()))
-        .and(rule.destination.contains(flow.destination()))
-        .and(port_matches(rule, &rule.source_ports, flow.protocol(), flow.source_port(), false))
-        .and(port_matches(rule, &rule.destination_ports, flow.protocol(), flow.destination_port(), true))
-}
-
-fn protocol_matches(rule: &EffectiveRule, protocol: Protocol) -> Truth {
-    match rule.protocol {
-        Maybe::Unknown => Truth::Maybe,
-        Maybe::Known(field) if field.matches(protocol) => Truth::Yes,
-        Maybe::Known(_) => Truth::No,
-    }
-}
-
-/// A port field that is not `*` matches TCP and UDP by port; as a destination it matches ICMP by type in a rule that names
-/// ICMP; and it matches nothing else (`docs/semantics.md`, Decisions).
-fn port_matches(
-    rule: &EffectiveRule,
-    ports: &Ports,
-    protocol: Protocol,
-    port: u16,
-    destination: bool,
-) -> Truth {
-    let names_icmp = destination && protocol.is_icmp() && rule.protocol != Maybe::Known(ProtocolMatch::Any);
-    let set = match ports {
-        Ports::Unknown => return Truth::Maybe,
-        Ports::Known(set) => set,
-    };
-    match set.is_full() || ((protocol.has_ports() || names_icmp) && set.contains(port)) {
-        true => Truth::Yes,
-        false => Truth::No,
-    }
 }

@@ -3,6 +3,7 @@
 //! It must not know what an NSG, a tag or a virtual network is. The order of rows is their priority.
 
 use palisade_abi::verdict::Action;
+use palisade_model::Window;
 use palisade_net::{AddressSet, Flow, PortSet, Protocol, ProtocolMatch};
 
 /// One rule as a packet meets it.
@@ -20,12 +21,31 @@ pub struct Row {
     pub destination_ports: PortSet,
     /// What happens to it.
     pub action: Action,
+    /// When the rule is in force.
+    pub window: Window,
+    /// Whether it is only counted: then the rows after it decide.
+    pub audit: bool,
 }
 
 impl Row {
-    /// Whether the rule matches the first packet of `flow`.
-    pub fn matches(&self, flow: &Flow) -> bool {
-        self.protocol.matches(flow.protocol())
+    /// A row that matches everything, always.
+    pub fn any(action: Action) -> Self {
+        Self {
+            protocol: ProtocolMatch::Any,
+            sources: AddressSet::full(),
+            source_ports: PortSet::full(),
+            destinations: AddressSet::full(),
+            destination_ports: PortSet::full(),
+            action,
+            window: Window::ALWAYS,
+            audit: false,
+        }
+    }
+
+    /// Whether the rule is in force at `now` and matches the first packet of `flow`.
+    pub fn matches(&self, flow: &Flow, now: u32) -> bool {
+        self.window.contains(now)
+            && self.protocol.matches(flow.protocol())
             && self.sources.contains(flow.source())
             && self.destinations.contains(flow.destination())
             && self.ports_match(flow.protocol(), flow.source_port(), flow.destination_port())

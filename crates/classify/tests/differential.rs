@@ -16,9 +16,12 @@ use palisade_classify::{
 };
 use palisade_model::{
     Access, Addresses, ComputedTag, EffectiveLayer, EffectivePolicy, EffectiveRule, Layer, Maybe,
-    PlatformService, Ports, is_default, is_link_control,
+    PlatformService, Ports, is_link_control,
 };
 use palisade_net::{AddressSet, Direction, Family, Flow, PortSet, Protocol, ProtocolMatch};
+
+/// When flows are asked about where nothing depends on it.
+const NOW: u32 = 1_800_000_000;
 
 /// What the comparisons reached.
 #[derive(Debug, Default)]
@@ -54,15 +57,15 @@ impl Reached {
         let layer = &policy.layers(flow.direction())[layer];
         *self.layers.entry((layer.layer, flow.direction(), verdict)).or_default() += 1;
         let rule = &layer.rules[rule];
-        if is_default(&rule.rule) && layer.layer != Layer::PublicAddress {
-            *self.default_rules.entry(rule.rule.name().to_owned()).or_default() += 1;
+        if rule.is_default() && layer.layer != Layer::PublicAddress {
+            *self.default_rules.entry(rule.name.clone()).or_default() += 1;
         }
         self.always_allowed += usize::from(rule.access == Maybe::Known(Access::AlwaysAllow));
         self.services.extend(&rule.services);
         for tag in ComputedTag::ALL {
             let name = tag.name().parse().expect("a computed tag has a valid name");
-            let sides = [rule.rule.source(), rule.rule.destination()];
-            let names = sides.iter().any(|side| side.addresses.names_tag(&name));
+            let sides = [&rule.source_field, &rule.destination_field];
+            let names = sides.iter().any(|field| field.names_tag(&name));
             *self.tags.entry(tag).or_default() += usize::from(names);
         }
     }
@@ -119,8 +122,8 @@ impl Reached {
 fn compare_engine(generated: &Generated, reached: &mut Reached) {
     let engine = Engine::new(generated.policy.clone()).expect("generated policies are within the limits");
     for flow in &generated.flows {
-        let decision = oracle::decide(&generated.policy, flow);
-        assert_eq!(engine.decide(flow), decision, "{flow:?}\n{:#?}", generated.policy);
+        let decision = oracle::decide(&generated.policy, flow, NOW);
+        assert_eq!(engine.decide(flow, NOW), decision, "{flow:?}\n{:#?}", generated.policy);
         reached.note(&generated.policy, flow, decision);
     }
 }
@@ -136,8 +139,8 @@ fn judge(blobs: &PolicyBlobs, flow: &Flow) -> (Verdict, Option<usize>) {
     };
     for (place, blob) in layers.iter().enumerate() {
         let Some(blob) = blob else { continue };
-        let view = BlobView::parse(blob).expect("compiled blobs are sound");
-        match view.first_match(flow).map(|(_, action)| action) {
+        let view = BlobView::parse(&blob.blob).expect("compiled blobs are sound");
+        match view.lookup(flow, NOW).rule.map(|(_, action)| action) {
             None if place == 0 => {}
             Some(Action::Allow) => {}
             Some(Action::AlwaysAllow) => return (Verdict::Allow, Some(place)),
@@ -169,7 +172,7 @@ fn oracle_engine_and_blobs_agree_where_everything_is_known() {
         compare_engine(&generated, &mut reached);
         let blobs = enforce::compile(&generated.policy).expect("everything is known");
         for flow in &generated.flows {
-            let decision = oracle::decide(&generated.policy, flow);
+            let decision = oracle::decide(&generated.policy, flow, NOW);
             let expected = (decision.verdict, end(&decision, &generated.policy, flow.direction()));
             assert_eq!(judge(&blobs, flow), expected, "seed {seed}, {flow:?}\n{:#?}", generated.policy);
         }
@@ -255,12 +258,12 @@ fn a_sure_answer_holds_whatever_is_found_out() {
     for seed in 0..300 {
         let generated = estate::any(seed, 40);
         let sure: Vec<Verdict> =
-            generated.flows.iter().map(|flow| oracle::decide(&generated.policy, flow).verdict).collect();
+            generated.flows.iter().map(|flow| oracle::decide(&generated.policy, flow, NOW).verdict).collect();
         let mut seen: Vec<BTreeSet<Verdict>> = vec![BTreeSet::new(); sure.len()];
         for _ in 0..12 {
             let completed = completed(&generated.policy, &mut random);
             for ((flow, sure), seen) in generated.flows.iter().zip(&sure).zip(&mut seen) {
-                let found = oracle::decide(&completed, flow).verdict;
+                let found = oracle::decide(&completed, flow, NOW).verdict;
                 assert_ne!(found, Verdict::Unknown, "everything is known now: {flow:?}\n{completed:#?}");
                 assert!(
                     *sure == Verdict::Unknown || found == *sure,

@@ -2,7 +2,7 @@
 
 use palisade_classify::{
     blob::BlobView,
-    enforce::{self, EnforceError, PolicyBlobs},
+    enforce::{self, EnforceError, LayerBlob, PolicyBlobs},
 };
 use palisade_model::{
     Estate, ResourceId, TagCatalog,
@@ -73,8 +73,8 @@ fn error(result: Result<PolicyBlobs, EnforceError>) -> String {
 #[test]
 fn an_nsg_of_a_thousand_rules_fits() {
     let blobs = compile(rules(1_000, "10.0.0.0/8"), |_| {}).expect("Azure takes a thousand rules");
-    let rows = |blob: &Option<_>| {
-        blob.as_ref().map(|blob: &std::sync::Arc<[u8]>| BlobView::parse(blob).expect("sound").rules())
+    let rows = |layer: &Option<LayerBlob>| {
+        layer.as_ref().map(|layer| BlobView::parse(&layer.blob).expect("sound").rules())
     };
     // The defaults, and a row for each protocol of each platform service.
     assert_eq!(blobs.outbound.each_ref().map(rows), [None, Some(1_000 + 3 + 5), None]);

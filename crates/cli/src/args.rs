@@ -31,6 +31,9 @@ pub enum Command {
     Detach(commands::detach::Arguments),
     /// What is in force on this host: policies, flows, drops
     Status(commands::status::Arguments),
+    /// The flows of this host, as they begin, end and are denied
+    #[command(subcommand)]
+    Flows(commands::flows::Action),
     /// What this kernel and host can do, what is missing, and how to get it
     Doctor(commands::doctor::Arguments),
     /// A small estate of network namespaces to try things on

@@ -220,8 +220,8 @@ impl Datapath {
             .context(|| format!("reset the counters of slot {slot}"))
     }
 
-    fn run_sweep(
-        &mut self,
+    pub(crate) fn run_sweep(
+        &self,
         scope: &Scope<'_>,
         report: Report,
         sink: &mut dyn FnMut(FlowRecord),

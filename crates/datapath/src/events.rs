@@ -141,6 +141,8 @@ struct Mapped {
 
 // SAFETY: the mapping is ours as long as the value lives, and every access to it is checked.
 unsafe impl Send for Mapped {}
+// SAFETY: as above; through a shared reference only the positions and whole records are read.
+unsafe impl Sync for Mapped {}
 
 impl Mapped {
     fn new(map: &MapHandle, protection: i32, offset: usize, bytes: usize) -> io::Result<Self> {

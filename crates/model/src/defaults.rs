@@ -2,7 +2,9 @@
 
 use palisade_net::{Direction, PortSet, ProtocolMatch};
 
-use crate::{Access, AddressField, ComputedTag, Maybe, Ports, Priority, Rule, Side};
+use crate::{
+    Access, AddressField, ComputedTag, EffectiveRule, Maybe, Mode, Ports, Priority, Rule, Side, Window,
+};
 
 /// Priorities of the default rules: network, exception, rest.
 const NETWORK: u16 = 65_000;
@@ -22,6 +24,8 @@ pub fn default_rules(direction: Direction) -> [Rule; 3] {
         protocol: Maybe::Known(ProtocolMatch::Any),
         source: all_ports(source),
         destination: all_ports(destination),
+        window: Window::ALWAYS,
+        mode: Mode::Enforce,
         certain: true,
     };
     match direction {
@@ -68,7 +72,18 @@ pub fn default_rules(direction: Direction) -> [Rule; 3] {
 
 /// Whether a rule's priority is one of the default rules'.
 pub fn is_default(rule: &Rule) -> bool {
-    rule.priority.known().is_some_and(|priority| priority.get() >= NETWORK)
+    is_of_default(rule.priority)
+}
+
+impl EffectiveRule {
+    /// Whether its priority is one of the default rules'.
+    pub fn is_default(&self) -> bool {
+        is_of_default(self.priority)
+    }
+}
+
+fn is_of_default(priority: Maybe<Priority>) -> bool {
+    priority.known().is_some_and(|priority| priority.get() >= NETWORK)
 }
 
 fn tag(tag: ComputedTag) -> AddressField {

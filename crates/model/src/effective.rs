@@ -12,8 +12,8 @@ use std::fmt;
 use palisade_net::{AddressSet, Direction, ProtocolMatch};
 
 use crate::{
-    Access, Addresses, Estate, IpConfiguration, Maybe, Nic, Nsg, PlatformService, Ports, Priority,
-    ResourceId, Rule, Subnet, VirtualNetwork, defaults, spec::Given,
+    Access, AddressField, Addresses, Estate, IpConfiguration, Maybe, Mode, Nic, Nsg, PlatformService, Ports,
+    Priority, ResourceId, Rule, Subnet, VirtualNetwork, Window, defaults, spec::Given,
 };
 use addresses::Scope;
 use layers::Builder;
@@ -48,6 +48,8 @@ impl fmt::Display for Layer {
 /// One rule with its names resolved.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EffectiveRule {
+    /// Its name.
+    pub name: String,
     /// `securityRules/x`, `defaultSecurityRules/x`, or the bare name of a security admin rule.
     pub path: String,
     /// Place in the order.
@@ -58,20 +60,26 @@ pub struct EffectiveRule {
     pub protocol: Maybe<ProtocolMatch>,
     /// Who sends the first packet.
     pub source: Addresses,
+    /// The same, as it was written.
+    pub source_field: AddressField,
     /// Ports that it is sent from.
     pub source_ports: Ports,
     /// Who receives it.
     pub destination: Addresses,
+    /// The same, as it was written.
+    pub destination_field: AddressField,
     /// Ports that receive it, or ICMP types.
     pub destination_ports: Ports,
-    /// Whether the rule surely exists and its place in the order is known.
+    /// When it is in force.
+    pub window: Window,
+    /// Whether it decides, or is only counted.
+    pub mode: Mode,
+    /// Whether the rule surely exists, its window and mode are known, and so is its place in the order.
     pub certain: bool,
     /// Name of its security admin collection, since a layer merges several; `None` for a rule of an NSG.
     pub collection: Option<String>,
     /// Platform services whose tag it names, or may name.
     pub services: Vec<PlatformService>,
-    /// The rule as it was written.
-    pub rule: Rule,
 }
 
 /// One rule list at its place.
@@ -85,7 +93,11 @@ pub struct EffectiveLayer {
     pub name: Option<String>,
     /// Rules in the order in which they are asked.
     pub rules: Vec<EffectiveRule>,
-    /// False if the layer may not exist.
+    /// Whether what it denies is dropped; in audit it is counted, and the next layer is asked.
+    pub mode: Mode,
+    /// Whether live flows are judged again when the list changes.
+    pub flush: bool,
+    /// False if the layer may not exist, or may be in audit.
     pub certain: bool,
 }
 
@@ -145,6 +157,22 @@ impl Estate {
         EffectivePolicy { inbound, outbound, services: services.into() }
     }
 
+    /// The idle timeout of an interface's flows in minutes, if its virtual network gives one.
+    pub fn flow_timeout(&self, nic: &Nic) -> Option<u32> {
+        self.home(nic).known().and_then(|(network, _)| network.flow_timeout_minutes)
+    }
+
+    /// What only a deployment could tell of an interface, its network and its NSGs, beside rules and who they are about:
+    /// one phrase each. Where there is any, the answers hold the safe value and enforcement refuses.
+    pub fn open_parts(&self, nic: &Nic) -> Vec<String> {
+        let home = self.home(nic).known().copied();
+        let at_subnet = home.and_then(|(_, subnet)| subnet.nsg.as_ref());
+        let attached = nic.nsg.iter().chain(at_subnet).filter_map(Given::known);
+        let nsgs = attached.filter_map(|id| self.nsg(id)).flat_map(|nsg| &nsg.open_parts);
+        let network = home.into_iter().flat_map(|(network, _)| &network.open_parts);
+        nic.open_parts.iter().chain(network).chain(nsgs).cloned().collect()
+    }
+
     /// The subnet that an interface is in: that of its primary IP configuration. Every interface is in one.
     fn home(&self, nic: &Nic) -> Home<'_> {
         match nic.ip_configurations.first().and_then(IpConfiguration::subnet) {
@@ -167,6 +195,8 @@ impl Estate {
             source: Some(nsg.id.clone()),
             name: Some(nsg.name.clone()),
             rules: rules.collect(),
+            mode: nsg.mode,
+            flush: nsg.flush_connection(),
             certain: nsg.certain,
         }
     }
@@ -177,21 +207,25 @@ impl Estate {
             Direction::Outbound => (true, false),
         };
         EffectiveRule {
+            name: rule.name.clone(),
             path,
             priority: rule.priority,
             access: rule.access,
             protocol: rule.protocol,
             source: scope.resolve(self, &rule.source.addresses, source_is_local),
+            source_field: rule.source.addresses.clone(),
             source_ports: rule.source.ports.clone(),
             destination: scope.resolve(self, &rule.destination.addresses, destination_is_local),
+            destination_field: rule.destination.addresses.clone(),
             destination_ports: rule.destination.ports.clone(),
+            window: rule.window,
+            mode: rule.mode,
             certain: rule.certain && rule.priority.known().is_some() && rule.direction.known().is_some(),
             collection: None,
             services: PlatformService::ALL
                 .into_iter()
                 .filter(|service| service.may_be_named_by(rule))
                 .collect(),
-            rule: rule.clone(),
         }
     }
 }

@@ -5,11 +5,11 @@
 
 use std::collections::BTreeMap;
 
-use palisade_net::{Direction, Mac, Prefix};
+use palisade_net::Direction;
 
 use crate::{
-    Addresses, Problem, ResourceId, Rule, TagCatalog, Truth, spec::EstateSpec, spec::Given, spec::Unknown,
-    validate,
+    Addresses, Mode, Nic, Problem, ResourceId, Rule, TagCatalog, Truth, spec::EstateSpec, spec::Given,
+    spec::Unknown, validate,
 };
 
 /// A network security group: its rules by direction, in the order in which they are asked, default rules last.
@@ -17,9 +17,11 @@ use crate::{
 pub struct Nsg {
     pub(crate) id: ResourceId,
     pub(crate) name: String,
-    pub(crate) flush_connection: Option<bool>,
+    pub(crate) flush_connection: bool,
     pub(crate) inbound: Vec<Rule>,
     pub(crate) outbound: Vec<Rule>,
+    pub(crate) mode: Mode,
+    pub(crate) open_parts: Vec<String>,
     pub(crate) complete: bool,
     pub(crate) certain: bool,
 }
@@ -35,9 +37,14 @@ impl Nsg {
         &self.name
     }
 
-    /// `flushConnection` as given.
-    pub const fn flush_connection(&self) -> Option<bool> {
+    /// Whether live flows are judged again when its rules change: `flushConnection`, true if it is not given.
+    pub const fn flush_connection(&self) -> bool {
         self.flush_connection
+    }
+
+    /// Whether what it denies is dropped, or only counted.
+    pub const fn mode(&self) -> Mode {
+        self.mode
     }
 
     /// Rules of one direction in the order in which they are asked. A rule of unknown direction is in both; one of unknown
@@ -54,7 +61,7 @@ impl Nsg {
         self.complete
     }
 
-    /// Whether the NSG surely exists.
+    /// Whether the NSG surely exists, and it is known whether it is in audit.
     pub const fn is_certain(&self) -> bool {
         self.certain
     }
@@ -74,6 +81,8 @@ pub struct VirtualNetwork {
     pub(crate) subnets: Vec<Subnet>,
     pub(crate) peerings: Vec<Peering>,
     pub(crate) learned: Addresses,
+    pub(crate) flow_timeout_minutes: Option<u32>,
+    pub(crate) open_parts: Vec<String>,
 }
 
 impl VirtualNetwork {
@@ -90,6 +99,11 @@ impl VirtualNetwork {
     /// Address space.
     pub const fn addresses(&self) -> &Addresses {
         &self.addresses
+    }
+
+    /// Idle timeout of its flows in minutes, if given.
+    pub const fn flow_timeout_minutes(&self) -> Option<u32> {
+        self.flow_timeout_minutes
     }
 
     /// Subnets.
@@ -145,89 +159,6 @@ pub(crate) struct Peering {
 pub(crate) struct RouteTable {
     pub(crate) destinations: Addresses,
     pub(crate) disable_gateway_propagation: Truth,
-}
-
-/// A network interface.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Nic {
-    pub(crate) id: ResourceId,
-    pub(crate) name: String,
-    pub(crate) nsg: Option<Given<ResourceId>>,
-    pub(crate) ip_configurations: Vec<IpConfiguration>,
-    pub(crate) mac: Option<Mac>,
-    pub(crate) ip_forwarding: bool,
-    pub(crate) private_endpoint: bool,
-    pub(crate) tags: BTreeMap<String, String>,
-}
-
-impl Nic {
-    /// Resource id.
-    pub const fn id(&self) -> &ResourceId {
-        &self.id
-    }
-
-    /// Name.
-    pub fn name(&self) -> &str {
-        &self.name
-    }
-
-    /// The attached NSG.
-    pub const fn nsg(&self) -> Option<&Given<ResourceId>> {
-        self.nsg.as_ref()
-    }
-
-    /// IP configurations, the primary one first.
-    pub fn ip_configurations(&self) -> &[IpConfiguration] {
-        &self.ip_configurations
-    }
-
-    /// Hardware address.
-    pub const fn mac(&self) -> Option<Mac> {
-        self.mac
-    }
-
-    /// Whether it may send from addresses that are not its own.
-    pub const fn ip_forwarding(&self) -> bool {
-        self.ip_forwarding
-    }
-
-    /// Tags of the resource.
-    pub const fn tags(&self) -> &BTreeMap<String, String> {
-        &self.tags
-    }
-}
-
-/// An IP configuration.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct IpConfiguration {
-    pub(crate) name: String,
-    pub(crate) address: Option<Prefix>,
-    pub(crate) subnet: Option<Given<ResourceId>>,
-    pub(crate) public_ip: Option<Given<ResourceId>>,
-    pub(crate) groups: Vec<ResourceId>,
-    pub(crate) groups_known: bool,
-}
-
-impl IpConfiguration {
-    /// Name.
-    pub fn name(&self) -> &str {
-        &self.name
-    }
-
-    /// Private address; `None` if the deployment assigns it.
-    pub const fn address(&self) -> Option<Prefix> {
-        self.address
-    }
-
-    /// The subnet it is in.
-    pub const fn subnet(&self) -> Option<&Given<ResourceId>> {
-        self.subnet.as_ref()
-    }
-
-    /// Application security groups it is a member of.
-    pub fn groups(&self) -> &[ResourceId] {
-        &self.groups
-    }
 }
 
 /// How open a public address is by itself.

@@ -5,25 +5,35 @@
 //! `classify`), do I/O, or read a clock. Semantics and deviations from Azure: `docs/semantics.md`.
 
 mod bounds;
+pub mod calendar;
 mod defaults;
 pub mod effective;
 mod estate;
+mod guards;
 mod id;
 pub mod limits;
+mod mode;
+mod nic;
 mod platform;
 mod problem;
 mod rule;
 pub mod spec;
 mod tags;
 mod validate;
+mod window;
 
 pub use bounds::{Addresses, Ports, Truth};
 pub use defaults::{default_rules, is_default};
 pub use effective::{EffectiveLayer, EffectivePolicy, EffectiveRule, Layer};
-pub use estate::{Estate, IpConfiguration, Nic, Nsg, PublicIpSku, Subnet, VirtualNetwork};
+pub use estate::{Estate, Nsg, PublicIpSku, Subnet, VirtualNetwork};
+pub use guards::Guards;
 pub use id::{NAME_LENGTH_MAX, ResourceId, is_valid_name};
-pub use platform::{PlatformService, is_link_control};
+pub use mode::Mode;
+pub use nic::{INTERFACE_TAG, IpConfiguration, Nic};
+pub use platform::{PlatformService, is_link_control, platform_addresses};
 pub use problem::{Code, Problem, Severity};
 pub use rule::{Access, AddressField, Maybe, Priority, Rule, Side};
 pub use spec::Place;
 pub use tags::{ComputedTag, TagAddresses, TagCatalog, TagName, TagNameError};
+pub use validate::{is_own_tag, rule_of_tag};
+pub use window::Window;

@@ -8,6 +8,8 @@ pub const NSGS_MAX: usize = 5_000;
 pub const RULES_PER_NSG_MAX: usize = 1_000;
 /// Addresses and ranges on one side of all rules of one NSG.
 pub const ADDRESSES_PER_NSG_SIDE_MAX: usize = 4_000;
+/// Tags of one resource.
+pub const TAGS_PER_RESOURCE_MAX: usize = 50;
 /// Application security groups.
 pub const ASGS_MAX: usize = 3_000;
 /// Application security groups of one IP configuration.

@@ -71,3 +71,8 @@ impl PlatformService {
         self.tag().is_some_and(names)
     }
 }
+
+/// Addresses that only the platform sends from: the host's, in both families, and that of instance metadata.
+pub fn platform_addresses() -> AddressSet {
+    tags::fixed(&[tags::HOST_ADDRESS, tags::HOST_ADDRESS_V6, tags::METADATA_ADDRESS])
+}

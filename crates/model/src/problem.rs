@@ -81,6 +81,16 @@ codes! {
     PalIpConfigurationSubnetsDiffer,
     /// An interface's members of one application security group are of different virtual networks.
     PalGroupMembersInDifferentNetworks,
+    /// A beginning or an end of a rule cannot be read, or is outside the years 1970 to 2106.
+    PalInvalidTime,
+    /// A rule is in force at no time.
+    PalEmptyWindow,
+    /// A tag whose name begins with `palisade-` is none that is known there, or holds a word that is not.
+    PalInvalidTag,
+    /// A tag of an NSG is about a rule that the NSG does not have.
+    PalTagWithoutRule,
+    /// A rule's property and the tag about it say different things.
+    PalTagDiffers,
     /// The idle timeout is outside 4 to 30 minutes.
     PalInvalidFlowTimeout,
     /// A reference leads to a resource that the input does not hold; what depends on it is unknown.

@@ -6,7 +6,7 @@ use std::fmt;
 
 use palisade_net::{AddressSet, Direction, Prefix, ProtocolMatch};
 
-use crate::{Ports, ResourceId, TagName, limits};
+use crate::{Mode, Ports, ResourceId, TagName, Window, limits};
 
 /// What a rule does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -135,6 +135,8 @@ pub struct Rule {
     pub(crate) protocol: Maybe<ProtocolMatch>,
     pub(crate) source: Side,
     pub(crate) destination: Side,
+    pub(crate) window: Window,
+    pub(crate) mode: Mode,
     pub(crate) certain: bool,
 }
 
@@ -184,7 +186,17 @@ impl Rule {
         &self.destination
     }
 
-    /// Whether the rule surely exists; false if its condition is unknown.
+    /// When it is in force.
+    pub const fn window(&self) -> Window {
+        self.window
+    }
+
+    /// Whether it decides, or is only counted.
+    pub const fn mode(&self) -> Mode {
+        self.mode
+    }
+
+    /// Whether the rule surely exists and decides in its window; false if its condition, window or mode is unknown.
     pub const fn is_certain(&self) -> bool {
         self.certain
     }

@@ -66,6 +66,10 @@ pub type Text = At<Given<String>>;
 pub type TextList = At<Given<Vec<Text>>>;
 /// A reference to another resource.
 pub type Reference = At<Given<ResourceId>>;
+/// A truth value that may be unknown.
+pub type Flag = At<Given<bool>>;
+/// Resource tags by name; all of them, or the value of one, may be unknown.
+pub type ResourceTags = At<Given<BTreeMap<String, Text>>>;
 
 /// Everything that was read, of all files together.
 #[derive(Debug, Clone, Default)]
@@ -111,11 +115,13 @@ pub struct NsgSpec {
     /// Region.
     pub location: Option<Text>,
     /// `flushConnection`.
-    pub flush_connection: Option<bool>,
+    pub flush_connection: Option<Flag>,
     /// Rules of the `securityRules` property and of `securityRules` child resources.
     pub rules: Vec<RuleSpec>,
     /// Whether further rules may exist that the input does not tell, and why.
     pub rules_unknown: Option<String>,
+    /// Tags of the resource.
+    pub tags: Option<ResourceTags>,
     /// False if the resource's condition is unknown, so that it may not exist.
     pub certain: bool,
     /// Where it stands.
@@ -141,6 +147,12 @@ pub struct RuleSpec {
     pub priority: Option<Text>,
     /// `Inbound` or `Outbound`.
     pub direction: Option<Text>,
+    /// `notBefore`, a time in ISO 8601. Not one of Azure's fields, like the next two.
+    pub not_before: Option<Text>,
+    /// `expiresAt`, a time in ISO 8601.
+    pub expires_at: Option<Text>,
+    /// `mode`: `Enforce` or `Audit`.
+    pub mode: Option<Text>,
     /// False if the rule's condition is unknown, so that it may not exist.
     pub certain: bool,
     /// Where it stands.
@@ -189,7 +201,7 @@ pub struct VirtualNetworkSpec {
     /// Peerings.
     pub peerings: Vec<PeeringSpec>,
     /// `flowTimeoutInMinutes`, 4 to 30.
-    pub flow_timeout_minutes: Option<At<i64>>,
+    pub flow_timeout_minutes: Option<At<Given<i64>>>,
     /// Where it stands.
     pub place: Place,
 }
@@ -274,11 +286,13 @@ pub struct NicSpec {
     /// `macAddress`.
     pub mac: Option<Text>,
     /// `enableIPForwarding`.
-    pub ip_forwarding: bool,
+    pub ip_forwarding: Option<Flag>,
+    /// `disableTcpStateTracking`.
+    pub disable_tcp_state_tracking: Option<Flag>,
     /// Whether the interface belongs to a private endpoint.
     pub private_endpoint: bool,
     /// Tags of the resource.
-    pub tags: BTreeMap<String, String>,
+    pub tags: Option<ResourceTags>,
     /// Where it stands.
     pub place: Place,
 }

@@ -1,11 +1,13 @@
 //! The agent on a datapath that is only memory.
 
 use std::fs;
+use std::path::PathBuf;
 
-use palisade_datapath::{Simulator, Watch};
+use palisade_datapath::{NicKind, Simulator, Watch};
 
 use super::*;
-use crate::interfaces::LinkKind;
+use crate::clock;
+use crate::interfaces::{Link, LinkKind};
 use crate::status::status;
 
 /// A host with an agent, and the folder that stands for its disk.
@@ -56,7 +58,15 @@ fn estate(nics: &[&str], port: &str) -> String {
 
 fn link(index: u32, alias: &str) -> Link {
     let name = format!("tap{index}");
-    Link { index, name, alias: Some(alias.to_owned()), mac: None, kind: LinkKind::Tap, is_up: true }
+    Link {
+        index,
+        name,
+        alias: Some(alias.to_owned()),
+        mac: None,
+        kind: LinkKind::Tap,
+        card: None,
+        is_up: true,
+    }
 }
 
 impl Host {
@@ -83,8 +93,12 @@ impl Host {
         self.sync()
     }
 
+    fn look(&self) -> Inventory {
+        Inventory { links: self.links.clone(), bypasses: Vec::new() }
+    }
+
     fn sync(&mut self) -> Vec<String> {
-        self.agent.sync(&self.links, self.clock).unwrap();
+        self.agent.sync(&self.look(), self.clock).unwrap();
         self.agent.take_events().iter().map(ToString::to_string).collect()
     }
 
@@ -114,18 +128,22 @@ impl Host {
 }
 
 #[test]
-fn an_interface_is_attached_before_its_policy_is_published() {
+fn an_interface_is_attached_once_its_policy_is_published() {
     let mut host = Host::new(&estate(&["a", "b"], "80"));
     assert_eq!(
         host.show(&[link(7, "a"), link(9, "unknown")]),
         [
             "accepted an estate (NICs: 2)",
-            "attach to tap7 (interface 7)",
-            "generation 1 is in force (interfaces: 1)"
+            "generation 1 is in force (interfaces: 1)",
+            "attach to tap7 (interface 7)"
         ]
     );
     assert_eq!((host.attached(), host.in_force()), (vec![7], vec![(7, 1)]));
     assert_eq!(host.agent.state().elsewhere.len(), 1);
+    let (named, rules) = host.agent.book().find(1, 1).unwrap();
+    assert_eq!((named.name.as_str(), named.interface.as_str()), ("a", "tap7"));
+    let list = rules.unwrap().lists(palisade_abi::flow::Direction::Inbound)[1].as_ref().unwrap();
+    assert_eq!(list.rows[0], "securityRules/allow");
     let nic = host.agent.state().nics.values().next().unwrap().clone();
     assert_eq!(
         (nic.interface.as_str(), nic.subnet_nsg.as_deref(), nic.nic_nsg),
@@ -254,11 +272,11 @@ fn an_interface_that_cannot_be_attached_is_told_and_tried_again() {
     let mut host = Host::new(&estate(&["a", "b"], "80"));
     host.agent.plane.remove_interface(7);
     host.links = vec![link(7, "a"), link(8, "b")];
-    assert!(!host.agent.sync(&host.links, 5).unwrap());
+    assert!(!host.agent.sync(&host.look(), 5).unwrap());
     assert_eq!(host.agent.state().unenforced.keys().collect::<Vec<_>>(), ["tap7"]);
     assert_eq!(host.attached(), [8], "the other one is enforced");
     host.links.remove(0);
-    assert!(host.agent.sync(&host.links, 6).unwrap());
+    assert!(host.agent.sync(&host.look(), 6).unwrap());
     assert!(host.agent.state().unenforced.is_empty());
 }
 
@@ -266,19 +284,71 @@ fn an_interface_that_cannot_be_attached_is_told_and_tried_again() {
 fn an_estate_that_came_while_the_disk_was_full_is_enforced_once_there_is_room() {
     let mut host = Host::new(&estate(&["a"], "80"));
     host.show(&[link(7, "a")]);
-    // A folder in the place of the new file: it cannot be written.
-    let in_the_way = instance(&host.dir).state_file().with_extension("json.new");
-    fs::create_dir(&in_the_way).unwrap();
+    let in_the_way = fill_the_disk(&host.dir);
     fs::write(host.dir.path().join("estate.json"), estate(&["a", "b"], "443")).unwrap();
     host.agent.load(5).unwrap_err();
     host.links.push(link(8, "b"));
-    host.agent.sync(&host.links, 5).unwrap_err();
+    host.agent.sync(&host.look(), 5).unwrap_err();
     assert_eq!((host.attached(), host.in_force()), (vec![7, 8], vec![(7, 1)]), "the new machine is closed");
 
     fs::remove_dir(in_the_way).unwrap();
-    assert!(host.agent.sync(&host.links, 6).unwrap(), "no file changed, so nobody reads them again");
+    assert!(host.agent.sync(&host.look(), 6).unwrap(), "no file changed, so nobody reads them again");
     assert_eq!((host.generation(), host.in_force()), (2, vec![(7, 1), (8, 2)]));
     assert_eq!(status(&instance(&host.dir)).unwrap().elsewhere, []);
+}
+
+/// Puts a folder in the place of the new state file, so that it cannot be written.
+fn fill_the_disk(dir: &tempfile::TempDir) -> PathBuf {
+    let in_the_way = instance(dir).state_file().with_extension("json.new");
+    fs::create_dir(&in_the_way).unwrap();
+    in_the_way
+}
+
+#[test]
+fn a_first_start_that_cannot_publish_cuts_nobody_off() {
+    let mut host = Host::new(&estate(&["a", "b"], "80"));
+    host.links = vec![link(7, "a"), link(8, "b")];
+    let in_the_way = fill_the_disk(&host.dir);
+    host.agent.sync(&host.look(), 5).unwrap_err();
+    assert_eq!((host.generation(), host.attached()), (0, vec![]));
+    let unenforced = &host.agent.state().unenforced;
+    assert_eq!(unenforced.keys().collect::<Vec<_>>(), ["tap7", "tap8"], "and the status says so");
+    assert!(unenforced["tap7"].starts_with("no policy was ever in force"), "{unenforced:?}");
+
+    fs::remove_dir(in_the_way).unwrap();
+    assert!(host.agent.sync(&host.look(), 6).unwrap());
+    assert_eq!((host.attached(), host.in_force()), (vec![7, 8], vec![(7, 1), (8, 2)]));
+    assert!(host.agent.state().unenforced.is_empty());
+}
+
+#[test]
+fn where_the_kernel_lost_everything_a_refused_estate_cuts_nobody_off() {
+    let mut host = Host::new(&estate(&["a", "b"], "80"));
+    host.show(&[link(7, "a"), link(8, "a")]);
+    drop(std::mem::take(&mut host.agent.plane));
+    let mut host = host.restart(Some("{"));
+    host.agent.load(host.clock).unwrap();
+    host.show(&[link(7, "a"), link(8, "a")]);
+    assert_eq!((host.generation(), host.attached()), (0, vec![]));
+    let state = host.agent.state();
+    assert_eq!((state.unenforced.len(), state.closed.len()), (2, 0), "nothing is called closed that is open");
+    host.change(&estate(&["a", "b"], "80"));
+    assert_eq!((host.attached(), host.in_force()), (vec![7, 8], vec![]), "both fit, so both are closed");
+    assert_eq!(host.agent.state().closed.len(), 2);
+}
+
+#[test]
+fn an_interface_that_became_another_kind_is_attached_anew() {
+    let mut host = Host::new(&estate(&["a"], "80"));
+    host.show(&[link(7, "a")]);
+    let events = host.show(&[Link { kind: LinkKind::Macvtap, ..link(7, "a") }]);
+    let expect =
+        ["generation 2 is in force (interfaces: 1)", "attach to tap7 (interface 7, directions inverted)"];
+    assert_eq!(events, expect);
+    let inverted = Attachment { ifindex: 7, kind: NicKind::Inverted };
+    assert_eq!(host.agent.plane().attached().unwrap(), [inverted]);
+    assert_eq!(host.agent.plane().nics()[0].kind, NicKind::Inverted);
+    assert_eq!(host.sync(), [""; 0]);
 }
 
 #[test]
@@ -291,4 +361,34 @@ fn one_instance_has_one_agent() {
     drop(host.agent);
     let after = status(&instance(&dir)).unwrap();
     assert_eq!((after.agent_running, after.agent_pid), (false, Some(std::process::id())));
+}
+
+#[test]
+fn windows_are_closed_until_the_clock_is_known_and_opened_once() {
+    let timed = estate(&["a"], "80").replace(
+        r#""name": "web-nsg","#,
+        r#""name": "web-nsg", "tags": { "palisade-rule:allow": "expiresAt=2030-01-01T00:00:00Z" },"#,
+    );
+    let mut host = Host::new(&timed);
+    let unset = Reading { anchor: Anchor(5), wall_s: 5, error_ns: 1 };
+    let set = Reading { anchor: Anchor(7), wall_s: clock::SET_SINCE_S, error_ns: 1 };
+    assert!(!host.agent.follow_clock(&unset).unwrap());
+    host.agent.load(5).unwrap();
+    let events = host.show(&[link(7, "a")]);
+    assert!(events.iter().any(|event| event.contains("the wall clock was never set")), "{events:?}");
+    assert!(status(&instance(&host.dir)).unwrap().windows_closed);
+    let closed = host.agent.plane().policy().next().unwrap().clone();
+
+    assert!(host.agent.follow_clock(&set).unwrap(), "the estate is to be read again");
+    host.agent.load(6).unwrap();
+    host.sync();
+    assert_ne!(host.agent.plane().policy().next(), Some(&closed));
+    assert!(!status(&instance(&host.dir)).unwrap().windows_closed);
+    assert!(!host.agent.follow_clock(&set).unwrap());
+    let stepped = Reading { anchor: Anchor(7_000_000_000), ..set };
+    assert!(!host.agent.follow_clock(&stepped).unwrap(), "the kernel follows by itself");
+    assert!(!host.agent.follow_clock(&unset).unwrap(), "and stays there");
+    let events: Vec<_> = host.agent.take_events().iter().map(ToString::to_string).collect();
+    assert!(events[0].contains("(offset 0.000000007 s, now 7.000000000 s)"), "{events:?}");
+    assert_eq!(host.agent.anchor, Some(Anchor(7_000_000_000)));
 }

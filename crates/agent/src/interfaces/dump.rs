@@ -2,8 +2,9 @@
 //!
 //! Read by hand instead of with a crate that types every attribute: such a crate refuses the whole message when a newer
 //! kernel changes one attribute that nobody here asked for, and an interface that cannot be read cannot be closed.
-//! Five attributes are taken, all others are stepped over. Reference: rtnetlink(7), `linux/if_link.h`.
+//! Seven attributes are taken, all others are stepped over. Reference: rtnetlink(7), `linux/if_link.h`.
 
+mod functions;
 #[cfg(test)]
 mod tests;
 
@@ -18,6 +19,8 @@ use palisade_net::Mac;
 
 use super::{Link, LinkKind};
 
+pub use functions::virtual_functions;
+
 /// Bytes that one answer may have; the kernel fills at most 32 KiB.
 const BUFFER_BYTES: usize = 64 << 10;
 /// Interfaces may change while they are listed; the kernel says so and the list is asked for again, so often.
@@ -30,6 +33,11 @@ const ALIGNMENT: usize = 4;
 const SKIP_STATS: u32 = 1 << 3;
 /// `IFLA_INFO_KIND`, inside `IFLA_LINKINFO`.
 const INFO_KIND: u16 = 1;
+/// `IFLA_PHYS_PORT_NAME`: what a card calls the port of it that an interface stands for.
+const PHYS_PORT_NAME: u16 = 38;
+/// `IFLA_PARENT_DEV_NAME` and `IFLA_PARENT_DEV_BUS_NAME`: the device behind an interface, and its bus.
+const PARENT_DEVICE: u16 = 56;
+const PARENT_BUS: u16 = 57;
 
 /// Every interface of the namespace this thread is in, by number.
 ///
@@ -38,7 +46,7 @@ const INFO_KIND: u16 = 1;
 pub fn links() -> io::Result<Vec<Link>> {
     let socket = route_socket(0, SockFlag::empty())?;
     for _ in 0..ATTEMPTS_MAX {
-        send(socket.as_raw_fd(), &request(), MsgFlags::empty())?;
+        send(socket.as_raw_fd(), &request(libc::NLM_F_DUMP, 0, SKIP_STATS), MsgFlags::empty())?;
         if let Some(mut links) = receive(&socket)? {
             links.sort_by_key(|link| link.index);
             return Ok(links);
@@ -55,9 +63,9 @@ pub(super) fn route_socket(groups: u32, flags: SockFlag) -> io::Result<OwnedFd> 
     Ok(socket)
 }
 
-/// `RTM_GETLINK` for everything, without counters.
-fn request() -> Vec<u8> {
-    let flags = (libc::NLM_F_REQUEST | libc::NLM_F_DUMP) as u16;
+/// `RTM_GETLINK` for one interface, or for all; `mask` says what to tell of them.
+fn request(flags: libc::c_int, index: u32, mask: u32) -> Vec<u8> {
+    let flags = (libc::NLM_F_REQUEST | flags) as u16;
     let attribute_length = 8_u16;
     let length = (HEADER + LINK_HEADER + usize::from(attribute_length)) as u32;
     let mut bytes = Vec::with_capacity(length as usize);
@@ -65,10 +73,12 @@ fn request() -> Vec<u8> {
     bytes.extend(libc::RTM_GETLINK.to_ne_bytes());
     bytes.extend(flags.to_ne_bytes());
     bytes.extend([0; 8]); // sequence and port: this socket asks one thing at a time
-    bytes.extend([0; LINK_HEADER]);
+    bytes.extend([0; 4]);
+    bytes.extend(index.to_ne_bytes());
+    bytes.extend([0; LINK_HEADER - 8]);
     bytes.extend(attribute_length.to_ne_bytes());
     bytes.extend(libc::IFLA_EXT_MASK.to_ne_bytes());
-    bytes.extend(SKIP_STATS.to_ne_bytes());
+    bytes.extend(mask.to_ne_bytes());
     bytes
 }
 
@@ -95,6 +105,8 @@ fn broken(what: &str) -> io::Error {
 #[derive(Debug, Default)]
 struct Answer {
     links: Vec<Link>,
+    /// Virtual functions, if they were asked for.
+    functions: Vec<(u32, Mac)>,
     is_complete: bool,
     was_interrupted: bool,
 }
@@ -119,6 +131,7 @@ impl Answer {
         match (kind, i32::from(kind)) {
             (libc::RTM_NEWLINK, _) => {
                 self.links.push(link(body).ok_or_else(|| broken("an interface is cut"))?);
+                self.functions.extend(functions::functions(Attributes(&body[LINK_HEADER..])));
             }
             (_, libc::NLMSG_DONE) => self.is_complete = true,
             (_, libc::NLMSG_ERROR) => {
@@ -142,8 +155,10 @@ fn link(body: &[u8]) -> Option<Link> {
         alias: None,
         mac: None,
         kind: LinkKind::Hardware,
+        card: None,
         is_up: flags & libc::IFF_UP as u32 != 0,
     };
+    let mut is_pci = false;
     for (kind, value) in Attributes(body.get(LINK_HEADER..)?) {
         match kind {
             libc::IFLA_IFNAME => link.name = text(value),
@@ -153,10 +168,20 @@ fn link(body: &[u8]) -> Option<Link> {
                 let kinds = Attributes(value).find(|(kind, _)| *kind == INFO_KIND);
                 link.kind = kinds.map_or(LinkKind::Hardware, |(_, name)| kind_of(&text(name), hardware));
             }
+            PHYS_PORT_NAME if is_inner_port(&text(value)) => link.kind = LinkKind::Representor,
+            PARENT_DEVICE => link.card = Some(text(value)),
+            PARENT_BUS => is_pci = text(value) == "pci",
             _ => {}
         }
     }
+    link.card = link.card.filter(|_| is_pci);
     Some(link)
+}
+
+/// Whether this is a card's name for the other end of a virtual function or subfunction: `pf0vf3`, `c1pf0sf88`. The
+/// card's outer ports are called `p0` and so on.
+fn is_inner_port(name: &str) -> bool {
+    name.contains("pf") && (name.contains("vf") || name.contains("sf"))
 }
 
 fn kind_of(name: &str, hardware: u16) -> LinkKind {

@@ -6,18 +6,22 @@
 //!   3. the interface's hardware address is the NIC's, or that with `fe` in front, as libvirt gives taps.
 //!
 //! Nothing is guessed: where two interfaces fit one NIC, or two NICs one interface, none of them gets a policy and all
-//! of these interfaces are closed. A NIC that nothing fits is on another host.
+//! of these interfaces are closed. A NIC that no interface fits may have a device that passes the host's network stack
+//! by, which its tag names or which has its hardware address: it is reported as not enforced. Else it is on another host.
 
 #[cfg(test)]
 mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use palisade_datapath::Attachment;
+use palisade_model::INTERFACE_TAG;
 use palisade_net::Mac;
 use serde::{Deserialize, Serialize};
 
-use super::Link;
-use crate::identity::{INTERFACE_TAG, Identity, NicId};
+use super::bypass::Bypass;
+use super::{Inventory, Link};
+use crate::identity::{Identity, NicId};
 
 /// First octet of the hardware address that libvirt gives a tap, instead of the machine's.
 const LIBVIRT_OCTET: u8 = 0xfe;
@@ -25,14 +29,21 @@ const LIBVIRT_OCTET: u8 = 0xfe;
 /// What was found.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Matches {
-    /// Interface numbers by NIC.
-    pub assigned: BTreeMap<NicId, u32>,
+    /// Interfaces by NIC.
+    pub assigned: BTreeMap<NicId, Attachment>,
     /// Interfaces that belong to some NIC, it is not certain which: they are closed.
-    pub contested: BTreeSet<u32>,
+    pub contested: BTreeSet<Attachment>,
     /// NICs without an interface here; another host has them.
     pub elsewhere: Vec<NicId>,
     /// Why a NIC that seems to be here has no interface.
     pub problems: Vec<MatchProblem>,
+}
+
+impl Matches {
+    /// Every interface that must have the programs.
+    pub fn attachments(&self) -> BTreeSet<Attachment> {
+        self.assigned.values().chain(&self.contested).copied().collect()
+    }
 }
 
 /// Why a NIC that seems to be here has no interface.
@@ -71,24 +82,34 @@ pub enum MatchProblem {
         /// What stands against it.
         why: String,
     },
+    /// The machine's frames do not pass this host's network stack.
+    #[error("NIC {nic}: {device} is left as it is: {why}")]
+    PassesBy {
+        /// The NIC.
+        nic: NicId,
+        /// What the machine has.
+        device: String,
+        /// Why nothing can be enforced there.
+        why: String,
+    },
 }
 
 /// Finds the interface of each NIC.
-pub fn match_nics<'a>(nics: impl IntoIterator<Item = &'a Identity>, links: &[Link]) -> Matches {
+pub fn match_nics<'a>(nics: impl IntoIterator<Item = &'a Identity>, host: &Inventory) -> Matches {
     let mut matches = Matches::default();
     let mut claims = BTreeMap::<u32, Vec<&NicId>>::new();
     for nic in nics {
-        let candidates = candidates(nic, links);
+        let candidates = candidates(nic, &host.links);
         for link in &candidates {
             claims.entry(link.index).or_default().push(&nic.id);
         }
         match candidates[..] {
-            [] => matches.elsewhere.push(nic.id.clone()),
+            [] => matches.look_beside(nic, &host.bypasses),
             [_] => {}
             _ => matches.refuse_several_interfaces(nic, &candidates),
         }
     }
-    for link in links {
+    for link in &host.links {
         if let Some(nics) = claims.get(&link.index) {
             matches.settle(link, nics);
         }
@@ -97,9 +118,24 @@ pub fn match_nics<'a>(nics: impl IntoIterator<Item = &'a Identity>, links: &[Lin
 }
 
 impl Matches {
+    /// Reports what the machine has instead of an interface; else it is on another host.
+    fn look_beside(&mut self, nic: &Identity, bypasses: &[Bypass]) {
+        let is_its = |device: &&Bypass| {
+            nic.interface.as_ref().is_some_and(|tag| device.is_called(tag))
+                || device.mac.is_some() && device.mac == nic.mac
+        };
+        match bypasses.iter().find(is_its) {
+            Some(device) => self.problems.push(MatchProblem::PassesBy {
+                nic: nic.id.clone(),
+                device: device.to_string(),
+                why: device.why().to_owned(),
+            }),
+            None => self.elsewhere.push(nic.id.clone()),
+        }
+    }
+
     fn refuse_several_interfaces(&mut self, nic: &Identity, candidates: &[&Link]) {
-        let enforceable = candidates.iter().filter(|link| link.kind.obstacle().is_none());
-        self.contested.extend(enforceable.map(|link| link.index));
+        self.contested.extend(candidates.iter().filter_map(|link| attachment(link).ok()));
         self.problems.push(MatchProblem::SeveralInterfaces {
             nic: nic.id.clone(),
             interfaces: candidates.iter().map(|link| link.name.clone()).collect(),
@@ -108,21 +144,24 @@ impl Matches {
 
     /// Gives the interface to the one NIC that fits it, unless it is contested or cannot be enforced.
     fn settle(&mut self, link: &Link, nics: &[&NicId]) {
-        if let Some(why) = link.kind.obstacle() {
-            self.problems.extend(nics.iter().map(|&nic| MatchProblem::UnsupportedInterface {
-                nic: nic.clone(),
-                interface: link.name.clone(),
-                why: why.clone(),
-            }));
-            return;
-        }
+        let place = match attachment(link) {
+            Ok(place) => place,
+            Err(why) => {
+                self.problems.extend(nics.iter().map(|&nic| MatchProblem::UnsupportedInterface {
+                    nic: nic.clone(),
+                    interface: link.name.clone(),
+                    why: why.clone(),
+                }));
+                return;
+            }
+        };
         match nics {
-            [_] if self.contested.contains(&link.index) => {}
+            [_] if self.contested.contains(&place) => {}
             [nic] => {
-                self.assigned.insert((*nic).clone(), link.index);
+                self.assigned.insert((*nic).clone(), place);
             }
             _ => {
-                self.contested.insert(link.index);
+                self.contested.insert(place);
                 self.problems.push(MatchProblem::SeveralNics {
                     interface: link.name.clone(),
                     nics: nics.iter().map(|&nic| nic.clone()).collect(),
@@ -130,6 +169,11 @@ impl Matches {
             }
         }
     }
+}
+
+/// How policy is enforced at an interface, or why it cannot be.
+fn attachment(link: &Link) -> Result<Attachment, String> {
+    Ok(Attachment { ifindex: link.index, kind: link.kind.enforced_as()? })
 }
 
 /// The interfaces that the strongest evidence for a NIC points to.

@@ -14,14 +14,17 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use palisade_datapath::{Config, Datapath};
 
 use crate::agent::Agent;
+use crate::clock::{ClockWatch, Reading};
 use crate::error::{AgentError, Context, in_full};
 use crate::event::Event;
+use crate::events::EventServer;
 use crate::instance::Instance;
-use crate::interfaces::Link;
-use crate::interfaces::dump;
+use crate::interfaces::Inventory;
+use crate::interfaces::bypass::Roots;
 use crate::interfaces::watch::LinkWatch;
 use crate::load::EstateSources;
 use crate::remove::release;
+use crate::tuning::Tuning;
 use file_watch::FileWatch;
 use signals::{Request, Signals};
 
@@ -45,6 +48,8 @@ pub struct Options {
     pub sources: EstateSources,
     /// Release every interface at the end, which opens the machines.
     pub detach_on_exit: bool,
+    /// How much the flows of machines may take.
+    pub tuning: Tuning,
 }
 
 /// How an attempt to apply once ended.
@@ -62,7 +67,8 @@ pub enum Applied {
 /// If the agent cannot start or look at the host.
 pub fn apply_once(options: &Options, mut tell: impl FnMut(&Event)) -> Result<Applied, AgentError> {
     let mut agent = start(options)?;
-    let outcome = agent.load(now()).and_then(|()| agent.sync(&links()?, now()));
+    agent.follow_clock(&Reading::take()?)?;
+    let outcome = agent.load(now()).and_then(|()| sync(&mut agent));
     agent.take_events().iter().for_each(&mut tell);
     let is_done = outcome?;
     agent.sweep()?;
@@ -85,12 +91,18 @@ pub fn run(options: &Options, tell: impl FnMut(&Event)) -> Result<(), AgentError
     let signals = Signals::block()?;
     let links = LinkWatch::open().context(|| "listen for changes of network interfaces".into())?;
     let files = FileWatch::open().context(|| "listen for changes of files".into())?;
-    let agent = start(options)?;
+    let clock = ClockWatch::open().context(|| "listen for steps of the wall clock".into())?;
+    let mut agent = start(options)?;
+    agent.follow_clock(&Reading::take()?)?;
+    let server = EventServer::open(&options.instance.events_socket())
+        .context(|| format!("listen at {}", options.instance.events_socket().display()))?;
     let mut service = Service {
         agent,
+        server,
         signals,
         links,
         files,
+        clock,
         tell,
         settled_at: None,
         follow_up: None,
@@ -107,8 +119,11 @@ fn start(options: &Options) -> Result<Agent<Datapath>, AgentError> {
     Agent::start(options.instance.clone(), options.sources.clone(), now(), open)
 }
 
-fn links() -> Result<Vec<Link>, AgentError> {
-    dump::links().context(|| "list the network interfaces".into())
+/// Looks at the host, and makes the kernel agree with the estate there.
+fn sync(agent: &mut Agent<Datapath>) -> Result<bool, AgentError> {
+    let tags = agent.state().identities.iter().filter_map(|nic| nic.interface.as_deref());
+    let host = Inventory::take(&Roots::default(), tags).context(|| "list the network interfaces".into())?;
+    agent.sync(&host, now())
 }
 
 /// Seconds since 1970.
@@ -119,9 +134,11 @@ fn now() -> u64 {
 /// A running agent and what it listens to.
 struct Service<T> {
     agent: Agent<Datapath>,
+    server: EventServer,
     signals: Signals,
     links: LinkWatch,
     files: FileWatch,
+    clock: ClockWatch,
     tell: T,
     /// When to read files that gave a sign of change.
     settled_at: Option<Instant>,
@@ -152,6 +169,11 @@ impl<T: FnMut(&Event)> Service<T> {
             if self.files.drain().context(|| "hear of files".into())? {
                 self.settled_at.get_or_insert_with(|| Instant::now() + SETTLE);
             }
+            if self.clock.drain().context(|| "hear of the wall clock".into())? {
+                self.follow_clock();
+            }
+            let served = self.server.serve().context(|| "tell what happens".into());
+            self.note(served);
             self.keep_time();
         }
     }
@@ -166,6 +188,7 @@ impl<T: FnMut(&Event)> Service<T> {
         }
         if is_time {
             self.look_at = now + LOOK_INTERVAL;
+            self.follow_clock();
             self.sync();
             let swept = self.agent.sweep();
             self.note(swept);
@@ -182,6 +205,14 @@ impl<T: FnMut(&Event)> Service<T> {
         }
     }
 
+    fn follow_clock(&mut self) {
+        let followed = Reading::take().and_then(|reading| self.agent.follow_clock(&reading));
+        if matches!(followed, Ok(true)) {
+            self.reload();
+        }
+        self.note(followed.map(drop));
+    }
+
     fn reload(&mut self) {
         let loaded = self.agent.load(now());
         self.note(loaded);
@@ -189,7 +220,7 @@ impl<T: FnMut(&Event)> Service<T> {
     }
 
     fn sync(&mut self) {
-        let outcome = links().and_then(|links| self.agent.sync(&links, now()));
+        let outcome = sync(&mut self.agent);
         self.note(outcome.map(drop));
     }
 
@@ -208,8 +239,10 @@ impl<T: FnMut(&Event)> Service<T> {
             .fold(self.look_at, Instant::min);
         let left = until.saturating_duration_since(Instant::now()) + Duration::from_millis(1);
         let timeout = PollTimeout::try_from(left).unwrap_or(PollTimeout::ZERO);
-        let wait_for = [self.signals.as_fd(), self.links.as_fd(), self.files.as_fd()];
-        match poll(&mut wait_for.map(|fd| PollFd::new(fd, PollFlags::POLLIN)), timeout) {
+        let own = [self.signals.as_fd(), self.links.as_fd(), self.files.as_fd(), self.clock.as_fd()];
+        let own = own.map(|fd| PollFd::new(fd, PollFlags::POLLIN));
+        let mut wait_for: Vec<_> = own.into_iter().chain(self.server.wait_for()).collect();
+        match poll(&mut wait_for, timeout) {
             Ok(_) | Err(Errno::EINTR) => Ok(()),
             Err(errno) => Err(errno).context(|| "wait".into()),
         }

@@ -3,6 +3,8 @@
 //! The namespaces have no names: they end with the test's threads, however these end. Traffic that goes on while policy
 //! changes or agents die is the business of the end-to-end tests.
 
+mod interfaces;
+mod macvtap;
 mod stage;
 
 use std::fs;
@@ -12,7 +14,7 @@ use std::time::Duration;
 use nix::sys::signal::Signal;
 use palisade_agent::load::EstateSources;
 use palisade_agent::status::Status;
-use palisade_agent::{Applied, Options, apply_once};
+use palisade_agent::{Applied, Options, Tuning, apply_once};
 use stage::{Stage, VM, wait_for};
 
 const OPEN: u16 = 9000;
@@ -131,7 +133,12 @@ fn an_estate_can_be_applied_once_and_left_to_the_kernel() {
     stage.add_machine();
     stage.raise_machine();
     let sources = EstateSources { paths: vec![stage.estate_file()], ..EstateSources::default() };
-    let options = Options { instance: stage.instance().clone(), sources, detach_on_exit: false };
+    let options = Options {
+        instance: stage.instance().clone(),
+        sources,
+        detach_on_exit: false,
+        tuning: Tuning::default(),
+    };
     let apply = || apply_once(&options, |event| eprintln!("{event}")).unwrap();
     stage.write_estate(OPEN);
     assert_eq!(apply(), Applied::InForce(1));
@@ -145,21 +152,4 @@ fn an_estate_can_be_applied_once_and_left_to_the_kernel() {
     stage.write_estate(SHUT);
     assert_eq!(apply(), Applied::InForce(2));
     assert!(answers(&stage, SHUT, ANSWER));
-}
-
-#[test]
-fn interfaces_are_told_by_kind() {
-    let Some(stage) = stage() else { return };
-    stage.write_estate(OPEN);
-    let agent = stage.start_agent();
-    wait_for("the estate to be accepted", || stage.state()?.estate);
-    stage.ip("tuntap add tap0 mode tap");
-    stage.ip("link set tap0 alias web1-nic");
-    assert_eq!(enforced(&stage).nics[0].record.interface, "tap0");
-    stage.ip("link del tap0");
-    stage.ip("link add br0 type bridge");
-    stage.ip("link set br0 alias web1-nic");
-    let problem = wait_for("the bridge to be refused", || stage.status().problems.pop());
-    assert!(problem.contains("only tap and veth interfaces are supported"), "{problem}");
-    assert!(agent.stop().success());
 }

@@ -19,7 +19,7 @@ use palisade_agent::status::{Status, status};
 use palisade_agent::{Instance, remove};
 
 /// The host's address: outside the estate's network, so that no default rule lets it in.
-const HOST: IpAddr = IpAddr::V4(Ipv4Addr::new(198, 51, 100, 1));
+pub const HOST: IpAddr = IpAddr::V4(Ipv4Addr::new(198, 51, 100, 1));
 /// The machine's address.
 pub const VM: IpAddr = IpAddr::V4(Ipv4Addr::new(10, 0, 0, 4));
 /// The longest that anything may take.
@@ -88,8 +88,13 @@ impl Stage {
         run("ip", arguments.split(' '));
     }
 
+    /// Runs `ip` in the host, where not every kernel can do what is asked; its answer if it cannot.
+    pub fn try_ip(&self, arguments: &str) -> Result<(), String> {
+        try_run("ip", arguments.split(' '))
+    }
+
     /// Runs `ip` in the machine.
-    fn machine_ip(&self, arguments: &str) {
+    pub fn machine_ip(&self, arguments: &str) {
         self.in_machine(|| run("ip", arguments.split(' ')));
     }
 
@@ -209,6 +214,11 @@ impl AgentProcess {
         kill(Pid::from_raw(self.child.id() as i32), signal).unwrap();
     }
 
+    /// What it has said so far.
+    pub fn log(&self) -> String {
+        fs::read_to_string(&self.log).unwrap_or_default()
+    }
+
     /// Asks it to end.
     pub fn stop(mut self) -> ExitStatus {
         self.signal(Signal::SIGTERM);
@@ -219,7 +229,7 @@ impl AgentProcess {
 impl Drop for AgentProcess {
     fn drop(&mut self) {
         if std::thread::panicking() {
-            eprintln!("the agent said:\n{}", fs::read_to_string(&self.log).unwrap_or_default());
+            eprintln!("the agent said:\n{}", self.log());
         }
         let _over = self.child.kill();
         let _over = self.child.wait();
@@ -227,8 +237,13 @@ impl Drop for AgentProcess {
 }
 
 fn run<'a>(program: &str, arguments: impl Iterator<Item = &'a str>) {
+    try_run(program, arguments).unwrap();
+}
+
+fn try_run<'a>(program: &str, arguments: impl Iterator<Item = &'a str>) -> Result<(), String> {
     let output = Command::new(program).args(arguments).output().unwrap();
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let error = String::from_utf8_lossy(&output.stderr).trim().to_owned();
+    output.status.success().then_some(()).ok_or(error)
 }
 
 /// A namespace that lasts as long as what is returned.

@@ -6,8 +6,8 @@
 
 use std::collections::HashMap;
 
-use palisade_model::spec::{At, EstateSpec, Given, Reference, Text, TextList, Unknown};
-use palisade_model::{Place, ResourceId, Truth};
+use palisade_model::spec::{At, EstateSpec, Flag, Given, Reference, ResourceTags, Text, TextList, Unknown};
+use palisade_model::{Place, ResourceId, Truth, is_own_tag};
 
 use super::index::Index;
 use super::item::{Item, Look};
@@ -171,47 +171,74 @@ impl Reader {
         At { value, place: item.place() }
     }
 
-    /// A truth value; Azure also takes its text. An unknown one is noted and counts as not given.
+    /// A truth value; Azure also takes its text.
+    pub(super) fn given_flag(&mut self, item: Item<'_>, key: &str) -> Option<Flag> {
+        let found = item.property(key)?;
+        let value = match found.look() {
+            Look::Bool(flag) => Given::Known(flag),
+            Look::Text(text) if text.eq_ignore_ascii_case("true") => Given::Known(true),
+            Look::Text(text) if text.eq_ignore_ascii_case("false") => Given::Known(false),
+            Look::Symbol(_, reason) | Look::Unknown(reason) => Given::Unknown(reason),
+            _ => Given::Unknown(self.wrong_type(found, key, "a boolean")),
+        };
+        Some(At { value, place: found.place() })
+    }
+
+    /// A truth value; an unknown one is noted and counts as not given.
     pub(super) fn flag(&mut self, item: Item<'_>, key: &str, owner: &ResourceId) -> Option<bool> {
-        let value = item.property(key)?;
-        match value.look() {
-            Look::Bool(flag) => return Some(flag),
-            Look::Text(text) if text.eq_ignore_ascii_case("true") => return Some(true),
-            Look::Text(text) if text.eq_ignore_ascii_case("false") => return Some(false),
-            Look::Symbol(_, reason) | Look::Unknown(reason) => {
-                self.unknown(format!("{key} of {owner}"), reason, value.place());
-            }
-            _ => {
-                self.wrong_type(value, key, "a boolean");
+        let flag = self.given_flag(item, key)?;
+        match flag.value {
+            Given::Known(value) => Some(value),
+            Given::Unknown(reason) => {
+                self.unknown(format!("{key} of {owner}"), reason, flag.place);
+                None
             }
         }
-        None
     }
 
     /// A truth value that may stay open; `default` if it is not given.
     pub(super) fn truth(&mut self, item: Item<'_>, key: &str, owner: &ResourceId, default: bool) -> Truth {
-        let is_open = item.property(key).is_some_and(|value| value.unknown_reason().is_some());
-        match self.flag(item, key, owner) {
-            None if is_open => Truth::Maybe,
-            given => given.unwrap_or(default).into(),
-        }
+        let is_given = item.property(key).is_some();
+        self.flag(item, key, owner).map_or(if is_given { Truth::Maybe } else { default.into() }, Truth::from)
     }
 
-    /// A whole number; Azure also takes its text. An unknown one is noted and counts as not given.
-    pub(super) fn integer(&mut self, item: Item<'_>, key: &str, owner: &ResourceId) -> Option<At<i64>> {
-        let value = item.property(key)?;
-        match value.look() {
-            Look::Number(text) | Look::Text(text) if text.parse::<i64>().is_ok() => {
-                return text.parse().ok().map(|number| At { value: number, place: value.place() });
-            }
+    /// A whole number; Azure also takes its text.
+    pub(super) fn integer(&mut self, item: Item<'_>, key: &str) -> Option<At<Given<i64>>> {
+        let found = item.property(key)?;
+        let parsed = match found.look() {
+            Look::Number(text) | Look::Text(text) => text.parse().ok(),
             Look::Symbol(_, reason) | Look::Unknown(reason) => {
-                self.unknown(format!("{key} of {owner}"), reason, value.place());
+                return Some(At { value: Given::Unknown(reason), place: found.place() });
             }
-            _ => {
-                self.wrong_type(value, key, "a whole number");
+            _ => None,
+        };
+        let value = match parsed {
+            Some(number) => Given::Known(number),
+            None => Given::Unknown(self.wrong_type(found, key, "a whole number")),
+        };
+        Some(At { value, place: found.place() })
+    }
+
+    /// The tags of a resource. Of one that is not known nothing is kept unless it is ours: no other means anything here.
+    pub(super) fn tags(&mut self, item: Item<'_>) -> Option<ResourceTags> {
+        let found = item.get("tags")?;
+        let value = match (found.members(), found.unknown_reason()) {
+            (_, Some(reason)) => Given::Unknown(reason),
+            (Some(members), None) => {
+                let given = members.into_iter().filter(|(_, value)| !value.is_null());
+                let kept = given.filter_map(|(name, value)| {
+                    let text = match value.text() {
+                        Some(text) => At { value: Given::Known(text.to_owned()), place: value.place() },
+                        None if is_own_tag(name) => self.as_text(value, name),
+                        None => return None,
+                    };
+                    Some((name.to_owned(), text))
+                });
+                Given::Known(kept.collect())
             }
-        }
-        None
+            (None, None) => Given::Unknown(self.wrong_type(found, "tags", "an object")),
+        };
+        Some(At { value, place: found.place() })
     }
 
     /// The name of an element of a list, such as a rule inside its group.

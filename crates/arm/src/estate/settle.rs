@@ -2,8 +2,8 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
-use palisade_model::spec::{EstateSpec, NsgSpec, RuleSpec};
-use palisade_model::{Place, ResourceId};
+use palisade_model::spec::{EstateSpec, Given, NsgSpec, RuleSpec};
+use palisade_model::{Place, ResourceId, rule_of_tag};
 
 use super::walk::{Reasons, Visit, Walk};
 
@@ -43,6 +43,25 @@ pub struct Summary {
     pub unresolved: Vec<UnresolvedRule>,
     /// Everything that is unknown, by its reason, and how often.
     pub reasons: BTreeMap<String, usize>,
+}
+
+/// Why the tags of an NSG leave open what holds for a rule of it.
+fn open_tags(nsg: &NsgSpec, rule: &RuleSpec) -> Vec<String> {
+    let tags = match nsg.tags.as_ref().map(|tags| &tags.value) {
+        None => return Vec::new(),
+        Some(Given::Unknown(reason)) => return vec![reason.clone()],
+        Some(Given::Known(tags)) => tags,
+    };
+    let name = rule.name.as_ref().and_then(|name| name.value.known());
+    let concerns = |tag: &str| match (rule_of_tag(tag), name) {
+        (Some(of), Some(name)) => of.eq_ignore_ascii_case(name),
+        _ => true,
+    };
+    let open = tags.iter().filter(|(tag, _)| concerns(tag)).filter_map(|(_, text)| match &text.value {
+        Given::Known(_) => None,
+        Given::Unknown(reason) => Some(reason.clone()),
+    });
+    open.collect()
 }
 
 /// Turns references whose ids have holes into unknowns, unless they meet a resource whose id has the same.
@@ -112,6 +131,7 @@ impl Summary {
         if !nsg.certain {
             reasons.0.push("whether its group exists is not known".to_owned());
         }
+        reasons.0.extend(open_tags(nsg, rule));
         reasons.0.sort();
         reasons.0.dedup();
         if reasons.0.is_empty() {

@@ -3,6 +3,8 @@
 //! The passes that run when all files are read share it: settling references whose ids have holes, counting what is
 //! unknown, and comparing two specs without regard to where they stand.
 
+use std::collections::BTreeMap;
+
 use palisade_model::spec::{
     AdminCollectionSpec, AdminRuleSpec, AsgSpec, At, EstateSpec, Given, IpConfigurationSpec,
     LearnedPrefixesSpec, NicSpec, NsgSpec, PeeringSpec, PublicIpSpec, RouteSpec, RouteTableSpec, RuleSpec,
@@ -53,6 +55,12 @@ impl Walk for i64 {
     }
 }
 
+impl Walk for bool {
+    fn walk(&mut self, _: &mut impl Visit) -> Option<String> {
+        None
+    }
+}
+
 impl<T: Walk> Walk for Given<T> {
     fn walk(&mut self, visit: &mut impl Visit) -> Option<String> {
         if let Self::Known(value) = self
@@ -89,6 +97,15 @@ impl<T: Walk> Walk for Vec<T> {
     }
 }
 
+impl<T: Walk> Walk for BTreeMap<String, T> {
+    fn walk(&mut self, visit: &mut impl Visit) -> Option<String> {
+        for value in self.values_mut() {
+            value.walk(visit);
+        }
+        None
+    }
+}
+
 macro_rules! walk {
     ($( $spec:ident { $( $field:ident ),+ } )+) => { $(
         impl Walk for $spec {
@@ -105,8 +122,11 @@ walk! {
         nsgs, asgs, virtual_networks, route_tables, nics, public_ips, learned_prefixes, admin_collections, unknowns
     }
     Unknown { place }
-    NsgSpec { name, location, rules, place }
-    RuleSpec { name, description, protocol, source, destination, access, priority, direction, place }
+    NsgSpec { name, location, flush_connection, rules, tags, place }
+    RuleSpec {
+        name, description, protocol, source, destination, access, priority, direction, not_before, expires_at, mode,
+        place
+    }
     SideSpec { address_prefix, address_prefixes, groups, port_range, port_ranges }
     AsgSpec { name, address_prefixes, place }
     VirtualNetworkSpec { name, address_prefixes, subnets, peerings, flow_timeout_minutes, place }
@@ -114,7 +134,9 @@ walk! {
     PeeringSpec { name, remote, remote_prefixes, state, place }
     RouteTableSpec { name, routes, place }
     RouteSpec { name, address_prefix, next_hop_type, place }
-    NicSpec { name, nsg, ip_configurations, mac, place }
+    NicSpec {
+        name, nsg, ip_configurations, mac, ip_forwarding, disable_tcp_state_tracking, tags, place
+    }
     IpConfigurationSpec { name, private_address, subnet, public_ip, asgs, place }
     PublicIpSpec { name, sku, address, place }
     LearnedPrefixesSpec { virtual_network, address_prefixes }

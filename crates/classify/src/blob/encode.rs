@@ -1,159 +1,155 @@
 //! From a [`Table`] to bytes.
 //!
-//! Sections follow the header in a fixed order, each aligned to eight bytes; a section whose bytes were already written
-//! is not written again, which makes equal tables of both sides or families, and equal port tables, cost nothing.
+//! Records come first, then what leads to them, so that offsets descend on every path. Records with equal vectors are one,
+//! also across fields; a section whose bytes were already written is not written again.
 //! Invariant: equal tables give equal bytes.
+
+use std::collections::HashMap;
 
 use palisade_abi::{
     ABI_VERSION, Pod,
-    policy::{AddressTable, POLICY_MAGIC, PROTOCOL_PORT_TABLE, PolicyHeader, PortTable, VectorSet},
+    policy::{ENTRY_HALF, POLICY_MAGIC, PolicyHeader, RECORD_MARK, Record, SETS},
+    verdict::Action,
 };
 
-use crate::table::{
-    Address, AddressClasses, Page, PageIndex, ProtocolClasses, ProtocolEntry, Table, Vectors,
+use super::grid::{Start, Width, Writer};
+use crate::{
+    Row,
+    table::{Bits, Classes, CompileError, Intervals, Limits, Sides, Table, Vectors, bits_of},
 };
 
-/// Sections start at multiples of this, the largest alignment that the layout asks for.
-const ALIGNMENT: usize = 8;
+/// The policy blob of `rows`, which stand in the order of their priority.
+///
+/// # Errors
+/// [`CompileError`] names the limit that the rows exceed.
+pub fn compile(rows: &[Row], limits: &Limits) -> Result<Vec<u8>, CompileError> {
+    let table = Table::compile(rows, limits)?;
+    let bytes = encode(&table);
+    let max = limits.clamped().bytes;
+    if bytes.len() > max { Err(CompileError::Bytes { bytes: bytes.len(), max }) } else { Ok(bytes) }
+}
 
-/// The policy blob of `table`.
-pub fn encode(table: &Table) -> Vec<u8> {
-    let mut sections = Sections::new();
-    let addresses = [
-        sections.addresses(&table.v4.source),
-        sections.addresses(&table.v4.destination),
-        sections.addresses(&table.v6.source),
-        sections.addresses(&table.v6.destination),
-    ];
+fn encode(table: &Table) -> Vec<u8> {
+    let rules = table.actions.len();
+    let mut sections = Sections::new(rules.div_ceil(64));
+    let [v4_source, v4_destination] = sections.sides(&table.v4, narrow);
+    let [v6_source, v6_destination] = sections.sides(&table.v6, wide);
     let mut header = PolicyHeader {
         magic: POLICY_MAGIC,
         version: ABI_VERSION,
-        rules: to_u32(table.rows()),
-        words: to_u32(table.protocols.vectors.words),
-        actions_offset: sections.write(table.actions.iter().map(|&action| action as u8).collect()),
-        protocol_offset: sections.protocols(&table.protocols),
-        protocol_vectors: sections.vectors(&table.protocols.vectors),
-        addresses,
+        rules: to_u32(rules),
+        words: to_u32(sections.words),
+        has_audit: u32::from(table.audit != Bits::default()),
+        addresses: [v4_source, v4_destination, v6_source, v6_destination],
         ..PolicyHeader::default()
     };
+    sections.protocols(table, &mut header);
     if let Some(ports) = &table.source_ports {
-        header.has_source_ports = 1;
-        let pages = sections.pages(&ports.pages);
-        header.source_ports = sections.port_table(&ports.index, pages);
-        header.source_port_vectors = sections.vectors(&ports.vectors);
+        let records = sections.records(&ports.classes.vectors);
+        header.source_ports = narrow(&mut sections, &ports.classes.intervals, &records);
+        header.no_source_port = records[ports.portless as usize];
     }
+    if let Some(times) = &table.times {
+        let records = sections.records(&times.classes.vectors);
+        let Intervals { starts, classes } = &times.classes.intervals;
+        // The first interval starts at 0 and has no boundary.
+        header.times_count = to_u32(starts.len() - 1);
+        header.times_offset = sections.numbers(&starts[1..]);
+        let records: Vec<u32> = classes.iter().map(|&class| records[class as usize]).collect();
+        header.time_records_offset = sections.numbers(&records);
+        header.expires_offset = sections.numbers(&times.expires);
+    }
+    header.actions_offset =
+        sections.write(&table.actions.iter().map(|&action| action as u8).collect::<Vec<_>>());
+    header.sets_offset = sections.sets(table);
     sections.finish(header)
 }
 
-/// Numbers that know their bytes in the blob.
-trait Encode: Copy {
-    fn encode(self, out: &mut Vec<u8>);
-}
-
-impl Encode for u16 {
-    fn encode(self, out: &mut Vec<u8>) {
-        out.extend_from_slice(&self.to_le_bytes());
-    }
-}
-
-impl Encode for u32 {
-    fn encode(self, out: &mut Vec<u8>) {
-        out.extend_from_slice(&self.to_le_bytes());
-    }
-}
-
-impl Encode for u64 {
-    fn encode(self, out: &mut Vec<u8>) {
-        out.extend_from_slice(&self.to_le_bytes());
-    }
-}
-
-/// Two u64, the high half first, so that halves compare in the order of addresses.
-impl Encode for u128 {
-    fn encode(self, out: &mut Vec<u8>) {
-        ((self >> 64) as u64).encode(out);
-        (self as u64).encode(out);
-    }
-}
-
 /// The blob so far, with room for the header at its front.
-struct Sections {
+pub(super) struct Sections {
     bytes: Vec<u8>,
-    /// Offset and length of each section.
+    words: usize,
+    /// Offset and length of the sections that may come again.
     known: Vec<(usize, usize)>,
+    /// Offset of the record of each vector.
+    records: HashMap<Box<[u64]>, u32>,
 }
 
 impl Sections {
-    fn new() -> Self {
-        let mut sections = Self { bytes: vec![0; size_of::<PolicyHeader>()], known: Vec::new() };
-        sections.align();
-        sections
+    /// A blob of vectors of `words` words.
+    fn new(words: usize) -> Self {
+        let mut bytes = vec![0; size_of::<PolicyHeader>()];
+        align(&mut bytes);
+        Self { bytes, words, known: Vec::new(), records: HashMap::new() }
     }
 
-    fn align(&mut self) {
-        self.bytes.resize(self.bytes.len().next_multiple_of(ALIGNMENT), 0);
-    }
-
-    /// Writes a section, or finds it, and returns its offset.
-    fn write(&mut self, section: Vec<u8>) -> u32 {
-        let mut same = self.known.iter().filter(|&&(at, length)| self.bytes[at..at + length] == section);
-        if let Some(&(at, _)) = same.next() {
-            return to_u32(at);
-        }
+    /// Writes a section and returns its offset.
+    pub(super) fn append(&mut self, section: &[u8]) -> u32 {
         let at = self.bytes.len();
-        self.known.push((at, section.len()));
-        self.bytes.extend(section);
-        self.align();
+        self.bytes.extend_from_slice(section);
+        align(&mut self.bytes);
         to_u32(at)
     }
 
-    fn numbers<T: Encode>(&mut self, numbers: &[T]) -> u32 {
-        let mut section = Vec::with_capacity(size_of_val(numbers));
-        numbers.iter().for_each(|number| number.encode(&mut section));
-        self.write(section)
-    }
-
-    fn vectors(&mut self, vectors: &Vectors) -> VectorSet {
-        VectorSet {
-            summaries_offset: self.numbers(&vectors.summaries),
-            vectors_offset: self.numbers(&vectors.bits),
-            classes: to_u32(vectors.classes()),
-            reserved: 0,
+    /// Writes a section, or finds it, and returns its offset.
+    fn write(&mut self, section: &[u8]) -> u32 {
+        let mut same = self.known.iter().filter(|&&(at, length)| &self.bytes[at..at + length] == section);
+        if let Some(&(at, _)) = same.next() {
+            return to_u32(at);
         }
+        self.known.push((self.bytes.len(), section.len()));
+        self.append(section)
     }
 
-    fn addresses<T: Address + Encode>(&mut self, table: &AddressClasses<T>) -> AddressTable {
-        AddressTable {
-            root_bits: table.root_bits,
-            root_offset: self.numbers(&table.root),
-            count: to_u32(table.starts.len()),
-            starts_offset: self.numbers(&table.starts),
-            classes_offset: self.numbers(&table.classes),
-            search_steps: table.search_steps,
-            vectors: self.vectors(&table.vectors),
+    fn numbers(&mut self, numbers: &[u32]) -> u32 {
+        self.write(&numbers.iter().flat_map(|number| number.to_le_bytes()).collect::<Vec<_>>())
+    }
+
+    /// The offsets of the records of a field's classes.
+    fn records(&mut self, vectors: &Vectors) -> Vec<u32> {
+        vectors.iter().map(|vector| self.record(vector)).collect()
+    }
+
+    fn record(&mut self, vector: &[u64]) -> u32 {
+        if let Some(&known) = self.records.get(vector) {
+            return known;
         }
+        let mut record = Record { head: RECORD_MARK, ..Record::default() };
+        for (word, _) in vector.iter().enumerate().filter(|(_, bits)| **bits != 0) {
+            record.head |= 1 << word;
+            record.ranks |= u64::from(record.count) << (4 * word);
+            record.count += 1;
+        }
+        let words = vector.iter().filter(|bits| **bits != 0).flat_map(|bits| bits.to_le_bytes());
+        let bytes: Vec<u8> = record.as_bytes().iter().copied().chain(words).collect();
+        let at = self.append(&bytes);
+        self.records.insert(vector.into(), at);
+        at
     }
 
-    fn pages(&mut self, pages: &[Page]) -> u32 {
-        self.numbers(pages.as_flattened())
+    /// The entries of both sides of one family.
+    fn sides<T>(&mut self, sides: &Sides<T>, write: LeadBy<T>) -> [u32; 2] {
+        [&sides.source, &sides.destination].map(|Classes { intervals, vectors }| {
+            let records = self.records(vectors);
+            write(self, intervals, &records)
+        })
     }
 
-    fn port_table(&mut self, index: &PageIndex, pages: u32) -> PortTable {
-        PortTable { pages_offset: self.numbers(index), classes_offset: pages }
+    fn protocols(&mut self, table: &Table, header: &mut PolicyHeader) {
+        let protocols = &table.protocols;
+        let records = self.records(&protocols.vectors);
+        let entries: Vec<u32> = protocols.ports.iter().map(|ports| narrow(self, ports, &records)).collect();
+        header.protocols_offset = self.numbers(&protocols.entries.map(|entry| entries[entry]));
+        header.fragments_offset = self.numbers(&protocols.fragments.map(|class| records[class as usize]));
     }
 
-    fn protocols(&mut self, protocols: &ProtocolClasses) -> u32 {
-        let pages = self.pages(&protocols.pages);
-        let table = |index| {
-            let table = self.port_table(index, pages);
-            self.write(table.as_bytes().to_vec())
-        };
-        let tables: Vec<u32> = protocols.indices.iter().map(table).collect();
-        let entries = protocols.entries.map(|entry| match entry {
-            ProtocolEntry::Class(class) => u32::from(class),
-            ProtocolEntry::Ports(table) => PROTOCOL_PORT_TABLE | tables[table],
-        });
-        self.numbers(&entries)
+    /// The rule sets, in the order of their positions in the layout.
+    fn sets(&mut self, table: &Table) -> u32 {
+        let doing = |action| bits_of(table.actions.iter().map(|&done| done == action));
+        let sets: [Bits; SETS] = [table.audit, table.whole, doing(Action::Allow), doing(Action::AlwaysAllow)];
+        let words = sets.iter().flat_map(|set| &set[..self.words]);
+        let bytes: Vec<u8> = words.flat_map(|word| word.to_le_bytes()).collect();
+        self.write(&bytes)
     }
 
     fn finish(mut self, header: PolicyHeader) -> Vec<u8> {
@@ -163,7 +159,63 @@ impl Sections {
     }
 }
 
+/// Writes what leads to the records of one field's intervals.
+type LeadBy<T> = fn(&mut Sections, &Intervals<T>, &[u32]) -> u32;
+
+fn narrow<T: Copy + Into<u64>>(sections: &mut Sections, intervals: &Intervals<T>, records: &[u32]) -> u32 {
+    let starts = intervals.starts.iter().map(|&start| start.into());
+    let starts: Vec<Start> =
+        starts.zip(intervals.classes.iter().map(|&class| records[class as usize])).collect();
+    Writer { sections, width: Width::Narrow }.lead(starts[0].1, &starts[1..])
+}
+
+/// IPv6: one search for the upper half of the address, and where intervals start within one upper half, another one for
+/// the lower half.
+fn wide(sections: &mut Sections, intervals: &Intervals<u128>, records: &[u32]) -> u32 {
+    let starts: Vec<(u128, u32)> = intervals
+        .starts
+        .iter()
+        .zip(&intervals.classes)
+        .map(|(&start, &class)| (start, records[class as usize]))
+        .collect();
+    let mut writer = Writer { sections, width: Width::Wide };
+    let upper = |start: u128| (start >> 64) as u64;
+    let mut halves: Vec<Start> = Vec::new();
+    let mut before = starts[0].1;
+    for same_upper in starts.chunk_by(|a, b| upper(a.0) == upper(b.0)) {
+        let lower: Vec<Start> = same_upper.iter().map(|&(start, record)| (start as u64, record)).collect();
+        let (within, after) = match lower[..] {
+            [(0, record)] => (record, record),
+            [(0, record), ref inside @ ..] => (writer.half(record, inside), inside[inside.len() - 1].1),
+            ref inside => (writer.half(before, inside), inside[inside.len() - 1].1),
+        };
+        let at = upper(same_upper[0].0);
+        // The upper half after the one before may have been begun already.
+        if halves.last().is_some_and(|&(start, _)| start == at) {
+            halves.pop();
+        }
+        halves.push((at, within));
+        if after != within && at != u64::MAX {
+            halves.push((at + 1, after));
+        }
+        before = after;
+    }
+    writer.lead(halves[0].1, &halves[1..])
+}
+
+impl Writer<'_> {
+    /// The entry for one upper half, with the lower halves' `starts` inside.
+    fn half(&mut self, before: u32, starts: &[Start]) -> u32 {
+        self.lead(before, starts) | ENTRY_HALF
+    }
+}
+
+/// Pads to the largest alignment that the layout asks for.
+fn align(bytes: &mut Vec<u8>) {
+    bytes.resize(bytes.len().next_multiple_of(size_of::<u64>()), 0);
+}
+
 /// A count or an offset of a blob.
 fn to_u32(value: usize) -> u32 {
-    u32::try_from(value).expect("a compiled table is limited to POLICY_BYTES_MAX")
+    u32::try_from(value).expect("tables are limited so that a blob stays far below 4 GiB")
 }

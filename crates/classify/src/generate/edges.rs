@@ -3,6 +3,7 @@
 //! Values are drawn from a small stock, so that rules overlap, touch and repeat each other.
 
 use palisade_abi::verdict::Action;
+use palisade_model::Window;
 use palisade_net::{AddressSet, Number, PortSet, Protocol, ProtocolMatch, RangeSet};
 
 use super::Random;
@@ -60,12 +61,23 @@ impl Stock {
             destinations: self.addresses(random),
             destination_ports: if random.chance(40) { PortSet::full() } else { set(random, ports) },
             action: *random.pick(Action::ALL),
+            window: if random.chance(80) { Window::ALWAYS } else { window(random) },
+            audit: random.chance(15),
         }
     }
 
     fn addresses(&self, random: &mut Random) -> AddressSet {
         AddressSet::from_ranges(set(random, &self.v4), set(random, &self.v6))
     }
+}
+
+/// Seconds at which windows begin and end.
+const TIMES: [u32; 8] = [0, 1, 2, 1_000, 1_800_000_000, 1_800_000_001, u32::MAX - 1, u32::MAX];
+
+/// A window with one or two ends.
+fn window(random: &mut Random) -> Window {
+    let mut end = || random.chance(70).then(|| *random.pick(&TIMES));
+    Window::new(end(), end()).unwrap_or_default()
 }
 
 /// No number, all numbers, or up to four ranges whose ends are in the stock or beside it.

@@ -1,6 +1,7 @@
 //! First packets that lie on the edges of given rows.
 //!
-//! Most fields of a flow are an end of a range of one row, or the number beside it, so that an off-by-one anywhere shows.
+//! Most fields of a flow are an end of a range of one row, or the number beside it, so that an off-by-one anywhere shows;
+//! so are the moments at which to ask.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -13,6 +14,19 @@ use crate::Row;
 pub fn flows(rows: &[Row], count: usize, seed: u64) -> Vec<Flow> {
     let mut random = Random::new(seed);
     (0..count).map(|_| flow(rows, &mut random)).collect()
+}
+
+/// The seconds at which windows of `rows` begin and end, those beside them, and both ends of time.
+pub fn moments(rows: &[Row]) -> Vec<u32> {
+    let edges = rows.iter().flat_map(|row| [row.window.not_before(), row.window.expires_at()]).flatten();
+    let mut moments: Vec<u32> = edges
+        .flat_map(|edge| [Some(edge), edge.checked_sub(1), edge.checked_add(1)])
+        .flatten()
+        .chain([0, u32::MAX])
+        .collect();
+    moments.sort_unstable();
+    moments.dedup();
+    moments
 }
 
 fn flow(rows: &[Row], random: &mut Random) -> Flow {

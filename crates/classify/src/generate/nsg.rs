@@ -6,6 +6,7 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use palisade_abi::verdict::Action;
+use palisade_model::Window;
 use palisade_net::{AddressSet, PortRange, PortSet, Prefix, ProtocolMatch};
 
 use super::Random;
@@ -78,6 +79,8 @@ fn rule(random: &mut Random, shape: &Shape, sources: AddressSet, destinations: A
         destinations,
         destination_ports,
         action: if random.chance(70) { Action::Allow } else { Action::Deny },
+        window: Window::ALWAYS,
+        audit: false,
     }
 }
 
@@ -144,14 +147,7 @@ fn defaults() -> [Row; 3] {
     .into_iter()
     .collect();
     let probe: AddressSet = [Prefix::host(Ipv4Addr::new(168, 63, 129, 16).into())].into_iter().collect();
-    let row = |sources, destinations, action| Row {
-        protocol: ProtocolMatch::Any,
-        sources,
-        source_ports: PortSet::full(),
-        destinations,
-        destination_ports: PortSet::full(),
-        action,
-    };
+    let row = |sources, destinations, action| Row { sources, destinations, ..Row::any(action) };
     [
         row(network.clone(), network, Action::Allow),
         row(probe, AddressSet::full(), Action::Allow),

@@ -1,20 +1,20 @@
 //! Builds a [`Table`] field by field.
 //!
 //! The only file of the compiler that reads rows. The port rules repeat those of [`Row::matches`] on sets instead of
-//! values; the differential tests hold the two together.
+//! values; the differential tests hold the two together, and so does [`crate::proof`] before a policy is published.
 
 use std::collections::HashMap;
 
-use palisade_abi::policy::PolicyHeader;
-use palisade_net::{AddressSet, PortSet, Protocol, ProtocolMatch, RangeSet};
+use palisade_abi::policy::TIME_NEVER;
+use palisade_model::Window;
+use palisade_net::{AddressSet, Number, PortSet, Protocol, ProtocolMatch, RangeSet};
 
 use super::{
-    Sides, Table,
-    address::{Address, AddressClasses},
+    Classes, Intervals, Protocols, Sides, SourcePorts, Table, Times,
     error::{CompileError, Field, Limits},
-    port::{PageIndex, PageInterner, ProtocolClasses, ProtocolEntry, SourcePortClasses},
+    has_values,
     sweep::sweep,
-    vectors::{Bits, Interner, flip},
+    vectors::{Bits, Interner, bits_of},
 };
 use crate::Row;
 
@@ -25,36 +25,24 @@ pub(super) fn compile(rows: &[Row], limits: &Limits) -> Result<Table, CompileErr
         return Err(CompileError::Rows { rows: rows.len(), max: limits.rows });
     }
     let compiler = Compiler { rows, limits };
-    let table = Table {
+    Ok(Table {
         actions: rows.iter().map(|row| row.action).collect(),
+        audit: bits_of(rows.iter().map(|row| row.audit)),
+        whole: bits_of(rows.iter().map(is_whole)),
         v4: compiler.sides(AddressSet::v4, Field::SourceV4, Field::DestinationV4)?,
         v6: compiler.sides(AddressSet::v6, Field::SourceV6, Field::DestinationV6)?,
         protocols: compiler.protocols()?,
         source_ports: compiler.source_ports()?,
-    };
-    match table.size() {
-        bytes if bytes > limits.bytes => Err(CompileError::Bytes { bytes, max: limits.bytes }),
-        _ => Ok(table),
-    }
-}
-
-/// See [`Table::size`].
-pub(super) fn size(table: &Table) -> usize {
-    // Sections are padded to eight bytes; there are fewer than sixty of them.
-    const PADDING: usize = 60 * 8;
-    size_of::<PolicyHeader>()
-        + PADDING
-        + table.actions.len()
-        + table.v4.source.size()
-        + table.v4.destination.size()
-        + table.v6.source.size()
-        + table.v6.destination.size()
-        + table.protocols.size()
-        + table.source_ports.as_ref().map_or(0, SourcePortClasses::size)
+        times: compiler.times()?,
+    })
 }
 
 /// A port space has no more intervals than ports.
 const PORTS: usize = 1 << 16;
+
+fn is_whole(row: &Row) -> bool {
+    row.source_ports.is_full() && row.destination_ports.is_full()
+}
 
 struct Compiler<'a> {
     rows: &'a [Row],
@@ -68,7 +56,7 @@ impl<'a> Compiler<'a> {
 
     /// The two address fields of one family. A row that names no address of the family on one side cannot match in it,
     /// so that its other side is left out too.
-    fn sides<T: Address + 'a>(
+    fn sides<T: Number + 'a>(
         &self,
         half: fn(&AddressSet) -> &RangeSet<T>,
         source: Field,
@@ -84,56 +72,71 @@ impl<'a> Compiler<'a> {
         })
     }
 
-    fn side<T: Address + 'a>(
+    fn side<T: Number + 'a>(
         &self,
         field: Field,
         sets: impl Iterator<Item = (usize, &'a RangeSet<T>)>,
-    ) -> Result<AddressClasses<T>, CompileError> {
+    ) -> Result<Classes<T>, CompileError> {
         let mut interner = self.interner(field);
         let intervals = sweep(sets, &mut interner, self.limits.intervals)?;
-        Ok(AddressClasses::new(intervals, interner.into_vectors()))
+        Ok(Classes { intervals, vectors: interner.into_vectors() })
     }
 
-    fn protocols(&self) -> Result<ProtocolClasses, CompileError> {
+    fn protocols(&self) -> Result<Protocols, CompileError> {
         let mut builder = ProtocolBuilder::new(self.interner(Field::Protocol));
+        let (mut entries, mut fragments) = ([0; 256], [0; 256]);
         let mut unnamed = None;
-        let mut entries = [ProtocolEntry::Class(0); 256];
-        for (number, entry) in (0u8..=255).zip(&mut entries) {
+        for number in 0..=255 {
             let protocol = Protocol(number);
             let named = self.names(protocol);
-            *entry = match unnamed {
+            let (entry, fragment) = match unnamed {
                 Some(shared) if !named => shared,
-                _ => builder.entry(self.rows, protocol)?,
+                _ => builder.protocol(self.rows, protocol)?,
             };
+            entries[usize::from(number)] = entry;
+            fragments[usize::from(number)] = fragment;
             if !named {
-                unnamed = Some(*entry);
+                unnamed = Some((entry, fragment));
             }
         }
-        Ok(builder.finish(entries))
+        Ok(Protocols { entries, fragments, ports: builder.ports, vectors: builder.interner.into_vectors() })
     }
 
     /// Whether the protocol must be looked at on its own. No row tells the other protocols apart.
     fn names(&self, protocol: Protocol) -> bool {
-        protocol.has_ports()
-            || protocol.is_icmp()
-            || self.rows.iter().any(|row| row.protocol == ProtocolMatch::Number(protocol))
+        has_values(protocol) || self.rows.iter().any(|row| row.protocol == ProtocolMatch::Number(protocol))
     }
 
-    fn source_ports(&self) -> Result<Option<SourcePortClasses>, CompileError> {
+    fn source_ports(&self) -> Result<Option<SourcePorts>, CompileError> {
         if self.rows.iter().all(|row| row.source_ports.is_full()) {
             return Ok(None);
         }
         let mut interner = self.interner(Field::SourcePort);
-        let mut unrestricted = Bits::default();
-        let full = self.rows.iter().enumerate().filter(|(_, row)| row.source_ports.is_full());
-        full.for_each(|(row, _)| flip(&mut unrestricted, row));
-        // First, because packets without ports have class 0.
-        interner.class(&unrestricted, 1)?;
+        let unrestricted = bits_of(self.rows.iter().map(|row| row.source_ports.is_full()));
+        let portless = interner.class(&unrestricted, 1)?;
         let sets = self.rows.iter().map(|row| &row.source_ports).enumerate();
         let intervals = sweep(sets, &mut interner, PORTS)?;
-        let mut pages = PageInterner::default();
-        let index = pages.index(&intervals);
-        Ok(Some(SourcePortClasses { index, pages: pages.into_pages(), vectors: interner.into_vectors() }))
+        let classes = Classes { intervals, vectors: interner.into_vectors() };
+        Ok(Some(SourcePorts { classes, portless }))
+    }
+
+    fn times(&self) -> Result<Option<Times>, CompileError> {
+        let windows = || self.rows.iter().map(|row| row.window);
+        if windows().all(Window::is_always) {
+            return Ok(None);
+        }
+        let mut interner = self.interner(Field::Time);
+        let edges = windows().flat_map(|window| [window.not_before(), window.expires_at()]);
+        let mut starts: Vec<u32> = edges.flatten().chain([0]).collect();
+        starts.sort_unstable();
+        starts.dedup();
+        let class = |&start: &u32| {
+            interner.class(&bits_of(windows().map(|window| window.contains(start))), starts.len())
+        };
+        let classes = starts.iter().map(class).collect::<Result<_, _>>()?;
+        let expires = windows().map(|window| window.expires_at().unwrap_or(TIME_NEVER)).collect();
+        let classes = Classes { intervals: Intervals { starts, classes }, vectors: interner.into_vectors() };
+        Ok(Some(Times { classes, expires }))
     }
 }
 
@@ -144,36 +147,35 @@ fn destination_ports(row: &Row, protocol: Protocol) -> Option<&PortSet> {
     possible.then_some(&row.destination_ports)
 }
 
-/// Collects the protocols' entries; protocols with equal ports share one index.
+/// Whether `row` matches packets of `protocol` at some pair of ports.
+fn matches_somewhere(row: &Row, protocol: Protocol) -> bool {
+    let from = row.source_ports.is_full() || (protocol.has_ports() && !row.source_ports.is_empty());
+    from && destination_ports(row, protocol).is_some_and(|ports| !ports.is_empty())
+}
+
+/// Collects the protocols' entries; protocols with equal ports share one.
 struct ProtocolBuilder {
     interner: Interner,
-    pages: PageInterner,
-    indices: Vec<PageIndex>,
-    known: HashMap<PageIndex, usize>,
+    ports: Vec<Intervals<u16>>,
+    known: HashMap<Intervals<u16>, usize>,
 }
 
 impl ProtocolBuilder {
     fn new(interner: Interner) -> Self {
-        Self { interner, pages: PageInterner::default(), indices: Vec::new(), known: HashMap::new() }
+        Self { interner, ports: Vec::new(), known: HashMap::new() }
     }
 
-    fn entry(&mut self, rows: &[Row], protocol: Protocol) -> Result<ProtocolEntry, CompileError> {
+    /// The position of the protocol's intervals, and the class of its fragments.
+    fn protocol(&mut self, rows: &[Row], protocol: Protocol) -> Result<(usize, u32), CompileError> {
         let sets = rows.iter().enumerate();
         let sets = sets.filter_map(|(i, row)| Some((i, destination_ports(row, protocol)?)));
         let intervals = sweep(sets, &mut self.interner, PORTS)?;
-        if let [class] = intervals.classes[..] {
-            return Ok(ProtocolEntry::Class(class));
+        let fragments: Bits = bits_of(rows.iter().map(|row| matches_somewhere(row, protocol)));
+        let fragment = self.interner.class(&fragments, 1)?;
+        let position = *self.known.entry(intervals.clone()).or_insert(self.ports.len());
+        if position == self.ports.len() {
+            self.ports.push(intervals);
         }
-        let index = self.pages.index(&intervals);
-        let position = *self.known.entry(index).or_insert(self.indices.len());
-        if position == self.indices.len() {
-            self.indices.push(index);
-        }
-        Ok(ProtocolEntry::Ports(position))
-    }
-
-    fn finish(self, entries: [ProtocolEntry; 256]) -> ProtocolClasses {
-        let (pages, vectors) = (self.pages.into_pages(), self.interner.into_vectors());
-        ProtocolClasses { entries, indices: self.indices, pages, vectors }
+        Ok((position, fragment))
     }
 }

@@ -15,7 +15,7 @@ pub struct Limits {
     pub classes: usize,
     /// Address intervals of one field.
     pub intervals: usize,
-    /// Bytes of all tables.
+    /// Bytes of the blob.
     pub bytes: usize,
 }
 
@@ -33,7 +33,7 @@ impl Default for Limits {
 
 impl Limits {
     /// The stricter of these limits and the kernel's.
-    pub(super) fn clamped(self) -> Self {
+    pub(crate) fn clamped(self) -> Self {
         let layout = Self::default();
         Self {
             rows: self.rows.min(layout.rows),
@@ -59,6 +59,8 @@ pub enum Field {
     Protocol,
     /// Source port.
     SourcePort,
+    /// The time.
+    Time,
 }
 
 impl fmt::Display for Field {
@@ -70,6 +72,7 @@ impl fmt::Display for Field {
             Self::DestinationV6 => "IPv6 destination addresses",
             Self::Protocol => "protocols and destination ports",
             Self::SourcePort => "source ports",
+            Self::Time => "times",
         })
     }
 }
@@ -117,7 +120,7 @@ pub enum CompileError {
          over the subnet's and the interface's NSG)"
     )]
     Bytes {
-        /// Bytes of the tables.
+        /// Bytes of the blob.
         bytes: usize,
         /// The limit.
         max: usize,

@@ -15,10 +15,10 @@ use super::{
 };
 
 /// The whole space of a number type, cut into intervals of one class each.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Intervals<T> {
-    pub(super) starts: Vec<T>,
-    pub(super) classes: Vec<u16>,
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(crate) struct Intervals<T> {
+    pub(crate) starts: Vec<T>,
+    pub(crate) classes: Vec<u32>,
 }
 
 /// Rows that name equal sets.

@@ -43,13 +43,13 @@ fn check(file: &str, section: &Section, wrong: &mut String) -> usize {
         let nics = estate.nics_named(nic);
         let [nic] = nics.as_slice() else { panic!("{file}:{line}: no interface {nic}") };
         let policy = estate.effective(nic);
-        let answer = shown(oracle::decide(&policy, flow), &policy, flow);
+        let answer = shown(oracle::decide(&policy, flow, 0), &policy, flow);
         if answer != *expected {
             let _ =
                 writeln!(wrong, "{file}:{line} ({}): {text}\n    but the answer is: {answer}", section.name);
         }
         let engine = Engine::new(policy).expect("the estates of the files are small");
-        let compiled = shown(engine.decide(flow), engine.policy(), flow);
+        let compiled = shown(engine.decide(flow, 0), engine.policy(), flow);
         assert_eq!(compiled, answer, "{file}:{line}: the engine differs from the oracle");
     }
     section.questions.len()

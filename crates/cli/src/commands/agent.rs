@@ -2,7 +2,9 @@
 
 use std::io::{self, Write};
 
-use palisade_agent::{Applied, DEFAULT_NAME, Event, Instance, Options, load::Problem};
+use std::time::Duration;
+
+use palisade_agent::{Applied, DEFAULT_NAME, Event, Instance, Options, Tuning, load::Problem};
 
 use crate::{args::EstateArgs, commands::estate, exit::Exit, exit::Failure};
 
@@ -25,6 +27,38 @@ pub struct Arguments {
     /// Release every interface at the end: it opens the machines
     #[arg(long, conflicts_with = "once")]
     detach_on_exit: bool,
+    #[command(flatten)]
+    tuning: TuningArgs,
+}
+
+/// How much the flows of machines may take.
+#[derive(Debug, Clone, clap::Args)]
+#[command(next_help_heading = "Limits")]
+struct TuningArgs {
+    /// Flows of the whole host; a table that is there already keeps its size until `palisade detach`
+    #[arg(long, value_name = "N", default_value_t = Tuning::FLOWS, value_parser = clap::value_parser!(u32).range(1..))]
+    flows: u32,
+    /// Flows of one NIC at one time
+    #[arg(long, value_name = "N", default_value_t = Tuning::NIC_FLOWS, value_parser = clap::value_parser!(u32).range(1..))]
+    nic_flows: u32,
+    /// TCP connections of one NIC at one time whose handshake is not over
+    #[arg(long, value_name = "N", default_value_t = Tuning::NIC_HALF_OPEN, value_parser = clap::value_parser!(u32).range(1..))]
+    nic_half_open: u32,
+    /// How long TCP connections that are under way when an interface is new here go by the rules, though nobody saw them
+    /// begin; 0: not at all
+    #[arg(long, value_name = "SECONDS", default_value_t = Tuning::GRACE_S, value_parser = clap::value_parser!(u64).range(..=86_400))]
+    grace: u64,
+}
+
+impl TuningArgs {
+    const fn tuning(&self) -> Tuning {
+        Tuning {
+            flows: self.flows,
+            nic_flows: self.nic_flows,
+            nic_half_open: self.nic_half_open,
+            grace: Duration::from_secs(self.grace),
+        }
+    }
 }
 
 /// Which agent of this machine.
@@ -48,6 +82,7 @@ pub fn run(arguments: &Arguments) -> Result<Exit, Failure> {
         instance: arguments.instance.places()?,
         sources: estate::sources(&arguments.estate),
         detach_on_exit: arguments.detach_on_exit,
+        tuning: arguments.tuning.tuning(),
     };
     if !arguments.once {
         return palisade_agent::run(&options, tell).map(|()| Exit::Clean).map_err(Failure::caused_by);

@@ -6,13 +6,13 @@ use palisade_agent::Instance;
 use palisade_classify::{
     Row, blob,
     generate::{self, Shape},
-    table::{Limits, Table},
+    table::Limits,
 };
 use palisade_datapath::{
     Config, Datapath, NicKind, NicPolicy, Sizes,
     bench::{Figures, Workload, measure},
 };
-use palisade_net::{AddressSet, Direction, Flow, PortSet, Protocol, ProtocolMatch, packet::Packet};
+use palisade_net::{AddressSet, Direction, Flow, Protocol, packet::Packet};
 use serde_json::json;
 
 use crate::{args::FormatArgs, exit::Exit, exit::Failure, output, output::Format};
@@ -121,20 +121,12 @@ fn frames(flows: &[Flow]) -> Vec<Vec<u8>> {
 fn compile(count: usize, flows: &[&[Flow]], denies: &[Flow]) -> Result<Arc<[u8]>, Failure> {
     let firsts: Vec<&Flow> = flows.iter().filter_map(|flows| flows.first()).collect();
     let mut rows = generate::policy(&Shape::nsg(count), SEED);
-    rows.retain(|row| firsts.iter().all(|flow| !row.matches(flow)));
-    let last = |destinations, action| Row {
-        protocol: ProtocolMatch::Any,
-        sources: AddressSet::full(),
-        source_ports: PortSet::full(),
-        destinations,
-        destination_ports: PortSet::full(),
-        action,
-    };
+    rows.retain(|row| firsts.iter().all(|flow| !row.matches(flow, 0)));
+    let last = |destinations, action| Row { destinations, ..Row::any(action) };
     let denied: AddressSet = denies.iter().map(Flow::destination).collect();
     rows.push(last(denied, palisade_abi::verdict::Action::Deny));
     rows.push(last(AddressSet::full(), palisade_abi::verdict::Action::Allow));
-    let table = Table::compile(&rows, &Limits::default()).map_err(Failure::other_side)?;
-    Ok(blob::encode(&table).into())
+    Ok(blob::compile(&rows, &Limits::default()).map_err(Failure::other_side)?.into())
 }
 
 /// The measured quantities by name, without the cost of the measurement itself.

@@ -58,10 +58,10 @@ fn table(policy: &EffectivePolicy) -> std::io::Result<()> {
                     direction.to_string(),
                     list.clone(),
                     text(rule.priority.known().map(palisade_model::Priority::get)),
-                    rule.rule.name().to_owned(),
+                    rule.name.clone(),
                     text(rule.protocol.known()),
-                    side_text(&rule.rule.source().addresses, &rule.source, &rule.source_ports),
-                    side_text(&rule.rule.destination().addresses, &rule.destination, &rule.destination_ports),
+                    side_text(&rule.source_field, &rule.source, &rule.source_ports),
+                    side_text(&rule.destination_field, &rule.destination, &rule.destination_ports),
                     text(maybe_access(rule)),
                 ]
             }));

@@ -7,6 +7,7 @@ pub mod detach;
 pub mod doctor;
 pub mod effective;
 mod estate;
+pub mod flows;
 pub mod lab;
 pub mod status;
 pub mod target;
@@ -23,6 +24,7 @@ pub fn run(command: Command) -> Result<Exit, Failure> {
         Command::Agent(arguments) => agent::run(&arguments),
         Command::Detach(arguments) => detach::run(&arguments),
         Command::Status(arguments) => status::run(&arguments),
+        Command::Flows(action) => flows::run(&action),
         Command::Doctor(arguments) => doctor::run(&arguments),
         Command::Lab(arguments) => lab::run(&arguments),
         Command::Bench(arguments) => bench::run(&arguments),

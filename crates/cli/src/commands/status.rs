@@ -41,16 +41,18 @@ fn is_as_wanted(status: &Status) -> bool {
         && status.unpublished.is_none()
         && status.unenforced.is_empty()
         && status.closed.is_empty()
+        && !status.windows_closed
+        && status.not_enforced.is_empty()
         && status.problems.is_empty()
         && status.nics.iter().all(|nic| nic.attached && nic.in_force)
 }
 
 fn table(status: &Status) -> io::Result<()> {
     let mut out = io::stdout().lock();
-    writeln!(out, "agent       {}", agent(status))?;
-    writeln!(out, "generation  {}", status.generation)?;
+    writeln!(out, "agent        {}", agent(status))?;
+    writeln!(out, "generation   {}", status.generation)?;
     for (label, text) in findings(status) {
-        writeln!(out, "{label:<11} {text}")?;
+        writeln!(out, "{label:<12} {text}")?;
     }
     if !status.nics.is_empty() {
         let rows: Vec<_> = status.nics.iter().map(row).collect();
@@ -80,9 +82,19 @@ fn findings(status: &Status) -> Vec<(&'static str, String)> {
         found.extend(others(&refused.problems).iter().map(|problem| ("", problem.to_string())));
     }
     found.extend(status.unpublished.iter().map(|failure| ("NOT IN FORCE", failure.message.clone())));
+    found.extend(
+        status
+            .not_enforced
+            .iter()
+            .map(|nic| ("NOT ENFORCED", format!("{} at {}: {}", nic.nic.resource().name(), nic.at, nic.why))),
+    );
     found.extend(status.problems.iter().map(|problem| ("problem", problem.clone())));
     found.extend(status.unenforced.iter().map(|(name, why)| ("OPEN", format!("{name}: {why}"))));
     found.extend(status.closed.iter().map(|(name, closed)| ("closed", format!("{name}: {}", closed.why))));
+    if status.windows_closed {
+        found.push(("clock", "it was never set, so rules with a window allow nothing (set it)".to_owned()));
+    }
+    found.extend(status.nics.iter().flat_map(marks));
     if status.dropped_without_policy > 0 {
         let text = format!("{} packets of interfaces without a policy", status.dropped_without_policy);
         found.push(("dropped", text));
@@ -96,6 +108,20 @@ fn findings(status: &Status) -> Vec<(&'static str, String)> {
         ));
     }
     found
+}
+
+/// What is not enforced at a NIC though it is attached, because the estate wants it so.
+fn marks(nic: &NicStatus) -> Vec<(&'static str, String)> {
+    let record = &nic.record;
+    let told = |words: &[String]| format!("{}: {}", record.name, words.join(", "));
+    let mut marks = Vec::new();
+    if !record.audit.is_empty() {
+        marks.push(("AUDIT", told(&record.audit)));
+    }
+    if !record.guards_off.is_empty() {
+        marks.push(("guards off", told(&record.guards_off)));
+    }
+    marks
 }
 
 fn row(nic: &NicStatus) -> [String; 8] {

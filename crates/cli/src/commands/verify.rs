@@ -9,10 +9,11 @@ use std::{
     fs::File,
     io::{self, BufRead, BufReader, BufWriter, Write},
     path::{Path, PathBuf},
+    time::SystemTime,
 };
 
 use palisade_classify::{Decision, Engine, Verdict};
-use palisade_model::Estate;
+use palisade_model::{Estate, calendar::Moment};
 use palisade_net::{Flow, PortRange};
 
 use self::{
@@ -45,6 +46,9 @@ pub struct Arguments {
     target: TargetArgs,
     #[command(flatten)]
     flow: question::FlowArgs,
+    /// When the flows begin, for rules with a window: a time in ISO 8601 such as 2026-01-31T08:00Z; by default now
+    #[arg(long, value_name = "TIME", value_parser = time)]
+    at: Option<u32>,
     /// Many flows: a file of JSON lines, or - for standard input
     #[arg(long, value_name = "FILE", conflicts_with_all = ["direction", "protocol", "local_address", "local_port", "remote_address", "remote_port"])]
     flows: Option<PathBuf>,
@@ -129,13 +133,15 @@ const fn worse(a: Exit, b: Exit) -> Exit {
 struct Verifier<'a> {
     estate: &'a Estate,
     target: &'a TargetArgs,
+    at: u32,
     nics: HashMap<String, (Target<'a>, Engine)>,
     nsgs: HashMap<String, (Target<'a>, Engine)>,
 }
 
 impl<'a> Verifier<'a> {
     fn new(estate: &'a Estate, arguments: &'a Arguments) -> Self {
-        Self { estate, target: &arguments.target, nics: HashMap::new(), nsgs: HashMap::new() }
+        let at = arguments.at.unwrap_or_else(now);
+        Self { estate, target: &arguments.target, at, nics: HashMap::new(), nsgs: HashMap::new() }
     }
 
     fn answer(&mut self, question: &Question) -> Result<(&Engine, Flow, Decision), LineError> {
@@ -148,7 +154,7 @@ impl<'a> Verifier<'a> {
         let (target, engine) = &self.engines(is_nic)[name];
         let local = |family| self.target.address.or_else(|| target.address(family));
         let flow = question.flow(local)?;
-        Ok((engine, flow, engine.decide(&flow)))
+        Ok((engine, flow, engine.decide(&flow, self.at)))
     }
 
     const fn engines(&self, is_nic: bool) -> &HashMap<String, (Target<'a>, Engine)> {
@@ -166,6 +172,18 @@ impl<'a> Verifier<'a> {
             .map_err(|error| LineError { code: "PolicyTooLarge", message: error.to_string() })?;
         Ok((target, engine))
     }
+}
+
+/// The wall clock in seconds; it stands at its ends outside of what 32 bits hold.
+fn now() -> u32 {
+    let since_1970 = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    u32::try_from(since_1970.as_secs()).unwrap_or(u32::MAX)
+}
+
+/// A time as a person types it.
+fn time(text: &str) -> Result<u32, String> {
+    let moment = Moment::parse(text).and_then(Moment::rounded_down);
+    moment.ok_or_else(|| "not a time between 1970 and 2106 (write 2026-01-31T08:00Z)".to_owned())
 }
 
 /// The port that a flow comes from when the question does not say: the first dynamic port (RFC 6335).

@@ -2,7 +2,7 @@
 
 use palisade_classify::{
     Row, blob, generate,
-    table::{Limits, Table},
+    table::Limits,
 };
 use palisade_net::Direction;
 
@@ -41,12 +41,11 @@ fn rules(count: usize, allow_all: bool) -> std::sync::Arc<[u8]> {
             )
             .expect("one family")
         };
-        ["192.0.2.1", "192.0.2.2", "2001:db8::1", "2001:db8::2"].iter().all(|to| !row.matches(&flow(to)))
+        ["192.0.2.1", "192.0.2.2", "2001:db8::1", "2001:db8::2"].iter().all(|to| !row.matches(&flow(to), 0))
     });
     let denied = ["deny tcp * 192.0.2.2/32 443", "deny tcp * 2001:db8::2/128 443"];
     rows.extend(denied.into_iter().filter(|_| !allow_all).chain(["allow * * * *"]).map(super::rig::row));
-    let table = Table::compile(&rows, &Limits::default()).expect("within limits");
-    blob::encode(&table).into()
+    blob::compile(&rows, &Limits::default()).expect("within limits").into()
 }
 
 #[test]

@@ -18,10 +18,10 @@ use palisade_abi::{
 };
 use palisade_classify::{
     Row, blob,
-    table::{Limits, Table},
+    table::Limits,
 };
 use palisade_net::{
-    AddressSet, Family, PortRange, PortSet, Prefix, Protocol, ProtocolMatch,
+    AddressSet, Family, PortRange, Prefix, Protocol, ProtocolMatch,
     packet::{IcmpBody, Packet, TcpFlags, Transport},
 };
 
@@ -204,8 +204,7 @@ pub(super) fn layer(rules: &[&str]) -> LayerPolicy {
 /// matches is a miss.
 pub(super) fn list(rules: &[&str]) -> Arc<[u8]> {
     let rows: Vec<Row> = rules.iter().map(|rule| row(rule)).collect();
-    let table = Table::compile(&rows, &Limits::default()).expect("the rules are few");
-    blob::encode(&table).into()
+    blob::compile(&rows, &Limits::default()).expect("the rules are few").into()
 }
 
 pub(super) fn row(text: &str) -> Row {
@@ -225,9 +224,9 @@ pub(super) fn row(text: &str) -> Row {
         },
         protocol: protocol.parse::<ProtocolMatch>().expect("a protocol"),
         sources: addresses(source),
-        source_ports: PortSet::full(),
         destinations: addresses(destination),
         destination_ports: [ports.parse::<PortRange>().expect("ports")].into_iter().collect(),
+        ..Row::any(Action::Allow)
     }
 }
 

@@ -50,9 +50,14 @@ impl Batch {
 
 /// Loads an nftables ruleset inside a namespace.
 pub fn load_nft(namespace: &Namespace, ruleset: &str) -> Result<()> {
-    let mut command = namespace.command("nft")?;
-    command.args(["-f", "-"]);
-    feed(command, ruleset).map(|_| ())
+    feed_in(namespace, "nft", &["-f", "-"], ruleset).map(|_| ())
+}
+
+/// Runs a tool inside a namespace with this text as its input and returns its output.
+pub fn feed_in(namespace: &Namespace, program: &str, arguments: &[&str], input: &str) -> Result<String> {
+    let mut command = namespace.command(program)?;
+    command.args(arguments);
+    feed(command, input)
 }
 
 /// Asks `ip` a question inside a namespace and returns its answer.

@@ -115,7 +115,7 @@ pub fn obstacle() -> Option<LabError> {
 }
 
 /// Whether a program is on the search path or where Debian keeps administration tools.
-pub(crate) fn is_installed(tool: &str) -> bool {
+pub fn is_installed(tool: &str) -> bool {
     let path = std::env::var_os("PATH").unwrap_or_default();
     std::env::split_paths(&path)
         .chain(["/usr/sbin".into(), "/sbin".into()])

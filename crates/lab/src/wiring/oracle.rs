@@ -1,6 +1,6 @@
 //! Prediction in a lab: the oracle, asked about the estate that is enforced.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, time::SystemTime};
 
 use anyhow::Context as _;
 use palisade_agent::load;
@@ -31,6 +31,12 @@ impl Oracle {
     }
 }
 
+/// The wall clock in seconds; it stands at its ends outside of what 32 bits hold.
+fn now() -> u32 {
+    let since_1970 = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    u32::try_from(since_1970.as_secs()).unwrap_or(u32::MAX)
+}
+
 impl Predictor for Oracle {
     fn load(&mut self, estate: &EstateFiles) -> anyhow::Result<()> {
         self.estate = Some(load::estate(&sources(estate))?.estate);
@@ -40,10 +46,10 @@ impl Predictor for Oracle {
 
     fn predict(&mut self, nic: &str, flow: &Flow) -> anyhow::Result<Prediction> {
         let policy = self.policy(nic)?;
-        let decision = oracle::decide(policy, flow);
+        let decision = oracle::decide(policy, flow, now());
         let explanation = decision.explain(policy, flow.direction());
         let rule = match (explanation.nsg, explanation.rule) {
-            (Some(nsg), Some(rule)) => format!("{nsg}/{}", rule.rule.name()),
+            (Some(nsg), Some(rule)) => format!("{nsg}/{}", rule.name),
             _ => decision.reason.to_string(),
         };
         Ok(Prediction { is_allowed: decision.verdict == Verdict::Allow, rule })

@@ -7,7 +7,7 @@ use palisade_net::AddressSet;
 use super::Home;
 use crate::{
     AddressField, Addresses, Estate, IpConfiguration, Nic, Nsg, ResourceId, Subnet, TagAddresses, TagName,
-    VirtualNetwork, spec::Given, tags,
+    Truth, VirtualNetwork, spec::Given, tags,
 };
 
 /// What names mean at one interface.
@@ -22,11 +22,13 @@ pub(super) struct Scope {
 
 impl Scope {
     pub(super) fn of_nic(estate: &Estate, nic: &Nic, home: &Home<'_>) -> Self {
-        let own = |configuration: &&IpConfiguration| configuration.address.is_none() && !nic.ip_forwarding;
+        let own = |configuration: &&IpConfiguration| {
+            configuration.address.is_none() && nic.ip_forwarding == Truth::No
+        };
         let assigned = nic.ip_configurations.iter().filter(own);
         Self {
             virtual_network: virtual_network_tag_at(estate, home),
-            own: (!nic.ip_forwarding).then(|| nic.id.clone()),
+            own: (nic.ip_forwarding == Truth::No).then(|| nic.id.clone()),
             own_groups: assigned.flat_map(|configuration| configuration.groups.clone()).collect(),
         }
     }
@@ -155,6 +157,19 @@ fn members(estate: &Estate, group: &ResourceId, own: Option<&ResourceId>) -> Add
     let named = literal.union(&known).union(&Addresses::at_most(perhaps.into_iter().collect()));
     let assigned = assigned_in.into_iter().map(|subnet| Addresses::at_most(assignable(estate, subnet)));
     assigned.fold(named, |all, set| all.union(&set))
+}
+
+impl Estate {
+    /// The addresses that an interface owns: those of all its IP configurations, blocks included. One that the deployment
+    /// assigns is perhaps any of the subnet that the input gives to nobody, so that the upper bound is never more than what
+    /// the interface may turn out to have.
+    pub fn addresses_of(&self, nic: &Nic) -> Addresses {
+        let own = nic.ip_configurations.iter().map(|configuration| match configuration.address {
+            Some(prefix) => Addresses::exactly([prefix].into_iter().collect()),
+            None => Addresses::at_most(assignable(self, subnet_of(configuration))),
+        });
+        own.fold(Addresses::empty(), |all, set| all.union(&set))
+    }
 }
 
 fn configurations(estate: &Estate) -> impl Iterator<Item = (&Nic, &IpConfiguration)> {

@@ -5,7 +5,9 @@
 use palisade_net::Direction;
 
 use super::{EffectiveLayer, EffectiveRule, Home, Layer, addresses::Scope};
-use crate::{Estate, IpConfiguration, Nic, PublicIpSku, ResourceId, Truth, defaults, spec::Given, validate};
+use crate::{
+    Estate, IpConfiguration, Mode, Nic, PublicIpSku, ResourceId, Truth, defaults, spec::Given, validate,
+};
 
 /// Builds the layers of one interface.
 pub(super) struct Builder<'a> {
@@ -20,9 +22,12 @@ impl Builder<'_> {
         let direction = Direction::Inbound;
         let nsgs: Vec<_> =
             [self.subnet_layer(direction), self.nic_layer(direction)].into_iter().flatten().collect();
-        // One NSG that surely exists is what a public address waits for.
-        let guarded = nsgs.iter().any(|layer| layer.certain);
-        let closed = if guarded { None } else { self.public_address(nsgs.is_empty()) };
+        // One NSG that surely exists is what a public address waits for. One in audit is as if it were not there: to try
+        // it out must not open what was closed.
+        let mut enforced = nsgs.iter().filter(|layer| layer.mode == Mode::Enforce).peekable();
+        let unguarded = enforced.peek().is_none();
+        let guarded = enforced.any(|layer| layer.certain);
+        let closed = if guarded { None } else { self.public_address(unguarded) };
         self.admin(direction).into_iter().chain(nsgs).chain(closed).collect()
     }
 
@@ -79,6 +84,8 @@ impl Builder<'_> {
             source: source.cloned(),
             name: source.map(|id| id.name().to_owned()),
             rules: vec![self.estate.resolve(&rule, rule.name().to_owned(), direction, self.scope)],
+            mode: Mode::Enforce,
+            flush: true,
             certain: false,
         }
     }
@@ -110,7 +117,8 @@ impl Builder<'_> {
         let names: Vec<&str> = collections.iter().map(|id| id.name()).collect();
         let first = *collections.first()?;
         let (source, name) = (Some(first.clone()), Some(names.join(", ")));
-        Some(EffectiveLayer { layer: Layer::Admin, source, name, rules, certain: true })
+        let (mode, flush) = (Mode::Enforce, true);
+        Some(EffectiveLayer { layer: Layer::Admin, source, name, rules, mode, flush, certain: true })
     }
 
     /// The layer of a Standard public address without any NSG: what does not come from the network or from health probes
@@ -129,6 +137,8 @@ impl Builder<'_> {
             source: None,
             name: None,
             rules: resolved.collect(),
+            mode: Mode::Enforce,
+            flush: true,
             certain: closed && unguarded,
         })
     }

@@ -2,8 +2,6 @@
 //!
 //! What stands here has no place in an input and surely exists.
 
-use std::collections::BTreeMap;
-
 use super::{
     AdminCollectionSpec, AdminRuleSpec, AsgSpec, At, Given, IpConfigurationSpec, NicSpec, NsgSpec,
     PeeringSpec, Place, PublicIpSpec, RouteSpec, RouteTableSpec, RuleSpec, SubnetSpec, Text,
@@ -37,6 +35,7 @@ impl NsgSpec {
             flush_connection: None,
             rules: Vec::new(),
             rules_unknown: None,
+            tags: None,
             certain: true,
             place: Place::default(),
         }
@@ -136,9 +135,10 @@ impl NicSpec {
             nsg: None,
             ip_configurations: Vec::new(),
             mac: None,
-            ip_forwarding: false,
+            ip_forwarding: None,
+            disable_tcp_state_tracking: None,
             private_endpoint: false,
-            tags: BTreeMap::new(),
+            tags: None,
             place: Place::default(),
         }
     }

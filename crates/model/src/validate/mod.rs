@@ -5,7 +5,10 @@
 
 mod cross;
 mod network;
+mod nic;
+mod own_tags;
 mod rule;
+mod schedule;
 mod side;
 
 use std::collections::BTreeMap;
@@ -16,6 +19,7 @@ use crate::{
     spec::{EstateSpec, Given, Text},
 };
 
+pub use own_tags::{is_own_tag, rule_of_tag};
 pub(crate) use rule::unknown_rule;
 
 pub(crate) fn estate(spec: &EstateSpec, tags: TagCatalog) -> (Option<Estate>, Vec<Problem>) {
@@ -32,7 +36,7 @@ pub(crate) fn estate(spec: &EstateSpec, tags: TagCatalog) -> (Option<Estate>, Ve
     let tables = spec.route_tables.iter();
     let route_tables =
         by_id(tables.map(|t| (&t.id, &t.place, network::route_table(t, &tags, p))).collect(), p);
-    let nics = by_id(spec.nics.iter().map(|nic| (&nic.id, &nic.place, network::nic(nic, p))).collect(), p);
+    let nics = by_id(spec.nics.iter().map(|nic| (&nic.id, &nic.place, nic::nic(nic, p))).collect(), p);
     let public_ips =
         by_id(spec.public_ips.iter().map(|ip| (&ip.id, &ip.place, network::public_ip(ip, p))).collect(), p);
     let collections = spec.admin_collections.iter();

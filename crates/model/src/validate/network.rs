@@ -1,17 +1,19 @@
-//! Networks, subnets, peerings, routes, interfaces and public addresses.
+//! Networks, subnets, peerings, routes and public addresses.
+
+use std::ops::RangeInclusive;
 
 use palisade_net::{AddressSet, Prefix, PrefixError};
 
 use super::{count_limit, shown, unresolved_tag};
 use crate::{
-    Addresses, Code, IpConfiguration, Nic, Place, PublicIpSku, ResourceId, Subnet, TagAddresses, TagCatalog,
-    TagName, Truth, VirtualNetwork,
+    Addresses, Code, Place, PublicIpSku, ResourceId, Subnet, TagAddresses, TagCatalog, TagName, Truth,
+    VirtualNetwork,
     estate::{Peering, RouteTable},
     limits,
     problem::Problems,
     spec::{
-        AsgSpec, At, Given, IpConfigurationSpec, LearnedPrefixesSpec, NicSpec, PeeringSpec, PublicIpSpec,
-        Reference, RouteTableSpec, SubnetSpec, Text, TextList, VirtualNetworkSpec,
+        AsgSpec, At, Given, LearnedPrefixesSpec, PeeringSpec, PublicIpSpec, Reference, RouteTableSpec,
+        SubnetSpec, Text, TextList, VirtualNetworkSpec,
     },
 };
 
@@ -38,12 +40,7 @@ pub(super) fn virtual_network(
         let what = format!("{kind} of {}", spec.id);
         count_limit(p, Code::PalResourceCountLimitReached, &spec.place, count, max, &what);
     }
-    if let Some(At { value, place }) = &spec.flow_timeout_minutes
-        && !(limits::FLOW_TIMEOUT_MINUTES_MIN..=limits::FLOW_TIMEOUT_MINUTES_MAX).contains(value)
-    {
-        let message = format!("flowTimeoutInMinutes {value} of {} is outside 4 to 30", spec.id);
-        p.error(Code::PalInvalidFlowTimeout, place, message);
-    }
+    let (flow_timeout_minutes, open_parts) = flow_timeout(spec, p);
     let learned = learned.iter().filter_map(|(network, addresses)| match network {
         Given::Known(id) => (*id == spec.id).then(|| addresses.clone()),
         Given::Unknown(_) => Some(addresses.perhaps()),
@@ -55,6 +52,27 @@ pub(super) fn virtual_network(
         subnets: spec.subnets.iter().map(|s| subnet(s, p)).collect(),
         peerings: spec.peerings.iter().filter_map(|s| peering(s, p)).collect(),
         learned: learned.fold(Addresses::empty(), |all, set| all.union(&set)),
+        flow_timeout_minutes,
+        open_parts,
+    }
+}
+
+/// The idle timeout in minutes, and what of it only a deployment can tell.
+fn flow_timeout(spec: &VirtualNetworkSpec, p: &mut Problems) -> (Option<u32>, Vec<String>) {
+    const ALLOWED: RangeInclusive<i64> = limits::FLOW_TIMEOUT_MINUTES_MIN..=limits::FLOW_TIMEOUT_MINUTES_MAX;
+    match spec.flow_timeout_minutes.as_ref().map(|minutes| (&minutes.value, &minutes.place)) {
+        None => (None, Vec::new()),
+        Some((Given::Unknown(reason), _)) => {
+            (None, vec![format!("flowTimeoutInMinutes of {}: {reason}", spec.id)])
+        }
+        Some((Given::Known(minutes), place)) => {
+            let allowed = u32::try_from(*minutes).ok().filter(|_| ALLOWED.contains(minutes));
+            if allowed.is_none() {
+                let message = format!("flowTimeoutInMinutes {minutes} of {} is outside 4 to 30", spec.id);
+                p.error(Code::PalInvalidFlowTimeout, place, message);
+            }
+            (allowed, Vec::new())
+        }
     }
 }
 
@@ -146,84 +164,6 @@ fn route_destination(text: &Text, tags: &TagCatalog, p: &mut Problems) -> Addres
     }
 }
 
-pub(super) fn nic(spec: &NicSpec, p: &mut Problems) -> Nic {
-    let mac = spec.mac.as_ref().and_then(|text| match &text.value {
-        Given::Known(value) if !value.is_empty() => value
-            .parse()
-            .map_err(|error| p.error(Code::PalInvalidMacAddress, &text.place, format!("{error}")))
-            .ok(),
-        _ => None,
-    });
-    // A stable sort: the configuration that says it is primary comes first, the others keep their order.
-    let mut configurations: Vec<&IpConfigurationSpec> = spec.ip_configurations.iter().collect();
-    configurations.sort_by_key(|configuration| configuration.primary != Some(true));
-    let nic = Nic {
-        id: spec.id.clone(),
-        name: shown(&spec.name),
-        nsg: reference(spec.nsg.as_ref()),
-        ip_configurations: configurations.into_iter().map(|c| ip_configuration(c, p)).collect(),
-        mac,
-        ip_forwarding: spec.ip_forwarding,
-        private_endpoint: spec.private_endpoint,
-        tags: spec.tags.clone(),
-    };
-    check_groups(&nic, &spec.place, p);
-    check_subnets(&nic, &spec.place, p);
-    nic
-}
-
-/// An interface is in one subnet, whose NSG and routes hold for it.
-fn check_subnets(nic: &Nic, place: &Place, p: &mut Problems) {
-    let mut subnets = nic.ip_configurations.iter().filter_map(|c| c.subnet.as_ref()?.known());
-    if let Some(first) = subnets.next()
-        && let Some(other) = subnets.find(|other| *other != first)
-    {
-        let message = format!(
-            "IPConfigurations on a Nic cannot belong to different subnets. {} is in {first} and {other}.",
-            nic.id
-        );
-        p.error(Code::PalIpConfigurationSubnetsDiffer, place, message);
-    }
-}
-
-/// Azure requires every IP configuration of an interface to be in the same groups.
-fn check_groups(nic: &Nic, place: &Place, p: &mut Problems) {
-    let sorted = |configuration: &IpConfiguration| {
-        let mut groups = configuration.groups.clone();
-        groups.sort();
-        groups
-    };
-    let mut sets =
-        nic.ip_configurations.iter().filter(|configuration| configuration.groups_known).map(sorted);
-    if let Some(first) = sets.next()
-        && sets.any(|other| other != first)
-    {
-        let message = format!("IP configurations of {} are in different application security groups", nic.id);
-        p.error(Code::PalIpConfigurationGroupsDiffer, place, message);
-    }
-    for configuration in &nic.ip_configurations {
-        let (count, max) = (configuration.groups.len(), limits::ASGS_PER_IP_CONFIGURATION_MAX);
-        let what = format!("application security groups of one IP configuration of {}", nic.id);
-        count_limit(p, Code::PalApplicationSecurityGroupLimitReached, place, count, max, &what);
-    }
-}
-
-fn ip_configuration(spec: &IpConfigurationSpec, p: &mut Problems) -> IpConfiguration {
-    let address = spec.private_address.as_ref().and_then(|text| match &text.value {
-        // Not cut down to its network: an interface at 10.0.0.4/24 does not have 256 addresses.
-        Given::Known(value) if !value.is_empty() => checked_prefix(value.parse(), value, &text.place, p),
-        _ => None,
-    });
-    IpConfiguration {
-        name: shown(&spec.name),
-        address,
-        subnet: reference(spec.subnet.as_ref()),
-        public_ip: reference(spec.public_ip.as_ref()),
-        groups: spec.asgs.iter().filter_map(|asg| asg.value.known().cloned()).collect(),
-        groups_known: spec.asgs.iter().all(|asg| asg.value.known().is_some()),
-    }
-}
-
 pub(super) fn public_ip(spec: &PublicIpSpec, p: &mut Problems) -> Given<PublicIpSku> {
     let is = str::eq_ignore_ascii_case;
     if let Some(At { value: Given::Known(value), place }) = &spec.address
@@ -246,7 +186,7 @@ pub(super) fn public_ip(spec: &PublicIpSpec, p: &mut Problems) -> Given<PublicIp
     }
 }
 
-fn reference(reference: Option<&Reference>) -> Option<Given<ResourceId>> {
+pub(super) fn reference(reference: Option<&Reference>) -> Option<Given<ResourceId>> {
     reference.map(|reference| reference.value.clone())
 }
 
@@ -269,7 +209,7 @@ fn single_prefix(value: &str, place: &Place, p: &mut Problems) -> Option<Prefix>
     checked_prefix(Prefix::parse_truncating(value), value, place, p)
 }
 
-fn checked_prefix(
+pub(super) fn checked_prefix(
     parsed: Result<Prefix, PrefixError>,
     value: &str,
     place: &Place,

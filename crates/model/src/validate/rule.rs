@@ -4,10 +4,12 @@ use std::collections::{HashMap, HashSet};
 
 use palisade_net::{Direction, Protocol, ProtocolMatch};
 
+use super::own_tags::OwnTags;
+use super::schedule::{RuleTags, Schedule, schedule};
 use super::{shown, side};
 use crate::{
-    Access, AddressField, Code, Maybe, Nsg, Place, Ports, Priority, ResourceId, Rule, Side, TagCatalog,
-    defaults,
+    Access, AddressField, Code, Maybe, Mode, Nsg, Place, Ports, Priority, ResourceId, Rule, Side, TagCatalog,
+    Window, defaults,
     estate::AdminCollection,
     id::is_valid_name,
     limits,
@@ -34,8 +36,10 @@ pub(super) fn nsg(spec: &NsgSpec, tags: &TagCatalog, p: &mut Problems) -> Nsg {
         );
         p.error(Code::SecurityRuleCountLimitReached, &spec.place, message);
     }
+    let own = OwnTags::of_nsg(&spec.id, spec.tags.as_ref(), p);
+    let rule_tags = RuleTags::new(&own, spec, p);
     let rules: Vec<(Rule, &Place)> =
-        spec.rules.iter().map(|rule| (user_rule(&spec.id, rule, tags, p), &rule.place)).collect();
+        spec.rules.iter().map(|rule| (user_rule(&spec.id, rule, &rule_tags, tags, p), &rule.place)).collect();
     check_names(spec, p);
     check_conflicts(&rules, p);
     check_address_counts(&rules, spec, p);
@@ -43,14 +47,28 @@ pub(super) fn nsg(spec: &NsgSpec, tags: &TagCatalog, p: &mut Problems) -> Nsg {
     if let Some(reason) = &spec.rules_unknown {
         rules.push(unknown_rule(reason));
     }
+    let mode = own.mode(p);
+    let (flush_connection, open_parts) = flush_connection(spec);
     Nsg {
         id: spec.id.clone(),
         name: shown(&spec.name),
-        flush_connection: spec.flush_connection,
+        flush_connection,
         inbound: ordered(&rules, Direction::Inbound),
         outbound: ordered(&rules, Direction::Outbound),
+        mode: mode.known().unwrap_or_default(),
+        open_parts,
         complete: spec.rules_unknown.is_none(),
-        certain: spec.certain,
+        certain: spec.certain && mode.known().is_some(),
+    }
+}
+
+/// Whether live flows are judged again when the rules change, and what of it only a deployment can tell. Azure's clients
+/// leave the property out, or null, where nobody set it.
+fn flush_connection(spec: &NsgSpec) -> (bool, Vec<String>) {
+    match spec.flush_connection.as_ref().map(|flag| &flag.value) {
+        None => (true, Vec::new()),
+        Some(Given::Known(flush)) => (*flush, Vec::new()),
+        Some(Given::Unknown(reason)) => (true, vec![format!("flushConnection of {}: {reason}", spec.id)]),
     }
 }
 
@@ -66,6 +84,8 @@ pub(crate) fn unknown_rule(reason: &str) -> Rule {
         protocol: Maybe::Unknown,
         source: side(),
         destination: side(),
+        window: Window::ALWAYS,
+        mode: Mode::Enforce,
         certain: false,
     }
 }
@@ -77,7 +97,13 @@ fn ordered(rules: &[Rule], direction: Direction) -> Vec<Rule> {
     rules
 }
 
-fn user_rule(nsg: &ResourceId, spec: &RuleSpec, tags: &TagCatalog, p: &mut Problems) -> Rule {
+fn user_rule(
+    nsg: &ResourceId,
+    spec: &RuleSpec,
+    own: &RuleTags<'_>,
+    tags: &TagCatalog,
+    p: &mut Problems,
+) -> Rule {
     let name = spec.name.as_ref().map(shown).unwrap_or_default();
     let at = RuleAt { id: nsg.child("securityRules", &name).to_string(), place: &spec.place };
     match &spec.name {
@@ -89,6 +115,7 @@ fn user_rule(nsg: &ResourceId, spec: &RuleSpec, tags: &TagCatalog, p: &mut Probl
     // `Any` is the security admin rules' word; NSG rules write `*`.
     let protocol =
         enumerated(&at, "Protocol", spec.protocol.as_ref(), choices, p, |text| protocol(text, "any"));
+    let Schedule { window, mode, certain } = schedule(&at, spec, own, p);
     let rule = Rule {
         description: description(&at, spec.description.as_ref(), p),
         priority: priority(&at, spec.priority.as_ref(), limits::PRIORITY_MIN, Priority::of_user, p),
@@ -101,7 +128,9 @@ fn user_rule(nsg: &ResourceId, spec: &RuleSpec, tags: &TagCatalog, p: &mut Probl
         protocol,
         source: side::side(&at, side::Which::Source, &spec.source, tags, p),
         destination: side::side(&at, side::Which::Destination, &spec.destination, tags, p),
-        certain: spec.certain,
+        window,
+        mode,
+        certain: spec.certain && certain,
         name,
     };
     side::check_families(&at, &rule, p);
@@ -144,6 +173,8 @@ fn admin_rule(collection: &ResourceId, spec: &AdminRuleSpec, tags: &TagCatalog, 
         protocol: enumerated(&at, "Protocol", spec.protocol.as_ref(), choices, p, |text| protocol(text, "*")),
         source: side::admin_side(&at, &spec.sources, &spec.source_port_ranges, tags, p),
         destination: side::admin_side(&at, &spec.destinations, &spec.destination_port_ranges, tags, p),
+        window: Window::ALWAYS,
+        mode: Mode::Enforce,
         certain: true,
         name,
     };

@@ -3,12 +3,17 @@
 use palisade_model::{
     Estate, Severity, TagCatalog, Truth,
     spec::{
-        AdminCollectionSpec, AdminRuleSpec, AsgSpec, At, EstateSpec, Given, LearnedPrefixesSpec, NicSpec,
-        NsgSpec, PeeringSpec, PublicIpSpec, Reference, RouteSpec, RouteTableSpec, RuleSpec, SideSpec,
-        SubnetSpec, Text, TextList, VirtualNetworkSpec,
+        AdminCollectionSpec, AdminRuleSpec, AsgSpec, At, EstateSpec, Flag, Given, LearnedPrefixesSpec,
+        NicSpec, NsgSpec, PeeringSpec, PublicIpSpec, Reference, ResourceTags, RouteSpec, RouteTableSpec,
+        RuleSpec, SideSpec, SubnetSpec, Text, TextList, VirtualNetworkSpec,
     },
 };
-use proptest::{collection::vec, option, prelude::*, sample::select};
+use proptest::{
+    collection::{btree_map, vec},
+    option,
+    prelude::*,
+    sample::select,
+};
 
 use crate::support::{catalog, id, network, nic, place};
 
@@ -114,8 +119,15 @@ fn rule() -> impl Strategy<Value = RuleSpec> {
         field(&["Inbound", "Outbound"]),
     );
     let protocol = field(&["Tcp", "Udp", "Icmp", "*", "47"]);
-    (field(NAMES), field(&[""]), protocol, side(), side(), rest, any::<bool>()).prop_map(
-        |(name, description, protocol, source, destination, (access, priority, direction), certain)| {
+    let texts = (field(NAMES), field(&[""]), protocol);
+    let settings = (
+        option::of(text(&["1970-01-01T00:00:00Z", "2026-01-31T08:00:00Z"])),
+        option::of(text(&["2026-01-31T08:00:01Z", "2106-02-07T06:28:15Z"])),
+        option::of(text(&["Enforce", "Audit"])),
+    );
+    (texts, side(), side(), rest, settings, any::<bool>()).prop_map(
+        |(texts, source, destination, (access, priority, direction), settings, certain)| {
+            let ((name, description, protocol), (not_before, expires_at, mode)) = (texts, settings);
             RuleSpec {
                 name,
                 description,
@@ -125,6 +137,9 @@ fn rule() -> impl Strategy<Value = RuleSpec> {
                 access,
                 priority,
                 direction,
+                not_before,
+                expires_at,
+                mode,
                 certain,
                 place: place(3),
             }
@@ -132,13 +147,35 @@ fn rule() -> impl Strategy<Value = RuleSpec> {
     )
 }
 
+/// Tags of ours, and others.
+fn tags(names: &'static [&'static str]) -> impl Strategy<Value = Option<ResourceTags>> {
+    let value = text(&["audit", "enforce", "", "no-mac,no-vlan", "expiresAt=2026-01-31T08:00:00Z"]);
+    let some = prop_oneof![
+        9 => btree_map(select(names).prop_map(str::to_owned), value, 0..2).prop_map(Given::Known),
+        1 => Just(Given::Unknown("parameter".to_owned())),
+    ];
+    option::of(some.prop_map(|value| At { value, place: place(5) }))
+}
+
+fn flag() -> impl Strategy<Value = Option<Flag>> {
+    let given = prop_oneof![
+        8 => any::<bool>().prop_map(Given::Known),
+        1 => Just(Given::Unknown("parameter".to_owned())),
+    ];
+    option::of(given.prop_map(|value| At { value, place: place(6) }))
+}
+
 fn nsg() -> impl Strategy<Value = NsgSpec> {
     let unknown = option::weighted(0.2, Just("a loop".to_owned()));
-    (select(vec!["/nsgs/a", "/nsgs/b"]), vec(rule(), 0..3), unknown, any::<bool>()).prop_map(
-        |(name, rules, rules_unknown, certain)| NsgSpec {
+    let tags = tags(&["palisade-mode", "palisade-rule:a", "palisade-rule:b", "env"]);
+    let rest = (unknown, any::<bool>(), tags, flag());
+    (select(vec!["/nsgs/a", "/nsgs/b"]), vec(rule(), 0..3), rest).prop_map(
+        |(name, rules, (rules_unknown, certain, tags, flush_connection))| NsgSpec {
             rules,
             rules_unknown,
             certain,
+            tags,
+            flush_connection,
             ..NsgSpec::new(id(name))
         },
     )
@@ -174,7 +211,8 @@ fn virtual_network() -> impl Strategy<Value = VirtualNetworkSpec> {
         .prop_map(|(name, address_prefixes, peerings, subnet, minutes)| {
             let mut network =
                 VirtualNetworkSpec { address_prefixes, peerings, ..network(name, "10.0.0.0/8") };
-            network.flow_timeout_minutes = minutes.map(|value| At { value, place: place(4) });
+            network.flow_timeout_minutes =
+                minutes.map(|value| At { value: Given::Known(value), place: place(4) });
             let (address_prefixes, nsg, route_table, private_endpoint_policies) = subnet;
             let spec = network.subnets.remove(0);
             network.subnets =
@@ -189,7 +227,8 @@ fn interface() -> impl Strategy<Value = NicSpec> {
         option::of(reference("vnets/a/subnets")),
         vec(reference("asgs"), 0..3),
     );
-    let flags = (any::<bool>(), any::<bool>(), any::<bool>());
+    let tags = tags(&["palisade-mode", "palisade-guards", "palisade-interface", "env"]);
+    let flags = (flag(), flag(), any::<bool>(), any::<bool>(), tags);
     (
         select(vec!["a", "b"]),
         option::of(reference("nsgs")),
@@ -197,7 +236,8 @@ fn interface() -> impl Strategy<Value = NicSpec> {
         vec(configuration, 0..3),
         flags,
     )
-        .prop_map(|(name, nsg, mac, configurations, (forwards, endpoint, home))| {
+        .prop_map(|(name, nsg, mac, configurations, flags)| {
+            let (ip_forwarding, disable_tcp_state_tracking, private_endpoint, home, tags) = flags;
             let mut nic = nic(name, name, "-");
             let template = nic.ip_configurations.remove(0);
             nic.ip_configurations = configurations
@@ -211,7 +251,7 @@ fn interface() -> impl Strategy<Value = NicSpec> {
                     configuration
                 })
                 .collect();
-            NicSpec { nsg, mac, ip_forwarding: forwards, private_endpoint: endpoint, ..nic }
+            NicSpec { nsg, mac, ip_forwarding, disable_tcp_state_tracking, private_endpoint, tags, ..nic }
         })
 }
 
@@ -287,6 +327,9 @@ proptest! {
         prop_assert!(problems.iter().all(|problem| !problem.message.is_empty()));
         let Some(estate) = estate else { return Ok(()) };
         for nic in estate.nics() {
+            let own = estate.addresses_of(nic);
+            prop_assert_eq!(&own.must().intersection(own.may()), own.must());
+            prop_assert!(estate.open_parts(nic).iter().all(|part| part.contains(": ")));
             let policy = estate.effective(nic);
             for rule in policy.inbound.iter().chain(&policy.outbound).flat_map(|layer| &layer.rules) {
                 for set in [&rule.source, &rule.destination] {

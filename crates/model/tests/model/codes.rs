@@ -1,5 +1,7 @@
 //! Every code, with the input that makes it and the message that says it.
 
+mod settings;
+
 use std::collections::BTreeSet;
 
 use palisade_model::{
@@ -174,10 +176,8 @@ fn second(mut nic: NicSpec, subnet: &str, groups: &[&str]) -> NicSpec {
 /// Networks, interfaces and what they refer to.
 fn network_cases() -> Vec<Case> {
     let two_networks = || networks(vec![network("a", "10.0.0.0/16"), network("b", "10.1.0.0/16")]);
-    let flow_timeout = VirtualNetworkSpec {
-        flow_timeout_minutes: Some(At { value: 31, place: Default::default() }),
-        ..network("a", "10.0.0.0/16")
-    };
+    let flow_timeout =
+        VirtualNetworkSpec { flow_timeout_minutes: Some(At::known(31)), ..network("a", "10.0.0.0/16") };
     let two_subnets = {
         let mut network = network("a", "10.0.0.0/16");
         let other = SubnetSpec::new(network.id.child("subnets", "t"));
@@ -294,7 +294,7 @@ fn count_cases() -> Vec<Case> {
 
 #[test]
 fn every_code_has_an_input_that_makes_it_and_it_alone() {
-    let cases = [rule_cases(), nsg_cases(), network_cases(), count_cases()];
+    let cases = [rule_cases(), settings::cases(), nsg_cases(), network_cases(), count_cases()];
     let mut reached = BTreeSet::new();
     for case in cases.into_iter().flatten() {
         let found = problems(&case.spec);

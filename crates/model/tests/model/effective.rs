@@ -231,7 +231,7 @@ fn a_member_without_an_address_is_somewhere_in_its_subnet() {
     let dynamic = |forwards: bool| {
         grouped(|spec| {
             spec.nics[0] = nic("n", "a", "-");
-            spec.nics[0].ip_forwarding = forwards;
+            spec.nics[0].ip_forwarding = Some(At::known(forwards));
             join(spec, 0);
         })
     };
@@ -254,7 +254,7 @@ fn an_address_belongs_to_one_interface() {
     assert_eq!((remote.must(), remote.may()), (&set_of(""), &others));
     assert_eq!(local, Addresses::empty());
     let forwards = grouped(|spec| {
-        spec.nics[0].ip_forwarding = true;
+        spec.nics[0].ip_forwarding = Some(At::known(true));
         spec.nics[1] = nic("m", "a", "-");
         join(spec, 1);
     });

@@ -161,7 +161,7 @@ fn texts_and_times() {
     assert_eq!(described(DESCRIPTION_LENGTH_MAX), []);
     assert_eq!(described(DESCRIPTION_LENGTH_MAX + 1), [Code::PalDescriptionTooLong]);
     let timeout = |value| {
-        let flow_timeout_minutes = Some(At { value, place: Default::default() });
+        let flow_timeout_minutes = Some(At::known(value));
         let network = VirtualNetworkSpec { flow_timeout_minutes, ..network("a", "10.0.0.0/16") };
         codes(&EstateSpec { virtual_networks: vec![network], ..estate() })
     };

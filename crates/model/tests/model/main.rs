@@ -6,5 +6,7 @@ mod effective;
 mod limits;
 mod places;
 mod rules;
+mod settings;
 mod support;
 mod tags;
+mod times;

@@ -1,10 +1,12 @@
 //! Short ways to write estates: a rule is a list of Azure's field names and values, changed from one that is right.
 
+use std::collections::BTreeMap;
+
 use palisade_model::{
     Code, Estate, Nic, Nsg, Place, Problem, ResourceId, Severity, TagCatalog, TagName,
     spec::{
-        At, EstateSpec, IpConfigurationSpec, NicSpec, NsgSpec, Reference, RuleSpec, SideSpec, SubnetSpec,
-        Text, TextList, VirtualNetworkSpec,
+        At, EstateSpec, IpConfigurationSpec, NicSpec, NsgSpec, Reference, ResourceTags, RuleSpec, SideSpec,
+        SubnetSpec, Text, TextList, VirtualNetworkSpec,
     },
 };
 use palisade_net::AddressSet;
@@ -60,6 +62,9 @@ fn set(rule: &mut RuleSpec, field: &str, value: &str) {
         "access" => rule.access = given,
         "priority" => rule.priority = given,
         "direction" => rule.direction = given,
+        "notBefore" => rule.not_before = given,
+        "expiresAt" => rule.expires_at = given,
+        "mode" => rule.mode = given,
         "certain" => rule.certain = value == "true",
         "line" => rule.place = place(value.parse().expect("a line is a number")),
         side => match side.strip_prefix("source") {
@@ -89,6 +94,12 @@ fn set_side(side: &mut SideSpec, field: &str, value: &str) {
         }
         other => panic!("no field {other} on a side"),
     }
+}
+
+/// Resource tags; `?` as a value stands for an unknown one.
+pub fn tags(tags: &[(&str, &str)]) -> Option<ResourceTags> {
+    let tags = tags.iter().map(|(name, value)| ((*name).to_owned(), text(value)));
+    Some(At::known(tags.collect::<BTreeMap<_, _>>()))
 }
 
 /// An estate of one NSG, `/nsgs/web`.

@@ -32,7 +32,7 @@ fn estate(change: impl FnOnce(&mut EstateSpec)) -> EstateSpec {
 fn virtual_network(spec: &EstateSpec) -> Addresses {
     let estate = accept(spec, TagCatalog::default());
     let policy = estate.effective(the_nic(&estate, "n"));
-    let rule = policy.inbound[0].rules.iter().find(|rule| rule.rule.name() == "AllowVnetInBound");
+    let rule = policy.inbound[0].rules.iter().find(|rule| rule.name == "AllowVnetInBound");
     rule.expect("an NSG has its default rules").source.clone()
 }
 

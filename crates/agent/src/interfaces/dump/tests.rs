@@ -58,6 +58,7 @@ fn the_attributes_that_count_are_read_and_others_stepped_over() {
         alias: Some("web1-nic".into()),
         mac: Some(Mac([0xfe, 0x54, 0, 1, 2, 3])),
         kind: LinkKind::Tap,
+        card: None,
         is_up: true,
     };
     assert_eq!(answer.links, [expect]);
@@ -73,6 +74,44 @@ fn kinds_are_told_apart() {
     let mut answer = Answer::default();
     answer.read(&interface(libc::ARPHRD_ETHER, 2, 0, &[])).unwrap();
     assert_eq!((&answer.links[0].kind, answer.links[0].is_up), (&LinkKind::Hardware, false));
+}
+
+#[test]
+fn cards_and_the_ports_inside_them_are_told_apart() {
+    let read = |port: &[u8], bus: &[u8]| {
+        let mut answer = Answer::default();
+        let attributes = [
+            attribute(PHYS_PORT_NAME, port),
+            attribute(PARENT_DEVICE, b"0000:03:00.0\0"),
+            attribute(PARENT_BUS, bus),
+        ];
+        answer.read(&interface(libc::ARPHRD_ETHER, 2, 0, &attributes)).unwrap();
+        let link = answer.links.remove(0);
+        (link.kind, link.card)
+    };
+    let card = Some("0000:03:00.0".to_owned());
+    assert_eq!(read(b"p0\0", b"pci\0"), (LinkKind::Hardware, card.clone()));
+    assert_eq!(read(b"pf0vf3\0", b"pci\0"), (LinkKind::Representor, card.clone()));
+    assert_eq!(read(b"c1pf0sf88\0", b"pci\0"), (LinkKind::Representor, card));
+    assert_eq!(read(b"p0\0", b"virtio\0"), (LinkKind::Hardware, None));
+}
+
+#[test]
+fn virtual_functions_are_read_with_their_addresses() {
+    let function = |number: u32, mac: &[u8; 6]| {
+        let value = [&number.to_ne_bytes()[..], mac, &[0; 26]].concat();
+        attribute(
+            functions::FUNCTION,
+            &[attribute(9, &[1]), attribute(functions::FUNCTION_MAC, &value)].concat(),
+        )
+    };
+    let list = [function(0, &[0x52, 0x54, 0, 0, 0, 1]), function(1, &[0; 6]), function(2, &[2; 6])].concat();
+    let mut answer = Answer::default();
+    let attributes = [attribute(functions::FUNCTION_LIST | libc::NLA_F_NESTED as u16, &list)];
+    answer.read(&interface(libc::ARPHRD_ETHER, 2, 0, &attributes)).unwrap();
+    let expect = [(0, Mac([0x52, 0x54, 0, 0, 0, 1])), (2, Mac([2; 6]))];
+    assert_eq!(answer.functions, expect, "a function without an address has none");
+    assert_eq!(virtual_functions(1).unwrap(), [], "the loopback has no functions");
 }
 
 #[test]

@@ -1,5 +1,7 @@
 use super::*;
 use crate::interfaces::LinkKind;
+use crate::interfaces::bypass::BypassKind;
+use palisade_datapath::NicKind;
 
 /// Interfaces as text: `index kind [alias=...] [mac=...]`; the name is `if` and the index.
 fn links(lines: &[&str]) -> Vec<Link> {
@@ -11,6 +13,7 @@ fn links(lines: &[&str]) -> Vec<Link> {
             "veth" => LinkKind::Veth,
             "macvtap" => LinkKind::Macvtap,
             "hardware" => LinkKind::Hardware,
+            "representor" => LinkKind::Representor,
             other => LinkKind::Other(other.to_owned()),
         };
         let (mut alias, mut mac) = (None, None);
@@ -20,7 +23,7 @@ fn links(lines: &[&str]) -> Vec<Link> {
                 (_, value) => mac = Some(value.parse().unwrap()),
             }
         }
-        Link { index, name: format!("if{index}"), alias, mac, kind, is_up: false }
+        Link { index, name: format!("if{index}"), alias, mac, kind, card: None, is_up: false }
     };
     lines.iter().map(one).collect()
 }
@@ -42,13 +45,32 @@ fn nics(lines: &[&str]) -> Vec<Identity> {
     lines.iter().map(one).collect()
 }
 
+/// What passes the network stack by on the host of every test.
+fn devices() -> Vec<Bypass> {
+    let one = |kind, names: &[&str], mac: Option<&str>| Bypass {
+        kind,
+        names: names.iter().map(|name| (*name).to_owned()).collect(),
+        mac: mac.map(|mac| mac.parse().unwrap()),
+        driver: None,
+    };
+    vec![
+        one(BypassKind::VhostUser, &["/run/vhu1", "vhu1"], None),
+        one(BypassKind::VirtualFunction, &["0000:03:00.2"], Some("52:54:00:00:00:99")),
+    ]
+}
+
 /// The outcome as text: assignments, contested interfaces, NICs that are elsewhere, problems.
 fn check(nics_: &[&str], links_: &[&str], expect: &str) {
-    let matches = match_nics(&nics(nics_), &links(links_));
+    let host = Inventory { links: links(links_), bypasses: devices() };
+    let matches = match_nics(&nics(nics_), &host);
     let name = |id: &NicId| id.resource().name().to_owned();
+    let place = |at: &Attachment| match at.kind {
+        NicKind::Direct => at.ifindex.to_string(),
+        NicKind::Inverted => format!("{}~", at.ifindex),
+    };
     let mut found: Vec<String> =
-        matches.assigned.iter().map(|(id, link)| format!("{}={link}", name(id))).collect();
-    found.extend(matches.contested.iter().map(|link| format!("!{link}")));
+        matches.assigned.iter().map(|(id, at)| format!("{}={}", name(id), place(at))).collect();
+    found.extend(matches.contested.iter().map(|at| format!("!{}", place(at))));
     found.extend(matches.elsewhere.iter().map(|id| format!("-{}", name(id))));
     found.extend(matches.problems.iter().map(|problem| match problem {
         MatchProblem::SeveralInterfaces { nic, interfaces } => {
@@ -58,6 +80,7 @@ fn check(nics_: &[&str], links_: &[&str], expect: &str) {
             format!("{interface}?{}", nics.iter().map(name).collect::<Vec<_>>().join("+"))
         }
         MatchProblem::UnsupportedInterface { nic, interface, .. } => format!("{}/{interface}", name(nic)),
+        MatchProblem::PassesBy { nic, device, .. } => format!("{}|{device}", name(nic)),
     }));
     assert_eq!(found.join(" "), expect, "{nics_:?} on {links_:?}");
 }
@@ -99,13 +122,36 @@ fn nothing_is_guessed() {
 
 #[test]
 fn interfaces_that_cannot_be_enforced_are_refused_by_kind() {
-    check(&["a tag=if1"], &["1 macvtap"], "a/if1");
+    check(&["a tag=if1"], &["1 macvlan"], "a/if1");
     check(&["a mac=52:54:00:00:00:01"], &["1 hardware mac=52:54:00:00:00:01"], "a/if1");
+    check(&["a mac=52:54:00:00:00:01"], &["1 representor mac=52:54:00:00:00:01"], "a/if1");
     check(&["a"], &["1 vlan alias=a"], "a/if1");
-    let matches = match_nics(&nics(&["a tag=if1"]), &links(&["1 macvtap"]));
+    let host = Inventory { links: links(&["1 macvlan"]), bypasses: vec![] };
+    let matches = match_nics(&nics(&["a tag=if1"]), &host);
     assert_eq!(
         matches.problems[0].to_string(),
-        "NIC /x/nics/a: interface if1 is left as it is: policy cannot be enforced at a macvtap interface: macvtap shows \
-         the machine's frames on the wrong side (use a tap in a bridge)"
+        "NIC /x/nics/a: interface if1 is left as it is: policy cannot be enforced at a macvlan interface: only tap, veth \
+         and macvtap interfaces are supported"
     );
+}
+
+#[test]
+fn a_macvtap_is_enforced_from_its_other_side() {
+    check(&["a tag=if1"], &["1 macvtap"], "a=1~");
+    check(&["a"], &["1 macvtap alias=a", "2 tap alias=a"], "!1~ !2 a?if1+if2");
+    check(&["a mac=52:54:00:00:00:01"], &["1 macvtap mac=52:54:00:00:00:01"], "a=1~");
+}
+
+#[test]
+fn what_passes_the_host_by_is_not_called_elsewhere() {
+    check(&["a tag=vhu1"], &[], "a|vhost-user socket /run/vhu1");
+    check(&["a tag=/run/vhu1"], &["1 tap alias=a"], "a|vhost-user socket /run/vhu1");
+    check(&["a tag=vhu1"], &["1 tap alias=vhu1"], "a=1");
+    check(&["a tag=vhu2"], &[], "-a");
+    let function = "a|SR-IOV virtual function 0000:03:00.2";
+    check(&["a tag=0000:03:00.2"], &[], function);
+    check(&["a mac=52:54:00:00:00:99"], &[], function);
+    check(&["a tag=if9 mac=52:54:00:00:00:99"], &[], function);
+    check(&["a mac=52:54:00:00:00:99"], &["1 tap alias=a"], "a=1");
+    check(&["a"], &[], "-a");
 }

@@ -21,7 +21,7 @@ pub(super) fn network(reader: &mut Reader, resource: &Resource<'_>) {
         address_prefixes: space.and_then(|space| reader.texts(space, "addressPrefixes")),
         subnets: Vec::new(),
         peerings: Vec::new(),
-        flow_timeout_minutes: reader.integer(item, "flowTimeoutInMinutes", &resource.id),
+        flow_timeout_minutes: reader.integer(item, "flowTimeoutInMinutes"),
         place: resource.place(),
     };
     let (mut subnets, mut peerings) = (Vec::new(), Vec::new());

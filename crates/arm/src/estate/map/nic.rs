@@ -1,7 +1,5 @@
 //! Network interfaces, their IP configurations, and public IP addresses.
 
-use std::collections::BTreeMap;
-
 use palisade_model::ResourceId;
 use palisade_model::spec::{Given, IpConfigurationSpec, NicSpec, PublicIpSpec, Reference};
 
@@ -23,9 +21,10 @@ pub(super) fn nic(reader: &mut Reader, resource: &Resource<'_>) {
             .map(|element| ip_configuration(reader, element, &resource.id))
             .collect(),
         mac: reader.text(item, "macAddress"),
-        ip_forwarding: reader.flag(item, "enableIPForwarding", &resource.id).unwrap_or(false),
+        ip_forwarding: reader.given_flag(item, "enableIPForwarding"),
+        disable_tcp_state_tracking: reader.given_flag(item, "disableTcpStateTracking"),
         private_endpoint: item.property("privateEndpoint").is_some(),
-        tags: tags(item),
+        tags: reader.tags(item),
         place: resource.place(),
     };
     reader.index.keep(List::Nics, &mut reader.spec.nics, &resource.id, spec);
@@ -59,13 +58,6 @@ fn groups(reader: &mut Reader, item: Item<'_>, nic: &ResourceId) -> Vec<Referenc
             vec![Reference { value: Given::Unknown(reason), place: list.place }]
         }
     }
-}
-
-/// Tags whose values are known.
-pub(super) fn tags(item: Item<'_>) -> BTreeMap<String, String> {
-    let members = item.get("tags").and_then(Item::members).unwrap_or_default();
-    let known = |(key, value): (&str, Item<'_>)| Some((key.to_owned(), value.text()?.to_owned()));
-    members.into_iter().filter_map(known).collect()
 }
 
 pub(super) fn public_ip(reader: &mut Reader, resource: &Resource<'_>) {

@@ -21,9 +21,10 @@ pub(super) fn group(reader: &mut Reader, resource: &Resource<'_>) {
         id: resource.id.clone(),
         name: resource.name(reader),
         location: reader.text(resource.item, "location"),
-        flush_connection: reader.flag(resource.item, "flushConnection", &resource.id),
+        flush_connection: reader.given_flag(resource.item, "flushConnection"),
         rules,
         rules_unknown,
+        tags: reader.tags(resource.item),
         certain: resource.uncertain.is_none(),
         place: resource.place(),
     };
@@ -102,6 +103,7 @@ fn absent_group(reader: &mut Reader, rule: &Resource<'_>, id: ResourceId) -> usi
         flush_connection: None,
         rules: Vec::new(),
         rules_unknown: Some(ABSENT_GROUP.to_owned()),
+        tags: None,
         certain: true,
         place: stub.place(),
     };
@@ -124,6 +126,9 @@ pub(in crate::estate) fn rule(
         access: reader.text(item, "access"),
         priority: reader.text(item, "priority"),
         direction: reader.text(item, "direction"),
+        not_before: reader.text(item, "notBefore"),
+        expires_at: reader.text(item, "expiresAt"),
+        mode: reader.text(item, "mode"),
         certain,
         place: item.place(),
     }

@@ -6,7 +6,7 @@
 use palisade_model::ResourceId;
 use palisade_model::spec::{At, Given, NicSpec, PublicIpSpec, Reference};
 
-use super::nic::{ip_configuration, tags};
+use super::nic::ip_configuration;
 use super::{Resource, element_id, note_uncertain};
 use crate::estate::fields::Reader;
 use crate::estate::index::List;
@@ -33,9 +33,10 @@ pub(super) fn interfaces(reader: &mut Reader, resource: &Resource<'_>) {
                 })
                 .collect(),
             mac: None,
-            ip_forwarding: reader.flag(element, "enableIPForwarding", &id).unwrap_or(false),
+            ip_forwarding: reader.given_flag(element, "enableIPForwarding"),
+            disable_tcp_state_tracking: reader.given_flag(element, "disableTcpStateTracking"),
             private_endpoint: false,
-            tags: tags(resource.item),
+            tags: reader.tags(resource.item),
             place: element.place(),
             id: id.clone(),
         };

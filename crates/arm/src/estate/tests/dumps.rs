@@ -63,7 +63,7 @@ fn children_gateways_managers_and_scale_sets_are_mapped() {
             "Microsoft.Compute/virtualMachineScaleSets/web/networkInterfaces/nic"
         ))
     );
-    assert!(nic.ip_forwarding && nic.ip_configurations[0].private_address.is_none());
+    assert!(nic.ip_forwarding.is_some() && nic.ip_configurations[0].private_address.is_none());
     assert_eq!(
         nic.ip_configurations[0].public_ip.as_ref().map(|ip| ip.value.clone()),
         Some(Given::Known(spec.public_ips[0].id.clone()))
@@ -124,8 +124,13 @@ fn of_two_different_copies_the_later_comes_last_and_children_join_it() {
         Document::new("2.json", nsg(false)),
         Document::new("3.json", nsg(false)),
     ]);
-    let found: Vec<_> = result.spec.nsgs.iter().map(|nsg| (nsg.flush_connection, nsg.rules.len())).collect();
-    assert_eq!(found, [(Some(true), 0), (Some(false), 1)]);
+    let found: Vec<_> = result
+        .spec
+        .nsgs
+        .iter()
+        .map(|nsg| (nsg.flush_connection.as_ref().map(|flag| flag.value.clone()), nsg.rules.len()))
+        .collect();
+    assert_eq!(found, [(Some(Given::Known(true)), 0), (Some(Given::Known(false)), 1)]);
 }
 
 /// `az resource list` and `az group list` beside the dumps that say more.

@@ -2,6 +2,7 @@
 
 mod dumps;
 mod hostile;
+mod settings;
 mod templates;
 mod terraform;
 

@@ -2,6 +2,8 @@
 //!
 //! No clock: `utcNow` takes its answer from the deployment context and only formats it here.
 
+use palisade_model::calendar::{days_from_civil, days_in_month};
+
 use super::{Call, Function, Needs};
 use crate::template::problem::Fault;
 use crate::template::unknown::Reason;
@@ -139,24 +141,6 @@ fn add_months(moment: i64, months: i64) -> Option<i64> {
     }
     let day = day.min(days_in_month(year, month));
     Some(days_from_civil(year, month, day) * DAY + moment.rem_euclid(DAY))
-}
-
-fn days_in_month(year: i64, month: i64) -> i64 {
-    match month {
-        2 if year % 4 == 0 && (year % 100 != 0 || year % 400 == 0) => 29,
-        2 => 28,
-        4 | 6 | 9 | 11 => 30,
-        _ => 31,
-    }
-}
-
-/// Days since 1970-01-01 in the proleptic Gregorian calendar, counted in eras of 400 years.
-fn days_from_civil(year: i64, month: i64, day: i64) -> i64 {
-    let year = if month <= 2 { year - 1 } else { year };
-    let era = year.div_euclid(400);
-    let year_of_era = year.rem_euclid(400);
-    let day_of_year = (153 * ((month + 9) % 12) + 2) / 5 + day - 1;
-    era * 146_097 + year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year - 719_468
 }
 
 fn civil_from_days(days: i64) -> (i64, i64, i64) {

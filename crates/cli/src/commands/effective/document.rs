@@ -5,7 +5,7 @@
 //! known, is said in fields of our own. Groups are expanded too, which Azure does not do.
 
 use palisade_model::{
-    AddressField, Addresses, EffectiveLayer, EffectivePolicy, EffectiveRule, Layer, Ports, ResourceId, Side,
+    AddressField, Addresses, EffectiveLayer, EffectivePolicy, EffectiveRule, Layer, Ports, ResourceId,
     TagName,
 };
 use palisade_net::{Direction, ProtocolMatch};
@@ -39,10 +39,10 @@ struct Entry<'a> {
 impl Entry<'_> {
     fn add(&mut self, rule: &EffectiveRule, direction: Direction) {
         self.rules.push(rule_json(rule, direction));
-        let sides = [(rule.rule.source(), &rule.source), (rule.rule.destination(), &rule.destination)];
+        let sides = [(&rule.source_field, &rule.source), (&rule.destination_field, &rule.destination)];
         for (written, addresses) in sides {
             // Of a tag among other things, the addresses are not told apart here.
-            if let AddressField::Tag(name) = &written.addresses
+            if let AddressField::Tag(name) = written
                 && addresses.is_certain()
             {
                 self.tags.insert(tag_key(name), json!(prefixes(addresses)));
@@ -93,11 +93,11 @@ fn rule_json(rule: &EffectiveRule, direction: Direction) -> Value {
     let mut object = Map::new();
     object.insert("name".into(), json!(rule.path));
     object.insert("protocol".into(), json!(rule.protocol.known().map(protocol)));
-    side_json(&mut object, "source", rule.rule.source(), &rule.source, &rule.source_ports);
+    side_json(&mut object, "source", &rule.source_field, &rule.source, &rule.source_ports);
     side_json(
         &mut object,
         "destination",
-        rule.rule.destination(),
+        &rule.destination_field,
         &rule.destination,
         &rule.destination_ports,
     );
@@ -113,7 +113,7 @@ fn rule_json(rule: &EffectiveRule, direction: Direction) -> Value {
 fn side_json(
     object: &mut Map<String, Value>,
     side: &str,
-    written: &Side,
+    written: &AddressField,
     addresses: &Addresses,
     ports: &Ports,
 ) {
@@ -129,15 +129,15 @@ fn side_json(
         object.insert(format!("{side}PortRange"), json!(range));
     }
     object.insert(format!("{side}PortRanges"), json!(ranges));
-    let mut list = written_prefixes(&written.addresses);
+    let mut list = written_prefixes(written);
     if let Some(prefix) = single(&list) {
         object.insert(format!("{side}AddressPrefix"), json!(prefix));
     }
-    if matches!(written.addresses, AddressField::Any) {
+    if matches!(written, AddressField::Any) {
         list.extend(list.clone());
     }
     object.insert(format!("{side}AddressPrefixes"), json!(list));
-    if !matches!(written.addresses, AddressField::Any | AddressField::Prefixes(_)) {
+    if !matches!(written, AddressField::Any | AddressField::Prefixes(_)) {
         object.insert(format!("expanded{capital}AddressPrefix"), json!(prefixes(addresses)));
     }
     if !addresses.is_certain() {

@@ -2,30 +2,31 @@
 
 use palisade_abi::{
     Pod,
-    policy::{PROTOCOL_PORT_TABLE, PolicyHeader},
+    policy::{ENTRY_GRID, ENTRY_HALF, ENTRY_LIST, PolicyHeader, SETS},
 };
 use palisade_classify::{
-    blob::{BlobError, BlobView, encode},
+    blob::{BlobError, BlobView, compile},
     generate::{Random, edge_rows, flows},
-    table::{Limits, Table},
+    table::Limits,
 };
 use palisade_net::Flow;
 use proptest::prelude::*;
 
 fn sample(rows: usize, seed: u64) -> (Vec<u8>, Vec<Flow>) {
     let rows = edge_rows(rows, seed);
-    let table = Table::compile(&rows, &Limits::default()).expect("the rows are within the limits");
-    (encode(&table), flows(&rows, 50, seed))
+    let bytes = compile(&rows, &Limits::default()).expect("the rows are within the limits");
+    (bytes, flows(&rows, 50, seed))
 }
 
 /// Parses, asks, and tells whether the bytes were accepted.
 fn survives(bytes: &[u8], flows: &[Flow]) -> bool {
     let Ok(view) = BlobView::parse(bytes) else { return false };
-    for flow in flows {
-        if let Some((rule, action)) = view.first_match(flow) {
+    for (flow, now) in flows.iter().zip([0, 1, 1_000, 1_800_000_000, u32::MAX].into_iter().cycle()) {
+        if let Some((rule, action)) = view.lookup(flow, now).rule {
             assert!(rule < view.rules());
             assert_eq!(view.action(rule), Some(action));
         }
+        view.fragment(flow.source(), flow.destination(), flow.protocol(), now);
     }
     true
 }
@@ -87,11 +88,9 @@ fn mutate(bytes: &mut [u8], random: &mut Random) {
     bytes[at..at + 4].copy_from_slice(&word.to_le_bytes());
 }
 
-fn source_pages() -> u32 {
-    PolicyHeader::read_from(&sample(70, 3).0)
-        .expect("a blob starts with its header")
-        .source_ports
-        .pages_offset
+/// The header of the blob that is damaged.
+fn header() -> PolicyHeader {
+    PolicyHeader::read_from(&sample(70, 3).0).expect("a blob starts with its header")
 }
 
 /// Applies `change` to the header of a sound blob and returns the refusal.
@@ -109,27 +108,37 @@ fn each_kind_of_damage_is_named() {
     assert_eq!(refusal(|h| h.magic = 1), BlobError::Magic(1));
     assert_eq!(refusal(|h| h.version = 99), BlobError::Version(99));
     assert!(matches!(refusal(|h| h.size -= 1), BlobError::Size { .. }));
+    let sound = header();
     let number = |what, value| BlobError::Number { what, value };
     assert_eq!(refusal(|h| h.rules = 1_025), number("number of rules", 1_025));
     assert_eq!(refusal(|h| h.words = 3), number("number of words", 3));
-    assert_eq!(refusal(|h| h.has_source_ports = 2), number("source-port flag", 2));
-    assert_eq!(refusal(|h| h.protocol_vectors.classes = 0), number("number of classes", 0));
-    assert_eq!(refusal(|h| h.protocol_vectors.reserved = 1), number("reserved word", 1));
-    assert_eq!(refusal(|h| h.addresses[2].count = 0), number("number of intervals", 0));
-    assert_eq!(refusal(|h| h.addresses[0].root_bits = 17), number("number of root bits", 17));
-    assert_eq!(refusal(|h| h.addresses[1].search_steps = 30), number("number of search steps", 30));
+    assert_eq!(refusal(|h| h.has_audit = 0), number("audit flag", 0));
+    assert_eq!(refusal(|h| h.times_count = 2_049), number("number of times", 2_049));
+    assert_eq!(refusal(|h| h.times_count = 0), number("offset of the unused times", sound.times_offset));
     assert_eq!(
-        refusal(|h| h.has_source_ports = 0),
-        number("offset of the unused source-port table", source_pages())
+        refusal(|h| h.source_ports = 0),
+        number("record of the unused source ports", sound.no_source_port)
+    );
+    // An entry that is of no kind, or leads where the field cannot go on.
+    for (entry, kind) in [(0, 7), (1, ENTRY_HALF | ENTRY_GRID), (2, 3)] {
+        let changed = sound.addresses[entry] & !7 | kind;
+        let what = if entry < 2 { "IPv4 address" } else { "IPv6 address" };
+        assert_eq!(refusal(|h| h.addresses[entry] = changed), number(what, changed));
+    }
+    assert_eq!(
+        refusal(|h| h.no_source_port |= ENTRY_LIST),
+        number("source port", sound.no_source_port | ENTRY_LIST)
     );
     for section in [
         refusal(|h| h.actions_offset = h.size),
         refusal(|h| h.actions_offset = 0),
-        refusal(|h| h.protocol_offset = u32::MAX),
-        refusal(|h| h.protocol_offset += 1),
-        refusal(|h| h.addresses[3].starts_offset += 4),
-        refusal(|h| h.addresses[0].vectors.vectors_offset = h.size - 8),
-        refusal(|h| h.source_ports.pages_offset = h.size - 2),
+        refusal(|h| h.protocols_offset = u32::MAX),
+        refusal(|h| h.fragments_offset += 4),
+        refusal(|h| h.sets_offset = h.size - 8),
+        refusal(|h| h.times_offset += 1),
+        refusal(|h| h.expires_offset = h.size - 8),
+        refusal(|h| h.addresses[3] = (h.size - 8) | ENTRY_GRID),
+        refusal(|h| h.no_source_port = h.size),
     ] {
         assert!(matches!(section, BlobError::Section { .. }), "{section:?}");
     }
@@ -140,26 +149,53 @@ fn each_kind_of_damage_is_named() {
 fn each_element_is_checked() {
     let check = |what: &str, place: fn(&[u8], &PolicyHeader) -> usize, value: &[u8]| {
         let (mut bytes, _) = sample(70, 3);
-        let header = PolicyHeader::read_from(&bytes).expect("a blob starts with its header");
-        let at = place(&bytes, &header);
+        let at = place(&bytes, &header());
         assert_ne!(&bytes[at..at + value.len()], value, "the change of a {what} changes nothing");
         bytes[at..at + value.len()].copy_from_slice(value);
         match BlobView::parse(&bytes).map(|_| ()) {
-            Err(BlobError::Element { what: named, .. }) => assert_eq!(named, what),
+            Err(BlobError::Element { what: named, .. } | BlobError::Number { what: named, .. }) => {
+                assert_eq!(named, what);
+            }
             other => panic!("a damaged {what} gave {other:?}"),
         }
     };
-    const MANY: [u8; 2] = [0xff; 2];
+    const MANY: [u8; 4] = [0xff; 4];
+    let grid = |entry: u32| (entry & !7) as usize;
+    assert_eq!(header().addresses[0] & 7, ENTRY_GRID);
     check("action", |_, h| h.actions_offset as usize + 69, &[4]);
-    check("interval start", |_, h| h.addresses[0].starts_offset as usize, &[1]);
-    check("interval start", |_, h| h.addresses[3].starts_offset as usize + 16, &[0; 16]);
-    check("interval class", |_, h| h.addresses[2].classes_offset as usize, &MANY);
-    check("root entry", |_, h| h.addresses[0].root_offset as usize + 4, &MANY);
-    check("vector", |_, h| h.protocol_vectors.summaries_offset as usize, &[0x80; 4]);
-    check("vector", |_, h| h.addresses[0].vectors.vectors_offset as usize + 8, &[0xff; 8]);
-    check("protocol", |_, h| h.protocol_offset as usize + 4 * 99, &MANY);
-    check("protocol", |_, h| h.protocol_offset as usize + 4 * 99, &(PROTOCOL_PORT_TABLE | 512).to_le_bytes());
-    check("port class", |_, h| h.source_ports.classes_offset as usize, &MANY);
+    for set in 0..SETS {
+        let value = if set < 2 { &[0; 16] } else { &[0x5a; 16] };
+        let place = [
+            |_: &[u8], h: &PolicyHeader| h.sets_offset as usize,
+            |_: &[u8], h: &PolicyHeader| h.sets_offset as usize + 16,
+            |_: &[u8], h: &PolicyHeader| h.sets_offset as usize + 32,
+            |_: &[u8], h: &PolicyHeader| h.sets_offset as usize + 48,
+        ];
+        match set {
+            0 => check("audit flag", place[set], value),
+            // Which rules restrict no port is not to be seen from the blob alone.
+            1 => check("rule set", place[set], &[0xff; 16]),
+            _ => check("rule set", place[set], value),
+        }
+    }
+    check("time", |_, h| h.times_offset as usize, &MANY);
+    check("time", |_, h| h.time_records_offset as usize, &[7, 0, 0, 0]);
+    check("protocol", |_, h| h.protocols_offset as usize + 4 * 99, &MANY);
+    check("fragment", |_, h| h.fragments_offset as usize + 4 * 6, &[1, 0, 0, 0]);
+    // A shift that shifts everything out, and a grid without steps.
+    check("grid at", |_, h| (h.addresses[0] & !7) as usize + 8, &[64, 0, 0, 0]);
+    check("grid at", |_, h| (h.addresses[0] & !7) as usize + 12, &[0; 4]);
+    check("IPv4 address", |_, h| (h.addresses[0] & !7) as usize + 16, &[7, 0, 0, 0]);
+    // A grid that leads to itself.
+    let own = header().addresses[0].to_le_bytes();
+    check("IPv4 address", |_, h| (h.addresses[0] & !7) as usize + 16, &own);
+    assert_eq!(grid(header().addresses[0]) % 8, 0);
+    // The record of packets without source port: its ranks, its mark, its count, a word.
+    check("record at", |_, h| h.no_source_port as usize, &[0x44]);
+    check("record at", |_, h| h.no_source_port as usize + 10, &[0]);
+    check("record at", |_, h| h.no_source_port as usize + 12, &[1]);
+    check("record at", |_, h| h.no_source_port as usize + 16, &[0; 8]);
+    check("record at", |_, h| h.no_source_port as usize + 24, &MANY);
 }
 
 #[test]
@@ -169,7 +205,7 @@ fn a_blob_may_lie_anywhere_in_memory() {
     let (here, there) = (BlobView::parse(&bytes), BlobView::parse(&shifted[1..]));
     let (here, there) = (here.expect("sound"), there.expect("sound"));
     for flow in &flows {
-        assert_eq!(here.first_match(flow), there.first_match(flow));
+        assert_eq!(here.lookup(flow, 0), there.lookup(flow, 0));
     }
     assert_eq!(here.bytes(), bytes);
     assert_eq!(here.action(70), None);

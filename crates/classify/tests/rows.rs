@@ -1,4 +1,4 @@
-//! The compiled table and the encoded blob give the same answer as asking row after row.
+//! The encoded blob gives the same answer as asking row after row: what decides, what is only counted, and until when.
 
 use std::{collections::BTreeSet, net::IpAddr};
 
@@ -6,9 +6,9 @@ use palisade_abi::policy::POLICY_RULES_MAX;
 use palisade_abi::verdict::Action;
 use palisade_classify::{
     Row,
-    blob::{BlobView, encode},
-    generate::{Random, Shape, edge_rows, flows, policy},
-    table::{CompileError, Field, Limits, Table},
+    blob::{BlobView, Lookup, compile},
+    generate::{Random, Shape, edge_rows, flows, moments, policy},
+    table::{CompileError, Field, Limits},
 };
 use palisade_net::{AddressSet, Direction, Family, Flow, PortSet, Protocol, ProtocolMatch};
 
@@ -28,12 +28,24 @@ struct Reached {
     by_source_port: usize,
     /// Raw protocols that were not matched by a rule about ports, though all else fits.
     raw_beside_ports: usize,
+    /// A row in audit matched first; the flow was decided by another one, or by none.
+    shadowed: usize,
+    shadowed_and_unmatched: usize,
+    /// A row matched but for its window.
+    before_window: usize,
+    after_window: usize,
+    /// The answer ends by itself.
+    rechecks: usize,
+    ends: usize,
 }
 
 impl Reached {
-    fn note(&mut self, rows: &[Row], flow: &Flow, answer: Option<usize>) {
-        let Some(index) = answer else {
+    fn note(&mut self, rows: &[Row], flow: &Flow, now: u32, answer: &Lookup) {
+        self.note_time(rows, flow, now, answer);
+        self.shadowed += usize::from(answer.shadow.is_some());
+        let Some((index, _)) = answer.rule else {
             self.unmatched += 1;
+            self.shadowed_and_unmatched += usize::from(answer.shadow.is_some());
             return;
         };
         let row = &rows[index];
@@ -53,20 +65,47 @@ impl Reached {
         });
         self.raw_beside_ports += usize::from(portless && skipped);
     }
+
+    fn note_time(&mut self, rows: &[Row], flow: &Flow, now: u32, answer: &Lookup) {
+        self.rechecks += usize::from(answer.recheck.is_some());
+        self.ends += usize::from(answer.until.is_some());
+        let last = answer.rule.map_or(rows.len(), |(rule, _)| rule);
+        for row in rows[..last].iter().filter(|row| !row.matches(flow, now)) {
+            let (first, end) = (row.window.not_before(), row.window.expires_at());
+            let before = first.filter(|first| now < *first && row.matches(flow, *first));
+            let after = end.filter(|end| now >= *end && row.matches(flow, end - 1));
+            self.before_window += usize::from(before.is_some());
+            self.after_window += usize::from(after.is_some());
+        }
+    }
 }
 
-/// Compares the three for every flow.
+/// What asking row after row gives.
+fn naive(rows: &[Row], flow: &Flow, now: u32) -> Lookup {
+    let matching = |audit| rows.iter().position(|row| row.audit == audit && row.matches(flow, now));
+    let rule = matching(false);
+    let shadow = matching(true).filter(|shadow| rule.is_none_or(|rule| *shadow < rule));
+    let edges = rows.iter().flat_map(|row| [row.window.not_before(), row.window.expires_at()]);
+    // What no clock reaches is as good as never.
+    let reached = |edge: &u32| *edge != u32::MAX;
+    let with_action = |rule: usize| (rule, rows[rule].action);
+    Lookup {
+        rule: rule.map(with_action),
+        shadow: shadow.map(with_action),
+        recheck: edges.flatten().filter(|edge| *edge > now).min().filter(reached),
+        until: rule.and_then(|rule| rows[rule].window.expires_at()).filter(reached),
+    }
+}
+
+/// Compares both for every flow, each at one of the moments at which rows change.
 fn compare(rows: &[Row], flows: &[Flow], reached: &mut Reached) {
-    let table = Table::compile(rows, &Limits::default()).expect("the rows are within the limits");
-    let bytes = encode(&table);
-    assert!(bytes.len() <= table.size(), "the stated size is an upper bound");
-    let blob = BlobView::parse(&bytes).expect("an encoded table is a sound blob");
-    for flow in flows {
-        let naive = rows.iter().position(|row| row.matches(flow));
-        assert_eq!(table.first_match(flow), naive, "table, {} rows, {flow:?}", rows.len());
-        let encoded = naive.map(|row| (row, rows[row].action));
-        assert_eq!(blob.first_match(flow), encoded, "blob, {} rows, {flow:?}", rows.len());
-        reached.note(rows, flow, naive);
+    let bytes = compile(rows, &Limits::default()).expect("the rows are within the limits");
+    let blob = BlobView::parse(&bytes).expect("a compiled blob is sound");
+    let moments = moments(rows);
+    for (flow, &now) in flows.iter().zip(moments.iter().cycle()) {
+        let answer = blob.lookup(flow, now);
+        assert_eq!(answer, naive(rows, flow, now), "{} rows at {now}, {flow:?}", rows.len());
+        reached.note(rows, flow, now, &answer);
     }
 }
 
@@ -87,6 +126,9 @@ fn edge_rows_are_answered_alike() {
     assert!(reached.by_type > 100, "{reached:?}");
     assert!(reached.by_source_port > 1_000, "{reached:?}");
     assert!(reached.raw_beside_ports > 100, "{reached:?}");
+    assert!(reached.shadowed > 1_000 && reached.shadowed_and_unmatched > 100, "{reached:?}");
+    assert!(reached.before_window > 1_000 && reached.after_window > 1_000, "{reached:?}");
+    assert!(reached.rechecks > 1_000 && reached.ends > 1_000, "{reached:?}");
     assert_eq!(reached.families.len(), 2);
     assert_eq!(reached.actions.len(), Action::ALL.len());
     for protocol in
@@ -134,35 +176,23 @@ fn ports_of_protocols_without_ports_are_answered_alike() {
 }
 
 #[test]
-fn a_search_can_go_on_after_a_row() {
+fn every_row_that_matches_is_found() {
     for (seed, count) in [(1, 64), (2, 65), (3, 300), (4, 1_024)] {
         let rows = edge_rows(count, seed);
-        let table = Table::compile(&rows, &Limits::default()).expect("the rows are within the limits");
+        let bytes = compile(&rows, &Limits::default()).expect("the rows are within the limits");
+        let blob = BlobView::parse(&bytes).expect("a compiled blob is sound");
         let mut longest = 0;
         for flow in flows(&rows, 300, seed) {
-            let naive: Vec<usize> = (0..rows.len()).filter(|&row| rows[row].matches(&flow)).collect();
-            let first = table.first_match(&flow);
-            let found = std::iter::successors(first, |&row| table.first_match_from(&flow, row + 1));
-            assert_eq!(found.collect::<Vec<_>>(), naive, "{flow:?}");
+            let naive: Vec<usize> = (0..rows.len()).filter(|&row| rows[row].matches(&flow, 1_000)).collect();
+            assert_eq!(blob.matches(&flow, 1_000).collect::<Vec<_>>(), naive, "{flow:?}");
             longest = longest.max(naive.len());
-            for start in [count - 1, count, count + 1, 64 * 31, 64 * 32, usize::MAX] {
-                let naive = naive.iter().copied().find(|&row| row >= start);
-                assert_eq!(table.first_match_from(&flow, start), naive, "from {start}, {flow:?}");
-            }
         }
         assert!(longest > 3, "no flow of {count} rows matched several");
     }
 }
 
 fn row(protocol: ProtocolMatch, destination_ports: PortSet) -> Row {
-    Row {
-        protocol,
-        sources: AddressSet::full(),
-        source_ports: PortSet::full(),
-        destinations: AddressSet::full(),
-        destination_ports,
-        action: Action::Allow,
-    }
+    Row { protocol, destination_ports, ..Row::any(Action::Allow) }
 }
 
 fn flow(protocol: Protocol, port: u16) -> Flow {
@@ -181,16 +211,17 @@ fn no_rows_match_nothing() {
 #[test]
 fn a_rule_for_all_protocols_with_a_port_is_not_about_icmp_types() {
     let rows = [row(ProtocolMatch::Any, [(8, 8)].into_iter().collect())];
-    let table = Table::compile(&rows, &Limits::default()).expect("one row");
-    assert_eq!(table.first_match(&flow(Protocol::ICMP, 8)), None);
-    assert_eq!(table.first_match(&flow(Protocol::UDP, 8)), Some(0));
+    let bytes = compile(&rows, &Limits::default()).expect("one row");
+    let blob = BlobView::parse(&bytes).expect("a compiled blob is sound");
+    assert_eq!(blob.lookup(&flow(Protocol::ICMP, 8), 0).rule, None);
+    assert_eq!(blob.lookup(&flow(Protocol::UDP, 8), 0).rule, Some((0, Action::Allow)));
 }
 
 #[test]
 fn rows_at_the_limit_compile_and_one_more_is_refused() {
     let rows = vec![row(ProtocolMatch::TCP, PortSet::full()); POLICY_RULES_MAX + 1];
-    assert!(Table::compile(&rows[1..], &Limits::default()).is_ok());
-    let refused = Table::compile(&rows, &Limits::default());
+    assert!(compile(&rows[1..], &Limits::default()).is_ok());
+    let refused = compile(&rows, &Limits::default());
     let error = refused.expect_err("one row too many");
     assert_eq!(error, CompileError::Rows { rows: 1_025, max: 1_024 });
     assert_eq!(
@@ -211,7 +242,7 @@ fn each_limit_holds_at_its_edge() {
     };
     let rows = [sources(10, 20), sources(15, 30)];
     let check = |limits: Limits, expected: Result<(), CompileError>| {
-        assert_eq!(Table::compile(&rows, &limits).map(drop), expected);
+        assert_eq!(compile(&rows, &limits).map(drop), expected);
     };
     // 0-9, 10-14, 15-20, 21-30, 31-: five intervals of four classes.
     let intervals = |intervals| Limits { intervals, ..Limits::default() };
@@ -220,7 +251,7 @@ fn each_limit_holds_at_its_edge() {
     let classes = |classes| Limits { classes, ..Limits::default() };
     check(classes(4), Ok(()));
     check(classes(3), Err(CompileError::Classes { field: Field::SourceV4, intervals: 5, max: 3 }));
-    let size = Table::compile(&rows, &Limits::default()).expect("within the limits").size();
+    let size = compile(&rows, &Limits::default()).expect("within the limits").len();
     let bytes = |bytes| Limits { bytes, ..Limits::default() };
     check(bytes(size), Ok(()));
     check(bytes(size - 1), Err(CompileError::Bytes { bytes: size, max: size - 1 }));
@@ -231,7 +262,7 @@ fn each_limit_holds_at_its_edge() {
 fn limits_above_the_layout_are_the_layout() {
     let rows = vec![row(ProtocolMatch::TCP, PortSet::full()); POLICY_RULES_MAX + 1];
     let limits = Limits { rows: usize::MAX, classes: usize::MAX, intervals: usize::MAX, bytes: usize::MAX };
-    assert_eq!(Table::compile(&rows, &limits), Err(CompileError::Rows { rows: 1_025, max: 1_024 }));
+    assert_eq!(compile(&rows, &limits), Err(CompileError::Rows { rows: 1_025, max: 1_024 }));
 }
 
 #[test]
@@ -255,8 +286,7 @@ fn equal_rows_give_equal_bytes() {
         let rows = policy(&Shape::nsg_with_tags(50), seed);
         let again = policy(&Shape::nsg_with_tags(50), seed);
         assert_eq!(rows, again, "the generator repeats itself");
-        let bytes =
-            |rows: &[Row]| encode(&Table::compile(rows, &Limits::default()).expect("within the limits"));
+        let bytes = |rows: &[Row]| compile(rows, &Limits::default()).expect("within the limits");
         assert_eq!(bytes(&rows), bytes(&again));
         assert_ne!(bytes(&rows), bytes(&policy(&Shape::nsg_with_tags(50), seed + 1)));
     }
@@ -275,10 +305,9 @@ fn generated_flows_repeat_and_use_both_families() {
 /// Small policies must stay small: a host holds one blob for each NSG and direction.
 #[test]
 fn blobs_are_as_small_as_their_rules() {
-    for (rules, most) in [(0, 3 << 10), (10, 16 << 10), (100, 256 << 10), (1_000, 3 << 20)] {
-        let table =
-            Table::compile(&policy(&Shape::nsg(rules), 1), &Limits::default()).expect("within the limits");
-        let size = encode(&table).len();
+    for (rules, most) in [(0, 3 << 10), (10, 8 << 10), (100, 64 << 10), (1_000, 1 << 20)] {
+        let size =
+            compile(&policy(&Shape::nsg(rules), 1), &Limits::default()).expect("within the limits").len();
         assert!(size <= most, "{rules} rules take {size} bytes, more than {most}");
     }
 }

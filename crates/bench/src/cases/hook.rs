@@ -1,0 +1,157 @@
+//! What the kernel program alone takes for a packet, above an empty one at the same hook, by test runs.
+//!
+//! Both are driven with the same packets in turn, and the difference counts. The flow tables are the datapath's own;
+//! no interface has it.
+
+mod lists;
+mod table;
+
+use palisade_classify::{Row, enforce::PolicyBlobs};
+use palisade_datapath::Sizes;
+use palisade_net::{
+    Direction, Family, Flow, Protocol,
+    packet::{Packet, TcpFlags, Transport},
+};
+
+use super::Run;
+use crate::{
+    error::{Context, Result},
+    kernel::{
+        drive::{Driver, empty},
+        flows::{End, Flows},
+    },
+    ours::Ours,
+    policy::{CLOSED_PORT, lists},
+    report::Case,
+    rules::{SERVICE_PORT, clients, machine},
+    stats::median,
+    traffic::{NEW, connections, inward, outward},
+};
+use lists::List;
+
+/// The loopback interface: test runs need one that exists, and it sees no packet of theirs.
+const LOOPBACK: u32 = 1;
+/// Packets of one flow, or of flows that are denied, in a round.
+const PACKETS: u32 = 10_000;
+/// New flows in a round: fewer than a NIC may have half-open.
+const NEW_PACKETS: u32 = 16_384;
+/// Flows that are denied: a few, so that what the verdict reads stays in the caches.
+const DENIED: Flows = Flows { bits: 4, port_bits: 4, port: 32_768, address: 0 };
+
+/// Measures everything at the hook.
+pub(super) fn measure(run: &mut Run<'_>) -> Result<()> {
+    let mut ours = Ours::open(Sizes { flows_v4: 1 << 17, flows_v6: 1 << 17, slots: 16 })?;
+    run.tell("hook: established flows");
+    established(run, &mut ours)?;
+    let mut few = None;
+    for list in List::all(run.options)? {
+        run.tell(&format!("hook: {}", list.name));
+        let cases = verdicts(run, &mut ours, &list)?;
+        let reference = few.get_or_insert_with(|| cases.clone());
+        run.add(list.judge(cases, reference));
+    }
+    drop(ours);
+    run.tell("hook: 1,000,000 flows");
+    table::measure(run)
+}
+
+/// A packet of one open connection, again and again.
+fn established(run: &mut Run<'_>, ours: &mut Ours) -> Result<()> {
+    let one = connections(0, 0);
+    ours.publish(LOOPBACK, &list(&lists::nsg(10))?)?;
+    for (family, goal) in [(Family::V4, 45.0), (Family::V6, 60.0)] {
+        ours.clear()?;
+        let ack = TcpFlags::ACK;
+        let answer = outward(family, one, TcpFlags::SYN.with(ack));
+        let syn = Pair::new(ours, &inward(family, one, TcpFlags::SYN), one)?;
+        syn.ours.run(1).context(run_a_packet)?;
+        let (program, side) = ours.program(Direction::Outbound)?;
+        let answer =
+            Driver::new(std::os::fd::AsFd::as_fd(&program), side, &answer, End::Destination, one, LOOPBACK);
+        answer.and_then(|driver| driver.run(1)).context(run_a_packet)?;
+        let data = Pair::new(ours, &inward(family, one, ack), one)?;
+        let cost = data.cost(run.choose(200, 60), PACKETS, || Ok(()))?;
+        run.add([Case::new("hook/established", cost, "ns")
+            .with("family", family.to_string())
+            .with("connections", 1)
+            .at_most(goal)]);
+    }
+    Ok(())
+}
+
+/// What a verdict costs, and what a new flow costs, with one kind of list.
+fn verdicts(run: &Run<'_>, ours: &mut Ours, list: &List) -> Result<Vec<Case>> {
+    let mut cases = Vec::new();
+    ours.publish(LOOPBACK, &self::list(&list.rows)?)?;
+    for family in list.families() {
+        let case = |name, cost: f64| {
+            Case::new(name, cost, "ns").with("family", family.to_string()).with("rules", list.name)
+        };
+        let denied = Pair::new(ours, &closed(family), DENIED)?;
+        let cost = denied.cost(run.choose(100, 30), PACKETS, || Ok(()))?;
+        cases.push(case("hook/verdict", cost));
+        let opening = Pair::new(ours, &inward(family, NEW, TcpFlags::SYN), NEW)?;
+        let cost = opening.cost(run.choose(30, 8), NEW_PACKETS, || ours.clear())?;
+        cases.push(case("hook/new", cost));
+    }
+    Ok(cases)
+}
+
+/// Rows as two lists that the measured packets meet none of.
+fn list(rows: &[Row]) -> Result<PolicyBlobs> {
+    let flows: Vec<Flow> = Family::ALL
+        .into_iter()
+        .flat_map(|family| [(family, SERVICE_PORT), (family, CLOSED_PORT)])
+        .flat_map(|(family, port)| {
+            let (local, remote) = ((machine(family), port), (clients(family).address(), NEW.port));
+            let flow = move |protocol| Flow::between(Direction::Inbound, protocol, local, remote);
+            [Protocol::TCP, Protocol::UDP].into_iter().filter_map(flow)
+        })
+        .collect();
+    lists(rows, &flows)
+}
+
+/// A packet that the last rule but one denies.
+fn closed(family: Family) -> Packet {
+    let packet = inward(family, DENIED, TcpFlags::SYN);
+    let transport =
+        Transport::Tcp { source_port: DENIED.port, destination_port: CLOSED_PORT, flags: TcpFlags::SYN };
+    Packet { transport, ..packet }
+}
+
+/// The datapath's program and an empty one, driven with the same packets to the machine.
+#[derive(Debug)]
+struct Pair {
+    ours: Driver,
+    empty: Driver,
+}
+
+impl Pair {
+    fn new(ours: &Ours, packet: &Packet, flows: Flows) -> Result<Self> {
+        use std::os::fd::AsFd;
+        let (program, side) = ours.program(Direction::Inbound)?;
+        let drive = |program| Driver::new(program, side, packet, End::Source, flows, LOOPBACK);
+        let empty = empty(side).context(|| "load an empty program".into())?;
+        Ok(Self {
+            ours: drive(program.as_fd()).context(run_a_packet)?,
+            empty: drive(empty.as_fd()).context(run_a_packet)?,
+        })
+    }
+
+    /// Nanoseconds a packet that the datapath's program takes longer. `between` puts things back after a round.
+    fn cost(&self, rounds: u32, packets: u32, mut between: impl FnMut() -> Result<()>) -> Result<f64> {
+        let mut costs = Vec::new();
+        for _ in 0..=rounds {
+            between()?;
+            let empty = self.empty.run(packets).context(run_a_packet)?;
+            let ours = self.ours.run(packets).context(run_a_packet)?;
+            costs.push(f64::from(ours) - f64::from(empty));
+        }
+        // The first round fills caches.
+        Ok(median(&costs[1..]))
+    }
+}
+
+fn run_a_packet() -> String {
+    "drive packets through a program".to_owned()
+}

@@ -1,0 +1,23 @@
+//! Measures the datapath beside what a user would pick instead, all in one run on one machine.
+//!
+//! Figures of different firewalls are compared only if they come from the same run, in rounds that alternate, so that what
+//! else the machine does hits all alike; and only after every firewall was found to do what the rules say. Everything
+//! happens in network namespaces of its own. It must not know what a good figure is but for the goals in its report.
+
+pub mod cases;
+mod conntrack;
+mod error;
+mod kernel;
+mod lane;
+mod ours;
+mod peers;
+mod policy;
+pub mod report;
+mod rules;
+mod site;
+mod stats;
+mod traffic;
+
+pub use cases::{Group, Options, run};
+pub use error::{Error, Result};
+pub use report::Report;

@@ -1,0 +1,132 @@
+//! The datapath under measurement: the only file that knows how it is opened, given policy and cleared.
+
+use std::{
+    fs,
+    os::fd::OwnedFd,
+    path::{Path, PathBuf},
+    sync::atomic::{AtomicU32, Ordering},
+};
+
+use palisade_classify::enforce::PolicyBlobs;
+use palisade_datapath::{Config, Datapath, NicKind, NicPolicy, Plane, Sizes, Sweep};
+use palisade_lab::netns::Namespace;
+use palisade_net::Direction;
+
+use crate::{
+    error::{Context, Result},
+    kernel::{drive::Side, open_pinned},
+};
+
+/// Where all datapaths of this host are pinned.
+const PIN_ROOT: &str = "/sys/fs/bpf/palisade";
+/// How the names of the benchmark's own begin; the process's id follows.
+const PREFIX: &str = "bench-";
+
+/// A datapath of the benchmark's own.
+#[derive(Debug)]
+pub struct Ours {
+    datapath: Option<Datapath>,
+    pin_dir: PathBuf,
+}
+
+impl Ours {
+    /// Loads one with tables of these sizes; nothing is enforced.
+    ///
+    /// # Errors
+    /// If the kernel refuses it.
+    pub fn open(sizes: Sizes) -> Result<Self> {
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        remove_abandoned();
+        let number = COUNT.fetch_add(1, Ordering::Relaxed);
+        let pin_dir = Path::new(PIN_ROOT).join(format!("{PREFIX}{}-{number}", std::process::id()));
+        let datapath = Datapath::open(&Config { sizes, ..Config::new(&pin_dir) })?;
+        Ok(Self { datapath: Some(datapath), pin_dir })
+    }
+
+    /// Loads one and enforces at an interface of a namespace.
+    ///
+    /// # Errors
+    /// If the kernel refuses.
+    pub fn enforce(router: &Namespace, ifindex: u32, policy: &PolicyBlobs) -> Result<Self> {
+        router.enter(|| {
+            let mut ours = Self::open(Sizes { slots: 16, ..Sizes::default() })?;
+            ours.publish(ifindex, policy)?;
+            ours.plane().attach(ifindex, NicKind::Direct)?;
+            Ok(ours)
+        })?
+    }
+
+    /// Puts a policy into force for one interface.
+    ///
+    /// # Errors
+    /// If the datapath refuses it.
+    pub fn publish(&mut self, ifindex: u32, policy: &PolicyBlobs) -> Result<()> {
+        let nic = NicPolicy {
+            ifindex,
+            slot: 1,
+            kind: NicKind::Direct,
+            inbound: policy.bytes(Direction::Inbound),
+            outbound: policy.bytes(Direction::Outbound),
+        };
+        self.plane().publish(&[nic])?;
+        Ok(())
+    }
+
+    /// Forgets every flow.
+    ///
+    /// # Errors
+    /// If the kernel refuses.
+    pub fn clear(&mut self) -> Result<()> {
+        self.plane().clear_flows()?;
+        Ok(())
+    }
+
+    /// Ends the flows that are over.
+    ///
+    /// # Errors
+    /// If the kernel refuses.
+    pub fn sweep(&mut self) -> Result<Sweep> {
+        Ok(self.plane().sweep()?)
+    }
+
+    /// The program that packets of a direction meet, and where it stands.
+    ///
+    /// # Errors
+    /// If it cannot be opened.
+    pub fn program(&self, direction: Direction) -> Result<(OwnedFd, Side)> {
+        let (name, side) = match direction {
+            Direction::Outbound => ("from_vm", Side::Ingress),
+            Direction::Inbound => ("to_vm", Side::Egress),
+        };
+        let program = open_pinned(&self.pin_dir.join(name));
+        Ok((program.context(|| format!("open the pinned program {name}"))?, side))
+    }
+
+    fn plane(&mut self) -> &mut Datapath {
+        self.datapath.as_mut().expect("it is there until the value is dropped")
+    }
+}
+
+impl Drop for Ours {
+    fn drop(&mut self) {
+        if let Some(datapath) = self.datapath.take()
+            && let Err(error) = datapath.remove()
+        {
+            eprintln!("{} is not fully removed: {error}", self.pin_dir.display());
+        }
+    }
+}
+
+/// Removes what benchmarks left whose process died. Their namespaces are gone or will be with the next site, so that
+/// pins are all that keeps their programs.
+fn remove_abandoned() {
+    let entries = fs::read_dir(PIN_ROOT).into_iter().flatten().flatten();
+    for entry in entries {
+        let name = entry.file_name().into_string().unwrap_or_default();
+        let owner = name.strip_prefix(PREFIX).and_then(|rest| rest.split('-').next()?.parse::<u32>().ok());
+        if owner.is_some_and(|owner| !Path::new(&format!("/proc/{owner}")).exists()) {
+            // Another benchmark may be removing it too.
+            let _ = fs::remove_dir_all(entry.path());
+        }
+    }
+}

@@ -1,0 +1,45 @@
+//! Whether one rule matches one flow.
+
+use palisade_model::{EffectiveRule, Maybe, Ports, Truth};
+use palisade_net::{Flow, Protocol, ProtocolMatch};
+
+/// Whether a rule is in force and matches a flow: every field must.
+pub(crate) fn matches(rule: &EffectiveRule, flow: &Flow, now: u32) -> Truth {
+    let exists = if rule.certain { Truth::Yes } else { Truth::Maybe };
+    let in_force = if rule.window.contains(now) { Truth::Yes } else { Truth::No };
+    exists
+        .and(in_force)
+        .and(protocol_matches(rule, flow.protocol()))
+        .and(rule.source.contains(flow.source()))
+        .and(rule.destination.contains(flow.destination()))
+        .and(port_matches(rule, &rule.source_ports, flow.protocol(), flow.source_port(), false))
+        .and(port_matches(rule, &rule.destination_ports, flow.protocol(), flow.destination_port(), true))
+}
+
+fn protocol_matches(rule: &EffectiveRule, protocol: Protocol) -> Truth {
+    match rule.protocol {
+        Maybe::Unknown => Truth::Maybe,
+        Maybe::Known(field) if field.matches(protocol) => Truth::Yes,
+        Maybe::Known(_) => Truth::No,
+    }
+}
+
+/// A port field that is not `*` matches TCP and UDP by port; as a destination it matches ICMP by type in a rule that names
+/// ICMP; and it matches nothing else (`docs/semantics.md`, Decisions).
+fn port_matches(
+    rule: &EffectiveRule,
+    ports: &Ports,
+    protocol: Protocol,
+    port: u16,
+    destination: bool,
+) -> Truth {
+    let names_icmp = destination && protocol.is_icmp() && rule.protocol != Maybe::Known(ProtocolMatch::Any);
+    let set = match ports {
+        Ports::Unknown => return Truth::Maybe,
+        Ports::Known(set) => set,
+    };
+    match set.is_full() || ((protocol.has_ports() || names_icmp) && set.contains(port)) {
+        true => Truth::Yes,
+        false => Truth::No,
+    }
+}
