@@ -49,18 +49,33 @@ __noinline int tell_guard(struct passage *way, int reason)
 	return tell_refusal(&way->name, &refusal);
 }
 
-/* A packet of no flow that its kind could begin: the rules alone say. */
-static __always_inline int judge_alone(struct passage *way)
+/* What becomes of a packet that names no flow, its source aside. */
+static __always_inline int judge_unnamed(struct __sk_buff *skb, struct passage *way)
 {
-	nic_ref nic = NIC_AT(way->scene.nic);
-	int reason = guard_source(way->scene.direction, nic, &way->packet);
+	__u32 at;
+	int reason;
 
-	if (reason)
-		tell_guard(way, reason);
-	if (reason && !is_audited(nic))
-		return reason;
+	if (way->packet.fragmented == FRAGMENT_LATER)
+		return judge_fragment(way->scene.nic, way->scene.direction, &way->packet);
+	at = related_flow(skb, way);
+	if (at && standing_of(way, at) == PLSD_REASON_ESTABLISHED)
+		return PLSD_REASON_RELATED;
 	reason = judge(way, &way->packet, way->scene.direction, BEGINNING);
 	return reason == PLSD_REASON_ALLOWED && way->verdict.would ? PLSD_REASON_AUDITED : reason;
+}
+
+/* A later fragment, an ICMP error, a message that is no query: packets that name no flow are not forged either. */
+static __always_inline int judge_nameless(struct __sk_buff *skb, struct passage *way)
+{
+	nic_ref nic = NIC_AT(way->scene.nic);
+	int against = guard_source(way->scene.direction, nic, &way->packet), reason;
+
+	if (against)
+		tell_guard(way, against);
+	if (against && !is_audited(nic))
+		return against;
+	reason = judge_unnamed(skb, way);
+	return against && reason < PLSD_REASON_ADMIN_DENY ? PLSD_REASON_AUDITED : reason;
 }
 
 static __always_inline bool admits_midstream(nic_ref nic, __u64 now)
@@ -166,14 +181,8 @@ static __always_inline int enforce(struct __sk_buff *skb, struct passage *way)
 	__u32 direction = way->scene.direction, at;
 	__u64 seen = 0;
 
-	if (p->fragmented == FRAGMENT_LATER)
-		return judge_fragment(way->scene.nic, direction, p);
-	if (!name_flow(p, way->scene.slot, direction, &way->name)) {
-		at = related_flow(skb, way);
-		if (at && standing_of(way, at) == PLSD_REASON_ESTABLISHED)
-			return PLSD_REASON_RELATED;
-		return judge_alone(way);
-	}
+	if (p->fragmented == FRAGMENT_LATER || !name_flow(p, way->scene.slot, direction, &way->name))
+		return judge_nameless(skb, way);
 	at = find_flow(&way->name);
 	if (at) {
 		flow_ref flow = FLOW_AT(at);

@@ -35,7 +35,7 @@ use core::ops::Range;
 use std::net::{IpAddr, Ipv4Addr};
 
 pub use build::{BuildError, Extension, Packet, arp, tagged};
-pub use guard::{Guard, Guards, Passage, Refusal, Station};
+pub use guard::{Guards, Passage, Refusal, Station};
 pub use icmp::IcmpBody;
 pub use link_control::is_link_control;
 pub use message::{Dhcp, Discovery, dhcpv6};

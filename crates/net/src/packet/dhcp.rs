@@ -8,7 +8,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use super::{
     Fragment, Ip, Refusal, Station,
     address::{ALL_DHCP_SERVERS, is_dhcp_platform, is_dhcp_server},
-    guard::Guard,
+    guard::Guards,
 };
 use crate::{Direction, Mac};
 
@@ -40,7 +40,7 @@ pub(super) fn judge(
     let guards = station.of_sender(direction);
     let (client_port, server_port) = if ip.source.is_ipv4() { PORTS_V4 } else { PORTS_V6 };
     // Nothing but an answer of a server goes to a client's port, and clients take it from whatever port it comes.
-    if guards.has(Guard::DhcpServer) && destination_port == client_port {
+    if guards.contains(Guards::DHCP_SERVER) && destination_port == client_port {
         return Err(Refusal::DhcpServer);
     }
     let expected = match direction {
@@ -53,7 +53,7 @@ pub(super) fn judge(
     match (ip.source, ip.destination) {
         (IpAddr::V4(source), IpAddr::V4(destination)) => match (Message::read(payload), direction) {
             (Some(Message { operation: REQUEST, client }), Direction::Outbound) => {
-                if guards.has(Guard::Mac) && client != Some(station.mac) {
+                if guards.contains(Guards::MAC) && client != Some(station.mac) {
                     return Err(Refusal::ForeignMac);
                 }
                 Ok(is_dhcp_server(destination))

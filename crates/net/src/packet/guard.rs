@@ -3,6 +3,7 @@
 //! Guards hold for what the VM sends. What it receives was guarded where it was sent; only what cannot be right, a VLAN tag
 //! and another Ethernet type are refused there too. It knows neither rules nor flows.
 
+mod guards;
 #[cfg(test)]
 mod tests;
 
@@ -14,80 +15,19 @@ use super::{
     dhcp, link_control, neighbour,
     parse::Header,
 };
+pub use guards::Guards;
+
 use crate::{AddressSet, Direction, Family, Mac};
 
-/// One thing that a NIC is guarded against. Its number is that of its bit in the shared memory.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Guard {
-    /// Frames from the VM carry the NIC's MAC address.
-    Mac = 0,
-    /// Packets from the VM carry an address that the NIC owns.
-    Source = 1,
-    /// ARP and neighbour discovery from the VM speak for the NIC alone.
-    Neighbour = 2,
-    /// No answers of a DHCP or DHCPv6 server come from the VM.
-    DhcpServer = 3,
-    /// No router advertisements and no redirects come from the VM.
-    Router = 4,
-    /// Only IPv4, IPv6 and ARP.
-    EtherType = 5,
-    /// No VLAN tags.
-    Vlan = 6,
-    /// No packets from the VM in the name of the platform's addresses.
-    Platform = 7,
-}
-
-impl Guard {
-    /// Every guard.
-    pub const ALL: [Self; 8] = [
-        Self::Mac,
-        Self::Source,
-        Self::Neighbour,
-        Self::DhcpServer,
-        Self::Router,
-        Self::EtherType,
-        Self::Vlan,
-        Self::Platform,
-    ];
-}
-
-/// A set of guards; bit `n` is the [`Guard`] with the number `n`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
-pub struct Guards(pub u32);
-
-impl Guards {
-    /// No guard.
-    pub const NONE: Self = Self(0);
-    /// Every guard.
-    pub const ALL: Self = Self(0xff);
-
-    /// The set with `guard`.
-    #[must_use]
-    pub const fn with(self, guard: Guard) -> Self {
-        Self(self.0 | 1 << guard as u32)
-    }
-
-    /// The set without `guard`.
-    #[must_use]
-    pub const fn without(self, guard: Guard) -> Self {
-        Self(self.0 & !(1 << guard as u32))
-    }
-
-    /// Whether `guard` is in the set.
-    pub const fn has(self, guard: Guard) -> bool {
-        self.0 & 1 << guard as u32 != 0
-    }
-}
-
 /// A VM at its NIC, as far as guards must know it.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Station {
     /// What it is guarded against.
     pub guards: Guards,
     /// Its MAC address.
     pub mac: Mac,
-    /// Its addresses; of which none are known, it owns none.
-    pub owned: Option<AddressSet>,
+    /// Its addresses. One of which none are known owns no link-local ones either.
+    pub owned: AddressSet,
 }
 
 /// How a frame goes on that no guard stops.
@@ -136,15 +76,15 @@ impl Station {
     /// See [`Refusal`].
     pub fn examine(&self, frame: &[u8], direction: Direction) -> Result<Passage, Refusal> {
         let header = Header::read(frame)?;
-        if self.of_sender(direction).has(Guard::Mac) && header.source_mac != self.mac {
+        if self.of_sender(direction).contains(Guards::MAC) && header.source_mac != self.mac {
             return Err(Refusal::ForeignMac);
         }
-        if header.is_tagged() && self.guards.has(Guard::Vlan) {
+        if header.is_tagged() && self.guards.contains(Guards::VLAN) {
             return Err(ParseError::VlanTagged.into());
         }
         let parsed = match header.behind_tag(frame)?.content(frame) {
             // The rules know nothing of such a frame.
-            Err(ParseError::UnsupportedEtherType(_)) if !self.guards.has(Guard::EtherType) => {
+            Err(ParseError::UnsupportedEtherType(_)) if !self.guards.contains(Guards::ETHER_TYPE) => {
                 return Ok(Passage::LinkControl);
             }
             other => other?,
@@ -163,10 +103,10 @@ impl Station {
     /// [`Refusal::ForgedPlatform`] and [`Refusal::ForeignSource`].
     pub fn check_source(&self, source: IpAddr, direction: Direction) -> Result<(), Refusal> {
         let guards = self.of_sender(direction);
-        if guards.has(Guard::Platform) && is_platform(source) {
+        if guards.contains(Guards::PLATFORM) && is_platform(source) {
             return Err(Refusal::ForgedPlatform);
         }
-        if guards.has(Guard::Source) && !self.owns(source) {
+        if guards.contains(Guards::SOURCE) && !self.owns(source) {
             return Err(Refusal::ForeignSource);
         }
         Ok(())
@@ -175,12 +115,11 @@ impl Station {
     /// Whether the NIC owns the address. A link-local address is its own if it is made of its MAC address; or, where frames
     /// carry no other, if it may be drawn at random.
     pub fn owns(&self, address: IpAddr) -> bool {
-        let Some(owned) = &self.owned else { return false };
         let is_link_local = match address {
             IpAddr::V4(_) => false,
-            IpAddr::V6(a) => a == eui64(self.mac.0) || (self.guards.has(Guard::Mac) && may_be_drawn(a)),
+            IpAddr::V6(a) => a == eui64(self.mac.0) || (self.guards.contains(Guards::MAC) && may_be_drawn(a)),
         };
-        is_link_local || owned.contains(address)
+        self.owned.contains(address) || (is_link_local && !self.owned.is_empty())
     }
 
     /// The guards that hold for who sends.
@@ -202,7 +141,7 @@ impl Station {
             Ipv4Addr::UNSPECIFIED => message.operation == Arp::REQUEST && self.owns(message.target.1.into()),
             address => self.owns(address.into()),
         };
-        let is_guarded = self.of_sender(direction).has(Guard::Neighbour);
+        let is_guarded = self.of_sender(direction).contains(Guards::NEIGHBOUR);
         if is_guarded && !(mac == self.mac && is_own) { Err(Refusal::ForeignArp) } else { Ok(()) }
     }
 

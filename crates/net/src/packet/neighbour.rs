@@ -8,7 +8,7 @@ use std::net::Ipv6Addr;
 use super::{
     Fragment, Ip, ParseError, Refusal, Station,
     address::{ALL_NODES, ALL_ROUTERS, solicited_node},
-    guard::Guard,
+    guard::Guards,
 };
 use crate::Direction;
 
@@ -66,7 +66,7 @@ pub(super) fn judge(
     }
     let is_plain = ip.extensions == 0;
     if matches!(message.kind, ROUTER_ADVERTISEMENT | REDIRECT) {
-        if guards.has(Guard::Router) {
+        if guards.contains(Guards::ROUTER) {
             return Err(Refusal::RouterMessage);
         }
         if !message.source.is_unicast_link_local() {
@@ -81,7 +81,7 @@ pub(super) fn judge(
     if message.is_invalid(target, &options) {
         return Err(invalid);
     }
-    if guards.has(Guard::Neighbour) && message.is_foreign(target, &options, station) {
+    if guards.contains(Guards::NEIGHBOUR) && message.is_foreign(target, &options, station) {
         return Err(Refusal::ForeignNeighbour);
     }
     let is_usual = is_plain && !options.are_strange;

@@ -3,7 +3,15 @@
 use std::net::IpAddr;
 
 use super::*;
-use crate::packet::{Packet, Passage, Station};
+use crate::{
+    AddressSet, Mac,
+    packet::{Guards, Packet, Passage, Station},
+};
+
+/// A NIC without guards.
+fn station() -> Station {
+    Station { guards: Guards::NONE, mac: Mac::default(), owned: AddressSet::empty() }
+}
 
 fn flow(direction: Direction, protocol: Protocol, addresses: [&str; 2], ports: (u16, u16)) -> Flow {
     let [source, destination] = addresses.map(|address| address.parse::<IpAddr>().unwrap());
@@ -16,7 +24,7 @@ fn check(direction: Direction, protocol: Protocol, addresses: [&str; 2], ports: 
     let flow = flow(direction, protocol, addresses, ports);
     assert_eq!(is_link_control(&flow), expect, "{flow:?}");
     let frame = Packet::first_of(&flow).build().unwrap();
-    if let Ok(passage) = Station::default().examine(&frame, direction) {
+    if let Ok(passage) = station().examine(&frame, direction) {
         assert_eq!(passage == Passage::LinkControl, expect, "{flow:?}");
     } else {
         assert!(!expect, "{flow:?}");
