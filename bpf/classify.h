@@ -44,9 +44,17 @@ struct records {
 	__u32 time;
 };
 
-/* The first of a grid's entries. */
+/*
+ * The first entry of a grid and of a wide list, as words: the others are found by moving the whole by words, so its
+ * alignment must not be that of the 64-bit numbers in it.
+ */
 struct grid_entry {
-	struct plsd_grid grid;
+	__u32 grid[sizeof(struct plsd_grid) / 4];
+	__u32 entry;
+};
+
+struct wide_entry {
+	__u32 starts[PLSD_LIST_STARTS * sizeof(__u64) / sizeof(__u32)];
 	__u32 entry;
 };
 
@@ -101,7 +109,7 @@ static __always_inline __u32 through_wide_list(__u32 list, __u64 key)
 #pragma unroll
 	for (__u32 i = 0; i < PLSD_LIST_STARTS; i++)
 		passed += IN_ARENA(struct plsd_wide_list, list)->starts[i] <= key;
-	return IN_ARENA(struct plsd_wide_list, list + passed * 4)->entries[0];
+	return IN_ARENA(struct wide_entry, list + passed * 4)->entry;
 }
 
 /* The entry behind all grids that `entry` leads to. No path has more of them than the key has steps. */
