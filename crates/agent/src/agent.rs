@@ -13,6 +13,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use palisade_datapath::{Attachment, NicPolicy, NicState, Plane};
+use palisade_net::Direction;
 
 use crate::clock::{Anchor, Reading, Step};
 use crate::compile::{self, Compiled, Windows};
@@ -391,8 +392,8 @@ fn policy(compiled: &Compiled, matches: &Matches, slots: &Slots) -> Vec<NicPolic
             ifindex: at.ifindex,
             slot: slots[id],
             kind: at.kind,
-            inbound: nic.blobs.inbound.clone(),
-            outbound: nic.blobs.outbound.clone(),
+            inbound: nic.blobs.bytes(Direction::Inbound),
+            outbound: nic.blobs.bytes(Direction::Outbound),
         })
     };
     matches.assigned.iter().filter_map(one).collect()

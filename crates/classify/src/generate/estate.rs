@@ -1,12 +1,14 @@
 //! Whole estates made from a seed, with an interface to ask about and flows that lie on the edges of its rules.
 //!
 //! [`known`] makes estates of which everything is known, so that they can be enforced; [`any`] leaves parts open. Both
-//! use what the model has: rules of both NSGs and of security admin collections, application security groups, tags from
+//! use what the model has: rules of both NSGs and of security admin collections, windows, audit, application security groups, tags from
 //! a file and computed ones, peerings, gateways, routes, public addresses. The same seed gives the same estate.
 
 mod flows;
 mod pool;
 mod rules;
+
+use std::collections::BTreeMap;
 
 use palisade_model::{
     EffectivePolicy, Estate, Nic, ResourceId, TagCatalog,
@@ -19,6 +21,10 @@ use palisade_model::{
 use palisade_net::{Flow, Prefix};
 
 use super::Random;
+
+/// The moments at which its rules answer alike or not: both sides of each end of a window, and the ends of time.
+pub const MOMENTS: [u32; 7] =
+    [0, 1_799_999_999, 1_800_000_000, 1_800_000_001, 1_800_003_599, 1_800_003_600, u32::MAX];
 
 /// An estate, and what to ask it.
 #[derive(Debug, Clone)]
@@ -109,8 +115,12 @@ impl Maker {
         let spec = NsgSpec::new(id(name));
         let rules = self.rules();
         let rules_unknown = self.leaves_open().then(|| "left open".to_owned());
+        let tags = self.random.chance(20).then(|| {
+            let mode = self.given("Audit".to_owned());
+            At::known(BTreeMap::from([("palisade-mode".to_owned(), mode)]))
+        });
         let certain = !self.leaves_open();
-        NsgSpec { rules, rules_unknown, certain, ..spec }
+        NsgSpec { rules, rules_unknown, tags, certain, ..spec }
     }
 
     /// Groups `a` and `b` have members; `empty` has none.

@@ -36,6 +36,9 @@ pub(super) const PROTOCOLS: [&str; 12] =
 pub(super) const PORTS: [&str; 10] =
     ["22", "53", "80", "443", "1688", "3389", "8", "128-255", "1024-65535", "0-1023"];
 
+/// Times at which windows of rules begin and end, ascending.
+pub(super) const TIMES: [&str; 3] = ["2027-01-15T08:00:00Z", "2027-01-15T08:00:01Z", "2027-01-15T09:00Z"];
+
 /// Addresses of the other side that mean something to a tag, a platform service or the link.
 pub(super) const REMOTE_V4: [&str; 22] = [
     "10.0.0.5",

@@ -23,6 +23,7 @@ impl Maker {
         let protocol = if wide { "*" } else { *self.random.pick(&pool::PROTOCOLS) };
         let access = *self.random.pick(&ACCESSES);
         let direction = *self.random.pick(&DIRECTIONS);
+        let [not_before, expires_at] = self.window();
         RuleSpec {
             protocol: Some(self.field(protocol)),
             source: self.side(ipv6, wide, 15),
@@ -31,9 +32,28 @@ impl Maker {
             // Rising with the number; some numbers stand in both directions.
             priority: Some(self.field(&(100 + number * 7).to_string())),
             direction: Some(self.field(direction)),
+            not_before,
+            expires_at,
+            mode: self.random.chance(10).then(|| self.field("Audit")),
             certain: !self.leaves_open(),
             ..RuleSpec::new(&format!("r{number}"))
         }
+    }
+
+    /// Mostly nothing; else one end or both.
+    fn window(&mut self) -> [Option<Text>; 2] {
+        if !self.random.chance(20) {
+            return [None, None];
+        }
+        let first = self.random.below(pool::TIMES.len() - 1);
+        let last = first + 1 + self.random.below(pool::TIMES.len() - first - 1);
+        let ends = [first, last].map(|time| self.field(pool::TIMES[time]));
+        let which = self.random.below(3);
+        let mut index = 0;
+        ends.map(|end| {
+            index += 1;
+            (which != index).then_some(end)
+        })
     }
 
     fn field(&mut self, value: &str) -> Text {
