@@ -1,8 +1,8 @@
-//! One firewall at one site, ready to be measured: its rules are in force and were found to be the right ones.
+//! A firewall made ready for packets that are counted and timed: it was found to do what the rules say.
 //!
 //! Packets are injected at the router's interfaces and end behind the firewall ([`crate::kernel`]), so the processor time of
-//! the injecting thread is the whole way of a packet through the router and nothing else. Lanes are alike but for the
-//! firewall. It must not decide what is measured how often.
+//! the injecting thread is the whole way of a packet through the router and nothing else. It must not decide what is
+//! measured how often.
 
 use std::sync::Arc;
 
@@ -12,67 +12,29 @@ use palisade_net::{
 };
 
 use crate::{
-    conntrack,
     error::{Context, Error, Result},
+    fence::{Fence, Firewall, Rules},
     kernel::{
         flows::{End, Flows, low_half},
         inject::{Generator, Injector},
         sink::Sink,
     },
-    ours::Ours,
-    peers::Peer,
-    policy::Policy,
-    rules::RuleSet,
     site::Site,
     traffic::{NEW, connections, inward, outward},
 };
-
-/// What stands at the router.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Firewall {
-    /// Nothing: plain forwarding.
-    None,
-    /// The datapath.
-    Ours,
-    /// What a user would pick instead.
-    Peer(Peer),
-}
-
-impl Firewall {
-    /// As it is printed.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::None => "no firewall",
-            Self::Ours => "palisade",
-            Self::Peer(peer) => peer.name(),
-        }
-    }
-}
-
-/// A rule set, and what its NSG comes to.
-#[derive(Debug)]
-pub struct Rules {
-    /// The rules.
-    pub set: RuleSet,
-    /// The same as an NSG.
-    pub policy: Policy,
-}
 
 /// Probes of a firewall before it is measured.
 const PROBES: usize = 100;
 const PROBE_SEED: u64 = 17;
 
-/// A site with its firewall.
+/// A firewall between injectors and sinks.
 #[derive(Debug)]
 pub struct Lane {
-    firewall: Firewall,
-    // Before the site: it is detached while its interfaces are there.
-    ours: Option<Ours>,
     sinks: [Sink; 2],
     opening: Injector,
     connections: Vec<Connections>,
     generator: Arc<Generator>,
-    site: Site,
+    fence: Fence,
 }
 
 /// The packets of 2 to the power of `bits` connections.
@@ -95,35 +57,37 @@ impl Lane {
         connections: &[(u32, u32)],
         generator: &Arc<Generator>,
     ) -> Result<Self> {
-        let site = Site::build()?;
-        let (router, family) = (site.router(), rules.set.family);
-        let ours = match firewall {
-            Firewall::None => None,
-            Firewall::Ours => Some(Ours::enforce(&router, site.to_machine(), rules.policy.blobs())?),
-            Firewall::Peer(peer) => {
-                peer.enforce(&router, &rules.set)?;
-                None
-            }
-        };
+        let fence = Fence::build(firewall, rules, Site::build(1)?)?;
+        let (site, family) = (fence.site(), rules.set.family);
         let sink =
             |ifindex| Sink::attach(ifindex).context(|| format!("attach a sink to interface {ifindex}"));
-        let [first, second] = [site.to_machine(), site.to_clients()];
-        let sinks = router.enter(|| Ok::<_, Error>([sink(first)?, sink(second)?]))??;
+        let [first, second] = [site.to_machines()[0], site.to_clients()];
+        let sinks = site.router().enter(|| Ok::<_, Error>([sink(first)?, sink(second)?]))??;
         let syn = inward(family, NEW, TcpFlags::SYN);
         let opening = injector(generator, &syn, End::Source, NEW, site.to_clients())?;
-        let connections = connections.iter().map(|bits| Connections::new(generator, &site, family, *bits));
+        let connections = connections.iter().map(|bits| Connections::new(generator, site, family, *bits));
         let connections = connections.collect::<Result<_>>()?;
         let generator = Arc::clone(generator);
-        let mut lane = Self { firewall, ours, sinks, opening, connections, generator, site };
+        let mut lane = Self { sinks, opening, connections, generator, fence };
         if firewall != Firewall::None {
             lane.turn(|lane| lane.verify(rules))?;
         }
         Ok(lane)
     }
 
+    /// The firewall.
+    pub const fn fence(&mut self) -> &mut Fence {
+        &mut self.fence
+    }
+
     /// What stands here.
     pub const fn firewall(&self) -> Firewall {
-        self.firewall
+        self.fence.firewall()
+    }
+
+    /// The firewall alone: packets arrive again.
+    pub fn into_fence(self) -> Fence {
+        self.fence
     }
 
     /// Does something at the router: what follows works only there.
@@ -131,20 +95,8 @@ impl Lane {
     /// # Errors
     /// If the namespace is gone, or what the work answers.
     pub fn turn<T: Send>(&mut self, work: impl FnOnce(&mut Self) -> Result<T> + Send) -> Result<T> {
-        let router = self.site.router();
+        let router = self.fence.site().router();
         router.enter(|| work(self))?
-    }
-
-    /// Forgets every connection.
-    ///
-    /// # Errors
-    /// If the kernel refuses.
-    pub fn forget(&mut self) -> Result<()> {
-        match &mut self.ours {
-            Some(ours) => ours.clear(),
-            None if self.firewall == Firewall::None => Ok(()),
-            None => conntrack::flush().context(|| "flush conntrack".into()),
-        }
     }
 
     /// Sends first packets, each of another connection, and says what one took of the processor, in nanoseconds.
@@ -173,7 +125,7 @@ impl Lane {
         let time = injector.send(packets).context(|| "inject packets".into())?;
         let (sent, passed) = (packets.into(), self.passed()? - before);
         if passed != sent {
-            let firewall = self.firewall.name().into();
+            let firewall = self.firewall().name().into();
             return Err(Error::Lost { firewall, case, sent, passed, expected: sent });
         }
         Ok(time.as_nanos() as f64 / f64::from(packets))
@@ -191,13 +143,13 @@ impl Lane {
             if passes != rules.policy.allows(&flow) {
                 let did = if passes { "passed" } else { "dropped" };
                 return Err(Error::Disagrees {
-                    firewall: self.firewall.name().into(),
+                    firewall: self.firewall().name().into(),
                     did,
                     flow: Box::new(flow),
                 });
             }
         }
-        self.forget()
+        self.fence.forget()
     }
 
     fn probe(&self, flow: &Flow) -> Result<bool> {
@@ -205,7 +157,8 @@ impl Lane {
             Flows { bits: 0, port_bits: 0, port: flow.source_port(), address: low_half(flow.source()) };
         let (source, destination) = Site::inward_macs();
         let packet = Packet::first_of(flow).between(source, destination);
-        let injector = injector(&self.generator, &packet, End::Source, flows, self.site.to_clients())?;
+        let injector =
+            injector(&self.generator, &packet, End::Source, flows, self.fence.site().to_clients())?;
         let before = self.passed()?;
         injector.send(1).context(|| "inject a packet".into())?;
         Ok(self.passed()? > before)
@@ -225,7 +178,7 @@ impl Connections {
             injector(generator, &inward(family, flows, flags), End::Source, flows, site.to_clients())
         });
         let answer = outward(family, flows, TcpFlags::SYN.with(ack));
-        let answer = injector(generator, &answer, End::Destination, flows, site.to_machine())?;
+        let answer = injector(generator, &answer, End::Destination, flows, site.to_machines()[0])?;
         Ok(Self { bits, handshake: [syn?, answer, data?] })
     }
 }

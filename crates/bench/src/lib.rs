@@ -7,8 +7,10 @@
 pub mod cases;
 mod conntrack;
 mod error;
+mod fence;
 mod kernel;
 mod lane;
+mod load;
 mod ours;
 mod peers;
 mod policy;

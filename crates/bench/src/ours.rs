@@ -8,7 +8,7 @@ use std::{
 };
 
 use palisade_classify::enforce::PolicyBlobs;
-use palisade_datapath::{Config, Datapath, NicKind, NicPolicy, Plane, Sizes, Sweep};
+use palisade_datapath::{Config, Datapath, NicKind, NicPolicy, Observer, Plane, Sizes, Sweep, Watch};
 use palisade_lab::netns::Namespace;
 use palisade_net::Direction;
 
@@ -43,33 +43,43 @@ impl Ours {
         Ok(Self { datapath: Some(datapath), pin_dir })
     }
 
-    /// Loads one and enforces at an interface of a namespace.
+    /// Loads one and enforces one policy at interfaces of a namespace.
     ///
     /// # Errors
     /// If the kernel refuses.
-    pub fn enforce(router: &Namespace, ifindex: u32, policy: &PolicyBlobs) -> Result<Self> {
+    pub fn enforce(router: &Namespace, interfaces: &[u32], policy: &PolicyBlobs) -> Result<Self> {
         router.enter(|| {
             let mut ours = Self::open(Sizes { slots: 16, ..Sizes::default() })?;
-            ours.publish(ifindex, policy)?;
-            ours.plane().attach(ifindex, NicKind::Direct)?;
+            ours.publish(interfaces, policy)?;
+            for ifindex in interfaces {
+                ours.plane().attach(*ifindex, NicKind::Direct)?;
+            }
             Ok(ours)
         })?
     }
 
-    /// Puts a policy into force for one interface.
+    /// Puts a policy into force for all of these interfaces, and for no other.
     ///
     /// # Errors
     /// If the datapath refuses it.
-    pub fn publish(&mut self, ifindex: u32, policy: &PolicyBlobs) -> Result<()> {
-        let nic = NicPolicy {
-            ifindex,
-            slot: 1,
-            kind: NicKind::Direct,
-            inbound: policy.bytes(Direction::Inbound),
-            outbound: policy.bytes(Direction::Outbound),
-        };
-        self.plane().publish(&[nic])?;
+    pub fn publish(&mut self, interfaces: &[u32], policy: &PolicyBlobs) -> Result<()> {
+        let nics: Vec<NicPolicy> =
+            interfaces.iter().zip(1..).map(|(ifindex, slot)| nic(*ifindex, slot, policy)).collect();
+        self.plane().publish(&nics)?;
         Ok(())
+    }
+
+    /// Distinct rule lists that the kernel holds, and their bytes.
+    pub fn blobs(&mut self) -> (usize, usize) {
+        self.plane().blobs()
+    }
+
+    /// Tells which policy is in force, from any thread.
+    ///
+    /// # Errors
+    /// If what is pinned cannot be opened.
+    pub fn clock(&self) -> Result<Generations> {
+        Ok(Generations(Observer::open(&self.pin_dir)?))
     }
 
     /// Forgets every flow.
@@ -115,6 +125,22 @@ impl Drop for Ours {
             eprintln!("{} is not fully removed: {error}", self.pin_dir.display());
         }
     }
+}
+
+/// The number of the policy in force.
+#[derive(Debug)]
+pub struct Generations(Observer);
+
+impl Generations {
+    /// The number: it grows by one with every publish, at the instant from which packets are judged by it.
+    pub fn now(&self) -> u64 {
+        self.0.generation()
+    }
+}
+
+fn nic(ifindex: u32, slot: u32, policy: &PolicyBlobs) -> NicPolicy {
+    let [inbound, outbound] = [Direction::Inbound, Direction::Outbound].map(|way| policy.bytes(way));
+    NicPolicy { ifindex, slot, kind: NicKind::Direct, inbound, outbound }
 }
 
 /// Removes what benchmarks left whose process died. Their namespaces are gone or will be with the next site, so that

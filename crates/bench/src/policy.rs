@@ -40,9 +40,17 @@ impl Policy {
         let estate = estate.filter(|_| first.is_none()).ok_or_else(refused)?;
         let nics = estate.nics_named(rules::NIC);
         let effective = estate.effective(nics.first().ok_or_else(refused)?);
-        let blobs =
-            enforce::compile(&effective).map_err(|error| Error::Rules { reason: error.to_string() })?;
+        let blobs = blobs(&effective)?;
         Ok(Self { effective, blobs })
+    }
+
+    /// Compiles the rules once more.
+    ///
+    /// # Errors
+    /// As before.
+    pub fn compile(&mut self) -> Result<()> {
+        self.blobs = blobs(&self.effective)?;
+        Ok(())
     }
 
     /// What the oracle says of a new connection.
@@ -54,6 +62,10 @@ impl Policy {
     pub const fn blobs(&self) -> &PolicyBlobs {
         &self.blobs
     }
+}
+
+fn blobs(effective: &EffectivePolicy) -> Result<PolicyBlobs> {
+    enforce::compile(effective).map_err(|error| Error::Rules { reason: error.to_string() })
 }
 
 /// The port at which [`lists`] deny everything, so that a packet can be denied by the very last rule but one.

@@ -1,14 +1,15 @@
-//! Where firewalls are compared: clients, a router, and the machine that is protected, a namespace each.
+//! Where firewalls are compared: clients, a router, and the machines that are protected, a namespace each.
 //!
 //! ```text
 //! clients eth0 ----- wan [router] vm ------ eth0 machine
+//!                                 vm1 ----- eth0 machine1
 //! ```
 //!
 //! The router forwards both families and is where every firewall stands: the peers in its forward hook, the datapath at
-//! its interface to the machine, as a host has it. Addresses are resolved for good, so that no packet waits for a
+//! its interface to each machine, as a host has it. Addresses are resolved for good, so that no packet waits for a
 //! neighbour. A site is gone with its value and, after a crash, with the next site that anybody makes.
 
-use std::sync::Arc;
+use std::{net::IpAddr, sync::Arc};
 
 use nix::net::if_::if_nametoindex;
 use palisade_lab::{
@@ -21,7 +22,7 @@ use crate::{
     error::{Context, Result},
     kernel::inject::Generator,
     peers::TO_MACHINE,
-    rules::machine,
+    rules::nth_machine,
 };
 
 /// Router's interface to the clients.
@@ -33,7 +34,7 @@ const ROUTER_MACHINE_MAC: Mac = Mac([2, 0, 0, 0, 0, 1]);
 const ROUTER_CLIENTS_MAC: Mac = Mac([2, 0, 0, 0, 0, 2]);
 const CLIENTS_MAC: Mac = Mac([2, 0, 0, 0, 0, 3]);
 
-/// A host's only interface works at once, and nothing is asked of or told to neighbours.
+/// A host's only interface works at once, nothing is asked of or told to neighbours, and a lost packet is soon given up.
 const SETTINGS: &[(&str, &str)] = &[
     ("ipv4/conf/all/rp_filter", "0"),
     ("ipv4/conf/default/rp_filter", "0"),
@@ -42,6 +43,8 @@ const SETTINGS: &[(&str, &str)] = &[
     ("ipv6/conf/default/accept_dad", "0"),
     ("ipv6/conf/default/accept_ra", "0"),
     ("ipv6/conf/default/router_solicitations", "0"),
+    ("ipv4/tcp_syn_retries", "1"),
+    ("ipv4/tcp_retries2", "3"),
 ];
 
 /// The router forwards. Conntrack leaves checksums to the receiver, as it does with packets from a network card or a guest
@@ -61,33 +64,37 @@ const ROUTER_SETTINGS: &[(&str, &str)] = &[
 pub struct Site {
     stage: Stage,
     to_clients: u32,
-    to_machine: u32,
+    to_machines: Vec<u32>,
 }
 
 impl Site {
-    /// Builds one.
+    /// Builds one with so many machines; comparisons with peers take one.
     ///
     /// # Errors
     /// Without root, or if the kernel lacks what it needs.
-    pub fn build() -> Result<Self> {
-        let stage =
-            Stage::up(&unique_name(), Lifetime::Process, &["machine", "router", "clients"], |stage| {
-                for part in ["machine", "router", "clients"] {
-                    stage.namespace(part).configure(SETTINGS)?;
-                }
-                stage.namespace("router").configure(ROUTER_SETTINGS)?;
-                router(stage).run_in(&stage.namespace("router"))?;
-                host(Family::ALL.map(machine), ["192.168.0.1", "fd42::1"], ROUTER_MACHINE_MAC)
-                    .run_in(&stage.namespace("machine"))?;
-                host(Family::ALL.map(client), GATEWAYS, ROUTER_CLIENTS_MAC)
-                    .run_in(&stage.namespace("clients"))
-            })?;
-        let number = |name: &'static str| {
+    pub fn build(machines: usize) -> Result<Self> {
+        let machines: Vec<Machine> = (0..machines).map(Machine::new).collect();
+        let mut parts = vec!["router", "clients"];
+        parts.extend(machines.iter().map(|machine| machine.part.as_str()));
+        let stage = Stage::up(&unique_name(), Lifetime::Process, &parts, |stage| {
+            for part in &parts {
+                stage.namespace(part).configure(SETTINGS)?;
+            }
+            stage.namespace("router").configure(ROUTER_SETTINGS)?;
+            router(stage, &machines).run_in(&stage.namespace("router"))?;
+            for machine in &machines {
+                host(Family::ALL.map(|family| machine.address(family)), MACHINE_GATEWAYS, ROUTER_MACHINE_MAC)
+                    .run_in(&stage.namespace(&machine.part))?;
+            }
+            host(Family::ALL.map(client), GATEWAYS, ROUTER_CLIENTS_MAC).run_in(&stage.namespace("clients"))
+        })?;
+        let number = |name: &str| {
             let found = stage.namespace("router").enter(|| if_nametoindex(name))?;
             found.context(|| format!("find the interface {name}"))
         };
-        let (to_clients, to_machine) = (number(TO_CLIENTS)?, number(TO_MACHINE)?);
-        Ok(Self { stage, to_clients, to_machine })
+        let to_clients = number(TO_CLIENTS)?;
+        let to_machines = machines.iter().map(|machine| number(&machine.link)).collect::<Result<_>>()?;
+        Ok(Self { stage, to_clients, to_machines })
     }
 
     /// Where the firewall stands.
@@ -100,9 +107,9 @@ impl Site {
         self.stage.namespace("clients")
     }
 
-    /// Where they go.
-    pub fn machine(&self) -> Namespace {
-        self.stage.namespace("machine")
+    /// Where they go: the machine with this number, from 0.
+    pub fn machine(&self, number: usize) -> Namespace {
+        self.stage.namespace(&Machine::new(number).part)
     }
 
     /// Number of the router's interface to the clients.
@@ -110,14 +117,9 @@ impl Site {
         self.to_clients
     }
 
-    /// Number of the router's interface to the machine.
-    pub const fn to_machine(&self) -> u32 {
-        self.to_machine
-    }
-
-    /// A folder for files, removed with the site.
-    pub fn folder(&self) -> std::path::PathBuf {
-        self.stage.folder()
+    /// Numbers of the router's interfaces to the machines.
+    pub fn to_machines(&self) -> &[u32] {
+        &self.to_machines
     }
 
     /// Sender and receiver of frames from the clients to the router.
@@ -133,9 +135,32 @@ impl Site {
 
 /// The router's addresses on the clients' link, inside the clients' prefix.
 const GATEWAYS: [&str; 2] = ["198.18.255.254", "2001:2:0:1::fffe"];
+/// And on the machines' links.
+const MACHINE_GATEWAYS: [&str; 2] = ["192.168.0.1", "fd42::1"];
+
+/// A protected machine.
+#[derive(Debug)]
+struct Machine {
+    number: usize,
+    /// Its namespace.
+    part: String,
+    /// The router's interface to it.
+    link: String,
+}
+
+impl Machine {
+    fn new(number: usize) -> Self {
+        let suffix = if number == 0 { String::new() } else { number.to_string() };
+        Self { number, part: format!("machine{suffix}"), link: format!("{TO_MACHINE}{suffix}") }
+    }
+
+    fn address(&self, family: Family) -> IpAddr {
+        nth_machine(family, self.number)
+    }
+}
 
 /// The address of the clients' namespace; every other client is behind it.
-pub fn client(family: Family) -> std::net::IpAddr {
+pub fn client(family: Family) -> IpAddr {
     let text = match family {
         Family::V4 => "198.18.0.1",
         Family::V6 => "2001:2:0:1::1",
@@ -143,31 +168,16 @@ pub fn client(family: Family) -> std::net::IpAddr {
     text.parse().expect("the addresses of this file are valid")
 }
 
-fn router(stage: &Stage) -> Batch {
+fn router(stage: &Stage, machines: &[Machine]) -> Batch {
     let mut batch = Batch::new();
     batch.line("link set lo up");
-    let links = [
-        (TO_MACHINE, ROUTER_MACHINE_MAC, MACHINE_MAC, "machine"),
-        (TO_CLIENTS, ROUTER_CLIENTS_MAC, CLIENTS_MAC, "clients"),
-    ];
-    for (name, own, other, part) in links {
-        let namespace = stage.namespace(part);
-        batch.line(format!(
-            "link add {name} address {own} type veth peer name eth0 address {other} netns {}",
-            namespace.name()
-        ));
-        batch.line(format!("link set {name} up"));
-    }
-    for (own, other, link, mac) in [
-        ("192.168.0.1/32", machine(Family::V4), TO_MACHINE, MACHINE_MAC),
-        ("fd42::1/128", machine(Family::V6), TO_MACHINE, MACHINE_MAC),
-        ("198.18.255.254/32", client(Family::V4), TO_CLIENTS, CLIENTS_MAC),
-        ("2001:2:0:1::fffe/128", client(Family::V6), TO_CLIENTS, CLIENTS_MAC),
-    ] {
-        batch
-            .line(format!("address add {own} dev {link}"))
-            .line(format!("route add {other} dev {link}"))
-            .line(format!("neighbour add {other} lladdr {mac} nud permanent dev {link}"));
+    link(&mut batch, TO_CLIENTS, (ROUTER_CLIENTS_MAC, CLIENTS_MAC), &stage.namespace("clients"));
+    neighbours(&mut batch, TO_CLIENTS, GATEWAYS, Family::ALL.map(client), CLIENTS_MAC);
+    for machine in machines {
+        let (name, namespace) = (machine.link.as_str(), stage.namespace(&machine.part));
+        link(&mut batch, name, (ROUTER_MACHINE_MAC, MACHINE_MAC), &namespace);
+        let addresses = Family::ALL.map(|family| machine.address(family));
+        neighbours(&mut batch, name, MACHINE_GATEWAYS, addresses, MACHINE_MAC);
     }
     for family in Family::ALL {
         batch.line(format!("route add default via {} dev {TO_CLIENTS}", client(family)));
@@ -175,7 +185,26 @@ fn router(stage: &Stage) -> Batch {
     batch
 }
 
-fn host(own: [std::net::IpAddr; 2], gateways: [&str; 2], gateway_mac: Mac) -> Batch {
+fn link(batch: &mut Batch, name: &str, (own, other): (Mac, Mac), namespace: &Namespace) {
+    let namespace = namespace.name();
+    batch
+        .line(format!(
+            "link add {name} address {own} type veth peer name eth0 address {other} netns {namespace}"
+        ))
+        .line(format!("link set {name} up"));
+}
+
+fn neighbours(batch: &mut Batch, link: &str, own: [&str; 2], others: [IpAddr; 2], mac: Mac) {
+    for (own, other) in own.into_iter().zip(others) {
+        let width = Family::of(other).width();
+        batch
+            .line(format!("address add {own}/{width} dev {link}"))
+            .line(format!("route add {other} dev {link}"))
+            .line(format!("neighbour add {other} lladdr {mac} nud permanent dev {link}"));
+    }
+}
+
+fn host(own: [IpAddr; 2], gateways: [&str; 2], gateway_mac: Mac) -> Batch {
     let mut batch = Batch::new();
     batch.line("link set lo up").line("link set eth0 up");
     for (own, gateway) in own.into_iter().zip(gateways) {
@@ -212,7 +241,7 @@ impl Anchors {
         Ok(Self { numbers: numbers.context(|| "find the anchors".into())?, stage })
     }
 
-    /// The packet makers for one family.
+    /// The packet makers for one family; without the anchors they work too, but each run takes long.
     ///
     /// # Errors
     /// If the kernel refuses.

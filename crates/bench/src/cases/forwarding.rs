@@ -7,13 +7,13 @@ use std::sync::Arc;
 
 use palisade_net::Family;
 
-use super::Run;
+use super::{Run, lanes};
 use crate::{
-    error::{Error, Result},
+    error::Result,
+    fence::{Firewall, Rules},
     kernel::inject::Generator,
-    lane::{Firewall, Lane, Rules},
+    lane::Lane,
     peers::Peer,
-    policy::Policy,
     report::{Bound, Case},
     rules::{self, Place},
     site::Anchors,
@@ -50,11 +50,12 @@ pub(super) fn measure(run: &mut Run<'_>) -> Result<()> {
     for lines in [10, 100, 1_000, 4_000] {
         settings.push(Setting { family: Family::V4, lines, place: Place::Last });
     }
-    settings.push(Setting { family: Family::V4, lines: 1_000, place: Place::Random });
     settings.push(Setting { family: Family::V6, lines: 1_000, place: Place::Last });
     if !run.options.quick {
-        for lines in [10, 100, 4_000] {
+        for lines in [10, 100, 1_000, 4_000] {
             settings.push(Setting { family: Family::V4, lines, place: Place::Random });
+        }
+        for lines in [10, 100, 4_000] {
             settings.push(Setting { family: Family::V6, lines, place: Place::Last });
         }
     }
@@ -69,11 +70,11 @@ fn one(run: &mut Run<'_>, setting: &Setting, generator: &Arc<Generator>) -> Resu
     let Setting { family, lines, place } = setting;
     run.tell(&format!("forwarding: {family}, {lines} lines, the measured one {}", place.name()));
     let set = rules::generate(*family, *lines, *place, SEED);
-    let rules = Rules { policy: Policy::of(&set)?, set };
-    let (mut lanes, absent) = lanes(&rules, generator)?;
+    let rules = Rules::of(set)?;
+    let (mut lanes, absent) = lanes::build(&rules, &CONNECTIONS, generator)?;
     let mut costs: Vec<Costs> = lanes.iter().map(|_| Costs::default()).collect();
     // The first round fills caches and tables and does not count.
-    for round in 0..=run.choose(15, 5) {
+    for round in 0..=run.choose(15, 4) {
         for (lane, costs) in lanes.iter_mut().zip(&mut costs) {
             let before = costs.new.last().copied();
             let measured = lane.turn(|lane| self::round(lane, before))?;
@@ -101,29 +102,9 @@ impl Costs {
     }
 }
 
-/// A lane for every firewall that this machine can have, and the peers that it cannot.
-fn lanes(rules: &Rules, generator: &Arc<Generator>) -> Result<(Vec<Lane>, Vec<Peer>)> {
-    let build = |firewall| Lane::build(firewall, rules, &CONNECTIONS, generator);
-    let mut lanes = vec![build(Firewall::None)?, build(Firewall::Ours)?];
-    let mut absent = Vec::new();
-    for peer in Peer::ALL {
-        if peer.obstacle().is_some() {
-            absent.push(peer);
-            continue;
-        }
-        match build(Firewall::Peer(peer)) {
-            Ok(lane) => lanes.push(lane),
-            // The kernel may lack what a peer is made of; then its tool is refused.
-            Err(Error::Lab(_)) => absent.push(peer),
-            Err(error) => return Err(error),
-        }
-    }
-    Ok((lanes, absent))
-}
-
 /// One firewall's turn: nanoseconds a packet of new flows and of established ones.
 fn round(lane: &mut Lane, new_before: Option<f64>) -> Result<(f64, [f64; 2])> {
-    lane.forget()?;
+    lane.fence().forget()?;
     let mut established = [0.0; 2];
     for (set, cost) in established.iter_mut().enumerate() {
         *cost = lane.send_on(set, 2 * NEW_PACKETS)?;

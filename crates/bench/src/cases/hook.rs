@@ -58,7 +58,7 @@ pub(super) fn measure(run: &mut Run<'_>) -> Result<()> {
 /// A packet of one open connection, again and again.
 fn established(run: &mut Run<'_>, ours: &mut Ours) -> Result<()> {
     let one = connections(0, 0);
-    ours.publish(LOOPBACK, &list(&lists::nsg(10))?)?;
+    ours.publish(&[LOOPBACK], &list(&lists::nsg(10))?)?;
     for (family, goal) in [(Family::V4, 45.0), (Family::V6, 60.0)] {
         ours.clear()?;
         let ack = TcpFlags::ACK;
@@ -82,7 +82,7 @@ fn established(run: &mut Run<'_>, ours: &mut Ours) -> Result<()> {
 /// What a verdict costs, and what a new flow costs, with one kind of list.
 fn verdicts(run: &Run<'_>, ours: &mut Ours, list: &List) -> Result<Vec<Case>> {
     let mut cases = Vec::new();
-    ours.publish(LOOPBACK, &self::list(&list.rows)?)?;
+    ours.publish(&[LOOPBACK], &self::list(&list.rows)?)?;
     for family in list.families() {
         let case = |name, cost: f64| {
             Case::new(name, cost, "ns").with("family", family.to_string()).with("rules", list.name)

@@ -1,7 +1,12 @@
 //! What is measured, a file each; each answers with cases of the report.
 
+mod connections;
+mod flips;
+mod flood;
 mod forwarding;
 mod hook;
+mod lanes;
+mod scale;
 
 use std::path::PathBuf;
 
@@ -28,17 +33,30 @@ pub enum Group {
     Hook,
     /// A packet through a router, beside other firewalls.
     Forwarding,
+    /// TCP connections through a router, beside other firewalls.
+    Connections,
+    /// Many interfaces on one NSG.
+    Scale,
+    /// Policy that changes under load.
+    Flips,
+    /// A flood beside open connections.
+    Flood,
 }
 
 impl Group {
     /// All of them, in the order in which they are measured.
-    pub const ALL: [Self; 2] = [Self::Hook, Self::Forwarding];
+    pub const ALL: [Self; 6] =
+        [Self::Hook, Self::Forwarding, Self::Connections, Self::Scale, Self::Flips, Self::Flood];
 
     /// As it is asked for, and as the names of its cases begin.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Hook => "hook",
             Self::Forwarding => "forwarding",
+            Self::Connections => "connections",
+            Self::Scale => "scale",
+            Self::Flips => "flips",
+            Self::Flood => "flood",
         }
     }
 }
@@ -80,6 +98,10 @@ pub fn run(options: &Options, tell: &mut dyn FnMut(&str)) -> Result<Report> {
         match group {
             Group::Hook => hook::measure(&mut run)?,
             Group::Forwarding => forwarding::measure(&mut run)?,
+            Group::Connections => connections::measure(&mut run)?,
+            Group::Scale => scale::measure(&mut run)?,
+            Group::Flips => flips::measure(&mut run)?,
+            Group::Flood => flood::measure(&mut run)?,
         }
     }
     Ok(run.report)

@@ -9,7 +9,7 @@ mod template;
 #[cfg(test)]
 mod tests;
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use palisade_classify::generate::Random;
 use palisade_net::{Direction, Family, Flow, PortRange, Prefix, Protocol};
@@ -56,10 +56,16 @@ pub struct Line {
 pub const SERVICE_PORT: u16 = 443;
 
 /// The machine's address.
-pub const fn machine(family: Family) -> IpAddr {
+pub fn machine(family: Family) -> IpAddr {
+    nth_machine(family, 0)
+}
+
+/// The address of one of several machines, of which there are few.
+pub fn nth_machine(family: Family, number: usize) -> IpAddr {
+    let last = 4 + number as u16;
     match family {
-        Family::V4 => IpAddr::V4(std::net::Ipv4Addr::new(192, 168, 0, 4)),
-        Family::V6 => IpAddr::V6(std::net::Ipv6Addr::new(0xfd42, 0, 0, 0, 0, 0, 0, 4)),
+        Family::V4 => IpAddr::V4(Ipv4Addr::new(192, 168, 0, last as u8)),
+        Family::V6 => IpAddr::V6(Ipv6Addr::new(0xfd42, 0, 0, 0, 0, 0, 0, last)),
     }
 }
 
