@@ -10,6 +10,7 @@ use palisade_abi::{
     flow::Direction,
     verdict::{LAYERS, Layer},
 };
+use palisade_classify::enforce::{DirectionBlobs, LayerBlob, PolicyBlobs};
 use palisade_net::{AddressSet, Family, Mac};
 
 pub use guards::Guards;
@@ -47,6 +48,14 @@ impl LayerPolicy {
     /// An enforced layer whose changes leave existing flows alone.
     pub fn new(name: impl Into<Arc<str>>, blob: Arc<[u8]>) -> Self {
         Self { blob, name: name.into(), audit: false, flush: false }
+    }
+}
+
+impl From<&LayerBlob> for LayerPolicy {
+    /// The list as it was compiled, counted under its own name.
+    fn from(list: &LayerBlob) -> Self {
+        let name = list.name.as_deref().unwrap_or_default();
+        Self { audit: list.audit, flush: list.flush, ..Self::new(name, Arc::clone(&list.blob)) }
     }
 }
 
@@ -118,6 +127,14 @@ impl NicPolicy {
             timeouts: Timeouts::default(),
             limits: Limits::default(),
         }
+    }
+
+    /// The NIC with these rules in place of those that it has.
+    #[must_use]
+    pub fn with_rules(self, rules: &PolicyBlobs) -> Self {
+        let layers =
+            |lists: &DirectionBlobs| lists.each_ref().map(|list| list.as_ref().map(LayerPolicy::from));
+        Self { inbound: layers(&rules.inbound), outbound: layers(&rules.outbound), ..self }
     }
 
     /// Every layer of the NIC that has rules: direction, place in the evaluation, which layer it is.
