@@ -2,11 +2,13 @@
 //!
 //! Each value has a pin directory of its own that disappears with it.
 
-use std::{fs, path::PathBuf};
+use std::{fs, path::PathBuf, time::Duration};
 
 use palisade_abi::flow::Direction as Way;
 use palisade_classify::enforce::PolicyBlobs;
-use palisade_datapath::{Config, Datapath, FlowEntry, NicKind, NicPolicy, Outcome, Plane, Sizes, TestPacket};
+use palisade_datapath::{
+    Config, Datapath, FlowEntry, Guards, MemoryChoice, NicPolicy, Outcome, Plane, Sizes, TestPacket,
+};
 use palisade_net::Direction;
 
 use crate::pins;
@@ -14,8 +16,8 @@ use crate::pins;
 /// The loopback interface: test runs need an interface that exists, and nothing is attached to it.
 const LOOPBACK: u32 = 1;
 const SLOT: u32 = 1;
-/// The first kernel that has all that the program uses (BPF arenas are the youngest part).
-const KERNEL_MIN: (u32, u32) = (6, 9);
+/// The first kernel that has all that the program uses (tcx links are the youngest part; arenas are optional).
+const KERNEL_MIN: (u32, u32) = (6, 6);
 
 /// A loaded kernel program with one NIC.
 #[derive(Debug)]
@@ -25,21 +27,23 @@ pub struct Kernel {
 }
 
 impl Kernel {
-    /// Most flows of one family that the table holds.
-    pub const FLOWS_MAX: u32 = 2048;
+    /// Most flows that the table surely holds.
+    pub const FLOWS_MAX: u32 = 4096;
 
     /// A program without policy; `None`, with the reason printed, where this process cannot have one.
     ///
     /// # Panics
     /// If the program should load here and does not.
-    pub fn open() -> Option<Self> {
+    pub fn open(memory: MemoryChoice) -> Option<Self> {
         if let Some(reason) = obstacle() {
             println!("skipped: {reason}");
             return None;
         }
         let pin_dir = pins::fresh();
         let mut config = Config::new(&pin_dir);
-        config.sizes = Sizes { flows_v4: Self::FLOWS_MAX, flows_v6: Self::FLOWS_MAX, slots: 4 };
+        config.sizes = Sizes { flows: 2 * Self::FLOWS_MAX, slots: 4 };
+        config.memory = memory;
+        config.grace = Duration::ZERO;
         let datapath = Datapath::open(&config).unwrap_or_else(|error| panic!("{error}: {error:?}"));
         Some(Self { datapath, pin_dir })
     }
@@ -49,14 +53,9 @@ impl Kernel {
     /// # Panics
     /// If it is refused.
     pub fn publish(&mut self, blobs: &PolicyBlobs) {
-        let nic = NicPolicy {
-            ifindex: LOOPBACK,
-            slot: SLOT,
-            kind: NicKind::Direct,
-            inbound: blobs.bytes(Direction::Inbound),
-            outbound: blobs.bytes(Direction::Outbound),
-        };
-        self.datapath.publish(&[nic]).expect("compiled policy is published");
+        // What guards say is tested elsewhere: here the rules alone speak.
+        let nic = NicPolicy { guards: Guards::NONE, ..NicPolicy::new(LOOPBACK, SLOT) };
+        self.datapath.publish(&[nic.with_rules(blobs)]).expect("compiled policy is published");
     }
 
     /// Judges frames one after the other; those that begin a flow are remembered.
@@ -77,11 +76,8 @@ impl Kernel {
     }
 
     /// The flows that are remembered.
-    ///
-    /// # Panics
-    /// If they cannot be read.
     pub fn flows(&self) -> Vec<FlowEntry> {
-        self.datapath.flows().expect("flows are readable")
+        self.datapath.flows().collect()
     }
 
     /// Forgets every flow, so that the next frame of each is judged by the rules.
