@@ -50,6 +50,14 @@ pub(crate) const BUILD: Build = Build {
     version: ABI_VERSION,
 };
 
+/// The same program with an older layout number, for tests of upgrades. It is made with an arena only.
+#[cfg(test)]
+pub(crate) const OLDER: Build = Build {
+    arena: include_bytes!(concat!(env!("OUT_DIR"), "/palisade_older.bpf.o")),
+    array: &[],
+    version: ABI_VERSION - 1,
+};
+
 impl Build {
     fn object(&self, kind: MemoryKind) -> &'static [u8] {
         match kind {
@@ -151,14 +159,25 @@ pub(crate) fn programs_replaced(build: &Build, memory: &Mapping) {
     memory.word(offset).store(build.hash(memory.kind()), std::sync::atomic::Ordering::Release);
 }
 
-/// Layout version of the set of pins at `dir`, whichever it is, and whether a policy of it is in force.
-pub(crate) fn version_at(dir: &Path) -> Result<(u32, bool), Error> {
-    let root: Root = Mapping::open(&open_map(dir, MEMORY)?)?.read(0);
+/// What a set of pins is like, whatever its layout.
+#[derive(Debug)]
+pub(crate) struct Found {
+    pub version: u32,
+    /// A policy of it was published.
+    pub is_published: bool,
+    /// Its memory, mapped: as long as it is, a new one is made at another address, and both can be mapped at once.
+    _memory: Arc<Mapping>,
+}
+
+/// Looks at the set of pins at `dir`.
+pub(crate) fn look(dir: &Path) -> Result<Found, Error> {
+    let memory = Mapping::open(&open_map(dir, MEMORY)?)?;
+    let root: Root = memory.read(0);
     if root.magic != ARENA_MAGIC {
         let what = format!("the shared memory begins with {:#x}", root.magic);
         return Err(Error::Damaged { dir: dir.into(), what });
     }
-    Ok((root.version, root.active != 0))
+    Ok(Found { version: root.version, is_published: root.active != 0, _memory: memory })
 }
 
 /// What lies where in a pinned memory.

@@ -49,7 +49,7 @@ impl Observer {
         if !dir.exists() {
             return Err(Error::NotLoaded { dir: dir.into() });
         }
-        let (found, _) = object::version_at(dir)?;
+        let found = object::look(dir)?.version;
         let expected = ABI_VERSION;
         match found.cmp(&expected) {
             std::cmp::Ordering::Less => return Err(Error::Older { dir: dir.into(), found, expected }),

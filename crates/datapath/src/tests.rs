@@ -8,6 +8,8 @@ mod bench;
 mod changes;
 mod events;
 mod flows;
+mod fragments;
+mod guards;
 mod icmp;
 mod interfaces;
 mod layout;

@@ -43,19 +43,19 @@ pub(crate) fn open(config: &Config, build: &Build) -> Result<Opened, Error> {
         let kernel = create(config, build, &unfinished)?;
         return Ok(Opened { kernel, dir: place.fill(unfinished)?, staged: None });
     };
-    let (found, _) = object::version_at(dir.path())?;
-    refuse_newer(build, found, dir.path())?;
-    let next = place.next.as_ref().map(|next| object::version_at(next.path())).transpose()?;
-    if let (Some((version, true)), Some(next)) = (next, &place.next) {
-        refuse_newer(build, version, next.path())?;
+    let found = object::look(dir.path())?;
+    refuse_newer(build, found.version, dir.path())?;
+    let next = place.next.as_ref().map(|next| object::look(next.path())).transpose()?;
+    if let Some(next) = next.as_ref().filter(|next| next.is_published) {
+        refuse_newer(build, next.version, dir.path())?;
     }
-    if found == build.version {
+    if found.version == build.version {
         place.drop_next()?;
         let kernel = object::adopt(build, &dir)?;
         return Ok(Opened { kernel, dir, staged: None });
     }
     match next {
-        Some((version, is_published)) if version == build.version => resume(build, dir, place, is_published),
+        Some(next) if next.version == build.version => resume(build, dir, place, next.is_published),
         _ => {
             place.drop_next()?;
             let unfinished = place.build()?;

@@ -1,9 +1,6 @@
 //! The benchmark measures what it says; `--nocapture` prints the figures of this machine.
 
-use palisade_classify::{
-    Row, blob, generate,
-    table::Limits,
-};
+use palisade_classify::{Row, blob, generate, table::Limits};
 use palisade_net::Direction;
 
 use super::rig::{LOOPBACK, Rig, SLOT, layer, nic, tcp};

@@ -11,10 +11,10 @@ use nix::sched::{CloneFlags, unshare};
 use palisade_abi::verdict::Reason;
 
 use super::rig::{Rig, SLOT, layer, nic, udp, wait};
-use crate::{Attachment, NicKind, Plane, Watch, sys};
+use crate::{Attachment, Config, NicKind, Plane, Watch, sys};
 
 /// Puts this thread into a new network namespace with the veth pair `host0` (host side) and `vm0`.
-fn veth() -> (u32, u32) {
+pub(super) fn veth() -> (u32, u32) {
     unshare(CloneFlags::CLONE_NEWNET).expect("root may make namespaces");
     ip(&["link", "add", "host0", "type", "veth", "peer", "name", "vm0"]);
     ip(&["link", "set", "host0", "up"]);
@@ -22,7 +22,7 @@ fn veth() -> (u32, u32) {
     (index("host0"), index("vm0"))
 }
 
-fn ip(args: &[&str]) {
+pub(super) fn ip(args: &[&str]) {
     let status = Command::new("ip").args(args).status().expect("iproute2 is installed");
     assert!(status.success(), "ip {args:?}");
 }
@@ -34,7 +34,7 @@ fn index(name: &str) -> u32 {
 }
 
 /// Sends a frame out of an interface.
-fn send(ifindex: u32, frame: &[u8]) {
+pub(super) fn send(ifindex: u32, frame: &[u8]) {
     // SAFETY: a new socket; the descriptor is checked and owned at once.
     let socket = unsafe {
         let fd = libc::socket(libc::AF_PACKET, libc::SOCK_RAW, 0);
@@ -62,7 +62,7 @@ fn send(ifindex: u32, frame: &[u8]) {
 }
 
 /// Packets counted for a reason, from the VM and to it.
-fn counted(rig: &Rig, reason: Reason) -> (u64, u64) {
+pub(super) fn counted(rig: &Rig, reason: Reason) -> (u64, u64) {
     let counters = rig.datapath.counters(SLOT).expect("counters are readable");
     let of = |reasons: &std::collections::BTreeMap<_, u64>| reasons.get(&reason).copied().unwrap_or(0);
     (of(&counters.outbound.reasons), of(&counters.inbound.reasons))
@@ -118,11 +118,11 @@ fn links_outlive_the_process_and_vanish_with_the_interface() {
         send(vm, &udp("10.0.0.4:1000", "192.0.2.1:53").build().expect("a packet"));
         wait("the packet to be judged", || counted(&rig, Reason::Allowed).0 >= 1);
         // A new program reaches the interface without a moment of none.
-        let before = linked_program(&rig, host);
+        let before = linked_program(&rig.config, host);
         let program = std::mem::offset_of!(palisade_abi::arena::Root, program) as u32;
         rig.datapath.observer.memory().write(program, &[0; 4]);
         rig = super::adopt::reopen(rig);
-        assert_ne!(linked_program(&rig, host), before);
+        assert_ne!(linked_program(&rig.config, host), before);
         ip(&["link", "del", "host0"]);
         assert_eq!(rig.datapath.attached().expect("links are readable"), []);
         let rig = super::adopt::reopen(rig);
@@ -132,8 +132,8 @@ fn links_outlive_the_process_and_vanish_with_the_interface() {
 }
 
 /// The program that the pinned link of an interface runs.
-fn linked_program(rig: &Rig, ifindex: u32) -> u32 {
-    let link = sys::get(&rig.config.pin_dir.join("links").join(format!("{ifindex}-from_vm")));
+pub(super) fn linked_program(config: &Config, ifindex: u32) -> u32 {
+    let link = sys::get(&config.pin_dir.join("links").join(format!("{ifindex}-from_vm")));
     sys::link_info(link.expect("the link is pinned").as_fd()).expect("the kernel knows it").program_id
 }
 

@@ -16,10 +16,7 @@ use palisade_abi::{
     flow::Direction,
     verdict::{Action, Reason},
 };
-use palisade_classify::{
-    Row, blob,
-    table::Limits,
-};
+use palisade_classify::{Row, blob, table::Limits};
 use palisade_net::{
     AddressSet, Family, PortRange, Prefix, Protocol, ProtocolMatch,
     packet::{IcmpBody, Packet, TcpFlags, Transport},
