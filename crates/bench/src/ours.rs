@@ -8,7 +8,9 @@ use std::{
 };
 
 use palisade_classify::enforce::PolicyBlobs;
-use palisade_datapath::{Config, Datapath, NicKind, NicPolicy, Observer, Plane, Sizes, Sweep, Watch};
+use palisade_datapath::{
+    Config, Datapath, Limits, NicKind, NicPolicy, Observer, Plane, Report, Sizes, Sweep, Watch,
+};
 use palisade_lab::netns::Namespace;
 use palisade_net::Direction;
 
@@ -17,6 +19,8 @@ use crate::{
     kernel::{drive::Side, open_pinned},
 };
 
+/// Flows that a NIC of a benchmark may have: the table is what is measured, not the quota.
+const FLOWS_MAX: u32 = 1 << 21;
 /// Where all datapaths of this host are pinned.
 const PIN_ROOT: &str = "/sys/fs/bpf/palisade";
 /// How the names of the benchmark's own begin; the process's id follows.
@@ -91,12 +95,17 @@ impl Ours {
         Ok(())
     }
 
+    /// Whether what was denied a moment ago is remembered, as it is if nothing is said.
+    pub fn remember_denials(&mut self, remember: bool) {
+        self.plane().remember_denials(remember);
+    }
+
     /// Ends the flows that are over.
     ///
     /// # Errors
     /// If the kernel refuses.
     pub fn sweep(&mut self) -> Result<Sweep> {
-        Ok(self.plane().sweep()?)
+        Ok(self.plane().sweep(Report::Ends, &mut |_| {})?)
     }
 
     /// The program that packets of a direction meet, and where it stands.
@@ -139,8 +148,8 @@ impl Generations {
 }
 
 fn nic(ifindex: u32, slot: u32, policy: &PolicyBlobs) -> NicPolicy {
-    let [inbound, outbound] = [Direction::Inbound, Direction::Outbound].map(|way| policy.bytes(way));
-    NicPolicy { ifindex, slot, kind: NicKind::Direct, inbound, outbound }
+    let limits = Limits { flows: FLOWS_MAX, ..Limits::default() };
+    NicPolicy { limits, ..NicPolicy::new(ifindex, slot) }.with_rules(policy)
 }
 
 /// Removes what benchmarks left whose process died. Their namespaces are gone or will be with the next site, so that

@@ -40,7 +40,7 @@ const DENIED: Flows = Flows { bits: 4, port_bits: 4, port: 32_768, address: 0 };
 
 /// Measures everything at the hook.
 pub(super) fn measure(run: &mut Run<'_>) -> Result<()> {
-    let mut ours = Ours::open(Sizes { flows_v4: 1 << 17, flows_v6: 1 << 17, slots: 16 })?;
+    let mut ours = Ours::open(Sizes { flows: 1 << 17, slots: 16 })?;
     run.tell("hook: established flows");
     established(run, &mut ours)?;
     let mut few = None;
@@ -88,8 +88,13 @@ fn verdicts(run: &Run<'_>, ours: &mut Ours, list: &List) -> Result<Vec<Case>> {
             Case::new(name, cost, "ns").with("family", family.to_string()).with("rules", list.name)
         };
         let denied = Pair::new(ours, &closed(family), DENIED)?;
+        // What was denied is remembered, so the rules would be seen once.
+        ours.remember_denials(false);
         let cost = denied.cost(run.choose(100, 30), PACKETS, || Ok(()))?;
         cases.push(case("hook/verdict", cost));
+        ours.remember_denials(true);
+        let cost = denied.cost(run.choose(100, 30), PACKETS, || Ok(()))?;
+        cases.push(case("hook/denied again", cost));
         let opening = Pair::new(ours, &inward(family, NEW, TcpFlags::SYN), NEW)?;
         let cost = opening.cost(run.choose(30, 8), NEW_PACKETS, || ours.clear())?;
         cases.push(case("hook/new", cost));

@@ -34,7 +34,7 @@ pub(super) fn measure(run: &mut Run<'_>) -> Result<()> {
         policy.compile()?;
         compile.push(start.elapsed().as_secs_f64() * 1e3);
     }
-    let mut ours = Ours::open(Sizes { flows_v4: 1, flows_v6: 1, slots: NICS })?;
+    let mut ours = Ours::open(Sizes { flows: 1_024, slots: NICS })?;
     let interfaces: Vec<u32> = (FIRST_INTERFACE..FIRST_INTERFACE + NICS).collect();
     let mut publish = Vec::new();
     for _ in 0..run.choose(30, 8) {

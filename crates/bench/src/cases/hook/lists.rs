@@ -81,6 +81,7 @@ impl List {
                 ("hook/verdict", Size::Nsg) => (120.0, Some(1.5)),
                 ("hook/verdict", Size::Huge) => (240.0, None),
                 ("hook/verdict", Size::Few) => (120.0, None),
+                ("hook/denied again", _) => return case,
                 (_, Size::Huge) => (1_400.0, None),
                 _ => (700.0, None),
             };

@@ -27,7 +27,7 @@ const SHARE: f64 = 0.999;
 
 /// Measures with a table of its own.
 pub(super) fn measure(run: &mut Run<'_>) -> Result<()> {
-    let mut ours = Ours::open(Sizes { flows_v4: 1 << 21, flows_v6: 1, slots: 16 })?;
+    let mut ours = Ours::open(Sizes { flows: 1 << FLOWS.bits, slots: 16 })?;
     ours.publish(&[LOOPBACK], &list(&lists::nsg(10))?)?;
     let pair = Pair::new(&ours, &datagram(Family::V4, FLOWS), FLOWS)?;
     pair.ours.run(1 << FLOWS.bits).context(run_a_packet)?;
