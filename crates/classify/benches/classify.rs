@@ -7,10 +7,11 @@ use std::{hint::black_box, iter::Cycle, slice::Iter};
 use criterion::{Criterion, criterion_group, criterion_main};
 use palisade_classify::{
     blob::{BlobView, compile},
-    generate::{Shape, flows, policy},
+    generate::{Shape, flows, layer, policy},
+    proof::{Rules, prove},
     table::Limits,
 };
-use palisade_net::Flow;
+use palisade_net::{Direction, Flow};
 
 const SHAPES: [(&str, Shape); 5] = [
     ("10", Shape::nsg(10)),
@@ -47,6 +48,11 @@ fn build(criterion: &mut Criterion) {
         let mut group = criterion.benchmark_group(format!("build/{name}"));
         group.sample_size(10);
         group.bench_function("compile", |bencher| bencher.iter(compile));
+        let layer = layer(&rows);
+        let rules = Rules { layers: &[&layer], services: &[], direction: Direction::Inbound };
+        group.bench_function("prove", |bencher| {
+            bencher.iter(|| prove(&rules, &bytes).expect("it decides as the rules do"));
+        });
         group.bench_function("check", |bencher| {
             bencher.iter(|| BlobView::parse(&bytes).map(|blob| blob.rules()));
         });

@@ -12,6 +12,7 @@ use palisade_net::Direction;
 use crate::{
     Row, blob, engine,
     lower::{self, LoweredLayer},
+    proof::{self, Disproof, Rules},
     table::{CompileError, Limits},
 };
 
@@ -91,6 +92,16 @@ pub enum EnforceError {
         /// What is too large.
         error: CompileError,
     },
+    /// The blob does not decide as the rules do.
+    #[error(
+        "{list}: compiled wrongly, so it is not enforced: {disproof} (this is a fault of Palisade: report it)"
+    )]
+    Disproof {
+        /// The NSG or collection.
+        list: String,
+        /// Where the two differ.
+        disproof: Box<Disproof>,
+    },
 }
 
 /// Compiles a policy for the kernel program.
@@ -111,7 +122,7 @@ fn direction(policy: &EffectivePolicy, direction: Direction) -> Result<Direction
     let mut blobs = DirectionBlobs::default();
     for (position, blob) in blobs.iter_mut().enumerate() {
         let here = layers.iter().zip(&lowered).filter(|(layer, _)| place(layer.layer, direction) == position);
-        *blob = list(&here.collect::<Vec<_>>())?;
+        *blob = list(&here.collect::<Vec<_>>(), policy, direction)?;
     }
     Ok(blobs)
 }
@@ -125,7 +136,11 @@ fn check(layer: &EffectiveLayer) -> Result<(), EnforceError> {
 
 /// The blob of what stands at one place: mostly one layer. An NSG in audit leaves a public address closed, and that stands
 /// in the interface's place too; then the rules of the NSG come first, each in audit, and the last layer decides.
-fn list(layers: &[(&EffectiveLayer, &LoweredLayer)]) -> Result<Option<LayerBlob>, EnforceError> {
+fn list(
+    layers: &[(&EffectiveLayer, &LoweredLayer)],
+    policy: &EffectivePolicy,
+    direction: Direction,
+) -> Result<Option<LayerBlob>, EnforceError> {
     let Some((&(first, _), &(last, _))) = layers.first().zip(layers.last()) else { return Ok(None) };
     let mut rows = Vec::new();
     let mut rules = Vec::new();
@@ -136,6 +151,9 @@ fn list(layers: &[(&EffectiveLayer, &LoweredLayer)]) -> Result<Option<LayerBlob>
     }
     let blob = blob::compile(&rows, &Limits::default())
         .map_err(|error| EnforceError::Compile { list: name_of(first), error })?;
+    let stands: Vec<&EffectiveLayer> = layers.iter().map(|(layer, _)| *layer).collect();
+    proof::prove(&Rules { layers: &stands, services: &policy.services, direction }, &blob)
+        .map_err(|disproof| EnforceError::Disproof { list: name_of(first), disproof: Box::new(disproof) })?;
     Ok(Some(LayerBlob {
         blob: blob.into(),
         name: first.name.clone(),

@@ -11,6 +11,7 @@ mod engine;
 pub mod generate;
 pub mod lower;
 pub mod oracle;
+pub mod proof;
 mod row;
 pub mod table;
 

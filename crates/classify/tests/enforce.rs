@@ -1,5 +1,8 @@
 //! What can be enforced, and what is refused by name.
 
+use std::collections::BTreeMap;
+
+use palisade_abi::verdict::Action;
 use palisade_classify::{
     blob::BlobView,
     enforce::{self, EnforceError, LayerBlob, PolicyBlobs},
@@ -11,6 +14,7 @@ use palisade_model::{
         Text, VirtualNetworkSpec,
     },
 };
+use palisade_net::{Direction, Flow, Protocol};
 
 fn id(text: &str) -> ResourceId {
     ResourceId::new(text)
@@ -130,4 +134,47 @@ fn what_is_not_known_is_refused_by_name() {
         error(sku),
         "the public address may not exist, so it cannot be enforced (give the condition's parameters)"
     );
+}
+
+/// Priorities, services and audit show in the names of the blob's rules.
+#[test]
+fn each_rule_of_a_blob_has_a_name() {
+    let blobs = compile(rules(2, "AzurePlatformDNS"), |_| {}).expect("everything is known");
+    let [_, Some(list), _] = &blobs.outbound else { panic!("the interface has an NSG") };
+    assert_eq!((list.name.as_deref(), list.audit, list.flush), (Some("web"), false, true));
+    let service = |rule: &str| [rule; 2].map(|rule| format!("securityRules/{rule}"));
+    let passes = [enforce::PLATFORM_TRAFFIC; 2].map(str::to_owned);
+    let dns = [service("r0"), service("r1"), passes].concat();
+    assert_eq!(list.rules[..6], dns);
+    let own = ["securityRules/r0", "securityRules/r1", "defaultSecurityRules/AllowVnetOutBound"];
+    assert_eq!(list.rules[9..12], own);
+    assert_eq!(list.rules.len(), BlobView::parse(&list.blob).expect("sound").rules());
+}
+
+/// An NSG in audit leaves a public address closed: both stand in one list, and only the latter decides.
+#[test]
+fn an_nsg_in_audit_stands_beside_the_public_address_that_stays_closed() {
+    let blobs = compile(rules(1, "10.0.0.0/8"), |spec| {
+        let audit = BTreeMap::from([("palisade-mode".to_owned(), Text::known("Audit"))]);
+        spec.nsgs[0].tags = Some(At::known(audit));
+        spec.nics[0].ip_configurations[0].public_ip = Some(At::known(id("/ips/p")));
+        let sku = Some(Text::known("Standard"));
+        spec.public_ips = vec![PublicIpSpec { sku, ..PublicIpSpec::new(id("/ips/p")) }];
+    })
+    .expect("everything is known");
+    let [None, None, Some(inbound)] = &blobs.inbound else { panic!("one list stands") };
+    assert!(!inbound.audit, "the public address decides");
+    let view = BlobView::parse(&inbound.blob).expect("sound");
+    let flow = |source: &str| {
+        let [source, destination] = [source, "10.0.0.4"].map(|text| text.parse().expect("an address"));
+        Flow::new(Direction::Inbound, Protocol::TCP, (source, 1), (destination, 22)).expect("one family")
+    };
+    let actions = |source| {
+        let found = view.lookup(&flow(source), 0);
+        (found.rule.map(|(_, action)| action), found.shadow.map(|(_, action)| action))
+    };
+    assert_eq!(actions("198.51.100.7"), (Some(Action::Closed), Some(Action::Deny)));
+    assert_eq!(actions("10.0.0.5"), (Some(Action::Allow), Some(Action::Allow)));
+    let [None, Some(outbound), None] = &blobs.outbound else { panic!("one list stands") };
+    assert!(outbound.audit, "the NSG stands alone");
 }

@@ -1,12 +1,15 @@
 //! The encoded blob gives the same answer as asking row after row: what decides, what is only counted, and until when.
 
-use std::{collections::BTreeSet, net::IpAddr};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::IpAddr,
+};
 
 use palisade_abi::policy::POLICY_RULES_MAX;
 use palisade_abi::verdict::Action;
 use palisade_classify::{
     Row,
-    blob::{BlobView, Lookup, compile},
+    blob::{BlobView, Fragment, Lookup, compile},
     generate::{Random, Shape, edge_rows, flows, moments, policy},
     table::{CompileError, Field, Limits},
 };
@@ -188,6 +191,76 @@ fn every_row_that_matches_is_found() {
             longest = longest.max(naive.len());
         }
         assert!(longest > 3, "no flow of {count} rows matched several");
+    }
+}
+
+/// What the scan that ignores ports says: `BlobView::fragment` as it is defined.
+fn scan(rows: &[Row], flow: &Flow, now: u32) -> Fragment {
+    let mut answer = Fragment::Miss;
+    for row in rows.iter().filter(|row| !row.audit && matches_somewhere(row, flow, now)) {
+        let whole = row.source_ports.is_full() && row.destination_ports.is_full();
+        match row.action {
+            Action::AlwaysAllow => return Fragment::AlwaysAllow,
+            Action::Allow => answer = Fragment::Allow,
+            Action::Deny | Action::Closed => {}
+        }
+        if whole {
+            return if answer == Fragment::Allow { answer } else { Fragment::Deny };
+        }
+    }
+    answer
+}
+
+/// Whether a row matches at some pair of ports, by trying the ends of its ranges.
+fn matches_somewhere(row: &Row, flow: &Flow, now: u32) -> bool {
+    let firsts = |ports: &PortSet| ports.ranges().iter().map(|&(first, _)| first).collect::<Vec<_>>();
+    let (from, to) = (firsts(&row.source_ports), firsts(&row.destination_ports));
+    from.iter()
+        .flat_map(|from| to.iter().map(move |to| (*from, *to)))
+        .any(|ports| row.matches(&with_ports(flow, ports), now))
+}
+
+fn with_ports(flow: &Flow, (from, to): (u16, u16)) -> Flow {
+    Flow::new(flow.direction(), flow.protocol(), (flow.source(), from), (flow.destination(), to))
+        .expect("the addresses are those of a flow")
+}
+
+/// The answer for a fragment is what scanning the rows without ports gives, and wherever some pair of ports is allowed by
+/// asking row after row, the fragment is.
+#[test]
+fn fragments_are_answered_as_all_their_ports_together() {
+    let mut reached: BTreeMap<(Fragment, bool), usize> = BTreeMap::new();
+    for (seed, count) in [(1, 1), (2, 3), (3, 9), (4, 30), (5, 70), (6, 200)].repeat(6) {
+        let seed = seed + 10 * reached.len() as u64;
+        let rows = edge_rows(count, seed);
+        let bytes = compile(&rows, &Limits::default()).expect("the rows are within the limits");
+        let blob = BlobView::parse(&bytes).expect("a compiled blob is sound");
+        let edges = |ports: fn(&Row) -> &PortSet| {
+            let edges = rows.iter().flat_map(|row| ports(row).ranges());
+            let edges = edges.flat_map(|&(first, last)| [Some(first), last.checked_add(1)]).flatten();
+            edges.chain([0]).collect::<BTreeSet<u16>>()
+        };
+        let [from, to] = [edges(|row| &row.source_ports), edges(|row| &row.destination_ports)];
+        for (flow, &now) in flows(&rows, 12, seed).iter().zip(moments(&rows).iter().cycle()) {
+            let answer = blob.fragment(flow.source(), flow.destination(), flow.protocol(), now);
+            assert_eq!(answer, scan(&rows, flow, now), "{count} rows at {now}, {flow:?}");
+            let some = from.iter().flat_map(|from| to.iter().map(move |to| (*from, *to))).any(|ports| {
+                let decides =
+                    rows.iter().find(|row| !row.audit && row.matches(&with_ports(flow, ports), now));
+                decides.is_some_and(|row| matches!(row.action, Action::Allow | Action::AlwaysAllow))
+            });
+            let passes = matches!(answer, Fragment::Allow | Fragment::AlwaysAllow);
+            assert!(passes || !some, "{count} rows at {now}, {flow:?}: {answer:?}");
+            *reached.entry((answer, some)).or_default() += 1;
+        }
+    }
+    for outcome in [
+        (Fragment::Deny, false),
+        (Fragment::Miss, false),
+        (Fragment::Allow, true),
+        (Fragment::AlwaysAllow, true),
+    ] {
+        assert!(reached.get(&outcome).is_some_and(|count| *count > 10), "{outcome:?}: {reached:?}");
     }
 }
 

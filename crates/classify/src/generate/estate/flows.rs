@@ -27,7 +27,24 @@ fn towards(flow: &Flow, direction: Direction) -> Flow {
         .expect("the addresses are those of a flow")
 }
 
+/// DHCP and discovery, which no rule governs.
+fn of_link(random: &mut Random) -> Flow {
+    let address = |text: &str| text.parse::<IpAddr>().expect("the pool holds addresses");
+    let (protocol, local, remote) = *random.pick(&[
+        (Protocol::UDP, ("0.0.0.0", 68), ("255.255.255.255", 67)),
+        (Protocol::UDP, ("10.0.0.4", 68), ("168.63.129.16", 67)),
+        (Protocol::UDP, ("fe80::4", 546), ("ff02::1:2", 547)),
+        (Protocol::ICMPV6, ("fe80::4", 0), ("ff02::1:ff00:5", 135)),
+        (Protocol::ICMPV6, ("fe80::4", 0), ("ff02::2", 133)),
+    ]);
+    Flow::new(Direction::Outbound, protocol, (address(local.0), local.1), (address(remote.0), remote.1))
+        .expect("both are of one family")
+}
+
 fn meaningful(random: &mut Random) -> Flow {
+    if random.chance(2) {
+        return of_link(random);
+    }
     let ipv6 = random.chance(35);
     let (local, remotes): (&str, &[&str]) =
         if ipv6 { ("fd00::4", &pool::REMOTE_V6) } else { ("10.0.0.4", &pool::REMOTE_V4) };
