@@ -19,6 +19,8 @@ mod publish;
 mod reasons;
 mod rig;
 mod rules;
+#[path = "../tests/shared/mod.rs"]
+mod shared;
 mod sweep;
 mod tcp;
 mod upgrade;

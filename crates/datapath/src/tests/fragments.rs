@@ -14,8 +14,9 @@ use palisade_abi::{flow::Direction, verdict::Reason};
 use palisade_net::packet::{Extension, IcmpBody, Packet};
 
 use super::{
-    interfaces::{ip, veth},
+    interfaces::veth,
     rig::{Rig, SLOT, icmp, layer, nic, other, tcp, udp},
+    shared::link::ip,
 };
 use crate::{Guards, NicKind, Plane};
 

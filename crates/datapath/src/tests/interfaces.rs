@@ -1,16 +1,14 @@
 //! Attaching to real interfaces: a veth pair in a network namespace that ends with the test's thread.
 
-use std::{
-    ffi::CString,
-    io,
-    os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd},
-    process::Command,
-};
+use std::os::fd::AsFd;
 
 use nix::sched::{CloneFlags, unshare};
 use palisade_abi::verdict::Reason;
 
-use super::rig::{Rig, SLOT, layer, nic, udp, wait};
+use super::{
+    rig::{Rig, SLOT, layer, nic, udp, wait},
+    shared::link::{index, ip, packet_socket, send_at},
+};
 use crate::{Attachment, Config, NicKind, Plane, Watch, sys};
 
 /// Puts this thread into a new network namespace with the veth pair `host0` (host side) and `vm0`.
@@ -22,43 +20,9 @@ pub(super) fn veth() -> (u32, u32) {
     (index("host0"), index("vm0"))
 }
 
-pub(super) fn ip(args: &[&str]) {
-    let status = Command::new("ip").args(args).status().expect("iproute2 is installed");
-    assert!(status.success(), "ip {args:?}");
-}
-
-fn index(name: &str) -> u32 {
-    let name = CString::new(name).expect("no zero bytes");
-    // SAFETY: the name is a C string that lives during the call.
-    unsafe { libc::if_nametoindex(name.as_ptr()) }
-}
-
-/// Sends a frame out of an interface.
+/// Sends a frame out of an interface, whether or not a program there drops it.
 pub(super) fn send(ifindex: u32, frame: &[u8]) {
-    // SAFETY: a new socket; the descriptor is checked and owned at once.
-    let socket = unsafe {
-        let fd = libc::socket(libc::AF_PACKET, libc::SOCK_RAW, 0);
-        assert!(fd >= 0, "{}", io::Error::last_os_error());
-        OwnedFd::from_raw_fd(fd)
-    };
-    // SAFETY: all zeros is a valid address of this type.
-    let mut address: libc::sockaddr_ll = unsafe { std::mem::zeroed() };
-    address.sll_family = libc::AF_PACKET as u16;
-    address.sll_protocol = u16::from_be_bytes([frame[12], frame[13]]).to_be();
-    address.sll_ifindex = ifindex as i32;
-    // SAFETY: the frame and the address live during the call and their sizes are given.
-    let sent = unsafe {
-        libc::sendto(
-            socket.as_raw_fd(),
-            frame.as_ptr().cast(),
-            frame.len(),
-            0,
-            (&raw const address).cast(),
-            size_of_val(&address) as u32,
-        )
-    };
-    // A program that drops on egress makes the send fail.
-    assert!(sent == frame.len() as isize || sent == -1, "{}", io::Error::last_os_error());
+    send_at(&packet_socket(ifindex, 0), frame);
 }
 
 /// Packets counted for a reason, from the VM and to it.

@@ -1,30 +1,20 @@
-//! A datapath of its own for each test, rule lists as text, and packets in one line.
+//! A datapath of its own for each test, what it is asked, and what tests say it with.
 
-use std::{
-    fs,
-    net::SocketAddr,
-    path::{Path, PathBuf},
-    process,
-    sync::{
-        Arc,
-        atomic::{AtomicU32, Ordering},
-    },
-    time::{Duration, Instant},
-};
+use std::time::Duration;
 
-use palisade_abi::{
-    flow::Direction,
-    verdict::{Action, Reason},
-};
-use palisade_classify::{Row, blob, table::Limits};
-use palisade_net::{
-    AddressSet, Family, PortRange, Prefix, Protocol, ProtocolMatch,
-    packet::{IcmpBody, Packet, TcpFlags, Transport},
-};
+use palisade_abi::{flow::Direction, verdict::Reason};
+use palisade_net::packet::Packet;
 
+pub(super) use super::shared::{
+    can_run,
+    packets::{icmp, other, tcp, udp},
+    pins::{Pins, pin_dir},
+    rules::{list, row},
+    wait,
+};
 use crate::{
     Config, Datapath, FlowEntry, LayerPolicy, MemoryChoice, NicPolicy, Plane, Report, Sizes, Sweep,
-    TestPacket, pins,
+    TestPacket,
 };
 
 /// The loopback interface: test runs need one that exists.
@@ -32,44 +22,12 @@ pub(super) const LOOPBACK: u32 = 1;
 /// Slot of the NIC that tests publish.
 pub(super) const SLOT: u32 = 7;
 
-const HOME: &str = "/sys/fs/bpf";
-const PREFIX: &str = "palisade-test-";
-
 /// A datapath that is removed when the test ends.
 pub(super) struct Rig {
     pub(super) datapath: Datapath,
     pub(super) config: Config,
     /// After the datapath, which must be closed first.
     pub(super) pins: Pins,
-}
-
-/// A pin directory that nobody else uses.
-pub(super) fn pin_dir() -> PathBuf {
-    static NEXT: AtomicU32 = AtomicU32::new(0);
-    remove_leftovers();
-    Path::new(HOME).join(format!("{PREFIX}{}-{}", process::id(), NEXT.fetch_add(1, Ordering::Relaxed)))
-}
-
-/// Removes the pins of test processes that crashed.
-fn remove_leftovers() {
-    for entry in fs::read_dir(HOME).into_iter().flatten().flatten() {
-        let name = entry.file_name().to_string_lossy().into_owned();
-        let owner = name.strip_prefix(PREFIX).and_then(|rest| rest.split('-').next());
-        if owner.is_some_and(|pid| !Path::new("/proc").join(pid).exists()) {
-            // Another test may remove it at the same time.
-            let _ = pins::remove_tree(&entry.path());
-        }
-    }
-}
-
-/// Whether kernel tests can run here; says so if not.
-pub(super) fn can_run() -> bool {
-    // SAFETY: no arguments, no memory.
-    let root = unsafe { libc::geteuid() } == 0;
-    if !root {
-        eprintln!("skipped: loading a kernel program needs root");
-    }
-    root
 }
 
 /// The kinds of memory that tests run with; none if this process may not have a datapath.
@@ -168,25 +126,6 @@ pub(super) fn small() -> Config {
     config
 }
 
-/// Pins that are removed when the test ends, and with them the links.
-pub(super) struct Pins(pub(super) PathBuf);
-
-impl Drop for Pins {
-    fn drop(&mut self) {
-        // A test of the removal itself has done it already.
-        let _ = pins::remove_tree(&self.0);
-    }
-}
-
-/// Waits for a condition, for ten seconds at most.
-pub(super) fn wait(what: &str, mut condition: impl FnMut() -> bool) {
-    let start = Instant::now();
-    while !condition() {
-        assert!(start.elapsed() < Duration::from_secs(10), "waited in vain for {what}");
-        std::thread::yield_now();
-    }
-}
-
 /// A NIC without any rule list.
 pub(super) fn nic(ifindex: u32, slot: u32) -> NicPolicy {
     NicPolicy::new(ifindex, slot)
@@ -195,79 +134,4 @@ pub(super) fn nic(ifindex: u32, slot: u32) -> NicPolicy {
 /// A layer of these rules, named after them.
 pub(super) fn layer(rules: &[&str]) -> LayerPolicy {
     LayerPolicy::new(rules.join("; "), list(rules))
-}
-
-/// A blob from rules like `allow tcp * 10.0.0.4/32 80` (action, protocol, source, destination, ports); what no rule
-/// matches is a miss.
-pub(super) fn list(rules: &[&str]) -> Arc<[u8]> {
-    let rows: Vec<Row> = rules.iter().map(|rule| row(rule)).collect();
-    blob::compile(&rows, &Limits::default()).expect("the rules are few").into()
-}
-
-pub(super) fn row(text: &str) -> Row {
-    let fields: Vec<&str> = text.split_whitespace().collect();
-    let [action, protocol, source, destination, ports] = fields[..] else { panic!("five fields: {text}") };
-    let addresses = |text: &str| match text {
-        "*" => AddressSet::full(),
-        prefix => [prefix.parse::<Prefix>().expect("a prefix")].into_iter().collect(),
-    };
-    Row {
-        action: match action {
-            "allow" => Action::Allow,
-            "deny" => Action::Deny,
-            "always" => Action::AlwaysAllow,
-            "closed" => Action::Closed,
-            other => panic!("no action: {other}"),
-        },
-        protocol: protocol.parse::<ProtocolMatch>().expect("a protocol"),
-        sources: addresses(source),
-        destinations: addresses(destination),
-        destination_ports: [ports.parse::<PortRange>().expect("ports")].into_iter().collect(),
-        ..Row::any(Action::Allow)
-    }
-}
-
-fn socket(text: &str) -> SocketAddr {
-    text.parse().expect("address:port")
-}
-
-fn between(source: SocketAddr, destination: SocketAddr, transport: Transport) -> Packet {
-    Packet::new(source.ip(), destination.ip(), transport)
-}
-
-/// A TCP segment; flags by their first letters: `S`, `SA`, `A`, `FA`, `R`.
-pub(super) fn tcp(source: &str, destination: &str, flags: &str) -> Packet {
-    let (source, destination) = (socket(source), socket(destination));
-    let flags = flags.chars().fold(TcpFlags::default(), |all, flag| {
-        all.with(match flag {
-            'S' => TcpFlags::SYN,
-            'A' => TcpFlags::ACK,
-            'F' => TcpFlags::FIN,
-            'R' => TcpFlags::RST,
-            other => panic!("no flag: {other}"),
-        })
-    });
-    let ports = (source.port(), destination.port());
-    between(source, destination, Transport::Tcp { source_port: ports.0, destination_port: ports.1, flags })
-}
-
-/// A UDP datagram.
-pub(super) fn udp(source: &str, destination: &str) -> Packet {
-    let (source, destination) = (socket(source), socket(destination));
-    let ports = (source.port(), destination.port());
-    between(source, destination, Transport::Udp { source_port: ports.0, destination_port: ports.1 })
-}
-
-/// An ICMP message of the addresses' family.
-pub(super) fn icmp(source: &str, destination: &str, kind: u8, body: IcmpBody) -> Packet {
-    let (source, destination) =
-        (source.parse().expect("an address"), destination.parse().expect("an address"));
-    Packet::new(source, destination, Transport::Icmp { family: Family::of(source), kind, code: 0, body })
-}
-
-/// A packet of another protocol.
-pub(super) fn other(source: &str, destination: &str, protocol: u8) -> Packet {
-    let (source, destination) =
-        (source.parse().expect("an address"), destination.parse().expect("an address"));
-    Packet::new(source, destination, Transport::Other(Protocol(protocol)))
 }
