@@ -2,7 +2,7 @@
 # Brings a Debian machine with a Rust toolchain to where Palisade can be built, run and tested.
 #
 # Looks first and changes only what is missing, so it is cheap to run before every other target:
-#   packages    with apt, as root or through sudo
+#   packages    with apt, as root or through sudo; those that are only compared with if PALISADE_SETUP_PEERS is set
 #   components  rustfmt and clippy, through rustup
 #   crates      those of Cargo.lock, so that everything after this works offline
 #   bpffs       mounted at /sys/fs/bpf, where the kernel program is pinned
@@ -17,6 +17,11 @@ build_packages=(clang-19 g++ gcc git libbpf-dev libc6-dev libelf-dev make pkg-co
 run_packages=(iproute2 nftables)
 if [[ $(uname -m) == x86_64 ]]; then
     run_packages+=(qemu-system-x86)
+fi
+
+# What the benchmark compares with.
+if [[ -n ${PALISADE_SETUP_PEERS:-} ]]; then
+    run_packages+=(ipset iptables)
 fi
 
 main() {

@@ -75,6 +75,7 @@ pub(crate) const CRATES: &[Crate] = &[
             "palisade-abi",
             "palisade-agent",
             "palisade-arm",
+            "palisade-bench",
             "palisade-classify",
             "palisade-datapath",
             "palisade-lab",

@@ -4,6 +4,9 @@
 //! the injecting thread is the whole way of a packet through the router and nothing else. It must not decide what is
 //! measured how often.
 
+#[cfg(test)]
+mod tests;
+
 use std::sync::Arc;
 
 use palisade_net::{

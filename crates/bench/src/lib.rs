@@ -13,6 +13,7 @@ mod lane;
 mod load;
 mod ours;
 mod peers;
+pub mod plot;
 mod policy;
 pub mod report;
 mod rules;

@@ -34,7 +34,7 @@ pub(super) fn measure(run: &mut Run<'_>) -> Result<()> {
 fn one(run: &mut Run<'_>, lines: usize, generator: &Arc<Generator>) -> Result<()> {
     let rules = Rules::of(rules::generate(Family::V4, lines, Place::Last, SEED))?;
     // A lane is built for its probes alone.
-    let (lanes, absent) = lanes::build(&rules, &[], generator)?;
+    let (lanes, absent) = lanes::build(run, &rules, &[], generator)?;
     let fences: Vec<Fence> = lanes.into_iter().map(crate::lane::Lane::into_fence).collect();
     let at = SocketAddr::new(machine(Family::V4), SERVICE_PORT);
     let servers = fences.iter().map(|fence| Server::start(&fence.site().machine(0), at));

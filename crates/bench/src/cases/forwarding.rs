@@ -71,7 +71,7 @@ fn one(run: &mut Run<'_>, setting: &Setting, generator: &Arc<Generator>) -> Resu
     run.tell(&format!("forwarding: {family}, {lines} lines, the measured one {}", place.name()));
     let set = rules::generate(*family, *lines, *place, SEED);
     let rules = Rules::of(set)?;
-    let (mut lanes, absent) = lanes::build(&rules, &CONNECTIONS, generator)?;
+    let (mut lanes, absent) = lanes::build(run, &rules, &CONNECTIONS, generator)?;
     let mut costs: Vec<Costs> = lanes.iter().map(|_| Costs::default()).collect();
     // The first round fills caches and tables and does not count.
     for round in 0..=run.choose(15, 4) {

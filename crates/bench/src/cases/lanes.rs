@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::Run;
 use crate::{
     error::{Error, Result},
     fence::{Firewall, Rules},
@@ -12,6 +13,7 @@ use crate::{
 
 /// A lane for plain forwarding, for the datapath, and for each peer that can be had, in this order; and the peers that cannot.
 pub(super) fn build(
+    run: &mut Run<'_>,
     rules: &Rules,
     connections: &[(u32, u32)],
     generator: &Arc<Generator>,
@@ -20,14 +22,13 @@ pub(super) fn build(
     let mut lanes = vec![build(Firewall::None)?, build(Firewall::Ours)?];
     let mut absent = Vec::new();
     for peer in Peer::ALL {
-        if peer.obstacle().is_some() {
-            absent.push(peer);
-            continue;
-        }
         match build(Firewall::Peer(peer)) {
             Ok(lane) => lanes.push(lane),
-            // The kernel may lack what a peer is made of; then its tool is refused.
-            Err(Error::Lab(_)) => absent.push(peer),
+            // It is not installed, or the kernel lacks what it is made of and refuses it.
+            Err(error @ (Error::PeerMissing { .. } | Error::Lab(_))) => {
+                run.tell(&format!("without {}: {error}", peer.name()));
+                absent.push(peer);
+            }
             Err(error) => return Err(error),
         }
     }

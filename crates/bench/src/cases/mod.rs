@@ -48,6 +48,11 @@ impl Group {
     pub const ALL: [Self; 6] =
         [Self::Hook, Self::Forwarding, Self::Connections, Self::Scale, Self::Flips, Self::Flood];
 
+    /// The one of this name.
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|group| group.name() == name)
+    }
+
     /// As it is asked for, and as the names of its cases begin.
     pub const fn name(self) -> &'static str {
         match self {

@@ -100,7 +100,7 @@ impl Program {
     }
 
     /// The low half of `register` in network order.
-    pub fn to_network_order(&mut self, register: Reg) -> &mut Self {
+    pub fn swap_to_network(&mut self, register: Reg) -> &mut Self {
         self.push(TO_BIG_ENDIAN, register, Reg(0), 0, 16)
     }
 

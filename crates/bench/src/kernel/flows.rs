@@ -183,13 +183,13 @@ impl Writer {
             .register(Alu::And, scratch, number)
             .load(Width::Double, other, value, at(field::PORT))
             .register(Alu::Add, scratch, other)
-            .to_network_order(scratch)
+            .swap_to_network(scratch)
             .store(Width::Half, data, port, scratch)
             .load(Width::Double, scratch, value, at(field::PORT_BITS))
             .register(Alu::ShiftRight, number, scratch)
             .load(Width::Double, scratch, value, at(field::ADDRESS))
             .register(Alu::Add, number, scratch)
-            .to_network_order(number)
+            .swap_to_network(number)
             .store(Width::Half, data, address, number);
         if self.family == Family::V4 {
             // It makes up for the address: their sum, and so the header's checksum, is the same for every flow.

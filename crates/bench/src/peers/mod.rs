@@ -58,17 +58,15 @@ impl Peer {
         Some(versions.join(", "))
     }
 
-    /// Why it cannot be compared here, if it cannot.
-    pub fn obstacle(self) -> Option<Error> {
-        let missing = self.tools().iter().find(|(tool, _)| !is_installed(tool));
-        missing.map(|(tool, package)| Error::PeerMissing { peer: self.name(), tool, package })
-    }
-
     /// Puts the rules in force in a router's namespace.
     ///
     /// # Errors
-    /// If a tool refuses, for example because the kernel lacks the feature.
+    /// [`Error::PeerMissing`] if a tool is not installed; [`Error::Lab`] if it refuses, for example because the kernel lacks
+    /// the feature.
     pub fn enforce(self, router: &Namespace, set: &RuleSet) -> Result<(), Error> {
+        if let Some((tool, package)) = self.tools().iter().find(|(tool, _)| !is_installed(tool)) {
+            return Err(Error::PeerMissing { peer: self.name(), tool, package });
+        }
         let feed = |program: &str, arguments: &[&str], input: String| {
             ip::feed_in(router, program, arguments, &input).map(drop).map_err(Error::from)
         };

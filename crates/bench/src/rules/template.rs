@@ -19,15 +19,15 @@ pub fn template(set: &RuleSet) -> Value {
         "$schema": "https://schema.management.azure.com/schemas/2019-04-01/deploymentTemplate.json#",
         "contentVersion": "1.0.0.0",
         "resources": [
-            resource("networkSecurityGroups", "machine-nsg", json!({ "securityRules": rules })),
-            resource("virtualNetworks", "bench-vnet", json!({
+            resource("networkSecurityGroups", "machine-nsg", &json!({ "securityRules": rules })),
+            resource("virtualNetworks", "bench-vnet", &json!({
                 "addressSpace": { "addressPrefixes": ["192.168.0.0/16", "fd42::/48"] },
                 "subnets": [{
                     "name": "machines",
                     "properties": { "addressPrefixes": ["192.168.0.0/24", "fd42::/64"] },
                 }],
             })),
-            resource("networkInterfaces", NIC, json!({
+            resource("networkInterfaces", NIC, &json!({
                 "networkSecurityGroup": {
                     "id": "[resourceId('Microsoft.Network/networkSecurityGroups', 'machine-nsg')]",
                 },
@@ -37,7 +37,7 @@ pub fn template(set: &RuleSet) -> Value {
     })
 }
 
-fn resource(kind: &str, name: &str, properties: Value) -> Value {
+fn resource(kind: &str, name: &str, properties: &Value) -> Value {
     json!({
         "type": format!("Microsoft.Network/{kind}"),
         "apiVersion": "2024-05-01",

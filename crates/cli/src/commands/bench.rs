@@ -1,30 +1,18 @@
 //! `palisade bench`: measurements of this machine, in one run.
 
-use std::{net::IpAddr, sync::Arc};
+use std::{
+    fs,
+    io::{self, IsTerminal},
+    path::{Path, PathBuf},
+};
 
-use palisade_agent::Instance;
-use palisade_classify::{
-    Row, blob,
-    generate::{self, Shape},
-    table::Limits,
+use clap::builder::{PossibleValuesParser, TypedValueParser as _};
+use palisade_bench::{
+    Group, Options, Report, plot,
+    report::{Case, Goal},
 };
-use palisade_datapath::{
-    Config, Datapath, NicKind, NicPolicy, Sizes,
-    bench::{Figures, Workload, measure},
-};
-use palisade_net::{AddressSet, Direction, Flow, Protocol, packet::Packet};
-use serde_json::json;
 
 use crate::{args::FormatArgs, exit::Exit, exit::Failure, output, output::Format};
-
-/// The loopback interface: test runs need one that exists, and see no packet of its own.
-const LOOPBACK: u32 = 1;
-/// Sizes of the rule lists that are measured.
-const RULES: [usize; 2] = [10, 1_000];
-/// New flows in one measurement.
-const FLOWS: u16 = 2_000;
-/// The seed of the generated rules.
-const SEED: u64 = 7;
 
 /// Options of the command.
 #[derive(Debug, clap::Args)]
@@ -35,151 +23,109 @@ pub struct Arguments {
 
 #[derive(Debug, clap::Subcommand)]
 enum Subject {
-    /// What the kernel program costs a packet: established, denied and new flows against two lists of rules
-    Datapath(FormatArgs),
+    /// What the kernel program costs, alone and beside plain forwarding, nftables, iptables with ipset, and tc flower
+    Datapath(DatapathArgs),
+}
+
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Everything is measured in network namespaces of its own, which needs root. Peers that are not \
+                        installed, or that the kernel lacks, are left out and listed without a figure."
+)]
+struct DatapathArgs {
+    /// Fewer and shorter rounds: under a minute
+    #[arg(long)]
+    quick: bool,
+    /// Measure only these cases
+    #[arg(long = "case", value_name = "NAME", value_parser = groups())]
+    cases: Vec<Group>,
+    /// Microsoft's service tag file, whose tags the rules then name; without it tags are made up
+    #[arg(long, value_name = "FILE", env = "PALISADE_SERVICE_TAGS")]
+    service_tags: Option<PathBuf>,
+    /// Also draw the figures, as SVG files in this folder
+    #[arg(long, value_name = "DIR")]
+    plots: Option<PathBuf>,
+    #[command(flatten)]
+    format: FormatArgs,
+}
+
+fn groups() -> impl clap::builder::TypedValueParser<Value = Group> {
+    PossibleValuesParser::new(Group::ALL.map(Group::name))
+        .map(|name| Group::named(&name).expect("only names of groups are possible"))
 }
 
 /// Measures and tells.
 pub fn run(arguments: &Arguments) -> Result<Exit, Failure> {
-    let Subject::Datapath(format) = &arguments.subject;
-    let mut datapath = open()?;
-    let figures = all(&mut datapath);
-    datapath.remove().map_err(Failure::caused_by)?;
-    let figures = figures?;
-    match format.format {
-        Format::Json => output::json(&document(&figures))?,
-        Format::Table => table(&figures)?,
+    let Subject::Datapath(arguments) = &arguments.subject;
+    let options = Options {
+        quick: arguments.quick,
+        groups: arguments.cases.clone(),
+        service_tags: arguments.service_tags.clone(),
+    };
+    let report = palisade_bench::run(&options, &mut progress()).map_err(Failure::caused_by)?;
+    if let Some(folder) = &arguments.plots {
+        draw(&report, folder)?;
+    }
+    match arguments.format.format {
+        Format::Json => output::json(&report.to_json())?,
+        Format::Table => table(&report)?,
     }
     Ok(Exit::Clean)
 }
 
-/// A datapath of the benchmark's own, attached nowhere.
-fn open() -> Result<Datapath, Failure> {
-    let instance = Instance::named(&format!("bench-{}", std::process::id())).map_err(Failure::input)?;
-    let sizes = Sizes { flows_v4: 1 << 16, flows_v6: 1 << 16, slots: 16 };
-    let config = Config { sizes, ..Config::new(instance.pin_dir) };
-    Datapath::open(&config).map_err(Failure::caused_by)
-}
-
-/// One measurement and what it was of.
-struct Case {
-    family: &'static str,
-    rules: usize,
-    figures: Figures,
-}
-
-fn all(datapath: &mut Datapath) -> Result<Vec<Case>, Failure> {
-    let mut cases = Vec::new();
-    for rules in RULES {
-        for (family, local, allowed, denied) in [
-            ("IPv4", "10.0.0.4", "198.51.100.1", "198.51.100.2"),
-            ("IPv6", "2001:db8::4", "2001:db8:1::1", "2001:db8:1::2"),
-        ] {
-            let [local, allowed, denied] =
-                [local, allowed, denied].map(|text| text.parse().expect("addresses of this file are valid"));
-            let figures = one(datapath, rules, local, allowed, denied)?;
-            cases.push(Case { family, rules, figures });
+/// Says on a terminal what is measured now.
+fn progress() -> impl FnMut(&str) {
+    let is_seen = io::stderr().is_terminal();
+    move |what| {
+        if is_seen {
+            eprintln!("measuring {what} ...");
         }
     }
-    Ok(cases)
 }
 
-fn one(
-    datapath: &mut Datapath,
-    rules: usize,
-    local: IpAddr,
-    allowed: IpAddr,
-    denied: IpAddr,
-) -> Result<Figures, Failure> {
-    let [allowed, denied] =
-        [(allowed, FLOWS), (denied, 10)].map(|(remote, count)| flows(local, remote, count));
-    let list = |denies: &[Flow]| compile(rules, &[&allowed, &denied], denies);
-    let policy = NicPolicy {
-        ifindex: LOOPBACK,
-        slot: 1,
-        kind: NicKind::Direct,
-        inbound: [None, None, None],
-        // The interface's list allows all of it, so that the subnet's is always asked too.
-        outbound: [None, Some(list(&[])?), Some(list(&denied)?)],
-    };
-    let [allowed, denied] = [allowed, denied].map(|flows| frames(&flows));
-    let workload = Workload { policy: &policy, allowed: &allowed, denied: &denied };
-    measure(datapath, &workload).map_err(Failure::caused_by)
+fn draw(report: &Report, folder: &Path) -> Result<(), Failure> {
+    fs::create_dir_all(folder)?;
+    for plot in plot::plots(report) {
+        fs::write(folder.join(plot.file), plot.text)?;
+    }
+    Ok(())
 }
 
-fn flows(local: IpAddr, remote: IpAddr, count: u16) -> Vec<Flow> {
-    let flow = |port| Flow::between(Direction::Outbound, Protocol::TCP, (local, port), (remote, 443));
-    (10_000..10_000 + count).filter_map(flow).collect()
+/// A line for ours, with its goals, and one for each peer.
+fn table(report: &Report) -> io::Result<()> {
+    let mut rows = Vec::new();
+    for case in &report.cases {
+        let goals: Vec<String> = case.goals.iter().map(goal).collect();
+        rows.push([
+            case.name.to_owned(),
+            parameters(case),
+            "palisade".to_owned(),
+            format!("{} {}", figure(case.ours), case.unit),
+            goals.join("; "),
+        ]);
+        for peer in &case.peers {
+            let median = peer.median.map_or_else(|| "absent".to_owned(), figure);
+            let ratio = case.ratio(&peer.name).map(|ratio| format!("ours is {ratio:.3}x of it"));
+            rows.push([String::new(), String::new(), peer.name.clone(), median, ratio.unwrap_or_default()]);
+        }
+    }
+    output::table(["CASE", "OF", "FIREWALL", "MEDIAN", "GOAL OR RATIO"], &rows)
 }
 
-fn frames(flows: &[Flow]) -> Vec<Vec<u8>> {
-    flows.iter().map(|flow| Packet::first_of(flow).build().expect("a first packet can be written")).collect()
+fn goal(goal: &Goal) -> String {
+    format!("{}: {}", goal.text, if goal.met { "reached" } else { "missed" })
 }
 
-/// A list of `count` generated rules, none of which is about the benchmark's own flows; then one that denies `denies`, then
-/// one that allows the rest. The whole list is thus searched for every packet.
-fn compile(count: usize, flows: &[&[Flow]], denies: &[Flow]) -> Result<Arc<[u8]>, Failure> {
-    let firsts: Vec<&Flow> = flows.iter().filter_map(|flows| flows.first()).collect();
-    let mut rows = generate::policy(&Shape::nsg(count), SEED);
-    rows.retain(|row| firsts.iter().all(|flow| !row.matches(flow, 0)));
-    let last = |destinations, action| Row { destinations, ..Row::any(action) };
-    let denied: AddressSet = denies.iter().map(Flow::destination).collect();
-    rows.push(last(denied, palisade_abi::verdict::Action::Deny));
-    rows.push(last(AddressSet::full(), palisade_abi::verdict::Action::Allow));
-    Ok(blob::compile(&rows, &Limits::default()).map_err(Failure::other_side)?.into())
+fn parameters(case: &Case) -> String {
+    let one = |name: &String| format!("{name} {}", case.parameter(name));
+    case.parameters.keys().map(one).collect::<Vec<_>>().join(", ")
 }
 
-/// The measured quantities by name, without the cost of the measurement itself.
-fn quantities(figures: &Figures) -> [(&'static str, f64); 3] {
-    let net = |value: f64| value - figures.empty;
-    [
-        ("established flow", net(figures.established)),
-        ("new flow, denied", net(figures.denied)),
-        ("new flow, allowed", net(figures.created)),
-    ]
-}
-
-fn document(cases: &[Case]) -> serde_json::Value {
-    let cases: Vec<_> = cases
-        .iter()
-        .flat_map(|case| {
-            quantities(&case.figures).map(|(name, value)| {
-                json!({
-                    "name": name,
-                    "parameters": { "family": case.family, "rules": case.rules, "lists": 2 },
-                    "ours": { "median": value, "unit": "ns" },
-                    "peers": [{ "name": "empty program", "version": null, "median": case.figures.empty }],
-                    "ratio": { "empty program": (value + case.figures.empty) / case.figures.empty },
-                })
-            })
-        })
-        .collect();
-    json!({ "machine": machine(), "cases": cases })
-}
-
-fn machine() -> serde_json::Value {
-    let read = |path: &str| std::fs::read_to_string(path).unwrap_or_default();
-    let cpu = read("/proc/cpuinfo");
-    let model = cpu.lines().find_map(|line| line.strip_prefix("model name")?.split_once(": "));
-    json!({
-        "kernel": read("/proc/sys/kernel/osrelease").trim(),
-        "cpu": model.map(|(_, name)| name),
-        "cpus": std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
-    })
-}
-
-fn table(cases: &[Case]) -> std::io::Result<()> {
-    output::line(
-        "nanoseconds a packet, above an empty program; two lists of rules are asked for a new flow\n",
-    )?;
-    let rows: Vec<_> = cases
-        .iter()
-        .map(|case| {
-            let [established, denied, created] =
-                quantities(&case.figures).map(|(_, value)| format!("{value:.0}"));
-            let empty = format!("{:.0}", case.figures.empty);
-            [case.family.to_owned(), format!("2 x {}", case.rules), empty, established, denied, created]
-        })
-        .collect();
-    output::table(["FAMILY", "RULES", "EMPTY", "ESTABLISHED", "NEW, DENIED", "NEW, ALLOWED"], &rows)
+/// Three digits at least.
+fn figure(value: f64) -> String {
+    match value.abs() {
+        100.0.. => format!("{value:.0}"),
+        10.0.. => format!("{value:.1}"),
+        _ => format!("{value:.2}"),
+    }
 }

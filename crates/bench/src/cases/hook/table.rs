@@ -4,6 +4,7 @@
 use std::{
     sync::atomic::{AtomicBool, Ordering},
     thread,
+    time::Duration,
 };
 
 use nix::time::{ClockId, clock_gettime};
@@ -22,6 +23,8 @@ use crate::{
 
 /// 2^20 flows, of 32 clients with 32,768 ports each.
 const FLOWS: Flows = Flows { bits: 20, port_bits: 15, port: 32_768, address: 0 };
+/// How long packets are watched without a sweep.
+const QUIET: Duration = Duration::from_millis(300);
 /// The share of packets that is looked at for delays; the rest is the machine's own noise.
 const SHARE: f64 = 0.999;
 
@@ -34,14 +37,17 @@ pub(super) fn measure(run: &mut Run<'_>) -> Result<()> {
     let cold = pair.cost(run.choose(60, 20), PACKETS, || Ok(()))?;
     let case = |name, ours, unit| Case::new(name, ours, unit).with("flows", 1 << FLOWS.bits);
     run.add([case("hook/established", cold, "ns").with("family", "IPv4").with("order", "scattered")]);
-    let quiet = delays(&pair, || Ok(thread::sleep(std::time::Duration::from_millis(300))))?;
+    let quiet = delays(&pair, || {
+        thread::sleep(QUIET);
+        Ok(())
+    })?;
     let mut seconds = Vec::new();
     let swept = delays(&pair, || {
         for _ in 0..3 {
             let before = clock_gettime(ClockId::CLOCK_THREAD_CPUTIME_ID).context(run_a_packet)?;
             ours.sweep()?;
             let after = clock_gettime(ClockId::CLOCK_THREAD_CPUTIME_ID).context(run_a_packet)?;
-            seconds.push(std::time::Duration::from(after - before).as_secs_f64());
+            seconds.push(Duration::from(after - before).as_secs_f64());
         }
         Ok(())
     })?;
