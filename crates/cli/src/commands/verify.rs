@@ -36,7 +36,8 @@ use crate::{
 #[command(
     after_help = "A flow file has one JSON object a line: {\"nic\" or \"nsg\", \"direction\", \"protocol\", \
                         \"localAddress\", \"localPort\", \"remoteAddress\", \"remotePort\"}. An ICMP flow has its type in \
-                        localPort (Inbound) or remotePort (Outbound).\n\nExit code 1 means that a flow is denied or \
+                        localPort (Inbound) or remotePort (Outbound).\n\n\"audit\" in an answer is what it would be if \
+                        nothing were in audit, where that differs.\n\nExit code 1 means that a flow is denied or \
                         unknown, 2 that a line could not be read."
 )]
 pub struct Arguments {

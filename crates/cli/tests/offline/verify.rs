@@ -164,3 +164,33 @@ fn one_flow_is_asked_by_options() {
     assert_eq!(one(&[&alone[..], &network[..]].concat()).code, 0, "of the network that was given");
     assert_eq!(one(&[&alone[..], &["10.0.0.9"], &network[1..]].concat()).code, 1, "not of it");
 }
+
+/// A rule in audit decides nothing, and a rule with a window decides in it.
+#[test]
+fn what_a_trial_would_change_is_said_for_the_time_that_is_asked() {
+    let at = |time: &str, format: &str| {
+        let asked = ["verify", "trial.json", "--nsg", "trial-nsg", "--address", "10.0.0.4", "--direction"];
+        let flow = ["Inbound", "--protocol", "Tcp", "--local-port", "443", "--remote-address", "8.8.8.8"];
+        let network = ["--virtual-network", "10.0.0.0/16"];
+        palisade(&[&asked[..], &flow, &network, &["--at", time, "--format", format]].concat(), b"")
+    };
+    let said = |access: &str, rule: &str, reason: &str| {
+        answer(access, Some(rule), Some("trial-nsg"), "NetworkInterface", reason)
+    };
+    let open = at("2027-01-15T08:00:00Z", "json");
+    let mut expected = said("Allow", "securityRules/allow-web", "UserRule");
+    expected["audit"] = said("Deny", "securityRules/close-web", "UserRule");
+    assert_eq!((answers(&open), open.code), (vec![expected], 0));
+    let closed = said("Deny", "defaultSecurityRules/DenyAllInBound", "DefaultRule");
+    for time in ["2027-01-15T07:59:59Z", "2027-01-15T10:00:00+01:00"] {
+        let run = at(time, "json");
+        assert_eq!((answers(&run), run.code), (vec![closed.clone()], 1), "{time}");
+    }
+    let sentence = at("2027-01-15T08:30Z", "table").stdout;
+    let end = "by securityRules/allow-web of trial-nsg (NetworkInterface); in audit Deny by securityRules/close-web of \
+               trial-nsg (NetworkInterface)\n";
+    assert!(sentence.ends_with(end), "{sentence}");
+    let refused = at("tomorrow", "json");
+    assert_eq!(refused.code, 2);
+    assert!(refused.stderr.contains("write 2026-01-31T08:00Z"), "{}", refused.stderr);
+}
