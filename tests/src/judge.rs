@@ -8,14 +8,14 @@ use palisade_abi::{
     verdict::{Action, LAYERS, Layer as Place, Reason},
 };
 use palisade_classify::{
-    Decision, Hit, Reason as Why, Verdict,
-    blob::BlobView,
+    Decision, Hit, Reason as Why, Shadow, Verdict,
+    blob::{BlobView, Fragment},
     enforce::{DirectionBlobs, LayerBlob, PolicyBlobs},
     lower,
 };
 use palisade_datapath::{LAYERS_INBOUND, LAYERS_OUTBOUND};
 use palisade_model::{EffectivePolicy, Layer};
-use palisade_net::{Direction, Flow};
+use palisade_net::{Direction, Flow, packet::Ip};
 
 /// Checked blobs of one interface.
 #[derive(Debug)]
@@ -31,8 +31,6 @@ pub struct Walk {
     pub reason: Reason,
     /// The row of each layer that matched, or [`RULE_NONE`].
     pub rows: [u16; LAYERS],
-    /// Layers asked before the verdict was final.
-    pub asked: u32,
 }
 
 impl<'a> Model<'a> {
@@ -46,18 +44,51 @@ impl<'a> Model<'a> {
         Self { inbound: views(&blobs.inbound), outbound: views(&blobs.outbound) }
     }
 
-    /// Asks layer by layer, as `bpf/policy.h` does.
-    pub fn walk(&self, flow: &Flow) -> Walk {
-        let views = match flow.direction() {
+    fn views(&self, direction: Direction) -> &[Option<BlobView<'a>>; LAYERS] {
+        match direction {
             Direction::Inbound => &self.inbound,
             Direction::Outbound => &self.outbound,
+        }
+    }
+
+    /// What becomes of a later fragment: it passes if some ports exist with which rules would allow it, or its answer.
+    pub fn fragment(&self, ip: &Ip, direction: Direction) -> Reason {
+        let permits = |direction, source, destination| {
+            let asked = self.views(direction).iter().zip(places(direction));
+            for (view, place) in asked.filter_map(|(view, place)| Some((view.as_ref()?, place))) {
+                match view.fragment(source, destination, ip.protocol(), 0) {
+                    Fragment::AlwaysAllow => return true,
+                    Fragment::Allow => {}
+                    Fragment::Miss if place == Place::Admin => {}
+                    Fragment::Miss | Fragment::Deny => return false,
+                }
+            }
+            true
         };
+        let back = match direction {
+            Direction::Inbound => Direction::Outbound,
+            Direction::Outbound => Direction::Inbound,
+        };
+        if permits(direction, ip.source, ip.destination) || permits(back, ip.destination, ip.source) {
+            Reason::LaterFragment
+        } else {
+            Reason::Fragment
+        }
+    }
+
+    /// Asks layer by layer, as `bpf/policy.h` does.
+    pub fn walk(&self, flow: &Flow) -> Walk {
+        let views = self.views(flow.direction());
         let places = places(flow.direction());
-        let mut walk = Walk { reason: Reason::Allowed, rows: [RULE_NONE; LAYERS], asked: 0 };
+        let mut walk = Walk { reason: Reason::Allowed, rows: [RULE_NONE; LAYERS] };
         for (index, view) in views.iter().enumerate() {
             let Some(view) = view else { continue };
-            walk.asked = index as u32 + 1;
-            let Some((row, action)) = view.lookup(flow, 0).rule else {
+            let found = view.lookup(flow, 0);
+            // What would have dropped it, were it not in audit.
+            if matches!(found.shadow, Some((_, Action::Deny | Action::Closed))) {
+                walk.reason = Reason::Audited;
+            }
+            let Some((row, action)) = found.rule else {
                 if places[index] == Place::Admin {
                     continue;
                 }
@@ -107,7 +138,10 @@ pub fn reason(decision: &Decision, policy: &EffectivePolicy, direction: Directio
     match (decision.verdict, decision.reason, decision.hit) {
         (Verdict::Unknown, ..) => panic!("a policy that is not fully known is never enforced"),
         (_, Why::LinkControl, _) => Reason::LinkControl,
-        (Verdict::Allow, ..) => Reason::Allowed,
+        (Verdict::Allow, ..) => match decision.shadow {
+            Some(Shadow { verdict: Verdict::Deny, .. }) => Reason::Audited,
+            _ => Reason::Allowed,
+        },
         (_, Why::PublicAddressClosed, _) => Reason::PublicAddressClosed,
         (Verdict::Deny, _, Hit::Rule { layer, .. } | Hit::Exempt { layer }) => {
             deny(place_of(policy.layers(direction)[layer].layer))
@@ -149,7 +183,7 @@ impl Origins {
             let Some(layer) = layers.iter().position(|layer| place_of(layer.layer) == places[index]) else {
                 return false;
             };
-            if layers[layer].layer == Layer::PublicAddress && walk.reason == Reason::Allowed {
+            if layers[layer].layer == Layer::PublicAddress && !walk.reason.is_drop() {
                 continue;
             }
             return match layers[layer].origins[usize::from(walk.rows[index])] {

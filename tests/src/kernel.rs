@@ -6,7 +6,7 @@ use std::{fs, path::PathBuf};
 
 use palisade_abi::flow::Direction as Way;
 use palisade_classify::enforce::PolicyBlobs;
-use palisade_datapath::{Config, Datapath, FlowEntry, NicKind, NicPolicy, Outcome, Plane, Sizes, TestPacket};
+use palisade_datapath::{Config, Datapath, FlowEntry, Guards, NicPolicy, Outcome, Plane, Sizes, TestPacket};
 use palisade_net::Direction;
 
 use crate::pins;
@@ -25,7 +25,7 @@ pub struct Kernel {
 }
 
 impl Kernel {
-    /// Most flows of one family that the table holds.
+    /// Flows that one test has at a time at most; the table is so much larger that each finds a place.
     pub const FLOWS_MAX: u32 = 2048;
 
     /// A program without policy; `None`, with the reason printed, where this process cannot have one.
@@ -39,23 +39,18 @@ impl Kernel {
         }
         let pin_dir = pins::fresh();
         let mut config = Config::new(&pin_dir);
-        config.sizes = Sizes { flows_v4: Self::FLOWS_MAX, flows_v6: Self::FLOWS_MAX, slots: 4 };
+        config.sizes = Sizes { flows: 4 * Self::FLOWS_MAX, slots: 4 };
         let datapath = Datapath::open(&config).unwrap_or_else(|error| panic!("{error}: {error:?}"));
         Some(Self { datapath, pin_dir })
     }
 
-    /// Puts a policy into force.
+    /// Puts a policy into force, at a NIC without guards that takes connections in the middle for new.
     ///
     /// # Panics
     /// If it is refused.
     pub fn publish(&mut self, blobs: &PolicyBlobs) {
-        let nic = NicPolicy {
-            ifindex: LOOPBACK,
-            slot: SLOT,
-            kind: NicKind::Direct,
-            inbound: blobs.bytes(Direction::Inbound),
-            outbound: blobs.bytes(Direction::Outbound),
-        };
+        let nic = NicPolicy::new(LOOPBACK, SLOT).with_rules(blobs);
+        let nic = NicPolicy { guards: Guards::NONE, loose_tcp: true, ..nic };
         self.datapath.publish(&[nic]).expect("compiled policy is published");
     }
 
@@ -77,11 +72,8 @@ impl Kernel {
     }
 
     /// The flows that are remembered.
-    ///
-    /// # Panics
-    /// If they cannot be read.
     pub fn flows(&self) -> Vec<FlowEntry> {
-        self.datapath.flows().expect("flows are readable")
+        self.datapath.flows().collect()
     }
 
     /// Forgets every flow, so that the next frame of each is judged by the rules.

@@ -4,10 +4,9 @@
 //! repeated.
 
 use palisade_classify::generate::Random;
-use palisade_model::is_link_control;
 use palisade_net::{
-    Family, Flow, Protocol,
-    packet::{Extension, IcmpBody, Packet, Quoted, TcpFlags, Transport},
+    AddressSet, Family, Flow, Mac, Protocol,
+    packet::{Extension, Guards, IcmpBody, Packet, Quoted, Station, TcpFlags, Transport},
 };
 
 /// IPv6 next-header values that name an extension header and no protocol (RFC 8200, section 4).
@@ -15,32 +14,46 @@ const EXTENSION_HEADERS: [u8; 4] = [0, 43, 44, 60];
 /// Payload and options that a generated frame has at most.
 const PAYLOAD_MAX: usize = 64;
 const OPTIONS_MAX: usize = 40;
+/// An IPv4 option of one byte that means nothing.
+const NO_OPTION: u8 = 1;
 /// A UDP port pair that no generated flow uses; errors about it are about no flow.
 const UNUSED_PORTS: (u16, u16) = (61_001, 61_002);
 
-/// Whether a packet can begin such a flow.
+/// UDP ports of DHCP and DHCPv6, of questions and answers.
+const DHCP_PORTS: [(u16, u16); 4] = [(68, 67), (67, 68), (546, 547), (547, 546)];
+
+/// A NIC whose VM may say everything.
+pub fn unguarded() -> Station {
+    Station { guards: Guards::NONE, mac: Mac::default(), owned: AddressSet::empty() }
+}
+
+/// Whether a packet can begin such a flow: between such addresses, of such a type.
 pub fn exists(flow: &Flow) -> bool {
     let is_header = flow.family() == Family::V6 && EXTENSION_HEADERS.contains(&flow.protocol().0);
     let is_type = !flow.protocol().is_icmp() || flow.destination_port() <= 255;
-    !is_header && is_type
+    let frame = Packet::first_of(flow).build().expect("the packet can be written");
+    !is_header && is_type && unguarded().examine(&frame, flow.direction()).is_ok()
 }
 
 /// A packet that begins `flow`, which must exist.
 pub fn packet(flow: &Flow, random: &mut Random) -> Packet {
     let mut packet = Packet::first_of(flow);
-    let is_link_control = is_link_control(flow);
-    packet.hop_limit = if is_link_control { link_hop_limit(flow) } else { 1 + random.below(255) as u8 };
+    if speaks_of_the_link(flow) {
+        return packet;
+    }
+    packet.hop_limit = 1 + random.below(255) as u8;
     packet.payload = bytes(random, PAYLOAD_MAX);
     vary_transport(&mut packet, flow, random);
-    if !is_link_control {
-        vary_network(&mut packet, flow.family(), random);
-    }
-    packet
+    vary_network(packet, flow.family(), random)
 }
 
-/// Messages of the link are such only if no router has passed them on (RFC 4861, RFC 3810).
-fn link_hop_limit(flow: &Flow) -> u8 {
-    if matches!(flow.destination_port(), 133..=137) || flow.protocol() == Protocol::UDP { 255 } else { 1 }
+/// Whether the flow's packets have content of their own, without which they would be something else.
+fn speaks_of_the_link(flow: &Flow) -> bool {
+    match flow.protocol() {
+        Protocol::ICMPV6 => matches!(flow.destination_port(), 130..=137 | 143),
+        Protocol::UDP => DHCP_PORTS.contains(&(flow.source_port(), flow.destination_port())),
+        _ => false,
+    }
 }
 
 fn vary_transport(packet: &mut Packet, flow: &Flow, random: &mut Random) {
@@ -74,17 +87,19 @@ fn unrelated(flow: &Flow) -> Quoted {
     Quoted { source: flow.destination(), destination: flow.source(), transport }
 }
 
-fn vary_network(packet: &mut Packet, family: Family, random: &mut Random) {
-    if random.chance(10) {
-        // The first fragment has the whole transport header.
-        packet.fragment = Some((0, random.chance(80)));
-    }
+fn vary_network(mut packet: Packet, family: Family, random: &mut Random) -> Packet {
     match family {
-        Family::V4 if random.chance(10) => packet.options = bytes(random, OPTIONS_MAX),
+        Family::V4 if random.chance(10) => packet.options = vec![NO_OPTION; random.below(OPTIONS_MAX + 1)],
         Family::V6 if random.chance(15) => {
             packet.extensions = (0..1 + random.below(3)).map(|place| extension(place, random)).collect();
         }
         Family::V4 | Family::V6 => {}
+    }
+    match random.below(100) {
+        // The first fragment has the whole transport header.
+        0..8 => packet.into_first_fragment().expect("the packet can be written"),
+        8..10 => Packet { fragment: Some((0, false)), ..packet },
+        _ => packet,
     }
 }
 
@@ -92,7 +107,7 @@ fn vary_network(packet: &mut Packet, family: Family, random: &mut Random) {
 pub fn extension(place: usize, random: &mut Random) -> Extension {
     match random.below(3) {
         0 if place == 0 => Extension::HopByHop(vec![0; random.below(20)]),
-        1 => Extension::Routing { kind: 4, data: vec![0; random.below(20)] },
+        1 => Extension::Routing { kind: 4, segments_left: 0, data: vec![0; random.below(20)] },
         _ => Extension::Destination(vec![0; random.below(20)]),
     }
 }

@@ -6,7 +6,10 @@
 
 use std::{collections::BTreeMap, net::IpAddr};
 
-use palisade_abi::{flow::Direction as Way, verdict::Reason};
+use palisade_abi::{
+    flow::{Direction as Way, RULE_NONE},
+    verdict::Reason,
+};
 use palisade_classify::{
     Engine, Verdict, enforce,
     generate::{Random, estate},
@@ -134,8 +137,8 @@ impl Subject {
     /// What the kernel remembers: the allowed flows and no others, each with the rules that allowed it.
     fn compare_flows(&self, kernel: &Kernel, batch: &[Case], counts: &mut Tally) {
         let mut remembered: BTreeMap<(IpAddr, IpAddr), _> =
-            kernel.flows().into_iter().map(|entry| ((entry.local.0, entry.remote.0), entry)).collect();
-        for case in batch.iter().filter(|case| case.reason == Reason::Allowed && begins_flow(case)) {
+            kernel.flows().into_iter().map(|entry| ((entry.id.local.0, entry.id.remote.0), entry)).collect();
+        for case in batch.iter().filter(|case| begins_flow(case)) {
             let pair = (case.flow.local(), case.flow.remote());
             let entry =
                 remembered.remove(&pair).unwrap_or_else(|| panic!("no flow for {}", self.about(case)));
@@ -144,9 +147,10 @@ impl Subject {
                 Direction::Inbound => Way::Inbound,
                 Direction::Outbound => Way::Outbound,
             };
+            let rules = walk.rows.map(|row| (row != RULE_NONE).then_some(row));
             assert_eq!(
-                (entry.direction, entry.protocol, entry.value.rules, entry.value.layers_asked),
-                (way, case.flow.protocol().0, walk.rows, walk.asked),
+                (entry.direction, entry.id.protocol, entry.rules),
+                (way, case.flow.protocol().0, rules),
                 "{}",
                 self.about(case)
             );
@@ -169,13 +173,15 @@ fn strangers(cases: Vec<Case>) -> (Vec<Case>, Vec<Case>) {
     })
 }
 
-/// Whether the packet, once allowed, begins a flow: of ICMP only a query does.
+/// Whether the packet begins a flow: it is allowed, and of ICMP only a query does.
 fn begins_flow(case: &Case) -> bool {
-    match case.packet.transport {
-        Transport::Icmp { family, kind, .. } if family == case.flow.family() => match family {
-            Family::V4 => matches!(kind, 8 | 13 | 15 | 17),
-            Family::V6 => kind == 128,
-        },
-        _ => true,
-    }
+    let passes = matches!(case.reason, Reason::Allowed | Reason::Audited);
+    passes
+        && match case.packet.transport {
+            Transport::Icmp { family, kind, .. } if family == case.flow.family() => match family {
+                Family::V4 => matches!(kind, 8 | 13 | 15 | 17),
+                Family::V6 => kind == 128,
+            },
+            _ => true,
+        }
 }
