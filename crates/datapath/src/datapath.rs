@@ -176,7 +176,8 @@ impl Datapath {
     /// Lets CPUs remember what was denied, as they do from the start, or not. A benchmark wants to see the rules at work.
     pub fn remember_denials(&mut self, remember: bool) {
         let regions = self.observer.regions();
-        let (denials, mask) = if remember { (regions.denials, regions.denials_each - 1) } else { (0, 0) };
+        let (denials, mask) =
+            if remember { (regions.denials, regions.denials_each.saturating_sub(1)) } else { (0, 0) };
         let memory = self.observer.memory();
         memory.word(offset_of!(Root, denial_mask) as u32).store(mask, Ordering::Release);
         memory.word(offset_of!(Root, denials) as u32).store(denials, Ordering::Release);

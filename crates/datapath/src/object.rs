@@ -205,6 +205,7 @@ fn replace_programs(build: &Build, dir: &PinDir, maps: &Maps, kind: MemoryKind) 
 }
 
 /// Where the maps beside the memory come from.
+#[derive(Clone, Copy)]
 enum Other<'m> {
     Existing(&'m Maps),
     New { slots: u32 },
@@ -215,10 +216,10 @@ fn load(object: &[u8], memory: &MapHandle, other: Other<'_>) -> Result<Object, E
     let mut open: OpenObject = ObjectBuilder::default().open_memory(object).map_err(refused)?;
     for mut map in open.maps_mut() {
         let name = map.name().to_string_lossy().into_owned();
-        match (name.as_str(), &other) {
+        match (name.as_str(), other) {
             (LAYOUTS, _) => map.set_autocreate(false),
             (COUNTERS, Other::Existing(maps)) => map.reuse_fd(maps.counters.as_fd()),
-            (COUNTERS, Other::New { slots }) => map.set_max_entries(*slots),
+            (COUNTERS, Other::New { slots }) => map.set_max_entries(slots),
             (EVENTS, Other::Existing(maps)) => map.reuse_fd(maps.events.as_fd()),
             (name, _) if name == MEMORY || name.ends_with(ARRAY_SUFFIX) => map.reuse_fd(memory.as_fd()),
             _ => Ok(()),

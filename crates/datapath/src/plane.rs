@@ -106,6 +106,7 @@ pub trait Plane: Watch {
     /// Sets the time that windows of rules are judged by: see [`crate::wall_clock_anchor`].
     fn set_anchor(&mut self, anchor: u64);
 
-    /// Final counters of rules that no policy in force names any more. Each is handed out once.
+    /// Final counters of rules that no policy in force names any more. Each is handed out once, and only if it counted
+    /// something.
     fn take_retired(&mut self) -> Vec<RuleCounts>;
 }

@@ -116,15 +116,17 @@ impl Facts {
 
     fn arena(&self) -> Check {
         let name = "arena";
-        let purpose = "hold the policy where a packet reads it and one store changes it";
+        let purpose =
+            "hold policy and flows in memory that grows; without it they are in an array of a fixed size";
+        let required = false;
         match &self.arena {
-            Ok(()) => Check { name, purpose, found: "offered".into(), remedy: None, required: true },
+            Ok(()) => Check { name, purpose, found: "offered".into(), remedy: None, required },
             Err(answer) => {
                 let by_version = self.since(name, purpose, ARENA_SINCE);
                 let remedy = by_version.remedy.or_else(|| {
                     Some("run as root; if you do, the kernel was built without BPF arenas or without MMU support".into())
                 });
-                Check { found: format!("{}: {answer}", by_version.found), remedy, ..by_version }
+                Check { found: format!("{}: {answer}", by_version.found), remedy, required, ..by_version }
             }
         }
     }
@@ -150,7 +152,7 @@ impl Facts {
         let on = self.jit.is_some_and(|value| value > 0);
         Check {
             name: "JIT compiler",
-            purpose: "run the program as machine code; arenas need it",
+            purpose: "run the program as machine code; otherwise it is many times slower, and there are no arenas",
             found: match self.jit {
                 Some(value) => format!("net.core.bpf_jit_enable = {value}"),
                 None => "net.core.bpf_jit_enable is not readable".into(),
@@ -230,6 +232,9 @@ mod tests {
         for (facts, expected) in cases {
             assert_eq!(missing(&facts), expected, "{facts:?}");
         }
+        // An array stands in for the arena.
+        let arena = Facts { arena: no(), ..good() }.arena();
+        assert!(!arena.is_met() && !arena.required, "{arena:?}");
     }
 
     #[test]

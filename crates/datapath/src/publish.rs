@@ -52,6 +52,8 @@ pub(crate) struct Publisher {
     blobs: Blobs,
     tallies: Tallies,
     grace: Grace,
+    /// Snapshots, with their sizes, that packets under way may still read.
+    replaced: Vec<(u32, usize)>,
     /// Counters of rules that no policy in force names any more.
     retired: Vec<RuleCounts>,
     /// Largest slot that has counters.
@@ -85,6 +87,7 @@ impl Publisher {
             blobs: Blobs::default(),
             tallies: Tallies::default(),
             grace: Grace::new().map_err(|error| error.to_string())?,
+            replaced: Vec::new(),
             retired: Vec::new(),
             slot_max: regions.slot_max(),
         };
@@ -122,19 +125,10 @@ impl Publisher {
         policy::check(nics, self.slot_max)?;
         let current = published(&self.memory);
         let in_force = current.as_ref().map_or(&[][..], |current| &current.nics);
-        let written = self.write(nics, timing, current.as_ref()).inspect_err(|_| {
-            // Blocks of counters that were made for nothing have counted nothing.
-            self.keep_only(in_force);
-        })?;
+        let written = self.write(nics, timing, current.as_ref()).inspect_err(|_| self.settle(in_force))?;
         self.memory.word(ACTIVE).store(written.offset, Ordering::Release);
-        // Without the wait the old memory stays taken until the next publish; the new policy is in force all the same.
-        if self.grace.wait().is_ok() {
-            if let Some(old) = &current {
-                self.space.give(old.offset, old.snapshot.size as usize);
-            }
-            let retired = self.keep_only(&written.nics);
-            self.retired.extend(retired);
-        }
+        self.replaced.extend(current.map(|old| (old.offset, old.snapshot.size as usize)));
+        self.settle(&written.nics);
         Ok(written.generation)
     }
 
@@ -143,7 +137,7 @@ impl Publisher {
         self.grace.wait()
     }
 
-    /// Counters of rules that are in force no more, each once.
+    /// Counters of rules that are in force no more, each once; those that counted nothing are left out.
     pub(crate) fn take_retired(&mut self) -> Vec<RuleCounts> {
         std::mem::take(&mut self.retired)
     }
@@ -168,12 +162,19 @@ impl Publisher {
         self.space.give(start, bytes);
     }
 
-    /// Frees the blobs and counters that these NICs do not use; what was counted.
-    fn keep_only(&mut self, nics: &[NicDescriptor]) -> Vec<RuleCounts> {
+    /// Frees what the policy in force, which has these NICs, does not use.
+    fn settle(&mut self, nics: &[NicDescriptor]) {
+        // Without the wait all of it stays taken until the next publish; the new policy is in force all the same.
+        if !self.replaced.is_empty() && self.grace.wait().is_err() {
+            return;
+        }
+        for (offset, bytes) in self.replaced.drain(..) {
+            self.space.give(offset, bytes);
+        }
         // Counters first: they are told with the blob that they belong to.
         let counts = self.tallies.keep_only(&self.memory, &mut self.space, &tallies::offsets_in(nics));
+        self.retired.extend(counts);
         self.blobs.keep_only(&blobs_in(nics), &mut self.space);
-        counts
     }
 
     /// Writes the blobs and the snapshot of `nics` where no packet sees them yet.

@@ -1,6 +1,6 @@
 //! Tests on the real kernel: packets by test run, interfaces in network namespaces of their own.
 //!
-//! They need root and a kernel with arenas; without, each prints why it did not run.
+//! They need root; without, each prints why it did not run. A kernel with arenas runs them on both kinds of memory.
 
 mod adopt;
 mod audit;

@@ -100,44 +100,33 @@ prop_compose! {
     }
 }
 
-/// The packet with a payload after which a fragment may end.
-fn filled(mut packet: Packet) -> Packet {
-    if packet.fragment.is_some() {
-        let whole = Packet { extensions: vec![], options: vec![], fragment: None, ..packet.clone() };
-        let header = if packet.source.is_ipv4() { 34 } else { 54 };
-        let body = whole.build().unwrap().len() - header;
-        packet.payload.resize(packet.payload.len() + body.max(1).next_multiple_of(8) - body, 0);
-    }
-    packet
-}
-
 fn packet_of(family: Family) -> impl Strategy<Value = Packet> {
     let payload = vec(any::<u8>(), 0..64);
     let macs = any::<([u8; 6], [u8; 6])>();
     let tcp_options = vec(Just(1), 0..=40);
     let addresses = (address(family), address(family));
-    let fixed = (any::<u8>(), any::<u32>(), prop_oneof![3 => Just(None), 1 => Just(Some((0, true)))]);
+    let fixed = (any::<u8>(), any::<u32>(), proptest::bool::weighted(0.25));
     (macs, addresses, fixed, headers(family), transport(family), tcp_options, payload).prop_map(
         |(
             macs,
             addresses,
-            (hop_limit, identification, fragment),
+            (hop_limit, identification, is_fragment),
             headers,
             transport,
             tcp_options,
             payload,
         )| {
             let (options, extensions) = headers;
-            filled(Packet {
+            let packet = Packet {
                 hop_limit,
                 identification,
-                fragment,
                 options,
                 extensions,
                 tcp_options,
                 payload,
                 ..Packet::new(addresses.0, addresses.1, transport).between(Mac(macs.0), Mac(macs.1))
-            })
+            };
+            if is_fragment { packet.into_first_fragment().unwrap() } else { packet }
         },
     )
 }

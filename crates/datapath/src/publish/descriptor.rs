@@ -85,18 +85,21 @@ fn must_rejudge(old: &NicDescriptor, new: &NicDescriptor, same_owned: bool) -> b
     if !same_owned || identity(old) != identity(new) {
         return true;
     }
-    let directions: [(fn(&NicDescriptor) -> &[u32; LAYERS], u32, u32); 2] = [
-        (|nic| &nic.inbound, NIC_AUDIT_INBOUND, NIC_KEEP_INBOUND),
-        (|nic| &nic.outbound, NIC_AUDIT_OUTBOUND, NIC_KEEP_OUTBOUND),
+    layers(old).zip(layers(new)).any(|(old, new)| flushes(&old, &new))
+}
+
+/// Every layer of a descriptor, those included that it does not have.
+fn layers(nic: &NicDescriptor) -> impl Iterator<Item = Layer> {
+    let directions = [
+        (&nic.inbound, NIC_AUDIT_INBOUND, NIC_KEEP_INBOUND),
+        (&nic.outbound, NIC_AUDIT_OUTBOUND, NIC_KEEP_OUTBOUND),
     ];
-    directions.into_iter().any(|(blobs, audit, keep)| {
-        (0..LAYERS).any(|place| {
-            let layer = |nic: &NicDescriptor| Layer {
-                blob: blobs(nic)[place],
-                audit: nic.flags & audit << place != 0,
-                flush: nic.flags & keep << place == 0,
-            };
-            flushes(&layer(old), &layer(new))
+    let flags = nic.flags;
+    directions.into_iter().flat_map(move |(blobs, audit, keep)| {
+        blobs.iter().enumerate().map(move |(place, blob)| Layer {
+            blob: *blob,
+            audit: flags & audit << place != 0,
+            flush: flags & keep << place == 0,
         })
     })
 }

@@ -78,7 +78,7 @@ impl Tallies {
         Ok(offset)
     }
 
-    /// Frees every block that is not among `used`, and returns what was counted there.
+    /// Frees every block that is not among `used`, and returns what was counted there, if anything was.
     pub(crate) fn keep_only(
         &mut self,
         memory: &Mapping,
@@ -86,6 +86,7 @@ impl Tallies {
         used: &BTreeSet<u32>,
     ) -> Vec<RuleCounts> {
         let gone = self.blocks.extract_if(|_, block| !used.contains(&block.offset));
+        let counted = |counts: &RuleCounts| counts.rows.iter().any(|row| *row != RuleCounters::default());
         let free = |((name, direction, blob), block): (Key, Block)| {
             let counts = RuleCounts {
                 direction,
@@ -96,7 +97,7 @@ impl Tallies {
             space.give(block.offset, block_bytes(block.rows, &name));
             counts
         };
-        gone.map(free).collect()
+        gone.map(free).filter(counted).collect()
     }
 }
 

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, net::IpAddr};
 
 use palisade_abi::{flow::Direction, verdict::Reason};
 use palisade_net::{
-    AddressSet, Direction as Way, Mac, Prefix,
+    Direction as Way, Mac, Prefix,
     packet::{self, Arp, Dhcp, Discovery, IcmpBody, Packet, Station, tagged},
 };
 

@@ -1,11 +1,14 @@
 //! Publishing: all or nothing, blobs shared by content, generations, slots that change hands.
 
-use std::sync::Arc;
+use std::{
+    net::{IpAddr, Ipv4Addr},
+    sync::Arc,
+};
 
 use palisade_abi::{arena::NICS_MAX, verdict::Reason};
 
 use super::rig::{LOOPBACK, Rig, SLOT, list, nic, udp};
-use crate::{Error, LayerPolicy, NicPolicy, Plane, Watch};
+use crate::{Error, Guards, LAYER_NAME_BYTES_MAX, LayerPolicy, NicPolicy, Plane, Watch};
 
 const VM: &str = "10.0.0.4:1000";
 const PEER: &str = "192.0.2.1:53";
@@ -59,7 +62,14 @@ fn a_policy_that_is_refused_changes_nothing() {
         let mut damaged = good.to_vec();
         damaged[200] ^= 0xff;
         type Refused = (Vec<NicPolicy>, fn(&Error) -> bool);
-        let refused: [Refused; 6] = [
+        let with = |change: &dyn Fn(&mut NicPolicy)| {
+            let mut nic = nic_with(9, 2, &good);
+            change(&mut nic);
+            vec![nic]
+        };
+        let addresses = |count: u32| (0..count).map(|n| IpAddr::from(Ipv4Addr::from(2 * n)));
+        let name = "x".repeat(LAYER_NAME_BYTES_MAX + 1);
+        let refused: [Refused; 9] = [
             (vec![nic_with(LOOPBACK, SLOT, &good), nic_with(9, 2, &damaged.into())], |e| {
                 matches!(e, Error::Blob { slot: 2, .. })
             }),
@@ -69,6 +79,13 @@ fn a_policy_that_is_refused_changes_nothing() {
             (vec![nic(8, 17)], |e| matches!(e, Error::BadNic { field: "slot", value: 17, max: 16 })),
             ((1..=NICS_MAX as u32 + 1).map(|n| nic(n, n)).collect(), |e| {
                 matches!(e, Error::TooManyNics { .. })
+            }),
+            (with(&|nic| nic.guards = Guards::MAC), |e| matches!(e, Error::NoMac { slot: 2 })),
+            (with(&|nic| nic.owned = addresses(513).collect()), |e| {
+                matches!(e, Error::TooManyRanges { slot: 2, got: 513, max: 512, .. })
+            }),
+            (with(&|nic| nic.inbound[1] = Some(LayerPolicy::new(&*name, good.clone()))), |e| {
+                matches!(e, Error::LayerName { slot: 2, bytes: 1025, max: 1024, .. })
             }),
         ];
         for (nics, is_expected) in refused {

@@ -72,9 +72,12 @@ fn counters_outlive_publishes_and_processes_and_are_handed_out_once() {
         assert_eq!((retired.len(), counts(&retired, "web", Direction::Outbound)), (1, vec![(1, 0), (0, 1)]));
         assert_eq!(retired[0].blob, BlobDigest::of(&layer(DNS).blob));
         assert_eq!(counts(&rig.datapath.rule_counters(), "db", Direction::Outbound), [(0, 0); 2]);
+        rig.outbound(&udp(VM, &peer(55)));
         publish(&mut rig, "db", OPEN);
         assert_eq!(counts(&rig.datapath.rule_counters(), "db", Direction::Outbound), [(0, 0)]);
-        assert_eq!(rig.datapath.take_retired().len(), 1);
+        assert_eq!(counts(&rig.datapath.take_retired(), "db", Direction::Outbound), [(0, 0), (0, 1)]);
+        // What counted nothing is not worth telling.
+        publish(&mut rig, "db", DNS);
         assert_eq!(rig.datapath.take_retired(), []);
     }
 }
@@ -87,7 +90,6 @@ fn counters_do_not_take_more_and_more_memory() {
         for round in 0..50 {
             let name = format!("round {round} {}", "x".repeat(round * 7));
             rig.publish_with(DNS, OPEN, |nic| nic.outbound[2] = named(&name, OPEN));
-            assert_eq!(rig.datapath.take_retired().len(), 1);
         }
         rig.publish(DNS, OPEN);
         assert_eq!(rig.datapath.publisher.free_bytes(), free);

@@ -79,10 +79,11 @@ fn listen(ifindex: u32) -> OwnedFd {
 /// Numbers of the packets that arrived since the last call, by destination port.
 fn arrived(socket: &OwnedFd, allowed: &mut BTreeSet<u32>, denied: &mut BTreeSet<u32>) {
     let mut frame = [0u8; 2048];
-    // SAFETY: the buffer lives during the call and its size is given.
-    while let Ok(bytes @ 1..) =
-        usize::try_from(unsafe { libc::recv(socket.as_raw_fd(), frame.as_mut_ptr().cast(), frame.len(), 0) })
-    {
+    loop {
+        let fd = socket.as_raw_fd();
+        // SAFETY: the buffer lives during the call and its size is given.
+        let received = unsafe { libc::recv(fd, frame.as_mut_ptr().cast(), frame.len(), 0) };
+        let Ok(bytes) = usize::try_from(received) else { break };
         let (Some(port), Some(number)) = (frame[..bytes].get(36..38), frame[..bytes].get(42..46)) else {
             continue;
         };

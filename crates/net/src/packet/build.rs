@@ -138,6 +138,17 @@ impl Packet {
         Self { payload: payload.into(), ..self }
     }
 
+    /// The packet as the first of several fragments. Its payload is filled up with zeros to where the next one may begin.
+    ///
+    /// # Errors
+    /// See [`BuildError`].
+    pub fn into_first_fragment(mut self) -> Result<Self, BuildError> {
+        let body = write::transport(&self)?.len();
+        let filled = body.max(1).next_multiple_of(8);
+        self.payload.resize(self.payload.len() + filled - body, 0);
+        Ok(Self { fragment: Some((0, true)), ..self })
+    }
+
     /// The packet in pieces of at most `piece` bytes after the IP headers, which must be a multiple of 8 and not 0.
     ///
     /// # Errors

@@ -65,7 +65,7 @@ pub(super) const REMOTE_V4: [&str; 22] = [
     "255.255.255.255",
 ];
 /// The same in IPv6.
-pub(super) const REMOTE_V6: [&str; 10] = [
+pub(super) const REMOTE_V6: [&str; 11] = [
     "fd00::5",
     "fd01::1",
     "fd02::1",
@@ -76,7 +76,8 @@ pub(super) const REMOTE_V6: [&str; 10] = [
     "fe80::1",
     "fe80::1234:5678:9abc",
     "ff02::1",
+    "ff02::1:ff00:5",
 ];
 /// Ports of flows, and ICMP types.
-pub(super) const FLOW_PORTS: [u16; 20] =
-    [22, 53, 67, 68, 80, 443, 546, 547, 1023, 1024, 1688, 3389, 32_526, 65_535, 0, 3, 8, 128, 129, 135];
+pub(super) const FLOW_PORTS: [u16; 21] =
+    [22, 53, 67, 68, 80, 443, 546, 547, 1023, 1024, 1688, 3389, 32_526, 65_535, 0, 3, 8, 128, 129, 135, 136];
