@@ -2,6 +2,7 @@
 
 use std::io;
 
+use palisade_abi::verdict::Reason;
 use palisade_lab::LabError;
 use palisade_net::Flow;
 
@@ -60,6 +61,16 @@ pub enum Error {
         did: &'static str,
         /// The packet's flow.
         flow: Box<Flow>,
+    },
+    /// The kernel program judged packets otherwise than the case says.
+    #[error("{judged} of {sent} packets were judged {reason}, and all of them should have been")]
+    Unfit {
+        /// What they should have been judged.
+        reason: Reason,
+        /// Packets that were sent.
+        sent: u64,
+        /// Packets that were judged so.
+        judged: u64,
     },
     /// Packets got lost or passed that should not have.
     #[error("{firewall}: {passed} of {sent} packets passed in the case {case}, expected {expected}")]

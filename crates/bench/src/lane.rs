@@ -110,17 +110,23 @@ impl Lane {
         self.send(&self.opening, packets, "new flows")
     }
 
-    /// Opens the connections of one set by handshakes, sends packets of them, one connection after the other in a scattered order,
-    /// and says what one took of the processor, in nanoseconds.
+    /// Opens the connections of one set, by handshakes.
+    ///
+    /// # Errors
+    /// [`Error::Lost`] if not all of their packets passed.
+    pub fn establish(&self, set: usize) -> Result<()> {
+        let Connections { bits, handshake } = &self.connections[set];
+        handshake.iter().try_for_each(|injector| self.send(injector, 1 << bits, "handshakes").map(drop))
+    }
+
+    /// Sends packets of the open connections of one set, one connection after the other in a scattered order, and says what
+    /// one took of the processor, in nanoseconds.
     ///
     /// # Errors
     /// [`Error::Lost`] if not all of them passed.
     pub fn send_on(&self, set: usize, packets: u32) -> Result<f64> {
-        let Connections { bits, handshake } = &self.connections[set];
-        for injector in handshake {
-            self.send(injector, 1 << bits, "handshakes")?;
-        }
-        self.send(&handshake[2], packets, "established flows")
+        let [.., data] = &self.connections[set].handshake;
+        self.send(data, packets, "established flows")
     }
 
     fn send(&self, injector: &Injector, packets: u32, case: &'static str) -> Result<f64> {

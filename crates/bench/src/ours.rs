@@ -7,6 +7,7 @@ use std::{
     sync::atomic::{AtomicU32, Ordering},
 };
 
+use palisade_abi::verdict::Reason;
 use palisade_classify::enforce::PolicyBlobs;
 use palisade_datapath::{
     Config, Datapath, Limits, NicKind, NicPolicy, Observer, Plane, Report, Sizes, Sweep, Watch,
@@ -19,6 +20,8 @@ use crate::{
     kernel::{drive::Side, open_pinned},
 };
 
+/// Slot of the first interface that is published.
+const FIRST_SLOT: u32 = 1;
 /// Flows that a NIC of a benchmark may have: the table is what is measured, not the quota.
 const FLOWS_MAX: u32 = 1 << 21;
 /// Where all datapaths of this host are pinned.
@@ -68,7 +71,7 @@ impl Ours {
     /// If the datapath refuses it.
     pub fn publish(&mut self, interfaces: &[u32], policy: &PolicyBlobs) -> Result<()> {
         let nics: Vec<NicPolicy> =
-            interfaces.iter().zip(1..).map(|(ifindex, slot)| nic(*ifindex, slot, policy)).collect();
+            interfaces.iter().zip(FIRST_SLOT..).map(|(ifindex, slot)| nic(*ifindex, slot, policy)).collect();
         self.plane().publish(&nics)?;
         Ok(())
     }
@@ -98,6 +101,14 @@ impl Ours {
     /// Whether what was denied a moment ago is remembered, as it is if nothing is said.
     pub fn remember_denials(&mut self, remember: bool) {
         self.plane().remember_denials(remember);
+    }
+
+    /// How many packets to the first interface were judged so.
+    ///
+    /// # Errors
+    /// If the kernel refuses.
+    pub fn judged(&mut self, reason: Reason) -> Result<u64> {
+        Ok(self.plane().counters(FIRST_SLOT)?.inbound.reasons.get(&reason).copied().unwrap_or_default())
     }
 
     /// Ends the flows that are over.

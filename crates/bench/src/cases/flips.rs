@@ -54,7 +54,7 @@ struct Seen {
 
 /// Measures.
 pub(super) fn measure(run: &mut Run<'_>) -> Result<()> {
-    let duration = Duration::from_secs(run.choose(60, 8));
+    let duration = Duration::from_secs(run.choose(60, 7));
     run.tell(&format!("flips: {} s", duration.as_secs()));
     let first = Rules::of(policy(0))?;
     let second = Policy::of(&policy(1))?;

@@ -3,7 +3,7 @@
 //! Every firewall has a site of its own, all exist at once, and the rounds go around. Processor time is measured, not
 //! the time between: what else the machine does hardly shows. The difference to plain forwarding is taken round by round.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Instant};
 
 use palisade_net::Family;
 
@@ -25,10 +25,13 @@ const SEED: u64 = 7;
 /// Established connections whose packets are measured, by their numbers of bits: one alone, and as many as keep the first
 /// caches busy.
 const CONNECTIONS: [(u32, u32); 2] = [(0, 0), (10, 5)];
-/// Packets of new flows in a round: fewer than a NIC may have half-open.
-const NEW_PACKETS: u32 = 8_192;
+/// Packets of established flows in a round, and of new flows.
+const PACKETS: u32 = 4_096;
+const NEW_PACKETS: u32 = 2_048;
+/// Rounds after which connections are forgotten and opened again: before a NIC has as many half-open as it may have.
+const ROUNDS_REMEMBERED: usize = 8;
 /// A round is no longer than this for one firewall, so that all have theirs close together.
-const ROUND_NS: f64 = 40_000_000.0;
+const ROUND_NS: f64 = 20_000_000.0;
 
 /// What is measured beside what.
 struct Setting {
@@ -46,22 +49,25 @@ struct Costs {
 
 /// Measures all settings.
 pub(super) fn measure(run: &mut Run<'_>) -> Result<()> {
-    let mut settings = Vec::new();
-    for lines in [10, 100, 1_000, 4_000] {
-        settings.push(Setting { family: Family::V4, lines, place: Place::Last });
-    }
-    settings.push(Setting { family: Family::V6, lines: 1_000, place: Place::Last });
+    let setting = |family, lines, place| Setting { family, lines, place };
+    // The most telling first: a quick run may not come to the last ones.
+    let mut settings = vec![setting(Family::V4, 1_000, Place::Last)];
+    settings.extend([10, 4_000, 100].map(|lines| setting(Family::V4, lines, Place::Last)));
+    settings.push(setting(Family::V6, 1_000, Place::Last));
     if !run.options.quick {
-        for lines in [10, 100, 1_000, 4_000] {
-            settings.push(Setting { family: Family::V4, lines, place: Place::Random });
-        }
-        for lines in [10, 100, 4_000] {
-            settings.push(Setting { family: Family::V6, lines, place: Place::Last });
-        }
+        settings.extend([10, 100, 1_000, 4_000].map(|lines| setting(Family::V4, lines, Place::Random)));
+        settings.extend([10, 100, 4_000].map(|lines| setting(Family::V6, lines, Place::Last)));
     }
-    let anchors = Anchors::build()?;
-    for setting in settings {
-        one(run, &setting, &anchors.generator(setting.family)?)?;
+    let (anchors, end) = (Anchors::build()?, run.deadline);
+    for (index, setting) in settings.iter().enumerate() {
+        if index > 0 && run.is_late() {
+            run.tell(&format!("forwarding: no time for {} lines", setting.lines));
+            continue;
+        }
+        let share = end.saturating_duration_since(Instant::now()) / (settings.len() - index) as u32;
+        run.deadline = Instant::now() + share;
+        one(run, setting, &anchors.generator(setting.family)?)?;
+        run.deadline = end;
     }
     Ok(())
 }
@@ -73,20 +79,11 @@ fn one(run: &mut Run<'_>, setting: &Setting, generator: &Arc<Generator>) -> Resu
     let rules = Rules::of(set)?;
     let (mut lanes, absent) = lanes::build(run, &rules, &CONNECTIONS, generator)?;
     let mut costs: Vec<Costs> = lanes.iter().map(|_| Costs::default()).collect();
-    // The first round fills caches and tables and does not count.
-    for round in 0..=run.choose(15, 4) {
+    for round in run.rounds(64, 24) {
         for (lane, costs) in lanes.iter_mut().zip(&mut costs) {
-            let before = costs.new.last().copied();
-            let measured = lane.turn(|lane| self::round(lane, before))?;
-            if round > 0 {
-                costs.add(measured);
-            } else {
-                costs.new.push(measured.0);
-            }
+            let is_fresh = round % ROUNDS_REMEMBERED == 0;
+            lane.turn(|lane| costs.add_round(lane, is_fresh))?;
         }
-    }
-    for costs in &mut costs {
-        costs.new.remove(0);
     }
     let firewalls: Vec<Firewall> = lanes.iter().map(Lane::firewall).collect();
     run.add(cases(setting, &firewalls, &costs, &absent));
@@ -94,24 +91,20 @@ fn one(run: &mut Run<'_>, setting: &Setting, generator: &Arc<Generator>) -> Resu
 }
 
 impl Costs {
-    fn add(&mut self, (new, established): (f64, [f64; 2])) {
-        self.new.push(new);
-        for (all, one) in self.established.iter_mut().zip(established) {
-            all.push(one);
+    /// One firewall's turn.
+    fn add_round(&mut self, lane: &mut Lane, is_fresh: bool) -> Result<()> {
+        if is_fresh {
+            lane.fence().forget()?;
+            (0..CONNECTIONS.len()).try_for_each(|set| lane.establish(set))?;
         }
+        for (set, costs) in self.established.iter_mut().enumerate() {
+            costs.push(lane.send_on(set, PACKETS)?);
+        }
+        let cost_before = self.new.last().copied().unwrap_or(ROUND_NS / f64::from(NEW_PACKETS));
+        let affordable = (ROUND_NS / cost_before) as u32;
+        self.new.push(lane.open_flows(affordable.clamp(256, NEW_PACKETS))?);
+        Ok(())
     }
-}
-
-/// One firewall's turn: nanoseconds a packet of new flows and of established ones.
-fn round(lane: &mut Lane, new_before: Option<f64>) -> Result<(f64, [f64; 2])> {
-    lane.fence().forget()?;
-    let mut established = [0.0; 2];
-    for (set, cost) in established.iter_mut().enumerate() {
-        *cost = lane.send_on(set, 2 * NEW_PACKETS)?;
-    }
-    let affordable = ROUND_NS / new_before.unwrap_or(ROUND_NS / 512.0);
-    let new = lane.open_flows((affordable as u32).clamp(512, NEW_PACKETS))?;
-    Ok((new, established))
 }
 
 fn cases(setting: &Setting, firewalls: &[Firewall], costs: &[Costs], absent: &[Peer]) -> Vec<Case> {

@@ -6,6 +6,7 @@
 mod lists;
 mod table;
 
+use palisade_abi::verdict::Reason;
 use palisade_classify::{Row, enforce::PolicyBlobs};
 use palisade_datapath::Sizes;
 use palisade_net::{
@@ -15,7 +16,7 @@ use palisade_net::{
 
 use super::Run;
 use crate::{
-    error::{Context, Result},
+    error::{Context, Error, Result},
     kernel::{
         drive::{Driver, empty},
         flows::{End, Flows},
@@ -70,7 +71,8 @@ fn established(run: &mut Run<'_>, ours: &mut Ours) -> Result<()> {
             Driver::new(std::os::fd::AsFd::as_fd(&program), side, &answer, End::Destination, one, LOOPBACK);
         answer.and_then(|driver| driver.run(1)).context(run_a_packet)?;
         let data = Pair::new(ours, &inward(family, one, ack), one)?;
-        let cost = data.cost(run.choose(200, 60), PACKETS, || Ok(()))?;
+        let rounds = (run.rounds(200, 60), PACKETS);
+        let cost = data.cost(ours, Reason::Established, rounds, |_| Ok(()))?;
         run.add([Case::new("hook/established", cost, "ns")
             .with("family", family.to_string())
             .with("connections", 1)
@@ -88,16 +90,16 @@ fn verdicts(run: &Run<'_>, ours: &mut Ours, list: &List) -> Result<Vec<Case>> {
             Case::new(name, cost, "ns").with("family", family.to_string()).with("rules", list.name)
         };
         let denied = Pair::new(ours, &closed(family), DENIED)?;
-        // What was denied is remembered, so the rules would be seen once.
-        ours.remember_denials(false);
-        let cost = denied.cost(run.choose(100, 30), PACKETS, || Ok(()))?;
-        cases.push(case("hook/verdict", cost));
-        ours.remember_denials(true);
-        let cost = denied.cost(run.choose(100, 30), PACKETS, || Ok(()))?;
-        cases.push(case("hook/denied again", cost));
+        // What was denied is remembered, so the rules would be asked once.
+        for (name, remember) in [("hook/verdict", false), ("hook/denied again", true)] {
+            ours.remember_denials(remember);
+            let rounds = (run.rounds(100, 30), PACKETS);
+            let cost = denied.cost(ours, Reason::NetworkInterfaceDeny, rounds, |_| Ok(()))?;
+            cases.push(case(name, cost));
+        }
         let opening = Pair::new(ours, &inward(family, NEW, TcpFlags::SYN), NEW)?;
-        let cost = opening.cost(run.choose(30, 8), NEW_PACKETS, || ours.clear())?;
-        cases.push(case("hook/new", cost));
+        let rounds = (run.rounds(30, 8), NEW_PACKETS);
+        cases.push(case("hook/new", opening.cost(ours, Reason::Allowed, rounds, Ours::clear)?));
     }
     Ok(cases)
 }
@@ -143,17 +145,29 @@ impl Pair {
         })
     }
 
-    /// Nanoseconds a packet that the datapath's program takes longer. `between` puts things back after a round.
-    fn cost(&self, rounds: u32, packets: u32, mut between: impl FnMut() -> Result<()>) -> Result<f64> {
-        let mut costs = Vec::new();
-        for _ in 0..=rounds {
-            between()?;
+    /// Nanoseconds a packet that the datapath's program takes longer; all of them must be judged as expected. `between` puts
+    /// things back before a round.
+    fn cost(
+        &self,
+        ours: &mut Ours,
+        expected: Reason,
+        (rounds, packets): (impl Iterator<Item = usize>, u32),
+        mut between: impl FnMut(&mut Ours) -> Result<()>,
+    ) -> Result<f64> {
+        let (mut costs, mut sent) = (Vec::new(), 0);
+        let before = ours.judged(expected)?;
+        for _ in rounds {
+            between(ours)?;
             let empty = self.empty.run(packets).context(run_a_packet)?;
-            let ours = self.ours.run(packets).context(run_a_packet)?;
-            costs.push(f64::from(ours) - f64::from(empty));
+            let with = self.ours.run(packets).context(run_a_packet)?;
+            costs.push(f64::from(with) - f64::from(empty));
+            sent += u64::from(packets);
         }
-        // The first round fills caches.
-        Ok(median(&costs[1..]))
+        let judged = ours.judged(expected)? - before;
+        if judged != sent {
+            return Err(Error::Unfit { reason: expected, sent, judged });
+        }
+        Ok(median(&costs))
     }
 }
 

@@ -8,7 +8,10 @@ mod hook;
 mod lanes;
 mod scale;
 
-use std::path::PathBuf;
+use std::{
+    path::PathBuf,
+    time::{Duration, Instant},
+};
 
 use crate::{
     error::Result,
@@ -53,6 +56,17 @@ impl Group {
         Self::ALL.into_iter().find(|group| group.name() == name)
     }
 
+    /// What a quick run has for it. All together is under a minute by as much as building and removing takes.
+    const fn quick_time(self) -> Duration {
+        Duration::from_secs(match self {
+            Self::Forwarding => 15,
+            Self::Hook | Self::Connections => 7,
+            Self::Flips => 8,
+            Self::Flood => 5,
+            Self::Scale => 1,
+        })
+    }
+
     /// As it is asked for, and as the names of its cases begin.
     pub const fn name(self) -> &'static str {
         match self {
@@ -66,13 +80,17 @@ impl Group {
     }
 }
 
-/// A run under way: what was asked for, and whom to tell how far it is.
-pub struct Run<'r> {
-    /// What was asked for.
-    pub options: &'r Options,
+/// A run under way: what was asked for, whom to tell how far it is, and until when.
+struct Run<'r> {
+    options: &'r Options,
     tell: &'r mut dyn FnMut(&str),
     report: Report,
+    /// When a quick run should be over with the group.
+    deadline: Instant,
 }
+
+/// Rounds without which a median says nothing. They are made however late it is.
+const ROUNDS_MIN: usize = 3;
 
 impl Run<'_> {
     /// Says what is measured now.
@@ -88,6 +106,18 @@ impl Run<'_> {
     fn choose<T>(&self, thorough: T, quick: T) -> T {
         if self.options.quick { quick } else { thorough }
     }
+
+    /// The rounds of a measurement, from 0: a quick run ends them when its time is over.
+    fn rounds(&self, thorough: usize, quick: usize) -> impl Iterator<Item = usize> + use<> {
+        let (quickly, deadline) = (self.options.quick, self.deadline);
+        let is_late = move || quickly && Instant::now() > deadline;
+        (0..self.choose(thorough, quick)).take_while(move |round| *round < ROUNDS_MIN || !is_late())
+    }
+
+    /// Whether a quick run has no time left for the group.
+    fn is_late(&self) -> bool {
+        self.options.quick && Instant::now() > self.deadline
+    }
 }
 
 /// Measures what was asked for. `tell` is told what is measured now.
@@ -95,11 +125,13 @@ impl Run<'_> {
 /// # Errors
 /// The first thing that fails ends the run.
 pub fn run(options: &Options, tell: &mut dyn FnMut(&str)) -> Result<Report> {
-    let mut run = Run { options, tell, report: Report::default() };
+    let mut run = Run { options, tell, report: Report::default(), deadline: Instant::now() };
     for group in Group::ALL {
         if !options.groups.is_empty() && !options.groups.contains(&group) {
             continue;
         }
+        // What one group leaves of its time, the next has.
+        run.deadline += group.quick_time();
         match group {
             Group::Hook => hook::measure(&mut run)?,
             Group::Forwarding => forwarding::measure(&mut run)?,

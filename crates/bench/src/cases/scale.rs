@@ -29,7 +29,7 @@ pub(super) fn measure(run: &mut Run<'_>) -> Result<()> {
     let set = rules::generate(Family::V4, LINES, Place::Last, SEED);
     let mut policy = Policy::of(&set)?;
     let mut compile = Vec::new();
-    for _ in 0..run.choose(30, 8) {
+    for _ in run.rounds(30, 8) {
         let start = Instant::now();
         policy.compile()?;
         compile.push(start.elapsed().as_secs_f64() * 1e3);
@@ -37,7 +37,7 @@ pub(super) fn measure(run: &mut Run<'_>) -> Result<()> {
     let mut ours = Ours::open(Sizes { flows: 1_024, slots: NICS })?;
     let interfaces: Vec<u32> = (FIRST_INTERFACE..FIRST_INTERFACE + NICS).collect();
     let mut publish = Vec::new();
-    for _ in 0..run.choose(30, 8) {
+    for _ in run.rounds(30, 8) {
         let start = Instant::now();
         ours.publish(&interfaces, policy.blobs())?;
         publish.push(start.elapsed().as_secs_f64() * 1e3);

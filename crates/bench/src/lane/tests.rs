@@ -37,7 +37,10 @@ fn netns_firewalls_agree_with_the_oracle() {
 }
 
 fn carries_packets(lane: &mut Lane) {
-    let times = lane.turn(|lane| Ok([lane.open_flows(16)?, lane.send_on(0, 16)?]));
+    let times = lane.turn(|lane| {
+        lane.establish(0)?;
+        Ok([lane.open_flows(16)?, lane.send_on(0, 16)?])
+    });
     let times = times.unwrap_or_else(|error| panic!("{}: {error}", lane.firewall().name()));
     assert!(times.iter().all(|time| *time > 0.0), "{times:?}");
     lane.turn(|lane| lane.fence().forget()).expect("connections are forgotten");

@@ -8,6 +8,7 @@ use std::{
 };
 
 use nix::time::{ClockId, clock_gettime};
+use palisade_abi::verdict::Reason;
 use palisade_datapath::Sizes;
 use palisade_net::Family;
 
@@ -34,7 +35,8 @@ pub(super) fn measure(run: &mut Run<'_>) -> Result<()> {
     ours.publish(&[LOOPBACK], &list(&lists::nsg(10))?)?;
     let pair = Pair::new(&ours, &datagram(Family::V4, FLOWS), FLOWS)?;
     pair.ours.run(1 << FLOWS.bits).context(run_a_packet)?;
-    let cold = pair.cost(run.choose(60, 20), PACKETS, || Ok(()))?;
+    let rounds = (run.rounds(60, 20), PACKETS);
+    let cold = pair.cost(&mut ours, Reason::Established, rounds, |_| Ok(()))?;
     let case = |name, ours, unit| Case::new(name, ours, unit).with("flows", 1 << FLOWS.bits);
     run.add([case("hook/established", cold, "ns").with("family", "IPv4").with("order", "scattered")]);
     let quiet = delays(&pair, || {
