@@ -91,25 +91,23 @@ fn draw(report: &Report, folder: &Path) -> Result<(), Failure> {
     Ok(())
 }
 
-/// A line for ours, with its goals, and one for each peer.
+/// A paragraph for each case: ours with its goals, then the peers.
 fn table(report: &Report) -> io::Result<()> {
-    let mut rows = Vec::new();
     for case in &report.cases {
+        output::line(format_args!("{}, {}: {}", case.name, case.unit, parameters(case)))?;
         let goals: Vec<String> = case.goals.iter().map(goal).collect();
-        rows.push([
-            case.name.to_owned(),
-            parameters(case),
-            "palisade".to_owned(),
-            format!("{} {}", figure(case.ours), case.unit),
-            goals.join("; "),
-        ]);
+        row("palisade", &figure(case.ours), &goals.join("; "))?;
         for peer in &case.peers {
             let median = peer.median.map_or_else(|| "absent".to_owned(), figure);
             let ratio = case.ratio(&peer.name).map(|ratio| format!("ours is {ratio:.3}x of it"));
-            rows.push([String::new(), String::new(), peer.name.clone(), median, ratio.unwrap_or_default()]);
+            row(&peer.name, &median, &ratio.unwrap_or_default())?;
         }
     }
-    output::table(["CASE", "OF", "FIREWALL", "MEDIAN", "GOAL OR RATIO"], &rows)
+    Ok(())
+}
+
+fn row(name: &str, figure: &str, remark: &str) -> io::Result<()> {
+    output::line(format!("  {name:<28}{figure:>10}  {remark}").trim_end())
 }
 
 fn goal(goal: &Goal) -> String {
