@@ -6,39 +6,37 @@
 //! Invariants: a refused estate changes nothing; the numbers of NICs are on disk before the kernel learns them; no
 //! interface is attached before a policy was in force on this host.
 
+mod account;
+mod flows;
+mod steps;
 #[cfg(test)]
 mod tests;
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
+use std::collections::BTreeSet;
 
-use palisade_datapath::{Attachment, NicPolicy, NicState, Plane};
-use palisade_net::Direction;
+use palisade_datapath::{Limits, Plane};
 
 use crate::clock::{Anchor, Reading, Step};
 use crate::compile::{self, Compiled, Windows};
-use crate::error::{AgentError, in_full};
+use crate::error::AgentError;
 use crate::event::Event;
-use crate::events::{NameBook, NicNames};
-use crate::identity::NicId;
+use crate::events::NameBook;
 use crate::instance::{Instance, InstanceLock};
 use crate::interfaces::Inventory;
-use crate::interfaces::matching::{MatchProblem, Matches, match_nics};
-use crate::load::{self, EstateSources, LoadError, Loaded};
+use crate::interfaces::matching::{MatchProblem, match_nics};
+use crate::load::{self, EstateSources, LoadError};
 use crate::plan::{Desired, Observed, Op, PolicyDigest, plan};
-use crate::slots::{self, Slots};
-use crate::state::{
-    AcceptedEstate, ClosedInterface, Failure, NicRecord, Published, Refusal, STATE_VERSION, State,
-};
-
-/// Why an interface is left open though it is a NIC's.
-const NOTHING_IN_FORCE: &str = "no policy was ever in force on this host, and without one it would be cut off (see why the estate is not in force)";
+use crate::slots;
+use crate::state::{Refusal, STATE_VERSION, State};
+use steps::Outcome;
 
 /// The agent of one instance.
 #[derive(Debug)]
 pub struct Agent<P> {
     instance: Instance,
     sources: EstateSources,
+    /// How much of the host one NIC may take.
+    limits: Limits,
     plane: P,
     /// The estate that was accepted last, since this agent started.
     compiled: Option<Compiled>,
@@ -64,6 +62,7 @@ impl<P: Plane> Agent<P> {
     pub fn start(
         instance: Instance,
         sources: EstateSources,
+        limits: Limits,
         now: u64,
         open: impl FnOnce(&Instance) -> Result<P, AgentError>,
     ) -> Result<Self, AgentError> {
@@ -80,6 +79,7 @@ impl<P: Plane> Agent<P> {
         Ok(Self {
             instance,
             sources,
+            limits,
             plane,
             compiled: None,
             anchor: None,
@@ -111,7 +111,7 @@ impl<P: Plane> Agent<P> {
                 state.refused = None;
                 state.identities = compiled.nics.values().map(|nic| nic.identity.clone()).collect();
                 state.windows_closed = compiled.windows_closed;
-                state.estate = Some(accepted(loaded, now));
+                state.estate = Some(account::accepted(loaded, now));
                 self.compiled = Some(compiled);
             }
             Err(error) => {
@@ -150,7 +150,10 @@ impl<P: Plane> Agent<P> {
             attached,
         };
         let desired = Desired {
-            policy: self.compiled.as_ref().map(|compiled| policy(compiled, &matches, &slots)),
+            policy: self
+                .compiled
+                .as_ref()
+                .map(|compiled| steps::policy(compiled, &matches, &slots, self.limits)),
             attach: matches.attachments(),
         };
         self.report_new(&matches.problems);
@@ -162,25 +165,9 @@ impl<P: Plane> Agent<P> {
             // What closes an interface does not wait for a disk that may be full; a policy does.
             ops.retain(|op| !matches!(op, Op::Publish { .. }));
         }
-        let outcome = self.execute(ops, now);
+        let outcome = self.execute(ops, observed.attached.is_empty(), now);
         self.note_names();
         written.and(self.conclude(outcome))
-    }
-
-    /// Notes what the numbers of the policy in force are called, if that is the one that was compiled.
-    fn note_names(&mut self) {
-        let Some(compiled) = self.compiled.as_ref().filter(|_| self.digest_in_force().is_some()) else {
-            return;
-        };
-        let in_force: BTreeMap<u32, NicState> =
-            self.plane.nics().into_iter().map(|nic| (nic.slot, nic)).collect();
-        for (id, record) in &self.state.nics {
-            let found = in_force.get(&record.slot).zip(compiled.nics.get(id));
-            let Some((nic, compiled)) = found else { continue };
-            let (name, interface) = (record.name.clone(), record.interface.clone());
-            let rules = Arc::clone(&compiled.names);
-            self.book.note(nic.slot, nic.generation, NicNames { id: id.clone(), name, interface, rules });
-        }
     }
 
     /// Writes down what became of the steps; true if all is as it should be.
@@ -207,6 +194,7 @@ impl<P: Plane> Agent<P> {
         self.is_clock_unset = is_unset;
         let Step::Follow(anchor) = reading.judge(self.anchor) else { return Ok(false) };
         let before = self.anchor.replace(anchor);
+        self.plane.set_anchor(anchor.0);
         self.events.extend(before.map(|from| Event::ClockStepped { from, to: anchor }));
         Ok(before.is_none() && self.compiled.as_ref().is_some_and(|compiled| compiled.windows_closed))
     }
@@ -214,15 +202,6 @@ impl<P: Plane> Agent<P> {
     /// How windows are taken now.
     const fn windows(&self) -> Windows {
         if self.anchor.is_some() { Windows::Judged } else { Windows::Closed }
-    }
-
-    /// Ends flows that are over.
-    ///
-    /// # Errors
-    /// If the kernel refuses.
-    pub fn sweep(&mut self) -> Result<(), AgentError> {
-        self.plane.sweep()?;
-        Ok(())
     }
 
     /// What happened since this was last asked.
@@ -267,93 +246,6 @@ impl<P: Plane> Agent<P> {
         self.events.extend(new.cloned().map(Event::Problem));
     }
 
-    /// What publishing will lead to. It is written down before, so that an agent that dies in between knows it.
-    fn intended(&self, op: &Op) -> Option<Published> {
-        let Op::Publish { nics } = op else { return None };
-        Some(Published { generation: self.plane.generation() + 1, digest: PolicyDigest::of(nics) })
-    }
-
-    /// What will be written down of a host in this shape.
-    fn expected(&self, matches: Matches, slots: &Slots, observed: &Observed) -> State {
-        let name = |ifindex: &u32| observed.interfaces.get(ifindex).cloned().unwrap_or_default();
-        let mut nics = BTreeMap::new();
-        let mut closed = BTreeMap::new();
-        let mut close = |ifindex: u32, why: &str| {
-            closed.insert(name(&ifindex), ClosedInterface { ifindex, why: why.to_owned() });
-        };
-        for (id, at) in &matches.assigned {
-            match self.record(id, at.ifindex, slots[id], name(&at.ifindex)) {
-                Some(record) => drop(nics.insert(id.clone(), record)),
-                None => {
-                    close(at.ifindex, "its machine started while the estate is refused (repair the estate)");
-                }
-            }
-        }
-        for at in &matches.contested {
-            close(at.ifindex, "it is not certain which NIC it belongs to");
-        }
-        let assigned: BTreeSet<u32> = matches.attachments().iter().map(|at| at.ifindex).collect();
-        for attachment in &observed.attached {
-            let ifindex = attachment.ifindex;
-            if observed.interfaces.contains_key(&ifindex) && !assigned.contains(&ifindex) {
-                close(
-                    ifindex,
-                    "its NIC is no longer in the estate (delete the interface, or remove the instance)",
-                );
-            }
-        }
-        State { nics, closed, elsewhere: matches.elsewhere, problems: matches.problems, ..self.state.clone() }
-    }
-
-    /// What is known of a NIC that is here; `None` if it has no policy.
-    fn record(&self, id: &NicId, ifindex: u32, slot: u32, interface: String) -> Option<NicRecord> {
-        let Some(compiled) = &self.compiled else {
-            return self.state.nics.get(id).filter(|known| known.ifindex == ifindex).cloned();
-        };
-        let nic = compiled.nics.get(id)?;
-        Some(NicRecord {
-            name: nic.identity.name.clone(),
-            interface,
-            ifindex,
-            slot,
-            subnet_nsg: nic.subnet_nsg.clone(),
-            nic_nsg: nic.nic_nsg.clone(),
-            audit: nic.audit.clone(),
-            guards_off: nic.guards_off.iter().map(|word| (*word).to_owned()).collect(),
-        })
-    }
-
-    /// Takes the steps. One that fails does not keep the others from being taken: each makes the host more closed. Only
-    /// where no policy ever was in force is no machine cut off for the lack of one.
-    fn execute(&mut self, ops: Vec<Op>, now: u64) -> Outcome {
-        let mut outcome = Outcome::default();
-        for op in ops {
-            let result = match &op {
-                Op::Attach { interface, .. } if self.plane.generation() == 0 => {
-                    outcome.unenforced.insert(interface.clone(), NOTHING_IN_FORCE.to_owned());
-                    continue;
-                }
-                Op::Attach { at, .. } => self.plane.attach(at.ifindex, at.kind).map(|()| None),
-                Op::Publish { nics } => {
-                    self.plane.publish(nics).map(|generation| Some((generation, nics.len())))
-                }
-                Op::Forget { ifindex } => self.plane.detach(*ifindex).map(|()| None),
-            };
-            match result {
-                Ok(None) => self.events.push(Event::Done(op)),
-                Ok(Some((generation, interfaces))) => {
-                    self.events.push(Event::InForce { generation, interfaces });
-                }
-                Err(error) => {
-                    let error = in_full(&error);
-                    outcome.note(&op, &error, now);
-                    self.events.push(Event::Failed { op, error });
-                }
-            }
-        }
-        outcome
-    }
-
     /// Keeps the state, on disk too if that has another.
     fn write(&mut self, state: State) -> Result<(), AgentError> {
         self.is_written &= state == self.state;
@@ -364,42 +256,4 @@ impl<P: Plane> Agent<P> {
         }
         Ok(())
     }
-}
-
-/// What became of a list of steps.
-#[derive(Debug, Default)]
-struct Outcome {
-    unpublished: Option<Failure>,
-    unenforced: BTreeMap<String, String>,
-}
-
-impl Outcome {
-    fn note(&mut self, op: &Op, error: &str, now: u64) {
-        match op {
-            Op::Attach { interface, .. } => drop(self.unenforced.insert(interface.clone(), error.to_owned())),
-            Op::Publish { .. } => self.unpublished = Some(Failure { time: now, message: error.to_owned() }),
-            // Its interface is gone; what is left of it is looked at again at the next start.
-            Op::Forget { .. } => {}
-        }
-    }
-}
-
-/// The policy of the NICs that are here.
-fn policy(compiled: &Compiled, matches: &Matches, slots: &Slots) -> Vec<NicPolicy> {
-    let one = |(id, at): (&NicId, &Attachment)| {
-        let nic = compiled.nics.get(id)?;
-        Some(NicPolicy {
-            ifindex: at.ifindex,
-            slot: slots[id],
-            kind: at.kind,
-            inbound: nic.blobs.bytes(Direction::Inbound),
-            outbound: nic.blobs.bytes(Direction::Outbound),
-        })
-    };
-    matches.assigned.iter().filter_map(one).collect()
-}
-
-fn accepted(loaded: Loaded, now: u64) -> AcceptedEstate {
-    let Loaded { files, digest, warnings, .. } = loaded;
-    AcceptedEstate { loaded: now, files, digest, warnings }
 }

@@ -4,6 +4,7 @@
 //! machines happen to run here. Invariant: either all NICs are compiled, or every reason against it comes out.
 
 mod names;
+mod policy;
 #[cfg(test)]
 mod tests;
 mod windows;
@@ -11,12 +12,15 @@ mod windows;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use palisade_classify::enforce::{self, PolicyBlobs};
+use palisade_abi::arena::OWNED_RANGES_MAX;
+use palisade_classify::enforce::{self, EnforceError};
+use palisade_datapath::NicPolicy;
 use palisade_model::{EffectiveLayer, EffectivePolicy, Estate, Layer, Mode, Nic};
-use palisade_net::Direction;
+use palisade_net::{AddressSet, Direction};
 
 use crate::identity::{Identity, NicId};
 use crate::load::Problem;
+use policy::Layers;
 
 pub use names::{ListNames, RuleNames};
 pub use windows::Windows;
@@ -26,9 +30,9 @@ pub use windows::Windows;
 pub struct CompiledNic {
     /// By what it is recognised.
     pub identity: Identity,
-    /// Its rules.
-    pub blobs: PolicyBlobs,
-    /// What the rules in the blobs are called.
+    /// What the kernel is given, but for its interface, its slot and its limits.
+    pub policy: NicPolicy,
+    /// What its rules are called.
     pub names: Arc<RuleNames>,
     /// Name of the NSG of its subnet.
     pub subnet_nsg: Option<String>,
@@ -36,8 +40,31 @@ pub struct CompiledNic {
     pub nic_nsg: Option<String>,
     /// What of it is in audit, in words: itself, NSGs, rules.
     pub audit: Vec<String>,
-    /// The words of its guards that are off.
-    pub guards_off: Vec<&'static str>,
+    /// Its guards that are off, by the words that turn them off.
+    pub guards_off: Vec<String>,
+}
+
+/// Why a NIC cannot be enforced.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+pub enum NicError {
+    /// Because of its rules.
+    #[error(transparent)]
+    Rules(#[from] EnforceError),
+    /// Because only a deployment can tell something of it.
+    #[error("{part}, so it cannot be enforced (give the value)")]
+    Open {
+        /// What.
+        part: String,
+    },
+    /// Because it may own too many addresses.
+    #[error(
+        "it may own {got} ranges of addresses, {OWNED_RANGES_MAX} can be enforced (give its private address, or turn \
+         off the guards that ask for it: no-source, no-neighbour)"
+    )]
+    Owned {
+        /// How many ranges.
+        got: usize,
+    },
 }
 
 /// Every NIC of an estate.
@@ -80,42 +107,58 @@ struct Compiler {
 /// A policy that was compiled.
 struct Known {
     policy: EffectivePolicy,
-    blobs: PolicyBlobs,
+    layers: Layers,
     names: Arc<RuleNames>,
 }
 
 impl Compiler {
-    fn nic(&mut self, estate: &Estate, nic: &Nic) -> Result<CompiledNic, enforce::EnforceError> {
-        let mut policy = estate.effective(nic);
-        self.windows_closed |= self.windows.apply(&mut policy);
+    fn nic(&mut self, estate: &Estate, nic: &Nic) -> Result<CompiledNic, NicError> {
+        if let Some(part) = estate.open_parts(nic).into_iter().next() {
+            return Err(NicError::Open { part });
+        }
+        let owned = owned(estate, nic)?;
+        let mut effective = estate.effective(nic);
+        self.windows_closed |= self.windows.apply(&mut effective);
         let name_at = |layer| {
-            let found = policy.layers(Direction::Inbound).iter().find(|found| found.layer == layer);
+            let found = effective.layers(Direction::Inbound).iter().find(|found| found.layer == layer);
             found.and_then(|found| found.name.clone())
         };
         let (subnet_nsg, nic_nsg) = (name_at(Layer::Subnet), name_at(Layer::NetworkInterface));
-        let audit = audit(nic, &policy);
-        let known = self.known(policy)?;
+        let audit = audit(nic, &effective);
+        let known = self.known(effective)?;
         Ok(CompiledNic {
             identity: nic.into(),
-            blobs: known.blobs.clone(),
+            policy: policy::template(estate, nic, owned, &known.layers),
             names: Arc::clone(&known.names),
             subnet_nsg,
             nic_nsg,
             audit,
-            guards_off: nic.guards().words_off().collect(),
+            guards_off: policy::guards_off(nic),
         })
     }
 
-    fn known(&mut self, policy: EffectivePolicy) -> Result<&Known, enforce::EnforceError> {
+    fn known(&mut self, policy: EffectivePolicy) -> Result<&Known, EnforceError> {
         let place = match self.known.iter().position(|known| known.policy == policy) {
             Some(place) => place,
             None => {
-                let (blobs, names) = (enforce::compile(&policy)?, RuleNames::of(&policy).into());
-                self.known.push(Known { policy, blobs, names });
+                let blobs = enforce::compile(&policy)?;
+                let (layers, names) = (Layers::of(&policy, &blobs), RuleNames::of(&blobs).into());
+                self.known.push(Known { policy, layers, names });
                 self.known.len() - 1
             }
         };
         Ok(&self.known[place])
+    }
+}
+
+/// The addresses that a NIC owns. An upper bound is right: what the estate gives to others is not in it.
+fn owned(estate: &Estate, nic: &Nic) -> Result<AddressSet, NicError> {
+    let owned = estate.addresses_of(nic).may().clone();
+    let got = owned.v4().ranges().len().max(owned.v6().ranges().len());
+    match (got > OWNED_RANGES_MAX, nic.guards().source || nic.guards().neighbour) {
+        (false, _) => Ok(owned),
+        (true, false) => Ok(AddressSet::empty()),
+        (true, true) => Err(NicError::Owned { got }),
     }
 }
 

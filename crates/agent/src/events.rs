@@ -6,6 +6,7 @@
 
 mod book;
 pub mod line;
+mod record;
 mod server;
 #[cfg(test)]
 mod tests;
@@ -16,6 +17,7 @@ use palisade_abi::flow::{Direction, FlowState};
 use palisade_abi::verdict::LAYERS;
 
 pub use book::{NameBook, NicNames};
+pub use record::Moment;
 pub use server::{EventServer, PENDING_BYTES_MAX, SUBSCRIBERS_MAX};
 
 /// What happened.
@@ -63,8 +65,8 @@ pub struct Record {
     pub kind: Kind,
     /// When, in milliseconds since 1970.
     pub time_ms: u64,
-    /// Why.
-    pub reason: &'static str,
+    /// Why; a flow that goes on has no reason.
+    pub reason: Option<&'static str>,
     /// The NIC's number.
     pub slot: u32,
     /// The policy that judged.
@@ -73,12 +75,16 @@ pub struct Record {
     pub direction: Direction,
     /// IANA protocol number.
     pub protocol: u8,
-    /// Address and port behind the interface.
+    /// Type of an ICMP query.
+    pub query: Option<u8>,
+    /// Address and port behind the interface; for an ICMP query the port is its identifier.
     pub local: (IpAddr, u16),
     /// The other address and port.
     pub remote: (IpAddr, u16),
     /// How far the flow had come; `None` for a packet that began none.
     pub state: Option<FlowState>,
+    /// When the flow began, in milliseconds since 1970; `None` for a packet that began none.
+    pub began_ms: Option<u64>,
     /// Row of the rule that each layer decided by, in evaluation order of the direction.
     pub rules: [Option<u16>; LAYERS],
     /// It passes only because what would deny it is in audit.

@@ -15,8 +15,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
+use std::hash::{Hash, Hasher};
 
-use palisade_datapath::{Attachment, NicKind, NicPolicy};
+use palisade_datapath::{Attachment, LayerPolicy, NicKind, NicPolicy};
 use sha2::{Digest as _, Sha256};
 
 /// What should be.
@@ -101,18 +102,45 @@ pub struct PolicyDigest(String);
 impl PolicyDigest {
     /// The digest of a policy. The order of the NICs counts: callers keep them sorted.
     pub fn of(nics: &[NicPolicy]) -> Self {
-        let mut hash = Sha256::new();
+        let mut digest = Sha(Sha256::new());
         for nic in nics {
-            hash.update(nic.ifindex.to_le_bytes());
-            hash.update(nic.slot.to_le_bytes());
-            hash.update([u8::from(nic.kind == NicKind::Inverted)]);
-            for blob in nic.inbound.iter().chain(&nic.outbound) {
-                // No blob is as long as the number that stands for none.
-                hash.update(blob.as_ref().map_or(u64::MAX, |blob| blob.len() as u64).to_le_bytes());
-                hash.update(blob.as_deref().unwrap_or_default());
+            // Every field has its part: one that is added to the policy does not compile until it has too.
+            let NicPolicy {
+                ifindex,
+                slot,
+                kind,
+                inbound,
+                outbound,
+                audit,
+                loose_tcp,
+                guards,
+                mac,
+                owned,
+                timeouts,
+                limits,
+            } = nic;
+            (ifindex, slot, kind, audit, loose_tcp, guards).hash(&mut digest);
+            (mac, owned, timeouts, limits).hash(&mut digest);
+            for layer in inbound.iter().chain(outbound) {
+                let parts =
+                    layer.as_ref().map(|LayerPolicy { blob, name, audit, flush }| (blob, name, audit, flush));
+                parts.hash(&mut digest);
             }
         }
-        let digest = hash.finalize();
-        Self(digest.iter().map(|byte| format!("{byte:02x}")).collect())
+        Self(digest.0.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
+    }
+}
+
+/// Lets values that can be hashed be hashed so that nobody finds two with the same digest.
+struct Sha(Sha256);
+
+impl Hasher for Sha {
+    fn write(&mut self, bytes: &[u8]) {
+        self.0.update(bytes);
+    }
+
+    fn finish(&self) -> u64 {
+        let digest = self.0.clone().finalize();
+        u64::from_le_bytes(digest[..8].try_into().expect("a digest is longer"))
     }
 }

@@ -99,6 +99,14 @@ pub struct NicStatus {
     pub generation: u64,
     /// Flows in the table.
     pub flows: u64,
+    /// Those of them that are TCP connections whose handshake is not over.
+    pub half_open: u64,
+    /// Flows that a change of policy, or the end of a rule's time, has cut.
+    pub flows_cut: u64,
+    /// Flows that passed only because what would deny them is in audit.
+    pub flows_audited: u64,
+    /// Events of its flows that nobody could be told of.
+    pub events_lost: u64,
     /// Packets to the machine.
     pub inbound: Traffic,
     /// Packets from the machine.
@@ -120,7 +128,7 @@ impl From<&DirectionCounters> for Traffic {
     fn from(counters: &DirectionCounters) -> Self {
         let drops = counters.reasons.iter().filter(|(reason, _)| reason.is_drop());
         let dropped = drops.map(|(reason, packets)| (reason.name(), *packets)).collect();
-        Self { packets: counters.packets, bytes: counters.bytes, dropped }
+        Self { packets: counters.packets(), bytes: counters.bytes, dropped }
     }
 }
 
@@ -154,7 +162,9 @@ fn describe(state: Option<State>, kernel: Option<&impl Watch>, running: bool) ->
             nic.in_force = nic.generation > 0;
             nic.attached = attached.iter().any(|found| found.ifindex == nic.record.ifindex);
             let counters = kernel.counters(nic.record.slot)?;
-            nic.flows = counters.flows();
+            (nic.flows, nic.half_open, nic.flows_cut) =
+                (counters.flows, counters.half_open, counters.flows_cut);
+            (nic.flows_audited, nic.events_lost) = (counters.flows_audited, counters.events_lost);
             (nic.inbound, nic.outbound) = ((&counters.inbound).into(), (&counters.outbound).into());
         }
         unknown = kernel.counters(SLOT_UNKNOWN)?;
@@ -182,5 +192,18 @@ fn describe(state: Option<State>, kernel: Option<&impl Watch>, running: bool) ->
 /// A NIC as the agent knows it; nothing is in force until the kernel says so.
 fn offline(id: NicId, record: NicRecord) -> NicStatus {
     let (inbound, outbound) = (Traffic::default(), Traffic::default());
-    NicStatus { id, record, attached: false, in_force: false, generation: 0, flows: 0, inbound, outbound }
+    NicStatus {
+        id,
+        record,
+        attached: false,
+        in_force: false,
+        generation: 0,
+        flows: 0,
+        half_open: 0,
+        flows_cut: 0,
+        flows_audited: 0,
+        events_lost: 0,
+        inbound,
+        outbound,
+    }
 }

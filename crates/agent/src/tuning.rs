@@ -4,6 +4,8 @@
 
 use std::time::Duration;
 
+use palisade_datapath::{Limits, Sizes};
+
 /// The numbers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Tuning {
@@ -39,5 +41,17 @@ impl Default for Tuning {
             nic_half_open: Self::NIC_HALF_OPEN,
             grace: Duration::from_secs(Self::GRACE_S),
         }
+    }
+}
+
+impl Tuning {
+    /// The sizes of a new datapath.
+    pub(crate) fn sizes(&self) -> Sizes {
+        Sizes { flows: self.flows, ..Sizes::default() }
+    }
+
+    /// What one NIC may take.
+    pub(crate) const fn limits(&self) -> Limits {
+        Limits { flows: self.nic_flows, half_open: self.nic_half_open }
     }
 }

@@ -1,9 +1,11 @@
 //! The agent on a datapath that is only memory.
 
+mod flows;
+
 use std::fs;
 use std::path::PathBuf;
 
-use palisade_datapath::{NicKind, Simulator, Watch};
+use palisade_datapath::{Attachment, NicKind, Simulator, Watch};
 
 use super::*;
 use crate::clock;
@@ -24,7 +26,7 @@ fn instance(dir: &tempfile::TempDir) -> Instance {
 
 fn start(dir: &tempfile::TempDir, plane: Simulator, clock: u64) -> Agent<Simulator> {
     let sources = EstateSources { paths: vec![dir.path().join("estate.json")], ..EstateSources::default() };
-    Agent::start(instance(dir), sources, clock, |_| Ok(plane)).unwrap()
+    Agent::start(instance(dir), sources, Limits::default(), clock, |_| Ok(plane)).unwrap()
 }
 
 /// An estate: names of NICs, and the port that their subnet's NSG lets in.
@@ -354,7 +356,9 @@ fn an_interface_that_became_another_kind_is_attached_anew() {
 #[test]
 fn one_instance_has_one_agent() {
     let host = Host::new(&estate(&["a"], "80"));
-    let second = Agent::start(instance(&host.dir), EstateSources::default(), 0, |_| Ok(Simulator::new()));
+    let second = Agent::start(instance(&host.dir), EstateSources::default(), Limits::default(), 0, |_| {
+        Ok(Simulator::new())
+    });
     assert!(matches!(second, Err(AgentError::Busy { .. })), "{second:?}");
     assert!(status(&instance(&host.dir)).unwrap().agent_running);
     let dir = host.dir;
@@ -390,5 +394,5 @@ fn windows_are_closed_until_the_clock_is_known_and_opened_once() {
     assert!(!host.agent.follow_clock(&unset).unwrap(), "and stays there");
     let events: Vec<_> = host.agent.take_events().iter().map(ToString::to_string).collect();
     assert!(events[0].contains("(offset 0.000000007 s, now 7.000000000 s)"), "{events:?}");
-    assert_eq!(host.agent.anchor, Some(Anchor(7_000_000_000)));
+    assert_eq!(host.agent.plane().anchor(), 7_000_000_000);
 }

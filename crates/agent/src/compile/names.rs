@@ -2,15 +2,12 @@
 //!
 //! The kernel knows a rule by its layer's place and its row. It must not know what a name means, and this not what a row does.
 
-use palisade_abi::flow::Direction;
-use palisade_abi::verdict::{LAYERS, Layer as Place};
-use palisade_classify::lower;
-use palisade_datapath::{LAYERS_INBOUND, LAYERS_OUTBOUND};
-use palisade_model::{EffectiveLayer, EffectivePolicy, Layer};
-use palisade_net::Direction as Side;
+use std::sync::Arc;
 
-/// The name of rows that no rule of the user's stands behind.
-const PLATFORM: &str = "the platform's traffic";
+use palisade_abi::flow::Direction;
+use palisade_abi::verdict::{LAYERS, Layer};
+use palisade_classify::enforce::{LayerBlob, PolicyBlobs};
+use palisade_datapath::{LAYERS_INBOUND, LAYERS_OUTBOUND};
 
 /// The lists of one NIC by direction and place in the evaluation.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -23,28 +20,26 @@ pub struct RuleNames {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ListNames {
     /// Where it stands.
-    pub layer: Place,
+    pub layer: Layer,
     /// The NSG or collection; `None` for a place without one.
     pub list: Option<String>,
     /// The rule behind each row.
-    pub rows: Vec<String>,
+    pub rows: Arc<[String]>,
 }
 
 impl RuleNames {
-    /// The names of a policy as it is compiled.
-    pub(super) fn of(policy: &EffectivePolicy) -> Self {
-        let direction = |side, order| {
-            let mut lists = [const { None }; LAYERS];
-            for (lowered, layer) in lower::layers(policy, side).into_iter().zip(policy.layers(side)) {
-                let rows = lowered.origins.into_iter().map(|origin| row(layer, origin)).collect();
-                let (at, list) = (place(layer.layer), layer.name.clone());
-                lists[position(&order, at)] = Some(ListNames { layer: at, list, rows });
-            }
-            lists
+    /// The names of a policy that was compiled.
+    pub(super) fn of(blobs: &PolicyBlobs) -> Self {
+        let names = |order: [Layer; LAYERS], blobs: &[Option<LayerBlob>; LAYERS]| {
+            std::array::from_fn(|place| {
+                let blob = blobs[place].as_ref()?;
+                let (layer, list) = (order[place], blob.name.clone());
+                Some(ListNames { layer, list, rows: Arc::clone(&blob.rules) })
+            })
         };
         Self {
-            inbound: direction(Side::Inbound, LAYERS_INBOUND),
-            outbound: direction(Side::Outbound, LAYERS_OUTBOUND),
+            inbound: names(LAYERS_INBOUND, &blobs.inbound),
+            outbound: names(LAYERS_OUTBOUND, &blobs.outbound),
         }
     }
 
@@ -61,22 +56,4 @@ impl RuleNames {
             Direction::Outbound => &self.outbound,
         }
     }
-}
-
-fn row(layer: &EffectiveLayer, origin: Option<usize>) -> String {
-    let rule = origin.and_then(|number| layer.rules.get(number));
-    rule.map_or_else(|| PLATFORM.to_owned(), |rule| rule.path.clone())
-}
-
-/// A closed public address takes the interface's place: it exists only where no NSG does.
-const fn place(layer: Layer) -> Place {
-    match layer {
-        Layer::Admin => Place::Admin,
-        Layer::Subnet => Place::Subnet,
-        Layer::NetworkInterface | Layer::PublicAddress => Place::NetworkInterface,
-    }
-}
-
-fn position(order: &[Place; LAYERS], wanted: Place) -> usize {
-    order.iter().position(|place| *place == wanted).expect("every place is in the order")
 }

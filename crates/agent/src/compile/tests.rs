@@ -1,5 +1,5 @@
 use palisade_abi::flow::Direction;
-use palisade_datapath::LAYERS_INBOUND;
+use palisade_datapath::{Guards, LAYERS_INBOUND};
 
 use super::{CompiledNic, Windows, compile};
 use crate::load::{self, EstateSources};
@@ -10,6 +10,23 @@ const TAGS: &str = r#""palisade-rule:over": "expiresAt=2026-01-01T00:00:00Z",
 
 /// One NIC in one subnet; resource tags of its NSG and of itself as JSON.
 fn estate(nsg_tags: &str, nic_tags: &str) -> Estate {
+    load(&text(nsg_tags, nic_tags))
+}
+
+/// The same without the NIC's hardware address.
+fn without_mac() -> Estate {
+    load(&text("", "").replace(r#""macAddress": "00-0D-3A-12-34-56","#, ""))
+}
+
+fn load(text: &str) -> Estate {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("estate.json");
+    std::fs::write(&path, text).unwrap();
+    let sources = EstateSources { paths: vec![path], ..EstateSources::default() };
+    load::estate(&sources).unwrap_or_else(|error| panic!("{error}")).estate
+}
+
+fn text(nsg_tags: &str, nic_tags: &str) -> String {
     let rule = |name: &str, priority: u16, access: &str| {
         format!(
             r#"{{ "name": "{name}", "properties": {{ "priority": {priority}, "direction": "Inbound", "access": "{access}",
@@ -18,7 +35,7 @@ fn estate(nsg_tags: &str, nic_tags: &str) -> Estate {
         )
     };
     let rules = [rule("over", 100, "Allow"), rule("night", 110, "Deny"), rule("web", 120, "Allow")].join(",");
-    let text = format!(
+    format!(
         r#"{{ "$schema": "https://schema.management.azure.com/schemas/2019-04-01/deploymentTemplate.json#",
              "contentVersion": "1.0.0.0", "resources": [
              {{ "type": "Microsoft.Network/networkSecurityGroups", "apiVersion": "2023-09-01", "name": "web-nsg",
@@ -29,16 +46,11 @@ fn estate(nsg_tags: &str, nic_tags: &str) -> Estate {
                         "id": "[resourceId('Microsoft.Network/networkSecurityGroups', 'web-nsg')]" }} }} }}] }} }},
              {{ "type": "Microsoft.Network/networkInterfaces", "apiVersion": "2023-09-01", "name": "a",
                 "tags": {{ {nic_tags} }},
-                "properties": {{ "ipConfigurations": [{{ "name": "one", "properties": {{
+                "properties": {{ "macAddress": "00-0D-3A-12-34-56", "ipConfigurations": [{{ "name": "one", "properties": {{
                     "privateIPAddress": "10.0.0.4", "privateIPAllocationMethod": "Static",
                     "subnet": {{ "id": "[resourceId('Microsoft.Network/virtualNetworks/subnets', 'net', 'web')]" }}
                 }} }}] }} }} ] }}"#
-    );
-    let dir = tempfile::tempdir().unwrap();
-    let path = dir.path().join("estate.json");
-    std::fs::write(&path, text).unwrap();
-    let sources = EstateSources { paths: vec![path], ..EstateSources::default() };
-    load::estate(&sources).unwrap_or_else(|error| panic!("{error}")).estate
+    )
 }
 
 fn compiled(estate: &Estate, windows: Windows) -> (CompiledNic, bool) {
@@ -59,7 +71,7 @@ fn every_row_has_the_name_of_its_rule() {
     let (nic, closed) = compiled(&estate("", ""), Windows::Judged);
     assert_eq!((inbound(&nic), closed), (vec!["over", "night", "web"], false));
     let outbound = nic.names.lists(Direction::Outbound)[2].as_ref().unwrap();
-    assert!(outbound.rows.contains(&"the platform's traffic".to_owned()), "{outbound:?}");
+    assert!(outbound.rows.contains(&"platformTraffic".to_owned()), "{outbound:?}");
     assert!(outbound.rows.contains(&"defaultSecurityRules/DenyAllOutBound".to_owned()), "{outbound:?}");
     assert_eq!(nic.names.lists(Direction::Inbound)[2], None, "the NIC has no NSG");
 }
@@ -75,6 +87,34 @@ fn while_the_time_is_not_known_windows_are_closed() {
     let untimed = estate("", "");
     let (same, closed) = compiled(&untimed, Windows::Closed);
     assert_eq!((&same, closed), (&compiled(&untimed, Windows::Judged).0, false), "others are not touched");
+}
+
+#[test]
+fn the_kernel_is_given_what_the_estate_says_of_a_nic() {
+    let (nic, _) = compiled(&estate("", ""), Windows::Judged);
+    let policy = &nic.policy;
+    assert_eq!((policy.audit, policy.loose_tcp, policy.guards), (false, false, Guards::ALL));
+    assert_eq!(policy.mac, nic.identity.mac);
+    let own: Vec<_> = policy.owned.prefixes().iter().map(ToString::to_string).collect();
+    assert_eq!(own, ["10.0.0.4/32"]);
+    let layer = policy.inbound[1].as_ref().unwrap();
+    assert!(layer.name.ends_with("/networksecuritygroups/web-nsg"), "{}", layer.name);
+    assert!(!layer.audit && policy.inbound[0].is_none() && policy.outbound[2].is_some());
+
+    let tags = r#""palisade-mode": "audit", "palisade-guards": "no-source,no-vlan""#;
+    let (nic, _) = compiled(&estate("", tags), Windows::Judged);
+    assert!(nic.policy.audit);
+    assert_eq!(nic.policy.guards, Guards::ALL - Guards::SOURCE - Guards::VLAN);
+}
+
+#[test]
+fn without_a_hardware_address_nothing_is_compared_with_one() {
+    let (nic, _) = compiled(&without_mac(), Windows::Judged);
+    assert_eq!(nic.policy.guards, Guards::ALL - Guards::MAC - Guards::NEIGHBOUR);
+    let because = "(the estate gives no macAddress)";
+    assert_eq!(nic.guards_off, [format!("no-mac {because}"), format!("no-neighbour {because}")]);
+    let own: Vec<_> = nic.policy.owned.prefixes().iter().map(ToString::to_string).collect();
+    assert_eq!(own, ["10.0.0.4/32", "fe80::/64"]);
 }
 
 #[test]

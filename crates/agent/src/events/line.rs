@@ -28,9 +28,14 @@ struct Line<'a> {
     source_port: u16,
     destination: IpAddr,
     destination_port: u16,
-    reason: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    icmp_type: Option<u8>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     state: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    began_ms: Option<u64>,
     rules: Vec<Rule<'a>>,
     audited: bool,
     midstream: bool,
@@ -94,8 +99,10 @@ pub fn of(record: &Record, book: &NameBook) -> String {
         source_port,
         destination,
         destination_port,
+        icmp_type: record.query,
         reason: record.reason,
         state: record.state.map(palisade_abi::flow::FlowState::name),
+        began_ms: record.began_ms,
         rules: rules_of(record, rules.flatten()),
         audited: record.audited,
         midstream: record.midstream,

@@ -8,7 +8,8 @@ use super::*;
 use crate::compile::{ListNames, RuleNames};
 
 fn names(nic: &str, rule: &str) -> NicNames {
-    let list = ListNames { layer: Layer::Subnet, list: Some("web-nsg".into()), rows: vec![rule.into()] };
+    let list =
+        ListNames { layer: Layer::Subnet, list: Some("web-nsg".into()), rows: [rule.to_owned()].into() };
     NicNames {
         id: format!("/nics/{nic}").into(),
         name: nic.into(),
@@ -21,14 +22,16 @@ fn record() -> Record {
     Record {
         kind: Kind::Deny,
         time_ms: 1_800_000_000_123,
-        reason: Reason::SubnetDeny.name(),
+        reason: Some(Reason::SubnetDeny.name()),
         slot: 3,
         generation: 7,
         direction: Direction::Inbound,
         protocol: 6,
+        query: None,
         local: ("10.0.0.4".parse().unwrap(), 443),
         remote: ("2001:db8::1".parse().unwrap(), 50_000),
         state: None,
+        began_ms: None,
         rules: [None, Some(0), None],
         audited: false,
         midstream: false,

@@ -6,9 +6,10 @@ use std::fmt;
 use std::path::Path;
 
 use palisade_arm::estate::ArmProblem;
-use palisade_classify::enforce::EnforceError;
 use palisade_model::{Nic, Place, Severity};
 use serde::{Deserialize, Serialize};
+
+use crate::compile::NicError;
 
 /// A code of this layer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -69,7 +70,7 @@ impl Problem {
     }
 
     /// A NIC whose rules the kernel cannot be given.
-    pub(crate) fn about_nic(nic: &Nic, error: &EnforceError) -> Self {
+    pub(crate) fn about_nic(nic: &Nic, error: &NicError) -> Self {
         let message = format!("NIC {}: {error}", nic.id());
         Self::new(Code::NotEnforceable.name(), Severity::Error, message, &Place::default())
     }

@@ -5,6 +5,7 @@
 
 mod file_watch;
 mod signals;
+mod telling;
 
 use std::os::fd::AsFd;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -17,7 +18,6 @@ use crate::agent::Agent;
 use crate::clock::{ClockWatch, Reading};
 use crate::error::{AgentError, Context, in_full};
 use crate::event::Event;
-use crate::events::EventServer;
 use crate::instance::Instance;
 use crate::interfaces::Inventory;
 use crate::interfaces::bypass::Roots;
@@ -27,6 +27,7 @@ use crate::remove::release;
 use crate::tuning::Tuning;
 use file_watch::FileWatch;
 use signals::{Request, Signals};
+use telling::Telling;
 
 /// How often flows that are over are removed, and everything is looked at though nothing was heard.
 const LOOK_INTERVAL: Duration = Duration::from_secs(5);
@@ -67,7 +68,6 @@ pub enum Applied {
 /// If the agent cannot start or look at the host.
 pub fn apply_once(options: &Options, mut tell: impl FnMut(&Event)) -> Result<Applied, AgentError> {
     let mut agent = start(options)?;
-    agent.follow_clock(&Reading::take()?)?;
     let outcome = agent.load(now()).and_then(|()| sync(&mut agent));
     agent.take_events().iter().for_each(&mut tell);
     let is_done = outcome?;
@@ -92,13 +92,12 @@ pub fn run(options: &Options, tell: impl FnMut(&Event)) -> Result<(), AgentError
     let links = LinkWatch::open().context(|| "listen for changes of network interfaces".into())?;
     let files = FileWatch::open().context(|| "listen for changes of files".into())?;
     let clock = ClockWatch::open().context(|| "listen for steps of the wall clock".into())?;
-    let mut agent = start(options)?;
-    agent.follow_clock(&Reading::take()?)?;
-    let server = EventServer::open(&options.instance.events_socket())
-        .context(|| format!("listen at {}", options.instance.events_socket().display()))?;
+    let agent = start(options)?;
+    let mut telling = Telling::new();
+    let opened = telling.open(&options.instance.events_socket());
     let mut service = Service {
         agent,
-        server,
+        telling,
         signals,
         links,
         files,
@@ -108,15 +107,26 @@ pub fn run(options: &Options, tell: impl FnMut(&Event)) -> Result<(), AgentError
         follow_up: None,
         look_at: Instant::now() + LOOK_INTERVAL,
     };
+    service.note(opened);
     let why = service.serve()?;
-    let Service { agent, mut tell, .. } = service;
+    let Service { mut agent, mut tell, .. } = service;
+    agent.listen(false);
     tell(&Event::Stopping { why, releases: options.detach_on_exit });
     if options.detach_on_exit { release(agent.into_plane(), &options.instance) } else { Ok(()) }
 }
 
 fn start(options: &Options) -> Result<Agent<Datapath>, AgentError> {
-    let open = |instance: &Instance| Ok(Datapath::open(&Config::new(&instance.pin_dir))?);
-    Agent::start(options.instance.clone(), options.sources.clone(), now(), open)
+    let tuning = &options.tuning;
+    let open = |instance: &Instance| {
+        let config = Config::new(&instance.pin_dir);
+        Ok(Datapath::open(&Config { sizes: tuning.sizes(), grace: tuning.grace, ..config })?)
+    };
+    let (instance, sources) = (options.instance.clone(), options.sources.clone());
+    let mut agent = Agent::start(instance, sources, tuning.limits(), now(), open)?;
+    // One that was killed while somebody listened left the kernel telling.
+    agent.listen(false);
+    agent.follow_clock(&Reading::take()?)?;
+    Ok(agent)
 }
 
 /// Looks at the host, and makes the kernel agree with the estate there.
@@ -134,7 +144,7 @@ fn now() -> u64 {
 /// A running agent and what it listens to.
 struct Service<T> {
     agent: Agent<Datapath>,
-    server: EventServer,
+    telling: Telling,
     signals: Signals,
     links: LinkWatch,
     files: FileWatch,
@@ -172,7 +182,7 @@ impl<T: FnMut(&Event)> Service<T> {
             if self.clock.drain().context(|| "hear of the wall clock".into())? {
                 self.follow_clock();
             }
-            let served = self.server.serve().context(|| "tell what happens".into());
+            let served = self.telling.serve(&mut self.agent);
             self.note(served);
             self.keep_time();
         }
@@ -190,7 +200,7 @@ impl<T: FnMut(&Event)> Service<T> {
             self.look_at = now + LOOK_INTERVAL;
             self.follow_clock();
             self.sync();
-            let swept = self.agent.sweep();
+            let swept = self.telling.sweep(&mut self.agent);
             self.note(swept);
         }
         if let Some((_, pause)) = self.follow_up.filter(|(at, _)| *at <= now) {
@@ -233,7 +243,7 @@ impl<T: FnMut(&Event)> Service<T> {
 
     /// Waits until something is heard or it is time.
     fn wait(&self) -> Result<(), AgentError> {
-        let until = [self.settled_at, self.follow_up.map(|(at, _)| at)]
+        let until = [self.settled_at, self.follow_up.map(|(at, _)| at), self.telling.look_at()]
             .into_iter()
             .flatten()
             .fold(self.look_at, Instant::min);
@@ -241,7 +251,7 @@ impl<T: FnMut(&Event)> Service<T> {
         let timeout = PollTimeout::try_from(left).unwrap_or(PollTimeout::ZERO);
         let own = [self.signals.as_fd(), self.links.as_fd(), self.files.as_fd(), self.clock.as_fd()];
         let own = own.map(|fd| PollFd::new(fd, PollFlags::POLLIN));
-        let mut wait_for: Vec<_> = own.into_iter().chain(self.server.wait_for()).collect();
+        let mut wait_for: Vec<_> = own.into_iter().chain(self.telling.wait_for()).collect();
         match poll(&mut wait_for, timeout) {
             Ok(_) | Err(Errno::EINTR) => Ok(()),
             Err(errno) => Err(errno).context(|| "wait".into()),

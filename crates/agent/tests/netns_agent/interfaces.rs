@@ -40,7 +40,7 @@ fn a_macvtap_is_enforced_with_its_directions_inverted() {
     stage.ip("link set vm0 alias web1-nic");
     stage.ip("link set up0 up");
     assert_eq!(enforced(&stage).nics[0].record.interface, "vm0");
-    assert!(agent.log().contains("directions inverted"), "{}", agent.log());
+    wait_for("the agent to say how", || agent.log().contains("directions inverted").then_some(()));
     stage.ip("link set vm0 up");
     stage.ip("link set net0 up");
     stage.ip(&format!("addr add {HOST}/32 dev net0"));

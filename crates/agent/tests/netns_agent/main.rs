@@ -38,7 +38,11 @@ fn answers(stage: &Stage, port: u16, patience: Duration) -> bool {
     let socket = stage.host_socket();
     socket.set_read_timeout(Some(patience)).unwrap();
     socket.send_to(b"?", SocketAddr::new(VM, port)).unwrap();
-    socket.recv(&mut [0; 8]).is_ok()
+    let answered = socket.recv(&mut [0; 8]).is_ok();
+    if !answered {
+        println!("no answer from port {port}: {:?}", stage.status());
+    }
+    answered
 }
 
 /// Sends to a port until the machine's interface has counted another drop.
@@ -71,7 +75,7 @@ fn an_interface_that_appears_is_enforced_before_it_is_up() {
     let Some(stage) = stage() else { return };
     stage.write_estate(OPEN);
     let _agent = stage.start_agent();
-    wait_for("the estate to be accepted", || stage.state()?.estate);
+    wait_for("a policy of no machine to be in force", || (stage.status().generation == 1).then_some(()));
     stage.add_machine();
     let status = enforced(&stage);
     let nic = &status.nics[0];

@@ -1,0 +1,87 @@
+//! From what the datapath tells to records: ticks become times, codes become words.
+
+use palisade_abi::event::EventKind;
+use palisade_datapath::{Ending, Event, FlowRecord};
+
+use super::{Kind, Record};
+
+/// One moment by both clocks, to tell when a tick was.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Moment {
+    /// The kernel's tick.
+    pub tick: u64,
+    /// Ticks a second.
+    pub ticks_per_second: u32,
+    /// The wall clock, in milliseconds since 1970.
+    pub wall_ms: u64,
+}
+
+impl Moment {
+    /// When a tick was. One that is yet to come is now.
+    fn at(&self, tick: u64) -> u64 {
+        let ago =
+            self.tick.saturating_sub(tick).saturating_mul(1000) / u64::from(self.ticks_per_second.max(1));
+        self.wall_ms.saturating_sub(ago)
+    }
+}
+
+impl Record {
+    /// What the kernel told.
+    pub fn of_event(event: &Event, moment: &Moment) -> Self {
+        let is_flow = event.created > 0;
+        Self {
+            kind: match event.kind {
+                EventKind::Begin => Kind::Begin,
+                EventKind::End => Kind::End,
+                EventKind::Deny => Kind::Deny,
+                EventKind::Cut => Kind::Cut,
+                EventKind::WouldDeny => Kind::WouldDeny,
+                EventKind::Limit => Kind::Limit,
+            },
+            time_ms: moment.at(event.tick),
+            reason: Some(event.reason.name()),
+            slot: event.flow.slot,
+            generation: event.generation,
+            direction: event.direction,
+            protocol: event.flow.protocol,
+            query: event.flow.query.map(|(kind, _)| kind),
+            local: event.flow.local,
+            remote: event.flow.remote,
+            state: is_flow.then_some(event.state),
+            began_ms: is_flow.then(|| moment.at(event.created)),
+            rules: event.rules,
+            audited: event.audited,
+            midstream: event.midstream,
+            packets: event.packets,
+            bytes: event.bytes,
+        }
+    }
+
+    /// What the sweep found.
+    pub fn of_flow(found: &FlowRecord, moment: &Moment) -> Self {
+        let flow = &found.flow;
+        Self {
+            kind: if found.ending.is_some() { Kind::End } else { Kind::Continue },
+            time_ms: moment.wall_ms,
+            reason: found.ending.map(|ending| match ending {
+                Ending::Over => "TimedOut",
+                Ending::NicLeft => "NicLeft",
+                Ending::Cleared => "Cleared",
+            }),
+            slot: flow.id.slot,
+            generation: flow.generation,
+            direction: flow.direction,
+            protocol: flow.id.protocol,
+            query: flow.id.query.map(|(kind, _)| kind),
+            local: flow.id.local,
+            remote: flow.id.remote,
+            state: Some(flow.state),
+            began_ms: Some(moment.at(flow.created)),
+            rules: flow.rules,
+            audited: flow.audited,
+            midstream: flow.midstream,
+            packets: flow.packets,
+            bytes: flow.bytes,
+        }
+    }
+}
