@@ -95,7 +95,7 @@ static __always_inline __u32 fixed_part(__u16 type)
 	}
 }
 
-/* From a router: only the platform's are welcome, and no guest is one. */
+/* What only routers say: no guest is one. What a VM receives, the guards of its sender have seen. */
 static __always_inline int judge_router(const struct packet *p, const struct speaker *who)
 {
 	if (who->guards & PLSD_GUARD_ROUTER)

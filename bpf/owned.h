@@ -92,7 +92,10 @@ static __always_inline bool may_be_drawn(const __u32 *address)
 	return address[2] && !is_eui64 && !is_platform(6, address);
 }
 
-/* Others' frames do not reach the link with this NIC's MAC address guarded, so an own address is drawn by it. */
+/*
+ * A VM gives itself link-local addresses that nobody told us. With its MAC address guarded it answers for them under its own
+ * name alone, so one that it may have drawn is taken for its own.
+ */
 static __always_inline bool is_own_link_local(const __u32 *address, __u64 mac, __u32 guards)
 {
 	if (address[0] != IPV6_LINK_LOCAL || address[1])

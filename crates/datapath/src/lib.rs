@@ -3,8 +3,8 @@
 //! [`Datapath`] is the one writer of a pin directory, [`Observer`] reads a datapath that another process runs, and
 //! [`Simulator`] stands in for it in tests; [`Plane`] and [`Watch`] are what they share. The crate must not know rules:
 //! a policy is a blob of `palisade_abi::policy` for each layer, checked for soundness and not for meaning. Everything
-//! that enforces is pinned, so it outlives this process; design: `docs/adr/0003-classes-and-bit-vectors.md`,
-//! `docs/adr/0004-one-arena-one-store.md`.
+//! that enforces is pinned, so it outlives this process; design: `docs/adr/0004-one-arena-one-store.md`,
+//! `docs/adr/0016-flows-in-shared-memory.md`, `docs/adr/0022-upgrade-takes-over.md`.
 
 pub mod bench;
 mod clock;

@@ -191,12 +191,8 @@ impl Publisher {
         }
         let interfaces: Vec<u32> = nics.iter().map(|nic| nic.ifindex).collect();
         let (entries, places) = table::place(&interfaces)?;
-        let moment = Moment {
-            generation: current.map_or(0, |current| current.snapshot.generation) + 1,
-            grace_until: timing.grace_until,
-            ticks_per_second: timing.ticks_per_second,
-            current,
-        };
+        let generation = current.map_or(0, |current| current.snapshot.generation) + 1;
+        let moment = Moment { generation, timing, current };
         // Where the snapshot will be is known only with its size, and its offsets only with the place.
         let (_, shared) = describe(nics, &layers, &moment, 0);
         let size = TABLE_AT + table::bytes(entries) + shared.len();
@@ -205,7 +201,7 @@ impl Publisher {
         let (descriptors, shared) = describe(nics, &layers, &moment, shared_at);
         let nics_offset = offset + TABLE_AT as u32;
         let snapshot = Snapshot {
-            generation: moment.generation,
+            generation,
             nics_offset,
             nics_mask: entries as u32 - 1,
             nics: nics.len() as u32,
@@ -218,7 +214,7 @@ impl Publisher {
             self.memory.write(nics_offset + table::bytes(*place) as u32, nic.as_bytes());
         }
         self.memory.write(shared_at, &shared);
-        Ok(Written { offset, generation: moment.generation, nics: descriptors })
+        Ok(Written { offset, generation, nics: descriptors })
     }
 
     /// Where the layers of a NIC are: inbound, outbound. `stored` remembers blobs of this publish by address, since many

@@ -22,8 +22,8 @@ const DENIALS_MAX: usize = 4096;
 const DENIAL_BYTES_MAX: usize = 16 << 20;
 /// Room that flows leave to the policy.
 const POLICY_BYTES_MIN: usize = 32 << 20;
-/// Ways that a bucket has for each 5 flows it is meant for, in eighths. A flow has two buckets and goes into the emptier one;
-/// simulated with a million flows, none finds both full before 67 % of the ways are taken, and one in a hundred at 87 %.
+/// Eighths of the ways that the flows take which a table is made for. A flow has two buckets and goes into the emptier one;
+/// simulated with a million flows, none finds both full before 67 % of the ways are taken, and one in twenty at 87 %.
 const LOAD_EIGHTHS: usize = 5;
 const REGION_ALIGN: usize = 64;
 

@@ -8,7 +8,10 @@ use palisade_abi::{
     verdict::LAYERS,
 };
 
-use super::shared::{self, Shared};
+use super::{
+    Timing,
+    shared::{self, Shared},
+};
 use crate::{
     memory::published::Published,
     policy::{LayerPolicy, NicKind, NicPolicy},
@@ -25,9 +28,7 @@ pub(crate) struct Layers {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Moment<'p> {
     pub generation: u64,
-    /// Tick until which a NIC that is new here lets connections in that it meets in the middle.
-    pub grace_until: u64,
-    pub ticks_per_second: u32,
+    pub timing: Timing,
     /// The policy in force.
     pub current: Option<&'p Published>,
 }
@@ -40,6 +41,7 @@ pub(crate) fn build<'a>(
     old: Option<&NicDescriptor>,
     shared: &mut Shared<'a>,
 ) -> NicDescriptor {
+    let timeouts = nic.timeouts.ticks(moment.timing.ticks_per_second);
     let mut new = NicDescriptor {
         ifindex: nic.ifindex,
         slot: nic.slot,
@@ -49,7 +51,7 @@ pub(crate) fn build<'a>(
         flags: flags(nic),
         guards: nic.guards.bits(),
         mac: nic.mac.map_or([0; 4], |mac| words(mac.0)),
-        timeouts: shared.timeouts(nic.timeouts.ticks(moment.ticks_per_second)),
+        timeouts: shared.timeouts(timeouts),
         owned: shared.owned(&nic.owned),
         flows_max: nic.limits.flows,
         half_open_max: nic.limits.half_open,
@@ -57,14 +59,14 @@ pub(crate) fn build<'a>(
         outbound: outbound.blobs,
         inbound_counters: inbound.counters,
         outbound_counters: outbound.counters,
-        grace_until: moment.grace_until,
+        grace_until: moment.timing.grace_until,
         reserved: 0,
     };
     let Some((old, current)) = old.zip(moment.current) else { return new };
     (new.since, new.grace_until) = (old.since, old.grace_until);
     let [v4, v6] = shared::ranges(&nic.owned);
     let same_owned = current.owned(old) == Some([&v4, &v6]);
-    let same_timeouts = current.timeouts(old) == Some(nic.timeouts.ticks(moment.ticks_per_second));
+    let same_timeouts = current.timeouts(old) == Some(timeouts);
     if !must_rejudge(old, &new, same_owned) {
         new.rejudge = old.rejudge;
     }

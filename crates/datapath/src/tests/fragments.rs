@@ -11,14 +11,15 @@ use std::{
 
 use nix::sched::{CloneFlags, unshare};
 use palisade_abi::{flow::Direction, verdict::Reason};
-use palisade_net::packet::{Extension, IcmpBody, Packet};
+use palisade_net::packet::{Extension, IcmpBody, Packet, Station};
 
 use super::{
     interfaces::veth,
+    odd::station,
     rig::{Rig, SLOT, icmp, layer, nic, other, tcp, udp},
     shared::link::ip,
 };
-use crate::{Guards, NicKind, Plane};
+use crate::{Guards, NicKind, Plane, Watch};
 
 const OPEN: &[&str] = &["allow * * * *"];
 const CLOSED: &[&str] = &["deny * * * *"];
@@ -233,19 +234,22 @@ fn is_echoed(from: &str, to: &str, port: u16, tries: usize) -> bool {
     })
 }
 
+/// One open port, under every guard.
+fn publish_guarded(rig: &mut Rig, ifindex: u32) {
+    let mut policy = nic(ifindex, SLOT);
+    let Station { guards, mac, owned } = station(Guards::ALL);
+    (policy.guards, policy.mac, policy.owned) = (guards, Some(mac), owned);
+    policy.inbound[1] = Some(layer(&["allow udp * * 53", "deny * * * *"]));
+    policy.outbound[2] = Some(layer(CLOSED));
+    rig.datapath.publish(&[policy]).expect("the policy is published");
+}
+
 #[test]
 fn long_datagrams_cross_between_two_stacks() {
     for mut rig in Rig::each() {
         let (host, _) = veth();
-        let mut policy = nic(host, SLOT);
-        policy.guards = Guards::default() | Guards::SOURCE;
-        policy.owned = ["10.0.0.4", "fd00::4"]
-            .map(|text| text.parse::<IpAddr>().expect("an address"))
-            .into_iter()
-            .collect();
-        policy.inbound[1] = Some(layer(&["allow udp * * 53", "deny * * * *"]));
-        policy.outbound[2] = Some(layer(CLOSED));
-        rig.datapath.publish(&[policy]).expect("the policy is published");
+        ip(&["link", "set", "vm0", "address", "00:0d:3a:12:34:56"]);
+        publish_guarded(&mut rig, host);
         rig.datapath.attach(host, NicKind::Direct).expect("the interface is there");
         for address in ["10.0.0.1/24", "fd00::1/64"] {
             ip(&["address", "add", address, "dev", "host0", "nodad"]);
@@ -276,5 +280,10 @@ fn long_datagrams_cross_between_two_stacks() {
         }
         drop(stop);
         vm.join().expect("the VM's stack is sound");
+        // A real stack says nothing that a guard would stop: ARP, discovery and listener reports among it.
+        let said = rig.datapath.counters(SLOT).expect("counters are readable").outbound.reasons;
+        assert!(said.contains_key(&Reason::LinkControl), "{said:?}");
+        let is_stopped = |reason: &Reason| *reason == Reason::Malformed || *reason >= Reason::VlanTagged;
+        assert!(!said.keys().any(is_stopped), "{said:?}");
     }
 }

@@ -5,6 +5,7 @@ use std::{
     fs, io,
     mem::offset_of,
     os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd},
+    path::Path,
     sync::atomic::{AtomicBool, AtomicU32, Ordering},
     thread,
     time::Duration,
@@ -96,69 +97,93 @@ fn arrived(socket: &OwnedFd, allowed: &mut BTreeSet<u32>, denied: &mut BTreeSet<
     }
 }
 
-/// Lets the sender end, also when the test fails.
-struct Stop<'s>(&'s AtomicBool);
+/// Packets to the VM without end, and what arrives of them.
+struct Traffic {
+    host: u32,
+    socket: OwnedFd,
+    is_over: AtomicBool,
+    /// Numbers below this were sent, to an allowed port and to a denied one.
+    sent: AtomicU32,
+}
 
-impl Drop for Stop<'_> {
-    fn drop(&mut self) {
-        self.0.store(true, Ordering::Release);
+impl Traffic {
+    fn new(host: u32, vm: u32) -> Self {
+        Self { host, socket: listen(vm), is_over: AtomicBool::new(false), sent: AtomicU32::new(0) }
     }
+
+    /// Sends until it is over.
+    fn flow(&self) {
+        while !self.is_over.load(Ordering::Acquire) {
+            let number = self.sent.load(Ordering::Acquire);
+            for port in [53, 54] {
+                // A flow for some packets, so that known and new ones are under way.
+                let (from, to) = (format!("192.0.2.9:{}", 1000 + number / 8), format!("10.0.0.4:{port}"));
+                let packet = udp(&from, &to).with_payload(number.to_ne_bytes());
+                send(self.host, &packet.build().expect("a packet"));
+            }
+            self.sent.store(number + 1, Ordering::Release);
+        }
+    }
+
+    /// Waits for some more packets to be sent.
+    fn some_more(&self) {
+        let until = self.sent.load(Ordering::Acquire) + 50;
+        wait("packets to be sent", || self.sent.load(Ordering::Acquire) > until);
+    }
+}
+
+/// Ends the traffic, also when the test fails.
+struct End<'t>(&'t Traffic);
+
+impl Drop for End<'_> {
+    fn drop(&mut self) {
+        self.0.is_over.store(true, Ordering::Release);
+    }
+}
+
+/// Takes over step by step while packets go on.
+fn take_over(config: &Config, host: u32, traffic: &Traffic) {
+    let old_program = linked_program(config, host);
+    traffic.some_more();
+    let mut datapath = Datapath::open(config).expect("the older one is taken over");
+    assert_eq!((datapath.generation(), datapath.attached().expect("links are readable").len()), (0, 1));
+    datapath.attach(host, NicKind::Direct).expect("it is attached already");
+    assert_eq!(linked_program(config, host), old_program);
+    traffic.some_more();
+    assert!(matches!(Observer::open(&config.pin_dir), Err(Error::Older { .. })));
+    datapath.publish(&[policy(host)]).expect("the policy is published");
+    assert_ne!(linked_program(config, host), old_program);
+    assert!(!beside(&config.pin_dir, "next").exists());
+    traffic.some_more();
+    drop(datapath);
+    let datapath = Datapath::open(config).expect("it is in its place");
+    assert_eq!((datapath.generation(), datapath.nics().len()), (1, 1));
+    traffic.some_more();
 }
 
 #[test]
 fn an_older_datapath_enforces_until_the_new_one_has_a_policy() {
     for memory in memories() {
-        let (mut config, _pins, host, vm) = scene();
+        let (config, _pins, host, vm) = scene();
+        let config = Config { memory: *memory, ..config };
         drop(older(&config, host));
-        let (old_program, stop, sent) =
-            (linked_program(&config, host), AtomicBool::new(false), AtomicU32::new(0));
-        let socket = listen(vm);
+        let traffic = Traffic::new(host, vm);
         let (mut allowed, mut denied) = (BTreeSet::new(), BTreeSet::new());
         thread::scope(|scope| {
-            let _stop = Stop(&stop);
-            scope.spawn(|| {
-                while !stop.load(Ordering::Acquire) {
-                    let number = sent.load(Ordering::Acquire);
-                    for port in [53, 54] {
-                        // A flow for some packets, so that known and new ones are under way.
-                        let (from, to) =
-                            (format!("192.0.2.9:{}", 1000 + number / 8), format!("10.0.0.4:{port}"));
-                        let packet = udp(&from, &to).with_payload(number.to_ne_bytes());
-                        send(host, &packet.build().expect("a packet"));
-                    }
-                    sent.store(number + 1, Ordering::Release);
+            let end = End(&traffic);
+            scope.spawn(|| traffic.flow());
+            let receiver = scope.spawn(|| {
+                while !traffic.is_over.load(Ordering::Acquire) {
+                    arrived(&traffic.socket, &mut allowed, &mut denied);
                 }
             });
-            let mut some_more = || {
-                let until = sent.load(Ordering::Acquire) + 50;
-                wait("packets to be sent", || {
-                    arrived(&socket, &mut allowed, &mut denied);
-                    sent.load(Ordering::Acquire) > until
-                });
-            };
-            some_more();
-            config.memory = *memory;
-            let mut datapath = Datapath::open(&config).expect("the older one is taken over");
-            assert_eq!(
-                (datapath.generation(), datapath.attached().expect("links are readable").len()),
-                (0, 1)
-            );
-            datapath.attach(host, NicKind::Direct).expect("it is attached already");
-            assert_eq!(linked_program(&config, host), old_program);
-            some_more();
-            assert!(matches!(Observer::open(&config.pin_dir), Err(Error::Older { .. })));
-            datapath.publish(&[policy(host)]).expect("the policy is published");
-            assert_ne!(linked_program(&config, host), old_program);
-            assert!(!beside(&config.pin_dir, "next").exists());
-            some_more();
-            drop(datapath);
-            let datapath = Datapath::open(&config).expect("it is in its place");
-            assert_eq!((datapath.generation(), datapath.nics().len()), (1, 1));
-            some_more();
+            take_over(&config, host, &traffic);
+            drop(end);
+            receiver.join().expect("it does not panic");
         });
-        let sent = sent.load(Ordering::Acquire);
+        let sent = traffic.sent.load(Ordering::Acquire);
         wait("the last packets", || {
-            arrived(&socket, &mut allowed, &mut denied);
+            arrived(&traffic.socket, &mut allowed, &mut denied);
             allowed.len() as u32 == sent
         });
         assert_eq!((allowed.len() as u32, denied.len()), (sent, 0));
@@ -198,45 +223,47 @@ fn published_beside(config: &Config, host: u32) -> Datapath {
 }
 
 #[test]
-fn a_crash_at_any_step_is_resumed() {
+fn what_was_loaded_before_a_crash_is_found_again() {
     for memory in memories() {
-        // Before the publish: the datapath that was loaded is found again.
         let (config, _pins, host, _) = scene();
         let config = Config { memory: *memory, ..config };
         drop(older(&config, host));
         let old_program = linked_program(&config, host);
-        let first = Datapath::open(&config).expect("the older one is taken over");
-        let id =
-            |datapath: &Datapath| crate::sys::program_id(datapath.programs.from_vm.as_fd()).expect("an id");
-        let before = id(&first);
-        drop(first);
-        let mut second = Datapath::open(&config).expect("the older one is taken over");
-        assert_eq!(id(&second), before);
-        second.publish(&[policy(host)]).expect("the policy is published");
-        drop(second);
+        let id = |datapath: &Datapath| {
+            crate::sys::program_id(datapath.programs.from_vm.as_fd()).expect("the program has an id")
+        };
+        let before = id(&Datapath::open(&config).expect("the older one is taken over"));
+        let mut datapath = Datapath::open(&config).expect("the older one is taken over");
+        assert_eq!(id(&datapath), before);
+        datapath.publish(&[policy(host)]).expect("the policy is published");
+        drop(datapath);
         check_resumed(&config, host, old_program);
+    }
+}
 
-        // After the publish; after the links moved; after the directories changed places.
-        for steps in 0..3 {
-            let (config, _pins, host, _) = scene();
-            let config = Config { memory: *memory, ..config };
-            drop(older(&config, host));
-            let old_program = linked_program(&config, host);
-            let datapath = published_beside(&config, host);
-            let next = beside(&config.pin_dir, "next");
-            if steps > 0 {
-                crate::links::refresh(&config.pin_dir, &datapath.programs).expect("links are renewed");
-                fs::rename(config.pin_dir.join(LINKS), next.join(LINKS)).expect("a BPF file system renames");
-            }
-            if steps > 1 {
-                let away = beside(&config.pin_dir, "away");
-                fs::rename(&config.pin_dir, &away).expect("a BPF file system renames");
-                fs::rename(&next, &config.pin_dir).expect("a BPF file system renames");
-                fs::rename(&away, &next).expect("a BPF file system renames");
-            }
-            drop(datapath);
-            check_resumed(&config, host, old_program);
+/// A crash after the publish; after the links moved; after the directories changed places.
+#[test]
+fn a_crash_at_any_step_is_resumed() {
+    for (memory, steps) in memories().iter().flat_map(|memory| (0..3).map(move |steps| (*memory, steps))) {
+        let (config, _pins, host, _) = scene();
+        let config = Config { memory, ..config };
+        drop(older(&config, host));
+        let old_program = linked_program(&config, host);
+        let datapath = published_beside(&config, host);
+        let next = beside(&config.pin_dir, "next");
+        let rename = |from: &Path, to: &Path| fs::rename(from, to).expect("a BPF file system renames");
+        if steps > 0 {
+            crate::links::refresh(&config.pin_dir, &datapath.programs).expect("links are renewed");
+            rename(&config.pin_dir.join(LINKS), &next.join(LINKS));
         }
+        if steps > 1 {
+            let away = beside(&config.pin_dir, "away");
+            rename(&config.pin_dir, &away);
+            rename(&next, &config.pin_dir);
+            rename(&away, &next);
+        }
+        drop(datapath);
+        check_resumed(&config, host, old_program);
     }
 }
 
