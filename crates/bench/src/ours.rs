@@ -2,23 +2,19 @@
 
 use std::{
     fs,
-    os::fd::OwnedFd,
+    os::fd::BorrowedFd,
     path::{Path, PathBuf},
     sync::atomic::{AtomicU32, Ordering},
 };
 
-use palisade_abi::verdict::Reason;
+use palisade_abi::{flow::Direction, verdict::Reason};
 use palisade_classify::enforce::PolicyBlobs;
 use palisade_datapath::{
     Config, Datapath, Limits, NicKind, NicPolicy, Observer, Plane, Report, Sizes, Sweep, Watch,
 };
 use palisade_lab::netns::Namespace;
-use palisade_net::Direction;
 
-use crate::{
-    error::{Context, Result},
-    kernel::{drive::Side, open_pinned},
-};
+use crate::error::Result;
 
 /// Slot of the first interface that is published.
 const FIRST_SLOT: u32 = 1;
@@ -119,17 +115,9 @@ impl Ours {
         Ok(self.plane().sweep(Report::Ends, &mut |_| {})?)
     }
 
-    /// The program that packets of a direction meet, and where it stands.
-    ///
-    /// # Errors
-    /// If it cannot be opened.
-    pub fn program(&self, direction: Direction) -> Result<(OwnedFd, Side)> {
-        let (name, side) = match direction {
-            Direction::Outbound => ("from_vm", Side::Ingress),
-            Direction::Inbound => ("to_vm", Side::Egress),
-        };
-        let program = open_pinned(&self.pin_dir.join(name));
-        Ok((program.context(|| format!("open the pinned program {name}"))?, side))
+    /// The program that packets of a direction meet.
+    pub fn program(&mut self, direction: Direction) -> BorrowedFd<'_> {
+        self.plane().program(direction)
     }
 
     fn plane(&mut self) -> &mut Datapath {

@@ -6,7 +6,6 @@
 //! that enforces is pinned, so it outlives this process; design: `docs/adr/0004-one-arena-one-store.md`,
 //! `docs/adr/0016-flows-in-shared-memory.md`, `docs/adr/0022-upgrade-takes-over.md`.
 
-pub mod bench;
 mod clock;
 mod counters;
 mod datapath;
@@ -43,6 +42,6 @@ pub use policy::{
     Guards, LAYER_NAME_BYTES_MAX, LAYERS_INBOUND, LAYERS_OUTBOUND, LayerPolicy, Limits, NicKind, NicPolicy,
     Timeouts,
 };
-pub use run::{Outcome, TestPacket};
+pub use run::{Outcome, TestPacket, time_program};
 pub use simulator::Simulator;
 pub use sweep::{Ending, FlowRecord, Report, Sweep};

@@ -3,7 +3,7 @@
 //! The program reports to nobody why it decided: the reason is read from the counters of the packet's slot, which no
 //! other traffic may touch meanwhile.
 
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, BorrowedFd};
 
 use palisade_abi::{arena::SLOT_UNKNOWN, flow::Direction, verdict::Reason};
 
@@ -76,7 +76,7 @@ impl Datapath {
                 Some((known, counters)) if known == slot => counters,
                 _ => self.counters(slot)?,
             };
-            let run = self.time_packet(&packet, 1)?;
+            let run = run(self.program(packet.direction), &packet, 1)?;
             let after = self.counters(slot)?;
             let reason = counted(&counters, &after, packet.direction)
                 .ok_or(Error::Ambiguous { ifindex: packet.ifindex })?;
@@ -86,19 +86,37 @@ impl Datapath {
         Ok(outcomes)
     }
 
+    /// The program that packets of a direction meet: where an interface is [`crate::NicKind::Direct`], those from the VM
+    /// where they arrive, those to it where they leave.
+    pub fn program(&self, direction: Direction) -> BorrowedFd<'_> {
+        match direction {
+            Direction::Outbound => self.programs.from_vm.as_fd(),
+            Direction::Inbound => self.programs.to_vm.as_fd(),
+        }
+    }
+
     /// Runs a packet `repeat` times, without looking at the counters.
-    pub(crate) fn time_packet(&self, packet: &TestPacket<'_>, repeat: u32) -> Result<sys::TestRun, Error> {
-        let program = match packet.direction {
-            Direction::Outbound => &self.programs.from_vm,
-            Direction::Inbound => &self.programs.to_vm,
-        };
-        sys::run_packet(program.as_fd(), packet.bytes, &context(packet), repeat)
-            .context(|| format!("run a test packet on interface {}", packet.ifindex))
+    #[cfg(test)]
+    pub(crate) fn time_packet(&self, packet: &TestPacket<'_>, repeat: u32) -> Result<u32, Error> {
+        time_program(self.program(packet.direction), packet, repeat)
     }
 }
 
+/// Runs any program for packets on a packet so many times; nanoseconds a run, by the kernel's clock.
+///
+/// # Errors
+/// If the kernel refuses the packet, or the program is not one for packets.
+pub fn time_program(program: BorrowedFd<'_>, packet: &TestPacket<'_>, repeat: u32) -> Result<u32, Error> {
+    run(program, packet, repeat).map(|run| run.duration_ns)
+}
+
+fn run(program: BorrowedFd<'_>, packet: &TestPacket<'_>, repeat: u32) -> Result<sys::TestRun, Error> {
+    sys::run_packet(program, packet.bytes, &context(packet), repeat)
+        .context(|| format!("run a test packet on interface {}", packet.ifindex))
+}
+
 /// The `__sk_buff` of a packet.
-pub(crate) fn context(packet: &TestPacket<'_>) -> [u8; CONTEXT_BYTES] {
+fn context(packet: &TestPacket<'_>) -> [u8; CONTEXT_BYTES] {
     let mut context = [0; CONTEXT_BYTES];
     let mut put = |at: usize, value: u32| context[at..at + 4].copy_from_slice(&value.to_ne_bytes());
     put(CONTEXT_IFINDEX, packet.ifindex);

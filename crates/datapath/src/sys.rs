@@ -123,28 +123,6 @@ pub(crate) fn program_info(program: BorrowedFd<'_>) -> io::Result<raw::bpf_prog_
     Ok(info)
 }
 
-/// Loads the shortest tcx program there is: it passes every packet. Benchmarks compare with it.
-pub(crate) fn load_empty_program() -> io::Result<OwnedFd> {
-    // The instruction's fields are bit fields; as a number it reads: imm, off, src:dst registers, opcode.
-    let words: [u64; 2] = [0xffff_ffff_0000_00b7 /* r0 = -1 */, 0x95 /* exit */];
-    let mut opts = raw::bpf_prog_load_opts {
-        sz: size_of::<raw::bpf_prog_load_opts>() as raw::size_t,
-        expected_attach_type: raw::BPF_TCX_INGRESS,
-        ..Default::default()
-    };
-    // SAFETY: an instruction is 8 bytes without padding; all pointers live during the call.
-    owned(unsafe {
-        raw::bpf_prog_load(
-            raw::BPF_PROG_TYPE_SCHED_CLS,
-            c"plsd_empty".as_ptr(),
-            c"Dual MIT/GPL".as_ptr(),
-            words.as_ptr().cast(),
-            words.len() as raw::size_t,
-            &raw mut opts,
-        )
-    })
-}
-
 /// Result of a test run: the program's return value and the mean time of one run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct TestRun {

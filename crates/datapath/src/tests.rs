@@ -4,7 +4,6 @@
 
 mod adopt;
 mod audit;
-mod bench;
 mod changes;
 mod events;
 mod flows;

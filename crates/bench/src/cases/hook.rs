@@ -5,8 +5,12 @@
 
 mod lists;
 mod table;
+#[cfg(test)]
+mod tests;
 
-use palisade_abi::verdict::Reason;
+use std::os::fd::AsFd;
+
+use palisade_abi::{flow::Direction as Way, verdict::Reason};
 use palisade_classify::{Row, enforce::PolicyBlobs};
 use palisade_datapath::Sizes;
 use palisade_net::{
@@ -18,8 +22,8 @@ use super::Run;
 use crate::{
     error::{Context, Error, Result},
     kernel::{
-        drive::{Driver, empty},
-        flows::{End, Flows},
+        drive::{Driver, INTERFACE, empty},
+        flows::Flows,
     },
     ours::Ours,
     policy::{CLOSED_PORT, lists},
@@ -30,8 +34,6 @@ use crate::{
 };
 use lists::List;
 
-/// The loopback interface: test runs need one that exists, and it sees no packet of theirs.
-const LOOPBACK: u32 = 1;
 /// Packets of one flow, or of flows that are denied, in a round.
 const PACKETS: u32 = 10_000;
 /// New flows in a round: fewer than a NIC may have half-open.
@@ -59,17 +61,14 @@ pub(super) fn measure(run: &mut Run<'_>) -> Result<()> {
 /// A packet of one open connection, again and again.
 fn established(run: &mut Run<'_>, ours: &mut Ours) -> Result<()> {
     let one = connections(0, 0);
-    ours.publish(&[LOOPBACK], &list(&lists::nsg(10))?)?;
+    ours.publish(&[INTERFACE], &list(&lists::nsg(10))?)?;
     for (family, goal) in [(Family::V4, 45.0), (Family::V6, 60.0)] {
         ours.clear()?;
         let ack = TcpFlags::ACK;
+        Pair::new(ours, &inward(family, one, TcpFlags::SYN), one)?.ours.run(1)?;
         let answer = outward(family, one, TcpFlags::SYN.with(ack));
-        let syn = Pair::new(ours, &inward(family, one, TcpFlags::SYN), one)?;
-        syn.ours.run(1).context(run_a_packet)?;
-        let (program, side) = ours.program(Direction::Outbound)?;
-        let answer =
-            Driver::new(std::os::fd::AsFd::as_fd(&program), side, &answer, End::Destination, one, LOOPBACK);
-        answer.and_then(|driver| driver.run(1)).context(run_a_packet)?;
+        let program = ours.program(Way::Outbound);
+        Driver::new(program, Way::Outbound, &answer, one).context(load)?.run(1)?;
         let data = Pair::new(ours, &inward(family, one, ack), one)?;
         let rounds = (run.rounds(200, 60), PACKETS);
         let cost = data.cost(ours, Reason::Established, rounds, |_| Ok(()))?;
@@ -84,7 +83,7 @@ fn established(run: &mut Run<'_>, ours: &mut Ours) -> Result<()> {
 /// What a verdict costs, and what a new flow costs, with one kind of list.
 fn verdicts(run: &Run<'_>, ours: &mut Ours, list: &List) -> Result<Vec<Case>> {
     let mut cases = Vec::new();
-    ours.publish(&[LOOPBACK], &self::list(&list.rows)?)?;
+    ours.publish(&[INTERFACE], &self::list(&list.rows)?)?;
     for family in list.families() {
         let case = |name, cost: f64| {
             Case::new(name, cost, "ns").with("family", family.to_string()).with("rules", list.name)
@@ -134,14 +133,12 @@ struct Pair {
 }
 
 impl Pair {
-    fn new(ours: &Ours, packet: &Packet, flows: Flows) -> Result<Self> {
-        use std::os::fd::AsFd;
-        let (program, side) = ours.program(Direction::Inbound)?;
-        let drive = |program| Driver::new(program, side, packet, End::Source, flows, LOOPBACK);
-        let empty = empty(side).context(|| "load an empty program".into())?;
+    fn new(ours: &mut Ours, packet: &Packet, flows: Flows) -> Result<Self> {
+        let way = Way::Inbound;
+        let empty = empty(way).context(load)?;
         Ok(Self {
-            ours: drive(program.as_fd()).context(run_a_packet)?,
-            empty: drive(empty.as_fd()).context(run_a_packet)?,
+            ours: Driver::new(ours.program(way), way, packet, flows).context(load)?,
+            empty: Driver::new(empty.as_fd(), way, packet, flows).context(load)?,
         })
     }
 
@@ -158,8 +155,8 @@ impl Pair {
         let before = ours.judged(expected)?;
         for _ in rounds {
             between(ours)?;
-            let empty = self.empty.run(packets).context(run_a_packet)?;
-            let with = self.ours.run(packets).context(run_a_packet)?;
+            let empty = self.empty.run(packets)?;
+            let with = self.ours.run(packets)?;
             costs.push(f64::from(with) - f64::from(empty));
             sent += u64::from(packets);
         }
@@ -171,6 +168,6 @@ impl Pair {
     }
 }
 
-fn run_a_packet() -> String {
-    "drive packets through a program".to_owned()
+fn load() -> String {
+    "load the programs that drive packets".to_owned()
 }

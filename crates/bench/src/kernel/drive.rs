@@ -9,6 +9,8 @@ use std::{
     os::fd::{AsFd, BorrowedFd, OwnedFd},
 };
 
+use palisade_abi::flow::Direction;
+use palisade_datapath::{TestPacket, time_program};
 use palisade_net::{Family, packet::Packet};
 
 use super::{
@@ -16,6 +18,10 @@ use super::{
     flows::{End, Flows, REGISTERS, Series, Writer},
     sys::{self, Kind, Target},
 };
+use crate::error::{Context, Result};
+
+/// The loopback interface: test runs need one that exists, and it sees no packet of theirs.
+pub const INTERFACE: u32 = 1;
 
 /// TCX_NEXT, and TCX_DROP.
 const NEXT: i32 = -1;
@@ -23,47 +29,31 @@ const DROP: i32 = 2;
 /// Where `struct __sk_buff` has the packet's start and end.
 const PACKET: (i16, i16) = (76, 80);
 
-/// On which side of an interface the driven program stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Side {
-    /// Where packets arrive.
-    Ingress,
-    /// Where packets leave.
-    Egress,
-}
-
-impl Side {
-    const fn kind(self) -> Kind {
-        match self {
-            Self::Ingress => Kind::Ingress,
-            Self::Egress => Kind::Egress,
-        }
-    }
-}
-
 /// Drives one program.
 #[derive(Debug)]
 pub struct Driver {
+    direction: Direction,
     series: Series,
     writer: Writer,
     program: OwnedFd,
-    ifindex: u32,
     _target: Target,
 }
 
 impl Driver {
-    /// Packets like `packet`, of the given flows, seen at an interface, which must exist and sees nothing of it.
+    /// Drives packets like `packet`, which go in this direction and are of the given flows, through a program for that direction.
     ///
     /// # Errors
     /// If the kernel refuses.
     pub fn new(
         driven: BorrowedFd<'_>,
-        side: Side,
+        direction: Direction,
         packet: &Packet,
-        end: End,
         flows: Flows,
-        ifindex: u32,
     ) -> io::Result<Self> {
+        let end = match direction {
+            Direction::Inbound => End::Source,
+            Direction::Outbound => End::Destination,
+        };
         let series = Series::new(packet, end, flows)?;
         let writer = Writer::new(Family::of(packet.source), end)?;
         let target = Target::new(driven)?;
@@ -71,26 +61,40 @@ impl Driver {
         writer.find_frame(&mut program, PACKET, DROP);
         writer.write_flow(&mut program);
         program.tail_call(REGISTERS.context, target.descriptor()).end(DROP);
-        let program = sys::load(side.kind(), &program)?;
-        Ok(Self { series, writer, program, ifindex, _target: target })
+        let program = sys::load(kind(direction), &program)?;
+        Ok(Self { direction, series, writer, program, _target: target })
     }
 
     /// Drives the next packets through the program; nanoseconds a packet.
     ///
     /// # Errors
     /// If the kernel refuses.
-    pub fn run(&self, packets: u32) -> io::Result<u32> {
-        self.writer.set(&self.series, packets)?;
-        sys::run_alone(self.program.as_fd(), self.series.frame(), self.ifindex, packets)
+    pub fn run(&self, packets: u32) -> Result<u32> {
+        self.writer.set(&self.series, packets).context(|| "choose the flows of packets".into())?;
+        let packet = TestPacket {
+            direction: self.direction,
+            ifindex: INTERFACE,
+            bytes: self.series.frame(),
+            segments: (0, 0),
+        };
+        Ok(time_program(self.program.as_fd(), &packet, packets)?)
     }
 }
 
-/// The shortest program that there is for a side: it lets every packet pass.
+/// The shortest program that there is for a direction: it lets every packet pass.
 ///
 /// # Errors
 /// If the kernel refuses.
-pub fn empty(side: Side) -> io::Result<OwnedFd> {
+pub fn empty(direction: Direction) -> io::Result<OwnedFd> {
     let mut program = Program::default();
     program.end(NEXT);
-    sys::load(side.kind(), &program)
+    sys::load(kind(direction), &program)
+}
+
+/// Where packets of a direction are seen: a tail call goes only to a program for the same place.
+const fn kind(direction: Direction) -> Kind {
+    match direction {
+        Direction::Outbound => Kind::Ingress,
+        Direction::Inbound => Kind::Egress,
+    }
 }

@@ -10,5 +10,3 @@ pub mod flows;
 pub mod inject;
 pub mod sink;
 mod sys;
-
-pub use sys::open_pinned;

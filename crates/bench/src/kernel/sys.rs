@@ -3,13 +3,8 @@
 //! Nothing is pinned: everything is gone with the process, however it ends.
 
 use std::{
-    ffi::CString,
     io,
-    os::{
-        fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd},
-        unix::ffi::OsStrExt,
-    },
-    path::Path,
+    os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd},
 };
 
 use libbpf_rs::libbpf_sys as raw;
@@ -162,47 +157,21 @@ const XDP_FLAGS_SKB_MODE: u32 = 1 << 1;
 /// Lets `repeat` frames that begin as `frame` and that `program` then changes arrive at an interface of this network
 /// namespace.
 pub fn run_live(program: BorrowedFd<'_>, frame: &[u8], ifindex: u32, repeat: u32) -> io::Result<()> {
-    // `struct xdp_md`: start and end of the packet, start of what precedes it, interface, queue, interface out.
-    let length = u32::try_from(frame.len()).map_err(|_| io::ErrorKind::InvalidInput)?;
-    let context = [0, length, 0, ifindex, 0, 0].map(u32::to_ne_bytes).concat();
-    let mut opts = options(frame, &context, repeat)?;
-    opts.flags = raw::BPF_F_TEST_XDP_LIVE_FRAMES;
-    // SAFETY: frame and context live during the call and their sizes are given; no output is asked for.
-    check(unsafe { raw::bpf_prog_test_run_opts(program.as_raw_fd(), &raw mut opts) }).map(drop)
-}
-
-/// Bytes of `struct __sk_buff`, and where the interface's number is in it.
-const CONTEXT_BYTES: usize = 192;
-const CONTEXT_IFINDEX: usize = 40;
-
-/// Runs a program for packets on a packet of its own, which nobody else sees; nanoseconds a run, by the kernel's clock.
-pub fn run_alone(program: BorrowedFd<'_>, frame: &[u8], ifindex: u32, repeat: u32) -> io::Result<u32> {
-    let mut context = [0; CONTEXT_BYTES];
-    context[CONTEXT_IFINDEX..CONTEXT_IFINDEX + 4].copy_from_slice(&ifindex.to_ne_bytes());
-    let mut opts = options(frame, &context, repeat)?;
-    // SAFETY: frame and context live during the call and their sizes are given; no output is asked for.
-    check(unsafe { raw::bpf_prog_test_run_opts(program.as_raw_fd(), &raw mut opts) })?;
-    Ok(opts.duration)
-}
-
-fn options(frame: &[u8], context: &[u8], repeat: u32) -> io::Result<raw::bpf_test_run_opts> {
     let size = |bytes: &[u8]| u32::try_from(bytes.len()).map_err(|_| io::ErrorKind::InvalidInput);
-    Ok(raw::bpf_test_run_opts {
+    // `struct xdp_md`: start and end of the packet, start of what precedes it, interface, queue, interface out.
+    let context = [0, size(frame)?, 0, ifindex, 0, 0].map(u32::to_ne_bytes).concat();
+    let mut opts = raw::bpf_test_run_opts {
         sz: size_of::<raw::bpf_test_run_opts>() as raw::size_t,
         data_in: frame.as_ptr().cast(),
         data_size_in: size(frame)?,
         ctx_in: context.as_ptr().cast(),
-        ctx_size_in: size(context)?,
+        ctx_size_in: size(&context)?,
         repeat: i32::try_from(repeat).map_err(|_| io::ErrorKind::InvalidInput)?,
+        flags: raw::BPF_F_TEST_XDP_LIVE_FRAMES,
         ..Default::default()
-    })
-}
-
-/// Opens what is pinned.
-pub fn open_pinned(path: &Path) -> io::Result<OwnedFd> {
-    let path = CString::new(path.as_os_str().as_bytes()).map_err(|_| io::ErrorKind::InvalidInput)?;
-    // SAFETY: the path lives during the call.
-    owned(unsafe { raw::bpf_obj_get(path.as_ptr()) })
+    };
+    // SAFETY: frame and context live during the call and their sizes are given; no output is asked for.
+    check(unsafe { raw::bpf_prog_test_run_opts(program.as_raw_fd(), &raw mut opts) }).map(drop)
 }
 
 /// libbpf returns a descriptor or 0, or minus an errno.

@@ -9,7 +9,7 @@ pub(super) use super::shared::{
     can_run,
     packets::{icmp, other, tcp, udp},
     pins::{Pins, pin_dir},
-    rules::{list, row},
+    rules::list,
     wait,
 };
 use crate::{

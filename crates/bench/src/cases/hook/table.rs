@@ -12,7 +12,7 @@ use palisade_abi::verdict::Reason;
 use palisade_datapath::Sizes;
 use palisade_net::Family;
 
-use super::{LOOPBACK, PACKETS, Pair, Run, list, lists, run_a_packet};
+use super::{INTERFACE, PACKETS, Pair, Run, list, lists};
 use crate::{
     error::{Context, Result},
     kernel::flows::Flows,
@@ -32,9 +32,9 @@ const SHARE: f64 = 0.999;
 /// Measures with a table of its own.
 pub(super) fn measure(run: &mut Run<'_>) -> Result<()> {
     let mut ours = Ours::open(Sizes { flows: 1 << FLOWS.bits, slots: 16 })?;
-    ours.publish(&[LOOPBACK], &list(&lists::nsg(10))?)?;
-    let pair = Pair::new(&ours, &datagram(Family::V4, FLOWS), FLOWS)?;
-    pair.ours.run(1 << FLOWS.bits).context(run_a_packet)?;
+    ours.publish(&[INTERFACE], &list(&lists::nsg(10))?)?;
+    let pair = Pair::new(&mut ours, &datagram(Family::V4, FLOWS), FLOWS)?;
+    pair.ours.run(1 << FLOWS.bits)?;
     let rounds = (run.rounds(60, 20), PACKETS);
     let cold = pair.cost(&mut ours, Reason::Established, rounds, |_| Ok(()))?;
     let case = |name, ours, unit| Case::new(name, ours, unit).with("flows", 1 << FLOWS.bits);
@@ -46,10 +46,10 @@ pub(super) fn measure(run: &mut Run<'_>) -> Result<()> {
     let mut seconds = Vec::new();
     let swept = delays(&pair, || {
         for _ in 0..3 {
-            let before = clock_gettime(ClockId::CLOCK_THREAD_CPUTIME_ID).context(run_a_packet)?;
+            let before = processor_time()?;
             ours.sweep()?;
-            let after = clock_gettime(ClockId::CLOCK_THREAD_CPUTIME_ID).context(run_a_packet)?;
-            seconds.push(Duration::from(after - before).as_secs_f64());
+            let after = processor_time()?;
+            seconds.push((after - before).as_secs_f64());
         }
         Ok(())
     })?;
@@ -70,7 +70,7 @@ fn delays(pair: &Pair, meanwhile: impl FnOnce() -> Result<()>) -> Result<Vec<f64
         let packets = scope.spawn(|| {
             let mut times = Vec::new();
             while !over.load(Ordering::Relaxed) {
-                times.push(f64::from(pair.ours.run(1).context(run_a_packet)?));
+                times.push(f64::from(pair.ours.run(1)?));
             }
             Ok(times)
         });
@@ -79,4 +79,9 @@ fn delays(pair: &Pair, meanwhile: impl FnOnce() -> Result<()>) -> Result<Vec<f64
         let times = packets.join().expect("the thread only runs packets");
         outcome.and(times)
     })
+}
+
+fn processor_time() -> Result<Duration> {
+    let time = clock_gettime(ClockId::CLOCK_THREAD_CPUTIME_ID);
+    Ok(time.context(|| "read the processor time of a thread".into())?.into())
 }
