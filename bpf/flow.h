@@ -19,10 +19,10 @@ static __always_inline __u32 timeout_of(nic_ref nic, __u32 state)
 	return word_at(nic->timeouts + (state < PLSD_FLOW_STATES ? state : 0) * sizeof(__u32));
 }
 
-/* A flow that is not over and belongs to the NIC that has the slot now. */
-static __always_inline bool is_live(flow_ref flow, __u64 now, nic_ref nic)
+/* A flow that is not over and belongs to the NIC that has the slot now. A claimed one wraps around and is over. */
+static __always_inline bool is_live(const struct found *found, __u64 now, nic_ref nic)
 {
-	return !is_over(flow, now) && flow->generation >= nic->since;
+	return found->flow && found->end >= now && FLOW_AT(found->flow)->generation >= nic->since;
 }
 
 static __always_inline __u32 first_state(const struct packet *p)

@@ -178,22 +178,20 @@ static __always_inline int follow(struct passage *way, __u32 at, bool from_origi
 static __always_inline int enforce(struct __sk_buff *skb, struct passage *way)
 {
 	const struct packet *p = &way->packet;
-	__u32 direction = way->scene.direction, at;
-	__u64 seen = 0;
+	__u32 direction = way->scene.direction;
+	struct found found;
 
 	if (p->fragmented == FRAGMENT_LATER || !name_flow(p, way->scene.slot, direction, &way->name))
 		return judge_nameless(skb, way);
-	at = find_flow(&way->name);
-	if (at) {
-		flow_ref flow = FLOW_AT(at);
+	found = find_flow(&way->name);
+	if (is_live(&found, way->scene.now, NIC_AT(way->scene.nic))) {
+		flow_ref flow = FLOW_AT(found.flow);
 		bool from_originator = flow->direction == direction;
 
-		seen = READ_ONCE(flow->last_seen);
-		if (is_live(flow, way->scene.now, NIC_AT(way->scene.nic)) &&
-		    !(p->protocol == PROTOCOL_TCP && tcp_begins_anew(flow->state, p->tcp_flags, from_originator)))
-			return follow(way, at, from_originator);
+		if (!(p->protocol == PROTOCOL_TCP && tcp_begins_anew(flow->state, p->tcp_flags, from_originator)))
+			return follow(way, found.flow, from_originator);
 	}
-	return begin(way, at, seen);
+	return begin(way, found.flow, found.seen);
 }
 
 static __always_inline int read_packet(struct __sk_buff *skb, struct passage *way)

@@ -16,7 +16,7 @@
 __noinline __u32 related_flow(struct __sk_buff *skb, struct passage *way)
 {
 	struct packet *quoted;
-	__u32 at;
+	struct found found;
 
 	USES_ARENA();
 	if (!way || icmp_kind(&way->packet) != ICMP_ERROR || way->packet.fragmented)
@@ -30,6 +30,6 @@ __noinline __u32 related_flow(struct __sk_buff *skb, struct passage *way)
 		return 0;
 	if (!name_flow(quoted, way->scene.slot, !way->scene.direction, &way->name))
 		return 0;
-	at = find_flow(&way->name);
-	return at && is_live(FLOW_AT(at), way->scene.now, NIC_AT(way->scene.nic)) ? at : 0;
+	found = find_flow(&way->name);
+	return is_live(&found, way->scene.now, NIC_AT(way->scene.nic)) ? found.flow : 0;
 }

@@ -47,7 +47,18 @@ static __always_inline struct place place_at(__u32 bucket, __u32 way)
 	return place;
 }
 
-static __always_inline __u32 find_in(__u32 bucket, const struct name *name)
+/* A flow as it was when its name was compared. */
+struct found {
+	__u64 seen; /* its last_seen */
+	__u64 end; /* tick up to which it lives */
+	__u32 flow; /* offset; 0 for none */
+};
+
+/*
+ * The times are read before the name: a flow that is removed, and whose place is given away, in this very moment is over
+ * by its own times, and not alive by those of another one.
+ */
+static __always_inline bool find_in(__u32 bucket, const struct name *name, struct found *found)
 {
 	__u32 tags = offset_of_bucket(bucket) + sizeof(__u32), tag = tag_of(name);
 
@@ -57,25 +68,32 @@ static __always_inline __u32 find_in(__u32 bucket, const struct name *name)
 		if (READ_ONCE(*IN_ARENA(__u32, tags + way * sizeof(__u32))) != tag)
 			continue;
 		flow = root()->flows + (bucket * PLSD_BUCKET_WAYS + way) * sizeof(struct plsd_flow);
-		if (is_named(flow, name))
-			return flow;
+		found->seen = READ_ONCE(FLOW_AT(flow)->last_seen);
+		found->end = found->seen + READ_ONCE(FLOW_AT(flow)->timeout);
+		barrier();
+		if (is_named(flow, name)) {
+			found->flow = flow;
+			return true;
+		}
 	}
-	return 0;
+	return false;
 }
 
-/* Offset of the name's flow, live or not; 0 if there is none. */
-static __always_inline __u32 find_flow(const struct name *name)
+/* The name's flow, live or not. */
+static __always_inline struct found find_flow(const struct name *name)
 {
-	__u32 flow = find_in(bucket_of(name, 0), name);
+	struct found found = {};
 
-	return flow ? flow : find_in(bucket_of(name, 1), name);
+	if (!find_in(bucket_of(name, 0), name, &found))
+		find_in(bucket_of(name, 1), name, &found);
+	return found;
 }
 
-/* The same, where speed matters less than what the verifier has to walk. */
+/* Its offset, where speed matters less than what the verifier has to walk. */
 __noinline __u32 look_again(const struct name *name)
 {
 	USES_ARENA();
-	return name ? find_flow(name) : 0;
+	return name ? find_flow(name).flow : 0;
 }
 
 __noinline bool lock_bucket(__u32 bucket)
@@ -143,10 +161,4 @@ static __always_inline void show(const struct place *place, const struct name *n
 {
 	barrier();
 	WRITE_ONCE(*IN_ARENA(__u32, place->tag), tag_of(name));
-}
-
-/* A flow that is over. A claimed one wraps around and is over. */
-static __always_inline bool is_over(flow_ref flow, __u64 now)
-{
-	return READ_ONCE(flow->last_seen) + flow->timeout < now;
 }

@@ -16,6 +16,7 @@ mod limits;
 mod odd;
 mod publish;
 mod reasons;
+mod rejudge;
 mod rig;
 mod rules;
 #[path = "../tests/shared/mod.rs"]
