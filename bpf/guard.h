@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT OR GPL-2.0-only */
 /*
- * Guards: what a NIC's VM may say beside what rules govern, and link control: what keeps an interface working and is not
- * subject to rules, in Azure as here.
+ * Guards: what a NIC's VM may say beside what rules govern, and link control: what keeps an interface working and is
+ * not subject to rules, in Azure as here.
  *
- * The parts are in frame.h (Ethernet), arp.h, neighbour.h and dhcp.h, and owned.h tells whose an address is. Guards hold
- * for what the VM sends. What it receives was guarded where it was sent; only what cannot be right is dropped there too.
+ * The parts are in frame.h (Ethernet), arp.h, neighbour.h and dhcp.h, and owned.h tells whose an address is. Guards
+ * hold for what the VM sends. What it receives was guarded where it was sent; only what cannot be right is dropped
+ * there too.
  */
 #pragma once
 
@@ -79,8 +80,8 @@ static __always_inline int judge_kind(struct __sk_buff *skb, __u32 direction, ni
 }
 
 /*
- * Link control: PLSD_REASON_LINK_CONTROL passes, 0 is for the rules, anything else is the reason to drop. A sender that
- * has no address yet has no wrong one.
+ * Link control: PLSD_REASON_LINK_CONTROL passes, 0 is for the rules, anything else is the reason to drop. A sender
+ * that has no address yet has no wrong one.
  */
 static __always_inline int control(struct __sk_buff *skb, __u32 direction, nic_ref nic, const struct packet *p)
 {

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT OR GPL-2.0-only */
 /*
- * Neighbour discovery: solicitations and advertisements of routers and neighbours, redirects. RFC 4861, 4862, 6980, 7527.
+ * Neighbour discovery: solicitations and advertisements of routers and neighbours, redirects. RFC 4861, 4862, 6980,
+ * 7527.
  *
- * A message passes without a rule if the link needs it and no router would carry it on: everything else that looks like
- * discovery is either impossible, and dropped, or for the rules. A guarded VM speaks for its own addresses, with its own
- * hardware address. What a message may carry is bounded, or discovery would be a way around every rule.
+ * A message passes without a rule if the link needs it and no router would carry it on: everything else that looks
+ * like discovery is either impossible, and dropped, or for the rules. A guarded VM speaks for its own addresses,
+ * with its own hardware address. What a message may carry is bounded, or discovery would be a way around every rule.
  */
 #pragma once
 
@@ -180,8 +181,8 @@ static __always_inline bool is_foreign(const struct packet *p, const struct wire
 }
 
 /*
- * PLSD_REASON_LINK_CONTROL, 0 for a message that is for the rules, or the reason to drop. `guards` are those that hold for
- * the sender. A global function: the verifier checks it once.
+ * PLSD_REASON_LINK_CONTROL, 0 for a message that is for the rules, or the reason to drop. `guards` are those that
+ * hold for the sender. A global function: the verifier checks it once.
  */
 __noinline int judge_neighbour(struct __sk_buff *skb, const struct packet *p, __u32 guards, __u64 mac, __u32 owned)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT OR GPL-2.0-only */
 /*
- * Whose an address is: the ranges that a NIC owns, and the link-local addresses that it may give itself. Layout: struct
- * plsd_owned_addresses.
+ * Whose an address is: the ranges that a NIC owns, and the link-local addresses that it may give itself. Layout:
+ * struct plsd_owned_addresses.
  *
  * A NIC of which no addresses are known owns none.
  */
@@ -81,9 +81,9 @@ static __always_inline bool is_eui64_of(const __u32 *address, __u64 mac)
 }
 
 /*
- * Whether an interface identifier may have been drawn at random (RFC 7217, 8981), as most systems do by now: nobody can
- * tell such addresses in advance. One that names a hardware address is that address's; small ones are given by hand,
- * chiefly to routers; and the platform's is the platform's. Those are a NIC's only if its ranges say so.
+ * Whether an interface identifier may have been drawn at random (RFC 7217, 8981), as most systems do by now: nobody
+ * can tell such addresses in advance. One that names a hardware address is that address's; small ones are given by
+ * hand, chiefly to routers; and the platform's is the platform's. Those are a NIC's only if its ranges say so.
  */
 static __always_inline bool may_be_drawn(const __u32 *address)
 {
@@ -93,8 +93,8 @@ static __always_inline bool may_be_drawn(const __u32 *address)
 }
 
 /*
- * A VM gives itself link-local addresses that nobody told us. With its MAC address guarded it answers for them under its own
- * name alone, so one that it may have drawn is taken for its own.
+ * A VM gives itself link-local addresses that nobody told us. With its MAC address guarded it answers for them under
+ * its own name alone, so one that it may have drawn is taken for its own.
  */
 static __always_inline bool is_own_link_local(const __u32 *address, __u64 mac, __u32 guards)
 {

@@ -122,9 +122,9 @@ struct piece {
 };
 
 /*
- * Takes note of a piece of a packet; 0 or the reason to drop. Pieces without content, pieces that no other can follow
- * without overlap, and pieces beyond the longest packet come from attackers alone. So does one that would overwrite the
- * flags of a TCP header that was judged (RFC 3128). Of a quoted piece, the length is not known.
+ * Takes note of a piece of a packet; 0 or the reason to drop. Pieces without content, pieces that no other can
+ * follow without overlap, and pieces beyond the longest packet come from attackers alone. So does one that would
+ * overwrite the flags of a TCP header that was judged (RFC 3128). Of a quoted piece, the length is not known.
  */
 static __always_inline int note_fragment(struct packet *p, const struct piece *piece, __u32 flags)
 {
@@ -298,8 +298,8 @@ static __always_inline int parse_ipv6(struct __sk_buff *skb, __u32 at, __u32 fla
 }
 
 /*
- * Packets where they seldom are: behind a VLAN tag, in an ICMP error. A global function, which the verifier checks once;
- * the others are not parsed by a call, because a return costs as much as a third of the parsing.
+ * Packets where they seldom are: behind a VLAN tag, in an ICMP error. A global function, which the verifier checks
+ * once; the others are not parsed by a call, because a return costs as much as a third of the parsing.
  */
 __noinline int parse_apart(struct __sk_buff *skb, __u32 at, __u32 family, __u32 flags, struct packet *p)
 {
