@@ -12,7 +12,7 @@ pub struct Tuning {
     /// Flows of the whole host, IPv4 and IPv6 together. Memory for all of them is taken when the table is made; a table
     /// that is taken over keeps its size.
     pub flows: u32,
-    /// Flows of one NIC at one time.
+    /// Flows of one NIC at one time; never more than half of the table, so that no NIC can fill it for the others.
     pub nic_flows: u32,
     /// TCP connections of one NIC at one time whose handshake is not over.
     pub nic_half_open: u32,
@@ -22,8 +22,8 @@ pub struct Tuning {
 }
 
 impl Tuning {
-    /// Room for one NIC that takes all it may, and for the others beside it: 107 MiB.
-    pub const FLOWS: u32 = 524_288;
+    /// Twice what one NIC may have: 204 MiB.
+    pub const FLOWS: u32 = 1_000_000;
     /// Azure's limit.
     pub const NIC_FLOWS: u32 = 500_000;
     /// A twentieth of the flows. A connection nobody answers is half-open for 30 seconds, so this lasts for 800 new ones a
@@ -51,7 +51,8 @@ impl Tuning {
     }
 
     /// What one NIC may take.
-    pub(crate) const fn limits(&self) -> Limits {
-        Limits { flows: self.nic_flows, half_open: self.nic_half_open }
+    pub(crate) fn limits(&self) -> Limits {
+        let flows = self.nic_flows.min(self.flows / 2);
+        Limits { flows, half_open: self.nic_half_open.min(flows) }
     }
 }
