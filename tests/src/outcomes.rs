@@ -1,18 +1,52 @@
 //! Every outcome that a decision can have, and a tally of those that a test reached.
 
 use palisade_classify::{Decision, Hit, Reason, Verdict};
-use palisade_model::{Access, AddressField, ComputedTag, EffectivePolicy, EffectiveRule, Layer, Rule, default_rules};
+use palisade_model::{
+    Access, AddressField, ComputedTag, EffectivePolicy, EffectiveRule, Layer, Mode, Rule, Window,
+    default_rules,
+};
 use palisade_net::{Direction, Family, Flow, Protocol};
 
-use crate::tally::Tally;
+use crate::{judge::Judgment, tally::Tally};
 
 /// Outcomes of decisions about flows of fully known policies.
 #[derive(Debug, Clone, Default)]
 pub struct Outcomes(Tally);
 
 impl Outcomes {
-    /// Counts one decision.
-    pub fn count(&mut self, policy: &EffectivePolicy, flow: &Flow, decision: &Decision) {
+    /// Counts one judgment at an interface which is in audit or not.
+    pub fn count(&mut self, policy: &EffectivePolicy, flow: &Flow, judgment: &Judgment, audit: bool) {
+        self.count_audit(policy, flow, judgment, audit);
+        self.count_decision(policy, flow, &judgment.decision);
+    }
+
+    fn count_audit(&mut self, policy: &EffectivePolicy, flow: &Flow, judgment: &Judgment, audit: bool) {
+        let layers = policy.layers(flow.direction());
+        let by = match (judgment.decision.verdict, judgment.decision.shadow) {
+            (Verdict::Deny, _) if audit => "interface",
+            (Verdict::Allow, Some(shadow)) => match shadow.hit {
+                Hit::Rule { layer, rule } if layers[layer].rules[rule].mode == Mode::Audit => "rule",
+                _ => "list",
+            },
+            _ => return,
+        };
+        self.0.count("passed by audit of", by);
+    }
+
+    /// Counts where a moment lies in the window of the rule that would decide if there were no windows.
+    pub fn count_window(&mut self, window: Window, now: u32) {
+        if window == Window::ALWAYS {
+            return;
+        }
+        let place = match window.not_before() {
+            _ if window.contains(now) => "in",
+            Some(first) if now < first => "not yet",
+            _ => "over",
+        };
+        self.0.count("window", place);
+    }
+
+    fn count_decision(&mut self, policy: &EffectivePolicy, flow: &Flow, decision: &Decision) {
         let verdict = decision.verdict;
         let tally = &mut self.0;
         tally.count("verdict", verdict);
@@ -38,6 +72,11 @@ impl Outcomes {
         }
     }
 
+    /// Adds what another part of the test reached.
+    pub fn add(&mut self, other: Self) {
+        self.0.add(other.0);
+    }
+
     /// Fails unless every outcome was reached at least so often.
     ///
     /// # Panics
@@ -60,6 +99,8 @@ impl Outcomes {
         tally.require("default rule", defaults.iter().map(Rule::name), least);
         tally.require("address field", FIELDS, least);
         tally.require("computed tag", ComputedTag::ALL.map(ComputedTag::name), least);
+        tally.require("passed by audit of", ["rule", "list", "interface"], least);
+        tally.require("window", ["not yet", "in", "over"], least);
     }
 
     /// The counts, one topic a line.

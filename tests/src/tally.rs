@@ -12,6 +12,20 @@ impl Tally {
         *self.0.entry((topic, outcome.to_string())).or_default() += 1;
     }
 
+    /// Adds what another part of the test reached.
+    pub fn add(&mut self, other: Self) {
+        for (outcome, times) in other.0 {
+            *self.0.entry(outcome).or_default() += times;
+        }
+    }
+
+    /// Both counts.
+    #[must_use]
+    pub fn and(mut self, other: Self) -> Self {
+        self.add(other);
+        self
+    }
+
     /// How often an outcome was reached.
     pub fn of(&self, topic: &'static str, outcome: impl fmt::Display) -> u64 {
         self.0.get(&(topic, outcome.to_string())).copied().unwrap_or(0)
