@@ -18,7 +18,10 @@ pub(crate) fn tick(program: BorrowedFd<'_>) -> Result<u64, Error> {
 }
 
 /// The kernel's tick rate (`CONFIG_HZ`): its coarse clock advances once a tick, and says so.
-pub(crate) fn ticks_per_second() -> Result<u32, Error> {
+///
+/// # Errors
+/// If the kernel refuses.
+pub fn ticks_per_second() -> Result<u32, Error> {
     let tick = clock_getres(ClockId::CLOCK_MONOTONIC_COARSE).context(|| "read the kernel's tick".into())?;
     let nanoseconds = u32::try_from(tick.tv_nsec()).unwrap_or(0).max(1);
     Ok((1_000_000_000 + nanoseconds / 2) / nanoseconds)

@@ -114,7 +114,10 @@ impl Datapath {
             grace: config.grace,
             ticks_per_second: clock::ticks_per_second()?,
         };
-        this.set_anchor(clock::wall_clock_anchor()?);
+        // An anchor that is there was right when it was set; the wall clock may have been lost since.
+        if this.observer.memory().wide(offset_of!(Root, anchor) as u32).load(Ordering::Acquire) == 0 {
+            this.set_anchor(clock::wall_clock_anchor()?);
+        }
         Ok(this)
     }
 

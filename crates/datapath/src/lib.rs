@@ -29,7 +29,7 @@ mod sys;
 mod tests;
 mod upgrade;
 
-pub use clock::wall_clock_anchor;
+pub use clock::{ticks_per_second, wall_clock_anchor};
 pub use counters::{BlobDigest, DirectionCounters, RuleCounts, SlotCounters};
 pub use datapath::{Config, Datapath};
 pub use error::Error;
