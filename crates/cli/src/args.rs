@@ -31,7 +31,7 @@ pub enum Command {
     Detach(commands::detach::Arguments),
     /// What is in force on this host: policies, flows, drops
     Status(commands::status::Arguments),
-    /// The flows of this host, as they begin, end and are denied
+    /// The flows of this host: as they begin, end and are denied, or those that are there
     #[command(subcommand)]
     Flows(commands::flows::Action),
     /// What this kernel and host can do, what is missing, and how to get it

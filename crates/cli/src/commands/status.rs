@@ -1,5 +1,6 @@
 //! `palisade status`: what is in force on this host.
 
+use std::collections::BTreeMap;
 use std::io::{self, Write};
 
 use palisade_abi::verdict::Reason;
@@ -8,8 +9,14 @@ use palisade_agent::status::{NicStatus, Status, Traffic, status};
 use super::agent::{InstanceArgs, others};
 use crate::{args::FormatArgs, exit::Exit, exit::Failure, output, output::Format};
 
-/// The reason of a packet that was allowed and found no room.
-const FULL: &str = Reason::FlowTableFull.name();
+/// Limits that drop what rules allow, and what to say of them.
+const LIMITS: [(Reason, &str); 3] = [
+    (Reason::FlowTableFull, "the flow table was full"),
+    (Reason::FlowQuota, "their NIC had as many as it may have"),
+    (Reason::HalfOpenQuota, "their NIC had as many half-open connections as it may have"),
+];
+/// So many NICs are named in one line.
+const NAMES_SHOWN_MAX: usize = 5;
 
 /// Options of the command.
 #[derive(Debug, clap::Args)]
@@ -94,34 +101,45 @@ fn findings(status: &Status) -> Vec<(&'static str, String)> {
     if status.windows_closed {
         found.push(("clock", "it was never set, so rules with a window allow nothing (set it)".to_owned()));
     }
-    found.extend(status.nics.iter().flat_map(marks));
+    found.extend(grouped("AUDIT", &status.nics, |nic| &nic.record.audit));
+    found.extend(grouped("guards off", &status.nics, |nic| &nic.record.guards_off));
     if status.dropped_without_policy > 0 {
         let text = format!("{} packets of interfaces without a policy", status.dropped_without_policy);
         found.push(("dropped", text));
     }
-    let without_room = status.nics.iter().flat_map(|nic| [&nic.inbound, &nic.outbound]);
-    let without_room: u64 = without_room.filter_map(|traffic| traffic.dropped.get(FULL)).sum();
-    if without_room > 0 {
-        found.push((
-            "dropped",
-            format!("{without_room} packets that began a flow while the flow table was full"),
-        ));
+    let dropped = |reason: Reason| -> u64 {
+        let traffic = status.nics.iter().flat_map(|nic| [&nic.inbound, &nic.outbound]);
+        traffic.filter_map(|traffic| traffic.dropped.get(reason.name())).sum()
+    };
+    found.extend(LIMITS.iter().filter_map(|(reason, what)| match dropped(*reason) {
+        0 => None,
+        packets => Some(("dropped", format!("{packets} packets that began a flow while {what}"))),
+    }));
+    let untold: u64 = status.nics.iter().map(|nic| nic.events_lost).sum();
+    if untold > 0 {
+        found.push(("not told", format!("{untold} events of flows, for which the kernel had no room")));
     }
     found
 }
 
-/// What is not enforced at a NIC though it is attached, because the estate wants it so.
-fn marks(nic: &NicStatus) -> Vec<(&'static str, String)> {
-    let record = &nic.record;
-    let told = |words: &[String]| format!("{}: {}", record.name, words.join(", "));
-    let mut marks = Vec::new();
-    if !record.audit.is_empty() {
-        marks.push(("AUDIT", told(&record.audit)));
+/// What the estate wants not to be enforced, with the NICs where it is so: one line for all that are alike.
+fn grouped(
+    label: &'static str,
+    nics: &[NicStatus],
+    words: impl Fn(&NicStatus) -> &Vec<String>,
+) -> Vec<(&'static str, String)> {
+    let mut alike = BTreeMap::<String, Vec<&str>>::new();
+    for nic in nics.iter().filter(|nic| !words(nic).is_empty()) {
+        alike.entry(words(nic).join(", ")).or_default().push(&nic.record.name);
     }
-    if !record.guards_off.is_empty() {
-        marks.push(("guards off", told(&record.guards_off)));
-    }
-    marks
+    let told = |(words, nics): (String, Vec<&str>)| {
+        let shown = nics.iter().take(NAMES_SHOWN_MAX).copied().collect::<Vec<_>>().join(", ");
+        match nics.len().saturating_sub(NAMES_SHOWN_MAX) {
+            0 => (label, format!("{shown}: {words}")),
+            more => (label, format!("{shown} and {more} more: {words}")),
+        }
+    };
+    alike.into_iter().map(told).collect()
 }
 
 fn row(nic: &NicStatus) -> [String; 8] {

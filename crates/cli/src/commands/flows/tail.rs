@@ -6,6 +6,7 @@ use std::os::unix::net::UnixStream;
 use palisade_agent::events::Kind;
 use serde_json::Value;
 
+use super::cells::{self, NicArgs};
 use crate::commands::agent::InstanceArgs;
 use crate::{args::FormatArgs, exit::Exit, exit::Failure, output::Format};
 
@@ -18,9 +19,8 @@ use crate::{args::FormatArgs, exit::Exit, exit::Failure, output::Format};
 pub struct Arguments {
     #[command(flatten)]
     instance: InstanceArgs,
-    /// Only this NIC, by name or resource id; may be given several times
-    #[arg(long, value_name = "NIC")]
-    nic: Vec<String>,
+    #[command(flatten)]
+    nic: NicArgs,
     /// Only these kinds, with commas between them
     #[arg(long, value_name = "KIND", value_delimiter = ',', value_parser = kind)]
     kind: Vec<Kind>,
@@ -67,12 +67,7 @@ impl Arguments {
     /// Whether a line is among those that were asked for. Those that are about the lines themselves always are.
     fn wants(&self, told: &Value) -> bool {
         let Some(kind) = Kind::ALL.into_iter().find(|kind| told["kind"] == kind.word()) else { return true };
-        let is = |field: &str, wanted: &String| {
-            told[field].as_str().is_some_and(|found| found.eq_ignore_ascii_case(wanted))
-        };
-        let nic = |wanted: &String| is("nic", wanted) || is("nicId", wanted);
-        (self.kind.is_empty() || self.kind.contains(&kind))
-            && (self.nic.is_empty() || self.nic.iter().any(nic))
+        (self.kind.is_empty() || self.kind.contains(&kind)) && self.nic.wants(told)
     }
 }
 
@@ -94,25 +89,19 @@ fn row(told: &Value) -> String {
     if told["packetsToDestination"].is_null() {
         return told.to_string();
     }
-    let text = |field: &str| told[field].as_str().unwrap_or("-");
-    let end = |address: &str, port: &str| format!("{}:{}", bracketed(text(address)), told[port]);
-    let both = |there: &str, back: &str| format!("{}/{}", told[there], told[back]);
+    let text = |field| cells::text(told, field);
     columns([
         text("kind"),
         text("nic"),
         text("direction"),
         text("protocol"),
-        &end("source", "sourcePort"),
-        &end("destination", "destinationPort"),
-        &both("packetsToDestination", "packetsToSource"),
-        &both("bytesToDestination", "bytesToSource"),
+        &cells::source(told),
+        &cells::destination(told),
+        &cells::packets(told),
+        &cells::bytes(told),
         text("reason"),
         &rules(&told["rules"]),
     ])
-}
-
-fn bracketed(address: &str) -> String {
-    if address.contains(':') { format!("[{address}]") } else { address.to_owned() }
 }
 
 fn rules(rules: &Value) -> String {
