@@ -40,9 +40,9 @@ fn one(run: &mut Run<'_>, lines: usize, generator: &Arc<Generator>) -> Result<()
     let servers = fences.iter().map(|fence| Server::start(&fence.site().machine(0), at));
     let _servers = servers.collect::<Result<Vec<_>>>()?;
     let mut rates = vec![Vec::new(); fences.len()];
-    for round in run.rounds(16, 8) {
+    for round in run.rounds(13, 8) {
         for (fence, rates) in fences.iter().zip(&mut rates) {
-            let rate = rate(&fence.site().clients(), at, Duration::from_millis(run.choose(500, 120)))?;
+            let rate = rate(&fence.site().clients(), at, Duration::from_millis(run.choose(400, 120)))?;
             // The first round fills caches and tables and does not count.
             if round > 0 {
                 rates.push(rate);

@@ -61,7 +61,7 @@ pub(super) fn measure(run: &mut Run<'_>) -> Result<()> {
         let flood = flood.context(|| "load the packet generator".into())?;
         sides.push(Side { fence, flood, rates: Default::default() });
     }
-    let duration = Duration::from_millis(run.choose(2_000, 300));
+    let duration = Duration::from_millis(run.choose(1_000, 300));
     for _ in run.rounds(7, 4) {
         for side in &mut sides {
             side.round(duration)?;

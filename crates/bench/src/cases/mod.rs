@@ -56,7 +56,7 @@ impl Group {
         Self::ALL.into_iter().find(|group| group.name() == name)
     }
 
-    /// What a quick run has for it. All together is under a minute by as much as building and removing takes.
+    /// What a quick run has for it. The sum leaves of a minute what building and removing takes.
     const fn quick_time(self) -> Duration {
         Duration::from_secs(match self {
             Self::Forwarding => 15,
