@@ -37,7 +37,8 @@ pub struct Event {
     pub kind: EventKind,
     /// Why.
     pub reason: Reason,
-    /// The flow, or the one that a denied packet would have begun.
+    /// The flow, or the one that a denied packet would have begun. Of a frame that is no IP packet, as of ARP, the addresses
+    /// are unspecified.
     pub flow: FlowId,
     /// Direction of the flow's first packet, or of the denied one.
     pub direction: Direction,
@@ -67,7 +68,7 @@ impl Event {
         Some(Self {
             kind: EventKind::from_number(told.kind)?,
             reason: Reason::from_number(told.reason)?,
-            flow: FlowId::of(&told.key)?,
+            flow: FlowId::of(&told.key).unwrap_or_else(|| FlowId::of_frame(told.key.slot)),
             direction: Direction::from_number(told.direction)?,
             state: FlowState::from_number(told.state)?,
             rules: flows::rules(told.rules),

@@ -68,6 +68,12 @@ pub struct FlowEntry {
 }
 
 impl FlowId {
+    /// What there is to tell of a frame that is no IP packet, or was not read as one.
+    pub(crate) fn of_frame(slot: u32) -> Self {
+        let nobody = (IpAddr::from(Ipv4Addr::UNSPECIFIED), 0);
+        Self { slot, protocol: 0, query: None, local: nobody, remote: nobody }
+    }
+
     /// Reads a key; `None` if it is of no family.
     pub(crate) fn of(key: &FlowKey) -> Option<Self> {
         let address = |words: &[u32; 4]| match key.family {

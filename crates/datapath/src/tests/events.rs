@@ -38,6 +38,21 @@ fn nothing_is_told_until_it_is_asked_for() {
     }
 }
 
+/// A frame that no flow could begin with has no addresses to tell, and is told all the same.
+#[test]
+fn frames_that_are_no_ip_packets_are_told() {
+    for mut rig in Rig::each_with_rules(OPEN, OPEN) {
+        rig.datapath.set_events(&[EventKind::Deny]);
+        let mut frame = udp(VM, PEER).build().expect("the packet can be written");
+        frame[12..14].copy_from_slice(&[0x88, 0xcc]);
+        assert_eq!(rig.frame(Direction::Outbound, &frame), Reason::UnsupportedEtherType);
+        let events = told(&mut rig);
+        assert_eq!(kinds(&events), [(EventKind::Deny, Reason::UnsupportedEtherType)]);
+        let flow = events[0].flow;
+        assert_eq!((flow.slot, flow.local.0.is_unspecified(), flow.protocol), (SLOT, true, 0));
+    }
+}
+
 #[test]
 fn a_flow_is_told_from_begin_to_cut() {
     for mut rig in Rig::each() {
