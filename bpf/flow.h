@@ -152,6 +152,9 @@ __noinline int rejudge(struct passage *way, __u32 at)
 			verdict->would = reason;
 		reason = judged;
 	}
+	/* A list that had no say does not let the flow live longer either. */
+	if (verdict->kept)
+		verdict->until = sooner(verdict->until, flow->until);
 	flow->recheck = sooner(verdict->recheck, verdict->until);
 	if (reason == PLSD_REASON_ALLOWED) {
 		bool was_audited = flow->flags & PLSD_FLOW_AUDITED;

@@ -27,7 +27,7 @@ struct verdict {
 	__u32 until;
 	__u16 rules[PLSD_LAYERS];
 	__u8 would; /* the reason to drop, had the list or rule not been in audit; 0 for none */
-	__u8 reserved;
+	__u8 kept; /* a list that denies had no say, since it keeps the flows that it once admitted */
 };
 
 struct passage {

@@ -102,6 +102,7 @@ static __always_inline void note_times(const struct layer *layer, const struct m
 static __always_inline void clear_verdict(struct verdict *verdict)
 {
 	verdict->would = 0;
+	verdict->kept = false;
 	verdict->recheck = PLSD_NEVER;
 	verdict->until = PLSD_NEVER;
 #pragma unroll
@@ -129,8 +130,10 @@ static __always_inline int ask(struct passage *way, const struct layer *layer, c
 	denied = outcome != PLSD_REASON_ALLOWED;
 	note_times(layer, match, !denied, verdict);
 	verdict->rules[position] = match->rule;
-	if (denied && layer->keep)
+	if (denied && layer->keep) {
+		verdict->kept = true;
 		return PLSD_REASON_ALLOWED;
+	}
 	if (occasion == BEGINNING || denied)
 		count_rule(layer->counters, match->rule, layer->rules, denied);
 	if (denied && layer->audit) {

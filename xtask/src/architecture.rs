@@ -33,7 +33,7 @@ pub(crate) const CRATES: &[Crate] = &[
         name: "palisade-datapath",
         layer: 3,
         uses: &["palisade-abi", "palisade-classify", "palisade-net"],
-        tests_use: &[],
+        tests_use: &["palisade-model"],
     },
     Crate {
         name: "palisade-agent",

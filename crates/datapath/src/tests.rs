@@ -24,3 +24,4 @@ mod shared;
 mod sweep;
 mod tcp;
 mod upgrade;
+mod windows;

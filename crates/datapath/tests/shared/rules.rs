@@ -9,10 +9,15 @@ use palisade_net::{AddressSet, PortRange, Prefix, ProtocolMatch};
 /// A blob from rules like `allow tcp * 10.0.0.4/32 80` (action, protocol, source, destination, ports); what no rule
 /// matches is a miss.
 pub fn list(rules: &[&str]) -> Arc<[u8]> {
-    let rows: Vec<Row> = rules.iter().map(|rule| row(rule)).collect();
-    blob::compile(&rows, &Limits::default()).expect("the rules are few").into()
+    compile(&rules.iter().map(|rule| row(rule)).collect::<Vec<_>>())
 }
 
+/// The blob of these rows.
+pub fn compile(rows: &[Row]) -> Arc<[u8]> {
+    blob::compile(rows, &Limits::default()).expect("the rules are few").into()
+}
+
+/// One rule as in [`list`].
 pub fn row(text: &str) -> Row {
     let fields: Vec<&str> = text.split_whitespace().collect();
     let [action, protocol, source, destination, ports] = fields[..] else { panic!("five fields: {text}") };
