@@ -20,7 +20,7 @@ use palisade_abi::{
 };
 
 use crate::{
-    clock,
+    again, clock,
     counters::{RuleCounts, SlotCounters},
     error::{Context, Error},
     events::{Event, Events},
@@ -307,7 +307,14 @@ impl Plane for Datapath {
     }
 
     fn set_anchor(&mut self, anchor: u64) {
-        self.observer.memory().wide(offset_of!(Root, anchor) as u32).store(anchor, Ordering::Release);
+        let memory = self.observer.memory();
+        let before = memory.wide(offset_of!(Root, anchor) as u32).swap(anchor, Ordering::AcqRel);
+        let went_back = before != 0 && (anchor.wrapping_sub(before) as i64) < 0;
+        if went_back {
+            // Should the kernel refuse to wait, a packet under way may note a verdict of the other time.
+            let _refused = self.publisher.wait_for_packets();
+            again::judge_all(memory, self.observer.regions());
+        }
     }
 
     fn take_retired(&mut self) -> Vec<RuleCounts> {

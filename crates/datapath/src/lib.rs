@@ -6,6 +6,7 @@
 //! that enforces is pinned, so it outlives this process; design: `docs/adr/0004-one-arena-one-store.md`,
 //! `docs/adr/0016-flows-in-shared-memory.md`, `docs/adr/0022-upgrade-takes-over.md`.
 
+mod again;
 mod clock;
 mod counters;
 mod datapath;

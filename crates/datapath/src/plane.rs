@@ -103,7 +103,8 @@ pub trait Plane: Watch {
     /// Chooses the kinds of events that the kernel tells; at first none.
     fn set_events(&mut self, kinds: &[EventKind]);
 
-    /// Sets the time that windows of rules are judged by: see [`crate::wall_clock_anchor`].
+    /// Sets the time that windows of rules are judged by: see [`crate::wall_clock_anchor`]. If it goes back, every flow is
+    /// judged again on its next packet.
     fn set_anchor(&mut self, anchor: u64);
 
     /// Final counters of rules that no policy in force names any more. Each is handed out once, and only if it counted

@@ -1,6 +1,6 @@
 //! Windows of rules, under a time that the test moves: what they begin, end and leave alone.
 
-use palisade_abi::verdict::Reason;
+use palisade_abi::{event::EventKind, verdict::Reason};
 use palisade_classify::Row;
 use palisade_model::Window;
 
@@ -89,5 +89,32 @@ fn a_list_without_a_say_prolongs_nothing() {
         assert_eq!(rig.flow().until, Some(MOMENT));
         set_time(&mut rig, 5);
         assert_eq!(rig.outbound(&udp(VM, PEER)), Reason::PolicyCut);
+    }
+}
+
+#[test]
+fn a_clock_that_is_set_back_takes_back_what_it_did() {
+    for mut rig in Rig::each() {
+        rig.datapath.set_events(&[EventKind::Deny]);
+        let packets = [udp(VM, PEER), udp("10.0.0.4:1001", PEER)];
+        let verdicts = |rig: &Rig| packets.each_ref().map(|packet| rig.outbound(packet));
+
+        // Ended too soon: the flow goes on, and what was denied is not remembered.
+        publish(&mut rig, &outbound(during(None, Some(MOMENT)), layer(OPEN)));
+        set_time(&mut rig, -5);
+        assert_eq!(rig.outbound(&packets[0]), Reason::Allowed);
+        set_time(&mut rig, 5);
+        assert_eq!(verdicts(&rig), [Reason::PolicyCut, Reason::NetworkInterfaceDeny]);
+        set_time(&mut rig, -5);
+        assert_eq!(verdicts(&rig), [Reason::Established, Reason::Allowed]);
+
+        // Begun too soon: the flow ends.
+        publish(&mut rig, &outbound(during(Some(MOMENT), None), layer(OPEN)));
+        set_time(&mut rig, 5);
+        assert_eq!(verdicts(&rig), [Reason::Established; 2]);
+        set_time(&mut rig, -5);
+        assert_eq!(verdicts(&rig), [Reason::PolicyCut; 2]);
+        set_time(&mut rig, 5);
+        assert_eq!(verdicts(&rig), [Reason::Established; 2]);
     }
 }
