@@ -66,22 +66,17 @@ struct record_word {
 
 #define POLICY(blob) IN_ARENA(struct plsd_policy_header, blob)
 
-/* Position of the lowest bit of `v`, which has one: BPF has no such instruction, so count the ones below it. */
-static __always_inline __u32 lowest_bit(__u64 v)
+/* Position of the lowest bit of `v`, which has one: BPF has no such instruction, so the blob carries a table. */
+static __always_inline __u32 lowest_bit(__u32 blob, __u64 v)
 {
-	__u64 below = ~v & (v - 1);
+	__u32 place = (v & -v) * PLSD_BIT_SEQUENCE >> 58;
 
-	/* Keeps the compiler from recognising this and using a table, which would be a map of its own. */
-	asm volatile("" : "+r"(below));
-	below = below - ((below >> 1) & 0x5555555555555555ull);
-	below = (below & 0x3333333333333333ull) + ((below >> 2) & 0x3333333333333333ull);
-	below = (below + (below >> 4)) & 0x0f0f0f0f0f0f0f0full;
-	return (below * 0x0101010101010101ull) >> 56;
+	return *IN_ARENA(__u8, blob + __builtin_offsetof(struct plsd_policy_header, bit_positions) + place);
 }
 
 /*
- * The same for 16 bits. The product's upper four bits are another number for each single bit (de Bruijn), and the
- * nibble of the constant at four times that number is the bit's position.
+ * The same for 16 bits. The product's upper four bits are another number for each single bit, and the nibble of the
+ * constant at four times that number is the bit's position.
  */
 static __always_inline __u32 lowest_word(__u32 v)
 {
@@ -115,21 +110,18 @@ static __always_inline __u32 through_wide_list(__u32 list, __u64 key)
 /* The entry behind all grids that `entry` leads to. No path has more of them than the key has steps. */
 static __always_inline __u32 through_grids(__u32 blob, __u32 entry, __u64 key, __u32 bits)
 {
-	for (__u32 i = 0; i < bits / PLSD_GRID_STEP_BITS; i++) {
-		__u32 grid = blob + (entry & ~PLSD_ENTRY_KIND), at = 0;
-		__u64 base;
+	for (__u32 i = 0; i < bits / PLSD_GRID_STEP_BITS && entry & PLSD_ENTRY_GRID; i++) {
+		__u32 grid = blob + (entry & ~PLSD_ENTRY_KIND);
+		__u32 steps = IN_ARENA(struct plsd_grid, grid)->steps;
+		__u64 base = IN_ARENA(struct plsd_grid, grid)->base;
+		__u64 at = (key - base) >> IN_ARENA(struct plsd_grid, grid)->shift;
 
-		if ((entry & PLSD_ENTRY_KIND) != PLSD_ENTRY_GRID)
-			break;
-		base = IN_ARENA(struct plsd_grid, grid)->base;
-		if (key >= base) {
-			__u64 step = (key - base) >> (IN_ARENA(struct plsd_grid, grid)->shift & 63);
-
-			at = IN_ARENA(struct plsd_grid, grid)->last;
-			if (step < at)
-				at = step + 1;
+		if (at >= steps) {
+			/* Seldom, and kept apart from what is done always. */
+			barrier_var(at);
+			at = key < base ? steps + 1 : steps;
 		}
-		entry = IN_ARENA(struct grid_entry, grid + at * 4)->entry;
+		entry = IN_ARENA(struct grid_entry, grid + (__u32)at * 4)->entry;
 	}
 	return entry;
 }
@@ -138,7 +130,7 @@ static __always_inline __u32 through_grids(__u32 blob, __u32 entry, __u64 key, _
 static __always_inline __u32 find_narrow(__u32 blob, __u32 entry, __u32 key, __u32 bits)
 {
 	entry = through_grids(blob, entry, key, bits);
-	if ((entry & PLSD_ENTRY_KIND) == PLSD_ENTRY_LIST)
+	if (entry & PLSD_ENTRY_LIST)
 		entry = through_narrow_list(blob + (entry & ~PLSD_ENTRY_KIND), key);
 	return blob + entry;
 }
@@ -146,7 +138,7 @@ static __always_inline __u32 find_narrow(__u32 blob, __u32 entry, __u32 key, __u
 static __always_inline __u32 find_half(__u32 blob, __u32 entry, __u64 key)
 {
 	entry = through_grids(blob, entry, key, 64);
-	if ((entry & PLSD_ENTRY_KIND) == PLSD_ENTRY_LIST)
+	if (entry & PLSD_ENTRY_LIST)
 		entry = through_wide_list(blob + (entry & ~PLSD_ENTRY_KIND), key);
 	return entry;
 }
@@ -156,7 +148,7 @@ static __always_inline __u32 find_wide(__u32 blob, __u32 entry, const __u32 *add
 {
 	entry = find_half(blob, entry, (__u64)bpf_ntohl(address[0]) << 32 | bpf_ntohl(address[1]));
 	if (entry & PLSD_ENTRY_HALF)
-		entry = find_half(blob, entry & ~PLSD_ENTRY_HALF,
+		entry = find_half(blob, *IN_ARENA(__u32, blob + (entry & ~PLSD_ENTRY_KIND)),
 				  (__u64)bpf_ntohl(address[2]) << 32 | bpf_ntohl(address[3]));
 	return blob + entry;
 }
@@ -242,9 +234,10 @@ static __always_inline __u64 set_word(__u32 blob, __u32 set, __u32 word)
 	return *IN_ARENA(__u64, blob + POLICY(blob)->sets_offset + (set * POLICY(blob)->words + word) * 8);
 }
 
+/* Magic number and version, which stand first, in one comparison. */
 static __always_inline bool policy_is_sound(__u32 blob)
 {
-	return POLICY(blob)->magic == PLSD_POLICY_MAGIC && POLICY(blob)->version == PLSD_ABI_VERSION;
+	return *IN_ARENA(__u64, blob) == ((__u64)PLSD_ABI_VERSION << 32 | PLSD_POLICY_MAGIC);
 }
 
 static __always_inline __u32 action_of(__u32 blob, __u32 rule)
@@ -261,7 +254,7 @@ static __always_inline __u64 note_audit(__u32 blob, __u64 rules, __u32 word, str
 	if (decides)
 		audit &= (decides & -decides) - 1;
 	if (audit && out->shadow_rule == MATCH_NONE) {
-		out->shadow_rule = word * 64 + lowest_bit(audit);
+		out->shadow_rule = word * 64 + lowest_bit(blob, audit);
 		out->shadow_action = action_of(blob, out->shadow_rule);
 	}
 	return decides;
@@ -282,7 +275,7 @@ static __always_inline int first_rule(__u32 blob, const struct records *r, bool 
 		if (!plain)
 			rules = note_audit(blob, rules, word, out);
 		if (rules) {
-			out->rule = word * 64 + lowest_bit(rules);
+			out->rule = word * 64 + lowest_bit(blob, rules);
 			out->action = action_of(blob, out->rule);
 			return out->action <= PLSD_ACTION_CLOSED ? CLASSIFY_MATCH : CLASSIFY_CORRUPT;
 		}
@@ -297,10 +290,12 @@ static __always_inline int first_rule_of_all(__u32 blob, const struct packet *p,
 {
 	int found;
 
-	r->port = POLICY(blob)->source_ports ? find_source_port(blob, p) : r->protocol;
-	r->time = POLICY(blob)->times_count ? find_time(blob, anchor, &out->recheck) : r->protocol;
+	__u32 flags = POLICY(blob)->flags;
+
+	r->port = flags & PLSD_POLICY_SOURCE_PORTS ? find_source_port(blob, p) : r->protocol;
+	r->time = flags & PLSD_POLICY_TIMES ? find_time(blob, anchor, &out->recheck) : r->protocol;
 	found = first_rule(blob, r, false, out);
-	if (found == CLASSIFY_MATCH && POLICY(blob)->times_count)
+	if (found == CLASSIFY_MATCH && flags & PLSD_POLICY_TIMES)
 		out->until = *IN_ARENA(__u32, blob + POLICY(blob)->expires_offset + out->rule * 4);
 	return found;
 }
@@ -320,7 +315,7 @@ __noinline int classify(__u32 blob, const struct packet *p, __u64 anchor, struct
 	out->until = PLSD_TIME_NEVER;
 	find_addresses(blob, p, &r);
 	r.protocol = find_protocol(blob, p);
-	if (POLICY(blob)->source_ports | POLICY(blob)->times_count | POLICY(blob)->has_audit)
+	if (POLICY(blob)->flags)
 		return first_rule_of_all(blob, p, &r, anchor, out);
 	return first_rule(blob, &r, true, out);
 }
@@ -341,7 +336,7 @@ __noinline int classify_fragment(__u32 blob, const struct packet *p, __u64 ancho
 	find_addresses(blob, p, &r);
 	r.protocol = blob + *IN_ARENA(__u32, blob + POLICY(blob)->fragments_offset + p->protocol * 4);
 	r.port = r.protocol;
-	r.time = POLICY(blob)->times_count ? find_time(blob, anchor, &end) : r.protocol;
+	r.time = POLICY(blob)->flags & PLSD_POLICY_TIMES ? find_time(blob, anchor, &end) : r.protocol;
 	words = heads_of(&r, false) ^ PLSD_RECORD_MARK;
 	if (words >> PLSD_POLICY_WORDS_MAX)
 		return CLASSIFY_CORRUPT;

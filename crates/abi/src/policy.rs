@@ -24,8 +24,8 @@
 //! is rule `r`. Word `w` exists if bit `w` of the summary is set; then nibble `w` of `ranks` is its place. Records with equal
 //! vectors are one record.
 //!
-//! *Entries.* The low bits of an entry (`ENTRY_*`) tell what is at its offset, which is the other bits. A [`Grid`] leads to
-//! one of the entries that follow it. A list of up to four starts leads to `entries[n]`, where `n` starts are not above the
+//! *Entries.* The low bits of an entry (`ENTRY_*`, one a kind) tell what is at its offset, which is the other bits. A [`Grid`] leads to
+//! one of the entries that follow it. A list of one or two starts leads to `entries[n]`, where `n` starts are not above the
 //! key; what is too much is filled with the last entry and the largest start. Lists are wide (`u64`) in IPv6 and narrow
 //! (`u32`) elsewhere. No path has more than `key bits / GRID_STEP_BITS` grids, and offsets descend on it.
 
@@ -42,6 +42,15 @@ shared_constants! {
     pub const ADDRESS_INTERVALS_MAX: usize = 1 << 20;
     /// Boundaries of windows in one blob at most: two a rule.
     pub const POLICY_TIMES_MAX: usize = 2 * POLICY_RULES_MAX;
+    /// A rule is in audit.
+    pub const POLICY_AUDIT: u32 = 1;
+    /// A rule restricts the source port.
+    pub const POLICY_SOURCE_PORTS: u32 = 2;
+    /// A rule has a window.
+    pub const POLICY_TIMES: u32 = 4;
+    /// A sequence in which every six bits in a row are another number (de Bruijn): times a single bit, its upper six bits
+    /// tell the bit's position.
+    pub const BIT_SEQUENCE: u64 = 0x03f7_9d71_b4cb_0a89;
     /// Bytes of one blob at most; a larger policy is refused with its size.
     pub const POLICY_BYTES_MAX: usize = 64 << 20;
     /// Index in [`PolicyHeader::addresses`] of the IPv4 source; the destination is the next one.
@@ -56,10 +65,10 @@ shared_constants! {
     pub const ENTRY_GRID: u32 = 1;
     /// The entry leads to a list.
     pub const ENTRY_LIST: u32 = 2;
-    /// Added to the kind: the grid or list is about the lower half of an IPv6 address.
+    /// The entry leads to another entry, by which the lower half of an IPv6 address is looked up.
     pub const ENTRY_HALF: u32 = 4;
     /// Starts of a list.
-    pub const LIST_STARTS: usize = 4;
+    pub const LIST_STARTS: usize = 2;
     /// Bits of the key that each grid on a path settles at least.
     pub const GRID_STEP_BITS: u32 = 4;
     /// Upper half of [`Record::head`].
@@ -78,6 +87,17 @@ shared_constants! {
     pub const TIME_NEVER: u32 = u32::MAX;
 }
 
+/// The position of a single bit, by the upper six bits of its product with [`BIT_SEQUENCE`].
+pub const BIT_POSITIONS: [u8; 64] = {
+    let mut positions = [0; 64];
+    let mut bit = 0;
+    while bit < 64 {
+        positions[((BIT_SEQUENCE << bit) >> 58) as usize] = bit;
+        bit += 1;
+    }
+    positions
+};
+
 shared_structs! {
     /// First bytes of a blob.
     pub struct PolicyHeader {
@@ -91,8 +111,8 @@ shared_structs! {
         pub rules: u32,
         /// Words a vector: `ceil(rules / 64)`.
         pub words: u32,
-        /// 1 if any rule is in audit.
-        pub has_audit: u32,
+        /// `POLICY_*` bits: what there is to do beside the addresses and the protocol.
+        pub flags: u32,
         /// Entries: IPv4 source, IPv4 destination, IPv6 source, IPv6 destination.
         pub addresses: [u32; 4],
         /// Offset of the protocols' entries, indexed by IANA number.
@@ -115,6 +135,8 @@ shared_structs! {
         pub fragments_offset: u32,
         /// Offset of the rule sets.
         pub sets_offset: u32,
+        /// [`BIT_POSITIONS`]: the kernel program has no memory of its own for constants.
+        pub bit_positions: [u8; 64],
     }
 
     /// The vector of one class; its words follow.
@@ -127,18 +149,19 @@ shared_structs! {
         pub count: u32,
     }
 
-    /// Even steps over the keys from `base`; `last + 1` entries follow. Keys below `base` go to entry 0, others to entry
-    /// `1 + ((key - base) >> shift)`, or to the last one if there is no such entry.
+    /// Even steps over the keys from `base` on; `steps + 2` entries follow: for key `k` in step `(k - base) >> shift` that
+    /// entry, for keys behind all steps entry `steps`, and for keys below `base` entry `steps + 1`. The steps end with
+    /// the keys or before, so that a difference below zero is never taken for a step.
     pub struct Grid {
-        /// First key of entry 1.
+        /// First key of the first step.
         pub base: u64,
         /// Logarithm of a step's width.
         pub shift: u32,
-        /// Index of the last entry.
-        pub last: u32,
+        /// Number of steps.
+        pub steps: u32,
     }
 
-    /// Up to four starts.
+    /// One or two starts.
     pub struct NarrowList {
         /// Ascending.
         pub starts: [u32; LIST_STARTS],
@@ -148,7 +171,7 @@ shared_structs! {
         pub reserved: u32,
     }
 
-    /// Up to four starts of half an IPv6 address.
+    /// One or two starts of half an IPv6 address.
     pub struct WideList {
         /// Ascending.
         pub starts: [u64; LIST_STARTS],

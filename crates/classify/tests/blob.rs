@@ -2,7 +2,10 @@
 
 use palisade_abi::{
     Pod,
-    policy::{ENTRY_GRID, ENTRY_HALF, ENTRY_LIST, PolicyHeader, SETS},
+    policy::{
+        ENTRY_GRID, ENTRY_HALF, ENTRY_LIST, POLICY_AUDIT, POLICY_SOURCE_PORTS, POLICY_TIMES, PolicyHeader,
+        SETS,
+    },
 };
 use palisade_classify::{
     blob::{BlobError, BlobView, compile},
@@ -112,15 +115,22 @@ fn each_kind_of_damage_is_named() {
     let number = |what, value| BlobError::Number { what, value };
     assert_eq!(refusal(|h| h.rules = 1_025), number("number of rules", 1_025));
     assert_eq!(refusal(|h| h.words = 3), number("number of words", 3));
-    assert_eq!(refusal(|h| h.has_audit = 0), number("audit flag", 0));
+    for flag in [POLICY_AUDIT, POLICY_SOURCE_PORTS, POLICY_TIMES] {
+        assert_eq!(sound.flags & flag, flag, "the sample has it");
+        assert_eq!(refusal(|h| h.flags ^= flag), number("flags", sound.flags ^ flag));
+    }
+    assert_eq!(refusal(|h| h.flags |= 8), number("flags", sound.flags | 8));
     assert_eq!(refusal(|h| h.times_count = 2_049), number("number of times", 2_049));
-    assert_eq!(refusal(|h| h.times_count = 0), number("offset of the unused times", sound.times_offset));
     assert_eq!(
-        refusal(|h| h.source_ports = 0),
+        refusal(|h| (h.times_count, h.flags) = (0, h.flags & !POLICY_TIMES)),
+        number("offset of the unused times", sound.times_offset)
+    );
+    assert_eq!(
+        refusal(|h| (h.source_ports, h.flags) = (0, h.flags & !POLICY_SOURCE_PORTS)),
         number("record of the unused source ports", sound.no_source_port)
     );
     // An entry that is of no kind, or leads where the field cannot go on.
-    for (entry, kind) in [(0, 7), (1, ENTRY_HALF | ENTRY_GRID), (2, 3)] {
+    for (entry, kind) in [(0, 7), (1, ENTRY_HALF), (2, 3)] {
         let changed = sound.addresses[entry] & !7 | kind;
         let what = if entry < 2 { "IPv4 address" } else { "IPv6 address" };
         assert_eq!(refusal(|h| h.addresses[entry] = changed), number(what, changed));
@@ -172,7 +182,7 @@ fn each_element_is_checked() {
             |_: &[u8], h: &PolicyHeader| h.sets_offset as usize + 48,
         ];
         match set {
-            0 => check("audit flag", place[set], value),
+            0 => check("flags", place[set], value),
             // Which rules restrict no port is not to be seen from the blob alone.
             1 => check("rule set", place[set], &[0xff; 16]),
             _ => check("rule set", place[set], value),

@@ -12,8 +12,9 @@ mod entries;
 use palisade_abi::{
     ABI_VERSION,
     policy::{
-        ADDRESSES_V4, ADDRESSES_V6, POLICY_BYTES_MAX, POLICY_MAGIC, POLICY_RULES_MAX, POLICY_TIMES_MAX,
-        PolicyHeader, SET_ALLOW, SET_ALWAYS, SET_AUDIT, SETS,
+        ADDRESSES_V4, ADDRESSES_V6, BIT_POSITIONS, POLICY_AUDIT, POLICY_BYTES_MAX, POLICY_MAGIC,
+        POLICY_RULES_MAX, POLICY_SOURCE_PORTS, POLICY_TIMES, POLICY_TIMES_MAX, PolicyHeader, SET_ALLOW,
+        SET_ALWAYS, SET_AUDIT, SETS,
     },
     verdict::Action,
 };
@@ -57,6 +58,8 @@ fn header(reader: Reader<'_>) -> Result<PolicyHeader, BlobError> {
     require(header.rules as usize <= POLICY_RULES_MAX, "number of rules", header.rules)?;
     require(header.words == header.rules.div_ceil(64), "number of words", header.words)?;
     require(header.times_count as usize <= POLICY_TIMES_MAX, "number of times", header.times_count)?;
+    require(header.flags & !(POLICY_AUDIT | POLICY_SOURCE_PORTS | POLICY_TIMES) == 0, "flags", header.flags)?;
+    all("bit position", header.bit_positions.len(), |bit| header.bit_positions[bit] == BIT_POSITIONS[bit])?;
     Ok(header)
 }
 
@@ -121,7 +124,11 @@ impl Check<'_> {
         let spare = spare_bits(self.rules());
         all("rule set", SETS, |index| words == 0 || set(index, words - 1) & spare == 0)?;
         let has_audit = (0..words).any(|word| set(SET_AUDIT, word) != 0);
-        require(self.header.has_audit == u32::from(has_audit), "audit flag", self.header.has_audit)
+        self.flag(POLICY_AUDIT, has_audit)
+    }
+
+    fn flag(&self, flag: u32, is_set: bool) -> Result<(), BlobError> {
+        require((self.header.flags & flag != 0) == is_set, "flags", self.header.flags)
     }
 
     fn protocols(&self, entries: &mut Entries<'_>) -> Result<(), BlobError> {
@@ -140,6 +147,7 @@ impl Check<'_> {
 
     fn source_ports(&self, entries: &mut Entries<'_>) -> Result<(), BlobError> {
         let PolicyHeader { source_ports, no_source_port, .. } = self.header;
+        self.flag(POLICY_SOURCE_PORTS, source_ports != 0)?;
         if source_ports == 0 {
             return require(no_source_port == 0, "record of the unused source ports", no_source_port);
         }
@@ -150,6 +158,7 @@ impl Check<'_> {
     fn times(&self, entries: &mut Entries<'_>) -> Result<(), BlobError> {
         let PolicyHeader { times_count, times_offset, time_records_offset, expires_offset, .. } = self.header;
         let count = times_count as usize;
+        self.flag(POLICY_TIMES, count != 0)?;
         if count == 0 {
             let offsets = [times_offset, time_records_offset, expires_offset];
             return offsets.into_iter().try_for_each(|o| require(o == 0, "offset of the unused times", o));

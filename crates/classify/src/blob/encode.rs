@@ -8,7 +8,10 @@ use std::collections::HashMap;
 
 use palisade_abi::{
     ABI_VERSION, Pod,
-    policy::{ENTRY_HALF, POLICY_MAGIC, PolicyHeader, RECORD_MARK, Record, SETS},
+    policy::{
+        BIT_POSITIONS, ENTRY_HALF, POLICY_AUDIT, POLICY_MAGIC, POLICY_SOURCE_PORTS, POLICY_TIMES,
+        PolicyHeader, RECORD_MARK, Record, SETS,
+    },
     verdict::Action,
 };
 
@@ -39,7 +42,8 @@ fn encode(table: &Table) -> Vec<u8> {
         version: ABI_VERSION,
         rules: to_u32(rules),
         words: to_u32(sections.words),
-        has_audit: u32::from(table.audit != Bits::default()),
+        flags: flags(table),
+        bit_positions: BIT_POSITIONS,
         addresses: [v4_source, v4_destination, v6_source, v6_destination],
         ..PolicyHeader::default()
     };
@@ -63,6 +67,13 @@ fn encode(table: &Table) -> Vec<u8> {
         sections.write(&table.actions.iter().map(|&action| action as u8).collect::<Vec<_>>());
     header.sets_offset = sections.sets(table);
     sections.finish(header)
+}
+
+fn flags(table: &Table) -> u32 {
+    let flag = |is_set: bool, flag| if is_set { flag } else { 0 };
+    flag(table.audit != Bits::default(), POLICY_AUDIT)
+        | flag(table.source_ports.is_some(), POLICY_SOURCE_PORTS)
+        | flag(table.times.is_some(), POLICY_TIMES)
 }
 
 /// The blob so far, with room for the header at its front.
@@ -206,7 +217,8 @@ fn wide(sections: &mut Sections, intervals: &Intervals<u128>, records: &[u32]) -
 impl Writer<'_> {
     /// The entry for one upper half, with the lower halves' `starts` inside.
     fn half(&mut self, before: u32, starts: &[Start]) -> u32 {
-        self.lead(before, starts) | ENTRY_HALF
+        let entry = self.lead(before, starts);
+        self.sections.append(&entry.to_le_bytes()) | ENTRY_HALF
     }
 }
 

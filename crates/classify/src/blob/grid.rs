@@ -1,6 +1,6 @@
 //! From intervals to the grids and lists by which a key finds its interval in a few loads.
 //!
-//! A grid cuts the span of some starts into even steps; where a step holds up to four starts it leads to a list, where it holds
+//! A grid cuts the span of some starts into even steps; where a step holds one or two starts it leads to a list, where it holds
 //! more, to a finer grid of its own. Since a grid covers the span of its starts and no more, leading bits that all of them
 //! share cost nothing. It must not know what the entries that it leads to mean.
 //! Invariant: from the entry that [`Writer::lead`] returns, every key reaches the entry of its interval.
@@ -28,6 +28,8 @@ pub(super) enum Width {
 const LIST_COST: usize = 10;
 const LISTS_COST: usize = 40;
 const GRID_COST: usize = 48;
+/// A grid that leads every key further costs about as much as this many bytes.
+const UNEVEN_COST: usize = 4_096;
 /// The most steps of a grid, as a logarithm.
 const STEPS_BITS_MAX: u32 = 16;
 
@@ -75,8 +77,8 @@ impl Writer<'_> {
         let shift = cheapest_shift(starts);
         let base = first >> shift << shift;
         let steps = ((last - base) >> shift) + 1;
-        let mut entries = vec![before];
-        let mut rest = starts;
+        let (below, mut rest) = (before, starts);
+        let mut entries = Vec::new();
         for step in 0..steps {
             let count = rest.iter().take_while(|(start, _)| (start - base) >> shift == step).count();
             let (mut inside, after) = rest.split_at(count);
@@ -90,7 +92,8 @@ impl Writer<'_> {
             entries.push(self.lead(before, inside));
             before = inside.last().map_or(before, |&(_, entry)| entry);
         }
-        let grid = Grid { base, shift, last: steps as u32 };
+        entries.extend([before, below]);
+        let grid = Grid { base, shift, steps: steps as u32 };
         let mut bytes = grid.as_bytes().to_vec();
         entries.iter().for_each(|entry| bytes.extend_from_slice(&entry.to_le_bytes()));
         self.sections.append(&bytes) | ENTRY_GRID
@@ -107,13 +110,17 @@ fn cheapest_shift(starts: &[Start]) -> u32 {
 /// What a grid with steps of this width costs: its bytes, and the work that is left behind it.
 fn cost(starts: &[Start], shift: u32) -> usize {
     let steps = ((starts[starts.len() - 1].0 >> shift) - (starts[0].0 >> shift) + 1) as usize;
+    let mut uneven = 0;
     let behind = starts.chunk_by(|a, b| a.0 >> shift == b.0 >> shift).map(|chunk| {
         let (first, _) = chunk[0];
-        match chunk.len() - usize::from(first >> shift << shift == first) {
+        let inside = chunk.len() - usize::from(first >> shift << shift == first);
+        uneven += usize::from(inside > 0);
+        match inside {
             0 => 0,
-            inside @ 1..=LIST_STARTS => LISTS_COST + inside * LIST_COST,
-            inside => inside * GRID_COST,
+            1..=LIST_STARTS => LISTS_COST + inside * LIST_COST,
+            _ => inside * GRID_COST,
         }
     });
-    size_of::<u32>() * steps + behind.sum::<usize>()
+    let behind = behind.sum::<usize>();
+    size_of::<u32>() * steps + behind + UNEVEN_COST * uneven / steps
 }

@@ -217,8 +217,11 @@ impl<'a> BlobView<'a> {
             (list.starts, list.entries)
         };
         let entry = self.find(entry, (address >> 64) as u64, list);
-        let inside = entry & ENTRY_HALF != 0;
-        self.record(if inside { self.find(entry & !ENTRY_HALF, address as u64, list) } else { entry })
+        if entry & ENTRY_HALF == 0 {
+            return self.record(entry);
+        }
+        let entry = self.number(entry & !ENTRY_KIND, 0);
+        self.record(self.find(entry, address as u64, list))
     }
 
     /// The entry behind all grids and lists.
@@ -226,9 +229,9 @@ impl<'a> BlobView<'a> {
         while entry & ENTRY_KIND == ENTRY_GRID {
             let offset = entry & !ENTRY_KIND;
             let grid: Grid = checked(self.reader.structure(offset));
-            let step =
-                key.checked_sub(grid.base).map_or(0, |beyond| (beyond >> grid.shift).saturating_add(1));
-            let index = step.min(grid.last.into()) as usize;
+            let step = key.wrapping_sub(grid.base) >> grid.shift;
+            let outside = grid.steps as usize + usize::from(key < grid.base);
+            let index = if step < grid.steps.into() { step as usize } else { outside };
             entry = self.number(offset + size_of::<Grid>() as u32, index);
         }
         if entry & ENTRY_KIND == ENTRY_LIST {

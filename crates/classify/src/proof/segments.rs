@@ -135,11 +135,11 @@ impl Decoder<'_> {
         match (entry & ENTRY_KIND, keys) {
             (ENTRY_GRID, _) => self.walk_grid(offset, keys, (first, last), out),
             (ENTRY_LIST, _) => self.walk_list(offset, keys, (first, last), out),
-            (kind, Keys::Upper) if kind & ENTRY_HALF != 0 && first == last => {
-                self.walk(entry & !ENTRY_HALF, Keys::Lower(first), (0, u64::MAX), out)
+            (ENTRY_HALF, Keys::Upper) if first == last => {
+                self.walk(self.number(offset, 0), Keys::Lower(first), (0, u64::MAX), out)
             }
             // The compiler writes one for each upper half, and to compare so many is not needed.
-            (kind, _) if kind & ENTRY_HALF != 0 => Err(Disproof::Halves { first, last }),
+            (ENTRY_HALF, _) => Err(Disproof::Halves { first, last }),
             _ => {
                 let start = match keys {
                     Keys::Narrow => first.into(),
@@ -163,20 +163,22 @@ impl Decoder<'_> {
     ) -> Result<(), Disproof> {
         let grid: Grid = self.structure(offset);
         let entries = offset + size_of::<Grid>() as u32;
-        let index_of = |key: u64| match key.checked_sub(grid.base) {
-            None => 0,
-            Some(beyond) => (beyond >> grid.shift).saturating_add(1).min(grid.last.into()),
-        };
-        // The first key of an entry but the first.
-        let start_of = |index: u64| u128::from(grid.base) + (u128::from(index - 1) << grid.shift);
+        let entry = |index: u64| self.number(entries, index as usize);
+        let steps = u64::from(grid.steps);
         let mut from = first;
-        for index in index_of(first)..=index_of(last) {
-            let is_last = index == grid.last.into();
-            // A step that goes beyond all keys ends with them.
-            let to = u64::try_from(start_of(index + 1) - 1).unwrap_or(last).min(last);
-            let to = if is_last { last } else { to };
-            self.walk(self.number(entries, index as usize), keys, (from, to), out)?;
-            from = to.wrapping_add(1);
+        if from < grid.base {
+            let to = last.min(grid.base - 1);
+            self.walk(entry(steps + 1), keys, (from, to), out)?;
+            from = to + 1;
+        }
+        // A step that would go beyond all keys is not in a sound blob.
+        while from <= last {
+            let step = ((from - grid.base) >> grid.shift).min(steps);
+            let end = u128::from(grid.base) + (u128::from(step + 1) << grid.shift);
+            let to = if step == steps { last } else { last.min((end - 1) as u64) };
+            self.walk(entry(step), keys, (from, to), out)?;
+            let Some(next) = to.checked_add(1) else { break };
+            from = next;
         }
         Ok(())
     }

@@ -101,23 +101,33 @@ impl<'a> Entries<'a> {
         let depth = match (kind, place.key) {
             (ENTRY_LIST, _) => self.list(offset, place)?,
             (ENTRY_GRID, _) if place.depth > 0 => self.grid(offset, place)?,
-            (_, Key::Upper) if kind & ENTRY_HALF != 0 => {
-                let key = Key::Lower;
-                self.entry(entry & !ENTRY_HALF, Place { key, depth: key.depth(), ..place })?;
-                0
-            }
+            (ENTRY_HALF, Key::Upper) => self.half(offset, place)?,
             _ => return Err(wrong),
         };
         self.depths.insert((entry, place.key), depth);
         Ok(depth)
     }
 
+    fn half(&mut self, offset: u32, place: Place) -> Result<u32, BlobError> {
+        section(self.reader, "lower half", offset, 1, size_of::<u32>())?;
+        let wrong = BlobError::Element { what: "lower half at", index: offset as usize };
+        let entry = self.reader.u32(offset, 0).ok_or(wrong)?;
+        let key = Key::Lower;
+        self.entry(entry, Place { key, below: offset, depth: key.depth(), ..place })?;
+        Ok(0)
+    }
+
     fn grid(&mut self, offset: u32, place: Place) -> Result<u32, BlobError> {
         section(self.reader, "grid", offset, 1, size_of::<Grid>())?;
         let wrong = BlobError::Element { what: "grid at", index: offset as usize };
         let grid: Grid = self.reader.structure(offset).ok_or(wrong)?;
-        let count = grid.last as usize + 1;
-        if grid.shift >= u64::BITS || grid.last == 0 || count > self.left {
+        let count = grid.steps as usize + 2;
+        if grid.shift >= u64::BITS || grid.steps == 0 || count > self.left {
+            return Err(wrong);
+        }
+        // Beyond the keys, a key below the base would be taken for one in a step.
+        let end = u128::from(grid.base) + (u128::from(grid.steps) << grid.shift);
+        if end > 1 << u64::BITS {
             return Err(wrong);
         }
         self.left -= count;
