@@ -4,7 +4,9 @@
 use libfuzzer_sys::fuzz_target;
 use palisade_net::{
     AddressSet, Direction, Mac,
-    packet::{BuildError, Fragment, Guards, IcmpBody, Ip, Packet, ParseError, Parsed, Station, Transport, parse},
+    packet::{
+        BuildError, Fragment, Guards, IcmpBody, Ip, Packet, ParseError, Parsed, Station, Transport, parse,
+    },
 };
 
 fuzz_target!(|frame: &[u8]| {
