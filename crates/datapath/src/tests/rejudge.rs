@@ -2,9 +2,7 @@
 
 use palisade_abi::{
     flow::FlowState,
-    verdict::Reason::{
-        self, Allowed, Established, NetworkInterfaceDeny, PolicyCut, Related, SubnetDeny,
-    },
+    verdict::Reason::{self, Allowed, Established, NetworkInterfaceDeny, PolicyCut, Related, SubnetDeny},
 };
 use palisade_net::packet::Packet;
 
