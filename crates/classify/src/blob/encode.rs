@@ -131,9 +131,10 @@ impl Sections {
             record.ranks |= u64::from(record.count) << (4 * word);
             record.count += 1;
         }
-        let words = vector.iter().filter(|bits| **bits != 0).flat_map(|bits| bits.to_le_bytes());
-        let bytes: Vec<u8> = record.as_bytes().iter().copied().chain(words).collect();
-        let at = self.append(&bytes);
+        let at = self.append(record.as_bytes());
+        for bits in vector.iter().filter(|bits| **bits != 0) {
+            self.append(&bits.to_le_bytes());
+        }
         self.records.insert(vector.into(), at);
         at
     }
