@@ -5,6 +5,7 @@
 //! happens in network namespaces of its own. It must not know what a good figure is but for the goals in its report.
 
 pub mod cases;
+mod clock;
 mod conntrack;
 mod error;
 mod fence;

@@ -1,7 +1,7 @@
 //! What the kernel program alone takes for a packet, above an empty one at the same hook, by test runs.
 //!
-//! Both are driven with the same packets in turn, and the difference counts. The flow tables are the datapath's own;
-//! no interface has it.
+//! Both are driven with the same packets in turn, and the difference in processor time counts. The flow tables are the
+//! datapath's own; no interface has it.
 
 mod lists;
 mod table;
@@ -35,9 +35,9 @@ use crate::{
 use lists::List;
 
 /// Packets of one flow, or of flows that are denied, in a round.
-const PACKETS: u32 = 10_000;
+const PACKETS: u32 = 5_000;
 /// New flows in a round: fewer than a NIC may have half-open.
-const NEW_PACKETS: u32 = 16_384;
+const NEW_PACKETS: u32 = 8_192;
 /// Flows that are denied: a few, so that what the verdict reads stays in the caches.
 const DENIED: Flows = Flows { bits: 4, port_bits: 4, port: 32_768, address: 0 };
 
@@ -70,7 +70,7 @@ fn established(run: &mut Run<'_>, ours: &mut Ours) -> Result<()> {
         let program = ours.program(Way::Outbound);
         Driver::new(program, Way::Outbound, &answer, one).context(load)?.run(1)?;
         let data = Pair::new(ours, &inward(family, one, ack), one)?;
-        let rounds = (run.rounds(200, 60), PACKETS);
+        let rounds = (run.rounds(300, 100), PACKETS);
         let cost = data.cost(ours, Reason::Established, rounds, |_| Ok(()))?;
         run.add([Case::new("hook/established", cost, "ns")
             .with("family", family.to_string())
@@ -92,12 +92,12 @@ fn verdicts(run: &Run<'_>, ours: &mut Ours, list: &List) -> Result<Vec<Case>> {
         // What was denied is remembered, so the rules would be asked once.
         for (name, remember) in [("hook/verdict", false), ("hook/denied again", true)] {
             ours.remember_denials(remember);
-            let rounds = (run.rounds(100, 30), PACKETS);
+            let rounds = (run.rounds(200, 60), PACKETS);
             let cost = denied.cost(ours, Reason::NetworkInterfaceDeny, rounds, |_| Ok(()))?;
             cases.push(case(name, cost));
         }
         let opening = Pair::new(ours, &inward(family, NEW, TcpFlags::SYN), NEW)?;
-        let rounds = (run.rounds(30, 8), NEW_PACKETS);
+        let rounds = (run.rounds(40, 12), NEW_PACKETS);
         cases.push(case("hook/new", opening.cost(ours, Reason::Allowed, rounds, Ours::clear)?));
     }
     Ok(cases)
@@ -155,9 +155,8 @@ impl Pair {
         let before = ours.judged(expected)?;
         for _ in rounds {
             between(ours)?;
-            let empty = self.empty.run(packets)?;
-            let with = self.ours.run(packets)?;
-            costs.push(f64::from(with) - f64::from(empty));
+            let empty = self.empty.cost(packets)?;
+            costs.push(self.ours.cost(packets)? - empty);
             sent += u64::from(packets);
         }
         let judged = ours.judged(expected)? - before;

@@ -11,7 +11,6 @@ use std::{
     time::Duration,
 };
 
-use nix::time::{ClockId, clock_gettime};
 use palisade_net::{Family, packet::Packet};
 
 use super::{
@@ -19,6 +18,7 @@ use super::{
     flows::{End, Flows, Series, Writer},
     sys::{self, Kind},
 };
+use crate::clock::processor_time;
 
 /// XDP_DROP and XDP_PASS.
 const DROP: i32 = 1;
@@ -99,9 +99,8 @@ impl Injector {
     pub fn send(&self, packets: u32) -> io::Result<Duration> {
         let maker = self.generator.maker(self.end);
         maker.writer.set(&self.series, packets)?;
-        let before = clock_gettime(ClockId::CLOCK_THREAD_CPUTIME_ID)?;
+        let before = processor_time()?;
         sys::run_live(maker.program.as_fd(), self.series.frame(), self.ifindex, packets)?;
-        let after = clock_gettime(ClockId::CLOCK_THREAD_CPUTIME_ID)?;
-        Ok(Duration::from(after - before))
+        Ok(processor_time()? - before)
     }
 }

@@ -7,13 +7,13 @@ use std::{
     time::Duration,
 };
 
-use nix::time::{ClockId, clock_gettime};
 use palisade_abi::verdict::Reason;
 use palisade_datapath::Sizes;
 use palisade_net::Family;
 
 use super::{INTERFACE, PACKETS, Pair, Run, list, lists};
 use crate::{
+    clock::processor_time,
     error::{Context, Result},
     kernel::flows::Flows,
     ours::Ours,
@@ -35,7 +35,7 @@ pub(super) fn measure(run: &mut Run<'_>) -> Result<()> {
     ours.publish(&[INTERFACE], &list(&lists::nsg(10))?)?;
     let pair = Pair::new(&mut ours, &datagram(Family::V4, FLOWS), FLOWS)?;
     pair.ours.run(1 << FLOWS.bits)?;
-    let rounds = (run.rounds(60, 20), PACKETS);
+    let rounds = (run.rounds(80, 30), PACKETS);
     let cold = pair.cost(&mut ours, Reason::Established, rounds, |_| Ok(()))?;
     let case = |name, ours, unit| Case::new(name, ours, unit).with("flows", 1 << FLOWS.bits);
     run.add([case("hook/established", cold, "ns").with("family", "IPv4").with("order", "scattered")]);
@@ -43,13 +43,13 @@ pub(super) fn measure(run: &mut Run<'_>) -> Result<()> {
         thread::sleep(QUIET);
         Ok(())
     })?;
+    let clock = || processor_time().context(|| "read the processor time of a thread".into());
     let mut seconds = Vec::new();
     let swept = delays(&pair, || {
         for _ in 0..3 {
-            let before = processor_time()?;
+            let before = clock()?;
             ours.sweep()?;
-            let after = processor_time()?;
-            seconds.push((after - before).as_secs_f64());
+            seconds.push((clock()? - before).as_secs_f64());
         }
         Ok(())
     })?;
@@ -79,9 +79,4 @@ fn delays(pair: &Pair, meanwhile: impl FnOnce() -> Result<()>) -> Result<Vec<f64
         let times = packets.join().expect("the thread only runs packets");
         outcome.and(times)
     })
-}
-
-fn processor_time() -> Result<Duration> {
-    let time = clock_gettime(ClockId::CLOCK_THREAD_CPUTIME_ID);
-    Ok(time.context(|| "read the processor time of a thread".into())?.into())
 }
