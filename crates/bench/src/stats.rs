@@ -12,6 +12,11 @@ pub fn median(values: &[f64]) -> f64 {
     }
 }
 
+/// The median of the lower quarter: what else a machine does only adds to a cost, and may do so for most of the time.
+pub fn undisturbed(costs: &[f64]) -> f64 {
+    quantile(costs, 0.125)
+}
+
 /// The value below which this share of all lies.
 pub fn quantile(values: &[f64], share: f64) -> f64 {
     let mut sorted = values.to_vec();
