@@ -3,6 +3,7 @@
 //! The namespaces have no names: they end with the test's threads, however these end. Traffic that goes on while policy
 //! changes or agents die is the business of the end-to-end tests.
 
+mod first_start;
 mod flows;
 mod interfaces;
 mod macvtap;
