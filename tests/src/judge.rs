@@ -29,6 +29,7 @@ pub struct Model<'a> {
 struct List<'a> {
     view: BlobView<'a>,
     audit: bool,
+    keep: bool,
 }
 
 /// What the layers say of a flow.
@@ -42,8 +43,18 @@ pub struct Walk {
     pub would: Option<Reason>,
     /// The second in which a row that allowed it ends.
     pub until: Option<u32>,
+    /// A list that denies had no say, since it keeps its flows.
+    pub kept: bool,
     /// That denial is one of a list in audit, and a rule in audit would have been asked before and allow.
     pub overruled: bool,
+}
+
+impl Default for Walk {
+    /// Nothing was asked yet.
+    fn default() -> Self {
+        let rows = [None; LAYERS];
+        Self { reason: Reason::Allowed, rows, would: None, until: None, kept: false, overruled: false }
+    }
 }
 
 impl<'a> Model<'a> {
@@ -55,6 +66,7 @@ impl<'a> Model<'a> {
         let list = |layer: &'a LayerBlob| List {
             view: BlobView::parse(&layer.blob).expect("compiled blobs are sound"),
             audit: layer.audit,
+            keep: !layer.flush,
         };
         let lists = |blobs: &'a DirectionBlobs| blobs.each_ref().map(|layer| layer.as_ref().map(list));
         Self { inbound: lists(&blobs.inbound), outbound: lists(&blobs.outbound), audit: false }
@@ -68,9 +80,16 @@ impl<'a> Model<'a> {
 
     /// Asks layer by layer at `now`, as `bpf/policy.h` does.
     pub fn walk(&self, flow: &Flow, now: u32) -> Walk {
-        let none = [None; LAYERS];
-        let mut walk =
-            Walk { reason: Reason::Allowed, rows: none, would: None, until: None, overruled: false };
+        self.ask(flow, now, false)
+    }
+
+    /// The same for a flow that is judged again: a list that keeps its flows denies none of them.
+    pub fn walk_again(&self, flow: &Flow, now: u32) -> Walk {
+        self.ask(flow, now, true)
+    }
+
+    fn ask(&self, flow: &Flow, now: u32, again: bool) -> Walk {
+        let mut walk = Walk::default();
         for (index, place, list) in self.lists(flow.direction()) {
             let found = list.view.lookup(flow, now);
             let shadow = found.shadow.map(|(_, action)| denial(action, place));
@@ -83,6 +102,11 @@ impl<'a> Model<'a> {
             };
             walk.rows[index] = Some(u16::try_from(row).expect("a blob has at most 1,024 rules"));
             let denial = denial(action, place);
+            if denial.is_some() && again && list.keep {
+                walk.would = walk.would.or(shadow.flatten());
+                walk.kept = true;
+                continue;
+            }
             if let Some(reason) = denial.filter(|_| !(list.audit || self.audit)) {
                 return Walk { reason, ..walk };
             }

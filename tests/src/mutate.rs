@@ -199,5 +199,5 @@ fn flip(rule: &mut EffectiveRule) {
 /// A window that begins or ends at one of the moments, or at none; not at the beginning or the end of time.
 fn window(random: &mut Random) -> Window {
     let mut end = |percent| random.chance(percent).then(|| *random.pick(&MOMENTS[1..MOMENTS.len() - 1]));
-    Window::new(end(20), end(80)).unwrap_or_default()
+    Window::new(end(40), end(70)).unwrap_or_default()
 }

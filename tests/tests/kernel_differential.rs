@@ -32,8 +32,8 @@ use palisade_tests::{
     wire,
 };
 
-const ESTATES: u64 = 500;
-const FLOWS: usize = 300;
+const ESTATES: u64 = 340;
+const FLOWS: usize = 400;
 /// One estate in so many is judged on both kinds of memory, the others on one.
 const BOTH: u64 = 10;
 /// One interface in so many is in audit.
