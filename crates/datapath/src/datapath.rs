@@ -163,6 +163,11 @@ impl Datapath {
         self.publisher.blobs()
     }
 
+    /// Bytes of the shared memory in which further policy finds room.
+    pub fn free_bytes(&self) -> usize {
+        self.publisher.free_bytes()
+    }
+
     /// Every flow in the table; see [`Observer::flows`].
     pub fn flows(&self) -> impl Iterator<Item = FlowEntry> + '_ {
         self.observer.flows()

@@ -148,7 +148,6 @@ impl Publisher {
     }
 
     /// Free bytes.
-    #[cfg(test)]
     pub(crate) fn free_bytes(&self) -> usize {
         self.space.free_bytes()
     }
