@@ -14,7 +14,7 @@ source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 # What a build needs: clang-19 is the first with the arena's address space, g++ builds libFuzzer.
 build_packages=(clang-19 g++ gcc git libbpf-dev libc6-dev libelf-dev make pkg-config zlib1g-dev)
 # What the lab and the tests with real packets and real guests need.
-run_packages=(iproute2 nftables)
+run_packages=(curl iperf3 iproute2 iputils-ping nftables nmap)
 if [[ $(uname -m) == x86_64 ]]; then
     run_packages+=(qemu-system-x86)
 fi
