@@ -32,12 +32,12 @@ use palisade_tests::{
     wire,
 };
 
-const ESTATES: u64 = 340;
-const FLOWS: usize = 400;
+const ESTATES: u64 = 420;
+const FLOWS: usize = 330;
 /// One estate in so many is judged on both kinds of memory, the others on one.
 const BOTH: u64 = 10;
 /// One interface in so many is in audit.
-const AUDITED: u64 = 9;
+const AUDITED: u64 = 7;
 const CASES_MIN: u64 = 100_000;
 /// How often each outcome must be reached, so that none is an accident of one seed.
 const LEAST: u64 = 25;
