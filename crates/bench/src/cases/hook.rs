@@ -87,7 +87,7 @@ fn verdicts(run: &Run<'_>, ours: &mut Ours, list: &List) -> Result<Vec<Case>> {
     ours.publish(&[INTERFACE], &self::list(&list.rows)?)?;
     for family in list.families() {
         let case = |name, cost: f64| {
-            Case::new(name, cost, "ns").with("family", family.to_string()).with("rules", list.name)
+            Case::new(name, cost, "ns").with("family", family.to_string()).with("list", list.name)
         };
         let denied = Pair::new(ours, &closed(family), DENIED)?;
         // What was denied is remembered, so the rules would be asked once.

@@ -34,6 +34,7 @@ impl Bars {
         for (title, bars) in &self.groups {
             drawing.text((16.0, y + 17.0), Anchor::Start, "small", title);
             y += ROW;
+            drawing.rule((LEFT, y), (LEFT, y + bars.len() as f64 * ROW));
             for bar in bars {
                 // One that is too short to be seen is drawn all the same: the number says the rest.
                 let length = (bar.value / longest * LENGTH).max(1.0);
@@ -44,7 +45,6 @@ impl Bars {
                 y += ROW;
             }
         }
-        drawing.rule((LEFT, TOP), (LEFT, y));
         drawing.finish()
     }
 }

@@ -5,7 +5,7 @@ use super::svg::{Anchor, Drawing, colour, number};
 
 const WIDTH: f64 = 760.0;
 const HEIGHT: f64 = 400.0;
-const LEFT: f64 = 70.0;
+const LEFT: f64 = 80.0;
 const RIGHT: f64 = 540.0;
 const TOP: f64 = 50.0;
 const BOTTOM: f64 = 350.0;
@@ -32,8 +32,7 @@ impl Lines {
     pub(super) fn draw(&self) -> String {
         let values = || self.lines.iter().flat_map(|line| &line.values).map(|value| value.max(1.0));
         let low = 10_f64.powf(values().fold(f64::INFINITY, f64::min).log10().floor());
-        let high = 10_f64.powf(values().fold(10.0, f64::max).log10().ceil());
-        let decades = (high / low).log10().max(1.0);
+        let decades = (values().fold(10.0, f64::max) / low).log10().max(1.0);
         let y = |value: f64| BOTTOM - (value.max(1.0) / low).log10() / decades * (BOTTOM - TOP);
         let mut drawing = Drawing::new(WIDTH, HEIGHT, self.title);
         for decade in 0..=decades as i32 {

@@ -54,7 +54,7 @@ fn hook(report: &Report) -> Option<String> {
         ("hook/new", "First packet of a flow, allowed and remembered"),
     ] {
         let bars = cases(report, name, &[]).into_iter().map(|case| {
-            let parts = [case.parameter("family"), case.parameter("rules"), flows(case)];
+            let parts = [case.parameter("family"), case.parameter("list"), flows(case)];
             let label = parts.iter().filter(|part| !part.is_empty()).cloned().collect::<Vec<_>>().join(", ");
             Bar { label, value: case.ours, is_ours: true }
         });
@@ -71,7 +71,7 @@ fn hook(report: &Report) -> Option<String> {
 fn flows(case: &Case) -> String {
     match case.parameter("flows").as_str() {
         "" => String::new(),
-        flows => format!("scattered over {flows} flows"),
+        flows => format!("scattered over {} flows", svg::number(flows.parse().unwrap_or_default())),
     }
 }
 

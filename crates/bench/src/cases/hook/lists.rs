@@ -46,19 +46,19 @@ impl List {
     /// Every kind, the smallest first.
     pub fn all(options: &Options) -> Result<Vec<Self>> {
         let (name, tagged) = match &options.service_tags {
-            Some(path) => ("1,000, every tag of the file", with_tags(path)?),
+            Some(path) => ("1,000 rules, every service tag", with_tags(path)?),
             None => (
-                "1,000, tags of 90,000 prefixes",
+                "1,000 rules, tags of 90,000 prefixes",
                 generate::policy(&Shape { tags: 30, ..Shape::nsg_with_tags(RULES) }, SEED),
             ),
         };
         let broad = Shape { prefixes: RULES * 100, ..Shape::nsg(RULES) };
         Ok(vec![
-            Self { name: "10", rows: nsg(10), size: Size::Few },
-            Self { name: "1,000, 4,000 prefixes a side", rows: nsg(RULES), size: Size::Nsg },
+            Self { name: "10 rules", rows: nsg(10), size: Size::Few },
+            Self { name: "1,000 rules, 4,000 prefixes a side", rows: nsg(RULES), size: Size::Nsg },
             Self { name, rows: tagged, size: Size::Huge },
             Self {
-                name: "1,000, 100,000 prefixes a side",
+                name: "1,000 rules, 100,000 prefixes a side",
                 rows: generate::policy(&broad, SEED),
                 size: Size::Huge,
             },
