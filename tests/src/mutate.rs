@@ -77,7 +77,7 @@ pub fn varied(mut policy: EffectivePolicy, random: &mut Random) -> EffectivePoli
     for layer in layers.filter(|layer| is_nsg(layer)) {
         layer.flush = random.chance(60);
         for rule in layer.rules.iter_mut().filter(|rule| !rule.is_default()) {
-            rule.window = if random.chance(30) { window(random) } else { rule.window };
+            rule.window = if random.chance(60) { window(random) } else { rule.window };
         }
     }
     policy
