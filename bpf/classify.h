@@ -107,22 +107,39 @@ static __always_inline __u32 through_wide_list(__u32 list, __u64 key)
 	return IN_ARENA(struct wide_entry, list + passed * 4)->entry;
 }
 
-/* The entry behind all grids that `entry` leads to. No path has more of them than the key has steps. */
+/* Kinds are single bits, so that one comparison tells whether an entry is of a kind or a higher one. */
+static __always_inline __u32 at_entry(__u32 blob, __u32 entry)
+{
+	return blob + (entry & ~PLSD_ENTRY_KIND);
+}
+
+/* One grid on: the entry of the key's step. */
+static __always_inline __u32 through_grid(__u32 grid, __u64 key)
+{
+	__u32 steps = IN_ARENA(struct plsd_grid, grid)->steps;
+	__u64 base = IN_ARENA(struct plsd_grid, grid)->base;
+	__u64 at = (key - base) >> IN_ARENA(struct plsd_grid, grid)->shift;
+
+	if (at >= steps) {
+		/* Seldom, and kept apart from what is done always. */
+		barrier_var(at);
+		at = key < base ? steps + 1 : steps;
+	}
+	return IN_ARENA(struct grid_entry, grid + (__u32)at * 4)->entry;
+}
+
+/* The entry behind all grids. No path has more of them than the key has steps; most have one or two. */
 static __always_inline __u32 through_grids(__u32 blob, __u32 entry, __u64 key, __u32 bits)
 {
-	for (__u32 i = 0; i < bits / PLSD_GRID_STEP_BITS && entry & PLSD_ENTRY_GRID; i++) {
-		__u32 grid = blob + (entry & ~PLSD_ENTRY_KIND);
-		__u32 steps = IN_ARENA(struct plsd_grid, grid)->steps;
-		__u64 base = IN_ARENA(struct plsd_grid, grid)->base;
-		__u64 at = (key - base) >> IN_ARENA(struct plsd_grid, grid)->shift;
-
-		if (at >= steps) {
-			/* Seldom, and kept apart from what is done always. */
-			barrier_var(at);
-			at = key < base ? steps + 1 : steps;
-		}
-		entry = IN_ARENA(struct grid_entry, grid + (__u32)at * 4)->entry;
-	}
+	if (entry < PLSD_ENTRY_GRID)
+		return entry;
+	entry = through_grid(at_entry(blob, entry), key);
+	if (entry < PLSD_ENTRY_GRID)
+		return entry;
+	entry = through_grid(at_entry(blob, entry), key);
+#pragma nounroll
+	for (__u32 i = 2; i < bits / PLSD_GRID_STEP_BITS && entry >= PLSD_ENTRY_GRID; i++)
+		entry = through_grid(at_entry(blob, entry), key);
 	return entry;
 }
 
@@ -130,26 +147,25 @@ static __always_inline __u32 through_grids(__u32 blob, __u32 entry, __u64 key, _
 static __always_inline __u32 find_narrow(__u32 blob, __u32 entry, __u32 key, __u32 bits)
 {
 	entry = through_grids(blob, entry, key, bits);
-	if (entry & PLSD_ENTRY_LIST)
-		entry = through_narrow_list(blob + (entry & ~PLSD_ENTRY_KIND), key);
+	if (entry >= PLSD_ENTRY_LIST)
+		entry = through_narrow_list(at_entry(blob, entry), key);
 	return blob + entry;
 }
 
-static __always_inline __u32 find_half(__u32 blob, __u32 entry, __u64 key)
+static __always_inline __u32 find_half(__u32 blob, __u32 entry, const __u32 *half)
 {
+	__u64 key = bpf_be64_to_cpu(*(const __u64 *)half);
+
 	entry = through_grids(blob, entry, key, 64);
-	if (entry & PLSD_ENTRY_LIST)
-		entry = through_wide_list(blob + (entry & ~PLSD_ENTRY_KIND), key);
-	return entry;
+	return entry >= PLSD_ENTRY_LIST ? through_wide_list(at_entry(blob, entry), key) : entry;
 }
 
 /* The record of an IPv6 address. */
 static __always_inline __u32 find_wide(__u32 blob, __u32 entry, const __u32 *address)
 {
-	entry = find_half(blob, entry, (__u64)bpf_ntohl(address[0]) << 32 | bpf_ntohl(address[1]));
-	if (entry & PLSD_ENTRY_HALF)
-		entry = find_half(blob, *IN_ARENA(__u32, blob + (entry & ~PLSD_ENTRY_KIND)),
-				  (__u64)bpf_ntohl(address[2]) << 32 | bpf_ntohl(address[3]));
+	entry = find_half(blob, entry, address);
+	if (entry >= PLSD_ENTRY_HALF)
+		entry = find_half(blob, *IN_ARENA(__u32, at_entry(blob, entry)), address + 2);
 	return blob + entry;
 }
 

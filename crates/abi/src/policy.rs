@@ -24,7 +24,7 @@
 //! is rule `r`. Word `w` exists if bit `w` of the summary is set; then nibble `w` of `ranks` is its place. Records with equal
 //! vectors are one record.
 //!
-//! *Entries.* The low bits of an entry (`ENTRY_*`, one a kind) tell what is at its offset, which is the other bits. A [`Grid`] leads to
+//! *Entries.* The high bits of an entry (`ENTRY_*`, one a kind) tell what is at its offset, which is the other bits. A [`Grid`] leads to
 //! one of the entries that follow it. A list of one or two starts leads to `entries[n]`, where `n` starts are not above the
 //! key; what is too much is filled with the last entry and the largest start. Lists are wide (`u64`) in IPv6 and narrow
 //! (`u32`) elsewhere. No path has more than `key bits / GRID_STEP_BITS` grids, and offsets descend on it.
@@ -57,16 +57,16 @@ shared_constants! {
     pub const ADDRESSES_V4: usize = 0;
     /// Index in [`PolicyHeader::addresses`] of the IPv6 source; the destination is the next one.
     pub const ADDRESSES_V6: usize = 2;
-    /// The bits of an entry that are its kind.
-    pub const ENTRY_KIND: u32 = 7;
+    /// The bits of an entry that are its kind; the others are an offset.
+    pub const ENTRY_KIND: u32 = 0xe000_0000;
     /// The entry is the offset of a record.
     pub const ENTRY_RECORD: u32 = 0;
     /// The entry leads to a grid.
-    pub const ENTRY_GRID: u32 = 1;
+    pub const ENTRY_GRID: u32 = 0x8000_0000;
     /// The entry leads to a list.
-    pub const ENTRY_LIST: u32 = 2;
+    pub const ENTRY_LIST: u32 = 0x4000_0000;
     /// The entry leads to another entry, by which the lower half of an IPv6 address is looked up.
-    pub const ENTRY_HALF: u32 = 4;
+    pub const ENTRY_HALF: u32 = 0x2000_0000;
     /// Starts of a list.
     pub const LIST_STARTS: usize = 2;
     /// Bits of the key that each grid on a path settles at least.

@@ -3,8 +3,8 @@
 use palisade_abi::{
     Pod,
     policy::{
-        ENTRY_GRID, ENTRY_HALF, ENTRY_LIST, POLICY_AUDIT, POLICY_SOURCE_PORTS, POLICY_TIMES, PolicyHeader,
-        SETS,
+        ENTRY_GRID, ENTRY_HALF, ENTRY_KIND, ENTRY_LIST, POLICY_AUDIT, POLICY_SOURCE_PORTS, POLICY_TIMES,
+        PolicyHeader, SETS,
     },
 };
 use palisade_classify::{
@@ -130,8 +130,8 @@ fn each_kind_of_damage_is_named() {
         number("record of the unused source ports", sound.no_source_port)
     );
     // An entry that is of no kind, or leads where the field cannot go on.
-    for (entry, kind) in [(0, 7), (1, ENTRY_HALF), (2, 3)] {
-        let changed = sound.addresses[entry] & !7 | kind;
+    for (entry, kind) in [(0, ENTRY_KIND), (1, ENTRY_HALF), (2, ENTRY_GRID | ENTRY_LIST)] {
+        let changed = sound.addresses[entry] & !ENTRY_KIND | kind;
         let what = if entry < 2 { "IPv4 address" } else { "IPv6 address" };
         assert_eq!(refusal(|h| h.addresses[entry] = changed), number(what, changed));
     }
@@ -170,8 +170,8 @@ fn each_element_is_checked() {
         }
     };
     const MANY: [u8; 4] = [0xff; 4];
-    let grid = |entry: u32| (entry & !7) as usize;
-    assert_eq!(header().addresses[0] & 7, ENTRY_GRID);
+    let grid = |entry: u32| (entry & !ENTRY_KIND) as usize;
+    assert_eq!(header().addresses[0] & ENTRY_KIND, ENTRY_GRID);
     check("action", |_, h| h.actions_offset as usize + 69, &[4]);
     for set in 0..SETS {
         let value = if set < 2 { &[0; 16] } else { &[0x5a; 16] };
@@ -189,16 +189,16 @@ fn each_element_is_checked() {
         }
     }
     check("time", |_, h| h.times_offset as usize, &MANY);
-    check("time", |_, h| h.time_records_offset as usize, &[7, 0, 0, 0]);
+    check("time", |_, h| h.time_records_offset as usize, &ENTRY_GRID.to_le_bytes());
     check("protocol", |_, h| h.protocols_offset as usize + 4 * 99, &MANY);
-    check("fragment", |_, h| h.fragments_offset as usize + 4 * 6, &[1, 0, 0, 0]);
+    check("fragment", |_, h| h.fragments_offset as usize + 4 * 6, &ENTRY_GRID.to_le_bytes());
     // A shift that shifts everything out, and a grid without steps.
-    check("grid at", |_, h| (h.addresses[0] & !7) as usize + 8, &[64, 0, 0, 0]);
-    check("grid at", |_, h| (h.addresses[0] & !7) as usize + 12, &[0; 4]);
-    check("IPv4 address", |_, h| (h.addresses[0] & !7) as usize + 16, &[7, 0, 0, 0]);
+    check("grid at", |_, h| (h.addresses[0] & !ENTRY_KIND) as usize + 8, &[64, 0, 0, 0]);
+    check("grid at", |_, h| (h.addresses[0] & !ENTRY_KIND) as usize + 12, &[0; 4]);
+    check("IPv4 address", |_, h| (h.addresses[0] & !ENTRY_KIND) as usize + 16, &ENTRY_KIND.to_le_bytes());
     // A grid that leads to itself.
     let own = header().addresses[0].to_le_bytes();
-    check("IPv4 address", |_, h| (h.addresses[0] & !7) as usize + 16, &own);
+    check("IPv4 address", |_, h| (h.addresses[0] & !ENTRY_KIND) as usize + 16, &own);
     assert_eq!(grid(header().addresses[0]) % 8, 0);
     // The record of packets without source port: its ranks, its mark, its count, a word.
     check("record at", |_, h| h.no_source_port as usize, &[0x44]);
