@@ -20,7 +20,8 @@ fn main() -> ExitCode {
         instance: Instance { pin_dir, state_dir },
         sources,
         detach_on_exit: false,
-        tuning: Tuning::default(),
+        // A table for many would be made anew for each test.
+        tuning: Tuning { flows: 10_000, ..Tuning::default() },
     };
     match run(&options, |event| eprintln!("{event}")) {
         Ok(()) => ExitCode::SUCCESS,

@@ -36,17 +36,17 @@ pub struct Arguments {
 #[command(next_help_heading = "Limits")]
 struct TuningArgs {
     /// Flows of the whole host; a table that is there already keeps its size until `palisade detach`
-    #[arg(long, value_name = "N", default_value_t = Tuning::FLOWS, value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, value_name = "N", default_value_t = Tuning::default().flows, value_parser = clap::value_parser!(u32).range(1..))]
     flows: u32,
     /// Flows of one NIC at one time
-    #[arg(long, value_name = "N", default_value_t = Tuning::NIC_FLOWS, value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, value_name = "N", default_value_t = Tuning::default().nic_flows, value_parser = clap::value_parser!(u32).range(1..))]
     nic_flows: u32,
     /// TCP connections of one NIC at one time whose handshake is not over
-    #[arg(long, value_name = "N", default_value_t = Tuning::NIC_HALF_OPEN, value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, value_name = "N", default_value_t = Tuning::default().nic_half_open, value_parser = clap::value_parser!(u32).range(1..))]
     nic_half_open: u32,
     /// How long TCP connections that are under way when an interface is new here go by the rules, though nobody saw them
     /// begin; 0: not at all
-    #[arg(long, value_name = "SECONDS", default_value_t = Tuning::GRACE_S, value_parser = clap::value_parser!(u64).range(..=86_400))]
+    #[arg(long, value_name = "SECONDS", default_value_t = Tuning::GRACE.as_secs(), value_parser = clap::value_parser!(u64).range(..=86_400))]
     grace: u64,
 }
 

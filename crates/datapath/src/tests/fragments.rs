@@ -14,10 +14,9 @@ use palisade_abi::{flow::Direction, verdict::Reason};
 use palisade_net::packet::{Extension, IcmpBody, Packet, Station};
 
 use super::{
-    interfaces::veth,
+    interfaces::{ip, veth},
     odd::station,
     rig::{Rig, SLOT, icmp, layer, nic, other, tcp, udp},
-    shared::link::ip,
 };
 use crate::{Guards, NicKind, Plane, Watch};
 

@@ -1,13 +1,13 @@
 //! Attaching to real interfaces: a veth pair in a network namespace that ends with the test's thread.
 
-use std::os::fd::AsFd;
+use std::{fs::File, io::Write as _, os::fd::AsFd, process::Command};
 
 use nix::sched::{CloneFlags, unshare};
 use palisade_abi::verdict::Reason;
 
 use super::{
     rig::{Rig, SLOT, layer, nic, udp, wait},
-    shared::link::{index, ip, packet_socket, send_at},
+    shared::link::{index, packet_socket},
 };
 use crate::{Attachment, Config, NicKind, Plane, Watch, sys};
 
@@ -20,9 +20,15 @@ pub(super) fn veth() -> (u32, u32) {
     (index("host0"), index("vm0"))
 }
 
-/// Sends a frame out of an interface, whether or not a program there drops it.
+/// Sends a frame out of an interface; a program that drops it there makes that fail.
 pub(super) fn send(ifindex: u32, frame: &[u8]) {
-    send_at(&packet_socket(ifindex, 0), frame);
+    let _dropped = File::from(packet_socket(ifindex, 0)).write(frame);
+}
+
+/// Runs `ip`.
+pub(super) fn ip(args: &[&str]) {
+    let status = Command::new("ip").args(args).status().expect("iproute2 is installed");
+    assert!(status.success(), "ip {args:?}");
 }
 
 /// Packets counted for a reason, from the VM and to it.

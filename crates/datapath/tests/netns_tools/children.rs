@@ -28,7 +28,9 @@ impl Worker {
         let program = env::current_exe().expect("a test program has a file");
         let mut command = host.command(program.to_str().expect("it is UTF-8"));
         command.args(["--exact", "children::child_process", "--nocapture"]).env(JOB, job).env(PINS, pins);
-        let mut child = command.stdout(Stdio::piped()).spawn().expect("the test starts itself");
+        // What it reads never comes, and ends only with the test.
+        command.stdin(Stdio::piped()).stdout(Stdio::piped());
+        let mut child = command.spawn().expect("the test starts itself");
         let out = BufReader::new(child.stdout.take().expect("it is piped"));
         Self { child, out }
     }

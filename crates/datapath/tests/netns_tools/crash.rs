@@ -17,7 +17,7 @@ use crate::{
 
 /// How many publishes there are to be; fewer than the full thousand, so that every run has time for them.
 const PUBLISHES: &str = "PALISADE_TEST_PUBLISHES";
-const PUBLISHES_DEFAULT: u64 = 200;
+const PUBLISHES_DEFAULT: u64 = 300;
 /// Distinct policies that are published in turn.
 const POLICIES: u64 = 7;
 const EVERY: Duration = Duration::from_millis(2);

@@ -153,8 +153,8 @@ fn pieces_and_broken_sums_open_nothing() {
     let all_filtered = "22 filtered, 80 filtered, 443 filtered, 8080 filtered";
     let [v4, _] = VM.addresses();
     // Headers in pieces of 8 and 16 bytes: ports without flags, and flags without ports (RFC 1858, RFC 3128).
-    target.expect(&[v4], &[(&format!("-sS -f -p {TCP_PORTS}"), all_filtered)]);
-    target.expect(&[v4], &[(&format!("-sS -f -f -p {TCP_PORTS}"), all_filtered)]);
+    let pieces = ["-f", "-f -f"].map(|size| format!("-sS {size} -p {TCP_PORTS}"));
+    target.expect(&[v4], &pieces.each_ref().map(|kind| (kind.as_str(), all_filtered)));
     let malformed = target.scene.counted(Direction::Inbound, Reason::Malformed);
     assert!(malformed >= 2 * 4 * 3, "{malformed}");
     // A datagram whose ports are in its first piece is judged by them.

@@ -73,7 +73,7 @@ fn curl_gets_and_puts_whole_files_where_it_may() {
     for url in [format!("http://{}/", VM.v4), format!("http://[{}]/", VM.v6)] {
         assert_eq!(curl(&scene, &["-o", got_path], &url).code, Some(0), "{url}");
         assert!(std::fs::read(&got).expect("it was written") == file(), "{url} came damaged");
-        let said = curl(&scene, &["-T", sent_path], &url);
+        let said = curl(&scene, &["-H", "Expect:", "-T", sent_path], &url);
         assert_eq!((said.code, said.out.as_str()), (Some(0), "whole"), "{url}");
         let denied = format!("{}:81/", url.trim_end_matches('/'));
         assert_eq!(curl(&scene, &["--connect-timeout", "1"], &denied).code, Some(TIMEOUT), "{denied}");

@@ -1,17 +1,10 @@
-//! Interfaces of the network namespace that the calling thread is in: `ip`, numbers, and frames as they are.
+//! Interfaces of the network namespace that the calling thread is in: their numbers, and sockets for frames.
 
 use std::{
     ffi::CString,
     io,
     os::fd::{AsRawFd, FromRawFd, OwnedFd},
-    process::Command,
 };
-
-/// Runs `ip`.
-pub fn ip(args: &[&str]) {
-    let status = Command::new("ip").args(args).status().expect("iproute2 is installed");
-    assert!(status.success(), "ip {args:?}");
-}
 
 /// An interface's number.
 pub fn index(name: &str) -> u32 {
@@ -43,12 +36,4 @@ pub fn packet_socket(ifindex: u32, protocol: i32) -> OwnedFd {
     };
     assert!(bound == 0, "{}", io::Error::last_os_error());
     socket
-}
-
-/// Sends a frame; false if it did not go, which is also what a program on the interface's way out does by dropping it.
-pub fn send_at(socket: &OwnedFd, frame: &[u8]) -> bool {
-    // SAFETY: the frame lives during the call and its size is given.
-    let sent = unsafe { libc::send(socket.as_raw_fd(), frame.as_ptr().cast(), frame.len(), 0) };
-    assert!(sent == frame.len() as isize || sent == -1, "{sent} of {} bytes went", frame.len());
-    sent >= 0
 }
