@@ -1,0 +1,132 @@
+//! Keys, values and revisions: everything that the control plane must not lose, behind one trait.
+//!
+//! A [`Store`] is a map from text keys to bytes with one [`Revision`] for the whole of it. A [`Transaction`] is committed
+//! whole or not at all, if all of its guards hold; a [`Watch`] tells every commit after a revision, in order. It knows
+//! nothing of resources. Model: etcd's v3 API, which SQLite is made to follow.
+
+use async_trait::async_trait;
+use bytes::Bytes;
+
+/// Number of a commit; each is greater than the one before. 0 is the empty store.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct Revision(pub u64);
+
+/// Longest key, in bytes.
+pub const KEY_LENGTH_MAX: usize = 2_048;
+/// Longest value, in bytes: what etcd takes in one request, with room for the rest of the transaction.
+pub const VALUE_LENGTH_MAX: usize = 1_000_000;
+/// Most guards and operations of one transaction: etcd's default is 128.
+pub const OPERATIONS_MAX: usize = 120;
+
+/// A key and its value.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Entry {
+    /// The key.
+    pub key: String,
+    /// The value.
+    pub value: Bytes,
+    /// The commit that wrote it last.
+    pub modified: Revision,
+}
+
+/// Entries at one revision, in the order of their keys.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Snapshot {
+    /// The revision.
+    pub revision: Revision,
+    /// The entries.
+    pub entries: Vec<Entry>,
+}
+
+/// What must hold for a transaction to be committed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Guard {
+    /// The key has no value.
+    Absent(String),
+    /// The key was last written by this commit.
+    Unchanged(String, Revision),
+}
+
+/// One write.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Op {
+    /// Gives a key a value.
+    Put(String, Bytes),
+    /// Takes the value of a key away, if it has one.
+    Delete(String),
+}
+
+/// Writes that are committed together. No key may be written twice.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Transaction {
+    /// All must hold.
+    pub guards: Vec<Guard>,
+    /// The writes.
+    pub ops: Vec<Op>,
+}
+
+/// Why a transaction was not committed; nothing of it was.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum CommitError {
+    /// A guard does not hold: somebody else wrote meanwhile.
+    #[error("the store has changed meanwhile")]
+    Conflict,
+    /// The store refuses or fails. After [`StoreError::Unknown`] the commit may have happened.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// What is wrong with a store.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum StoreError {
+    /// It cannot be reached, or gives no answer in time; nothing was written.
+    #[error("the store is unavailable: {0}")]
+    Unavailable(String),
+    /// The answer to a commit was lost: it may have been written or not, and reading tells.
+    #[error("the store did not answer, and may have written: {0}")]
+    Unknown(String),
+    /// It takes no more writes.
+    #[error("the store is full: {0}")]
+    Full(String),
+    /// A key, value or transaction is beyond a limit.
+    #[error("{what} is {actual}, more than {limit}")]
+    TooLarge {
+        /// What.
+        what: &'static str,
+        /// How large it is.
+        actual: usize,
+        /// How large it may be.
+        limit: usize,
+    },
+    /// What is in it cannot be read.
+    #[error("the store is damaged: {0}")]
+    Damaged(String),
+    /// The revision that a watch was to begin after is no longer known; a snapshot is.
+    #[error("revision {} is compacted", .0.0)]
+    Compacted(Revision),
+}
+
+/// One commit, as a watch tells it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Commit {
+    /// Its revision.
+    pub revision: Revision,
+    /// Entries that were written: key, and value unless it was deleted. Only those under the watched prefix.
+    pub changes: Vec<(String, Option<Bytes>)>,
+}
+
+/// Commits in order, from a watch. Ends with an error if it falls behind what the store remembers.
+pub type Watch = std::pin::Pin<Box<dyn tokio_stream::Stream<Item = Result<Commit, StoreError>> + Send>>;
+
+/// A store.
+#[async_trait]
+pub trait Store: Send + Sync + std::fmt::Debug {
+    /// All entries whose key begins with `prefix`, at one revision.
+    async fn snapshot(&self, prefix: &str) -> Result<Snapshot, StoreError>;
+
+    /// Commits a transaction; durable when it returns.
+    async fn commit(&self, transaction: Transaction) -> Result<Revision, CommitError>;
+
+    /// Every commit after `after` that wrote under `prefix`.
+    async fn watch(&self, prefix: &str, after: Revision) -> Result<Watch, StoreError>;
+}
