@@ -22,6 +22,7 @@ mod lambda;
 mod lexer;
 pub mod limits;
 mod link;
+mod live;
 mod nested;
 mod parameters;
 pub mod parser;
@@ -39,12 +40,13 @@ mod unknown;
 mod value;
 mod variables;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 pub use collection::{List, Map};
 pub use context::{DeploymentContext, Level};
 pub use link::{Folder, Link, Links, NoLinks};
+pub use live::{Live, Use};
 pub use problem::{Code, Problem};
 pub use resource::Condition;
 pub use text::{Piece, Text};
@@ -53,6 +55,7 @@ pub use value::{Data, Location, SourceId, Type, Value};
 
 use crate::json::Document;
 use eval::Cx;
+use live::Trace;
 use parameters::Given;
 use resource::{Declared, Inherited, Site};
 use scope::Frame;
@@ -91,6 +94,8 @@ pub struct Resource {
     pub body: Value,
     /// Ids and names it depends on; symbolic names are turned into ids.
     pub depends_on: Vec<Text>,
+    /// Names of the copy loops it is an iteration of, innermost first; others depend on a whole loop by its name.
+    pub loops: Vec<String>,
     /// Whether it is deployed. Resources with a false condition are not listed.
     pub condition: Condition,
     /// Set when this one stands for an unknown number of copies; holds the count.
@@ -152,11 +157,24 @@ pub struct Deployment {
     pub unknowns: Vec<Arc<Unknown>>,
     /// Names of the files read; [`Location::source`] points into this.
     pub sources: Vec<String>,
+    /// Declared resources that others ask for by `reference()`.
+    pub uses: Vec<Use>,
+    /// Ids and names, in lower case, of resources whose condition is false.
+    pub skipped: BTreeSet<String>,
 }
 
-/// Evaluates a template.
+/// Evaluates a template as a reader does: what only a deployment can tell is unknown.
 pub fn evaluate(input: &Input<'_>) -> Deployment {
-    let evaluator = Evaluator::new(input.context, input.links);
+    evaluate_among(input, None)
+}
+
+/// Evaluates a template that is being deployed among what exists.
+pub fn evaluate_live<'a>(input: &Input<'a>, live: &'a dyn Live) -> Deployment {
+    evaluate_among(input, Some(live))
+}
+
+fn evaluate_among<'a>(input: &Input<'a>, live: Option<&'a dyn Live>) -> Deployment {
+    let evaluator = Evaluator::new(input.context, input.links, live);
     let source = evaluator.source(input.template);
     let mut given: HashMap<String, Given> = HashMap::new();
     for file in input.parameters {
@@ -186,9 +204,11 @@ fn assemble(evaluator: Evaluator<'_>, resources: Vec<(bool, Resource)>, outputs:
     let (existing, resources): (Vec<_>, Vec<_>) = resources.into_iter().partition(|(existing, _)| *existing);
     let resources: Vec<Resource> = resources.into_iter().map(|(_, resource)| resource).collect();
     let existing = existing.into_iter().map(|(_, resource)| resource).collect();
+    let Trace { uses, skipped } = evaluator.trace.take();
+    let uses = uses.into_iter().collect();
     let (sources, problems, unresolved_links) = evaluator.finish();
     let unknowns = distinct_unknowns(&resources);
-    Deployment { resources, existing, outputs, unresolved_links, problems, unknowns, sources }
+    Deployment { resources, existing, outputs, unresolved_links, problems, unknowns, sources, uses, skipped }
 }
 
 fn distinct_unknowns(resources: &[Resource]) -> Vec<Arc<Unknown>> {
@@ -235,6 +255,7 @@ impl<'a> Evaluator<'a> {
                 .then(|| declared.target.resource_group.clone()),
             location: body.get("location").and_then(Value::text),
             depends_on: depends_on.collect(),
+            loops: declared.frame.loop_names(),
             body,
             condition: declared.condition.clone(),
             repeat: declared.repeat.clone(),

@@ -9,6 +9,7 @@ use std::rc::Rc;
 use super::collection::List;
 use super::environment::{object, text};
 use super::eval::Cx;
+use super::live;
 use super::problem::Fault;
 use super::resource::{Condition, Declared};
 use super::scope::Place;
@@ -48,11 +49,20 @@ impl<'a> Evaluator<'a> {
         let expression = reference_expression(args, full);
         let reason = Reason::LiveResource(format!("reference('{name}')"));
         let found = self.lookup(&name, cx);
+        let parent = if found.is_none() { self.declared_parent(&name) } else { None };
+        if let Some(used) = found.as_ref().or(parent.as_ref()).filter(|declared| !declared.existing) {
+            self.note_use(used, cx);
+        }
         let exact = found.as_ref().is_some_and(|declared| declared.is_deployment());
-        let partial = match found {
-            Some(declared) if declared.existing => None,
-            Some(declared) => self.declared_part(&declared, full)?,
-            None => self.inline_child(&name)?,
+        if !exact && let Some(whole) = self.live_resource(&name, found.as_ref(), parent.as_ref()) {
+            let part = if full { Some(&whole) } else { whole.get("properties") };
+            return live::value(part.unwrap_or(&serde_json::Value::Null), cx.at);
+        }
+        let partial = match (found, parent) {
+            (Some(declared), _) if declared.existing => None,
+            (Some(declared), _) => self.declared_part(&declared, full)?,
+            (None, Some(parent)) => self.inline_child(&parent, &name)?,
+            (None, None) => None,
         };
         Ok(match partial {
             Some(partial) => {
@@ -94,14 +104,20 @@ impl<'a> Evaluator<'a> {
         Ok(if full { Some(body) } else { body.get("properties").cloned() })
     }
 
+    /// The declared resource that this is the id of a child of.
+    fn declared_parent(&self, id: &Text) -> Option<Rc<Declared<'a>>> {
+        let mut parts = id.split('/');
+        parts.pop()?;
+        parts.pop()?;
+        self.registry.borrow().get(&Text::join(&parts, "/").key()).cloned()
+    }
+
     /// A child written inside its parent, as a subnet in the `subnets` of its network.
-    fn inline_child(&self, id: &Text) -> Result<Option<Value>, Fault> {
+    fn inline_child(&self, parent: &Rc<Declared<'a>>, id: &Text) -> Result<Option<Value>, Fault> {
         let mut parts = id.split('/');
         let (Some(name), Some(kind)) = (parts.pop(), parts.pop()) else { return Ok(None) };
-        let parent_id = Text::join(&parts, "/");
-        let parent = self.registry.borrow().get(&parent_id.key()).cloned();
-        let (Some(parent), Some(kind)) = (parent, kind.known()) else { return Ok(None) };
-        let Some(properties) = self.declared_part(&parent, false)? else { return Ok(None) };
+        let Some(kind) = kind.known() else { return Ok(None) };
+        let Some(properties) = self.declared_part(parent, false)? else { return Ok(None) };
         let children = properties.get(kind).and_then(Value::as_array).unwrap_or_default();
         let is_named =
             |child: &&Value| child.get("name").and_then(Value::text).is_some_and(|n| n.key() == name.key());

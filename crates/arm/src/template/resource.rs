@@ -221,7 +221,7 @@ impl<'a> Evaluator<'a> {
                 path: site.path.to_vec(),
                 kind: kind.clone(),
                 name: name.clone(),
-                id,
+                id: id.clone(),
                 api_version: node
                     .get("apiVersion")
                     .and_then(|v| self.node(v, &frame).as_str().map(str::to_owned)),
@@ -233,6 +233,8 @@ impl<'a> Evaluator<'a> {
             });
             self.register(&declared, around);
             out.push(declared);
+        } else {
+            self.trace.borrow_mut().skipped.extend([id.key(), name.key()]);
         }
         if !kind.eq_ignore_ascii_case("Microsoft.Resources/deployments") {
             // A condition does not pass to children, the loop around them does.

@@ -172,6 +172,12 @@ impl<'a> Frame<'a> {
         )
     }
 
+    /// Names of the resource loops around, innermost first.
+    pub(super) fn loop_names(&self) -> Vec<String> {
+        let loops = std::iter::successors(self.loops.as_deref(), |entry| entry.outer.as_deref());
+        loops.filter(|entry| entry.default).map(|entry| entry.name.clone()).collect()
+    }
+
     /// Whether a loop around already counts by this unknown index.
     pub(super) fn loops_over(&self, expression: &str) -> bool {
         std::iter::successors(self.loops.as_deref(), |entry| entry.outer.as_deref())

@@ -13,6 +13,7 @@ use super::ast::Expr;
 use super::context::DeploymentContext;
 use super::limits::{EVALUATION_DEPTH_MAX, PROBLEMS_MAX, STEPS_MAX, TEXT_CHARS_MAX};
 use super::link::Links;
+use super::live::{Live, Trace};
 use super::parser::{SyntaxError, parse_template_string};
 use super::problem::{Code, Fault, FaultKind, Problem};
 use super::resource::Declared;
@@ -77,13 +78,20 @@ pub(super) struct Evaluator<'a> {
     /// Declared resources of all deployments in the order they were met.
     pub(super) declared: RefCell<Vec<Rc<Declared<'a>>>>,
     pub(super) deployments: Cell<usize>,
+    /// What exists, when the template is being deployed.
+    pub(super) live: Option<&'a dyn Live>,
+    pub(super) trace: RefCell<Trace>,
 }
 
 /// An expression, or why it is none; either is worth keeping.
 type Parsed = Result<Rc<Expr>, SyntaxError>;
 
 impl<'a> Evaluator<'a> {
-    pub(super) fn new(context: &'a DeploymentContext, links: &'a dyn Links<'a>) -> Self {
+    pub(super) fn new(
+        context: &'a DeploymentContext,
+        links: &'a dyn Links<'a>,
+        live: Option<&'a dyn Live>,
+    ) -> Self {
         Self {
             context,
             links,
@@ -99,6 +107,8 @@ impl<'a> Evaluator<'a> {
             registry: RefCell::default(),
             declared: RefCell::default(),
             deployments: Cell::new(0),
+            live,
+            trace: RefCell::default(),
         }
     }
 

@@ -2,6 +2,7 @@
 
 mod expressions;
 mod limits;
+mod live;
 mod problems;
 mod references;
 mod structure;

@@ -273,7 +273,7 @@ fn an_evaluation_lets_go_of_scopes_and_resources() {
         ),
     );
     let context = DeploymentContext::default();
-    let evaluator = Evaluator::new(&context, &NoLinks);
+    let evaluator = Evaluator::new(&context, &NoLinks, None);
     let (source, target) = (evaluator.source(&template), context::Target::root(&context, None));
     let path = vec!["main".to_owned()];
     let scope = evaluator.scope(&template.root, source, target.clone(), path.clone(), None, HashMap::new());
