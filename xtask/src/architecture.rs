@@ -35,6 +35,7 @@ pub(crate) const CRATES: &[Crate] = &[
         uses: &["palisade-abi", "palisade-classify", "palisade-net"],
         tests_use: &["palisade-model"],
     },
+    Crate { name: "palisade-sync", layer: 3, uses: &[], tests_use: &[] },
     Crate {
         name: "palisade-agent",
         layer: 4,
@@ -45,6 +46,7 @@ pub(crate) const CRATES: &[Crate] = &[
             "palisade-datapath",
             "palisade-model",
             "palisade-net",
+            "palisade-sync",
         ],
         tests_use: &[],
     },
@@ -140,7 +142,13 @@ pub(crate) const EXTERNALS: &[External] = &[
     External {
         name: "base64",
         why: "the template functions base64() and dataUri()",
-        code: &["palisade-arm"],
+        code: &["palisade-arm", "palisade-sync"],
+        tests: &[],
+    },
+    External {
+        name: "bytes",
+        why: "bodies of documents that many hosts share",
+        code: &["palisade-agent", "palisade-sync"],
         tests: &[],
     },
     External {
@@ -172,6 +180,13 @@ pub(crate) const EXTERNALS: &[External] = &[
         why: "a second opinion on packets, written by others, for the tests of our parser",
         code: &[],
         tests: &["palisade-net"],
+    },
+    External { name: "getrandom", why: "the system's randomness", code: &["palisade-agent"], tests: &[] },
+    External {
+        name: "hyper-util",
+        why: "lets tonic speak over a TLS stream that trusts as we say",
+        code: &["palisade-agent"],
+        tests: &[],
     },
     External {
         name: "jsonc-parser",
@@ -216,6 +231,24 @@ pub(crate) const EXTERNALS: &[External] = &[
         tests: &["palisade-arm", "palisade-classify", "palisade-model", "palisade-net"],
     },
     External {
+        name: "prost",
+        why: "messages of the protocol of hosts",
+        code: &["palisade-agent", "palisade-sync"],
+        tests: &[],
+    },
+    External {
+        name: "rcgen",
+        why: "certificates and requests for them",
+        code: &["palisade-agent"],
+        tests: &["palisade-sync"],
+    },
+    External {
+        name: "rustls",
+        why: "TLS in Rust, with ring",
+        code: &["palisade-agent", "palisade-sync"],
+        tests: &[],
+    },
+    External {
         name: "serde",
         why: "records of JSON without handwritten parsing",
         code: &["palisade-agent", "palisade-arm", "palisade-cli", "palisade-lab"],
@@ -243,7 +276,7 @@ pub(crate) const EXTERNALS: &[External] = &[
     External {
         name: "sha2",
         why: "tells whether a policy or an estate is another one, where two must never look the same",
-        code: &["palisade-agent"],
+        code: &["palisade-agent", "palisade-sync"],
         tests: &[],
     },
     External {
@@ -264,7 +297,35 @@ pub(crate) const EXTERNALS: &[External] = &[
             "palisade-lab",
             "palisade-model",
             "palisade-net",
+            "palisade-sync",
         ],
+        tests: &[],
+    },
+    External { name: "tokio", why: "the loop under gRPC", code: &["palisade-agent"], tests: &[] },
+    External { name: "tokio-rustls", why: "TLS in that loop", code: &["palisade-agent"], tests: &[] },
+    External {
+        name: "tonic",
+        why: "gRPC between a server and its agents",
+        code: &["palisade-agent", "palisade-sync"],
+        tests: &[],
+    },
+    External { name: "tonic-prost", why: "joins tonic and prost", code: &["palisade-sync"], tests: &[] },
+    External {
+        name: "tonic-prost-build",
+        why: "compiles the protocol of hosts",
+        code: &["palisade-sync"],
+        tests: &[],
+    },
+    External {
+        name: "tower",
+        why: "a function as the service that tonic connects by",
+        code: &["palisade-agent"],
+        tests: &[],
+    },
+    External {
+        name: "x509-parser",
+        why: "reads when a certificate ends",
+        code: &["palisade-agent"],
         tests: &[],
     },
 ];

@@ -1,10 +1,20 @@
-//! What a server and its agents say to each other: the protocol, generated from `proto/fleet.proto`.
+//! What a server and its agents say to each other: the protocol, generated from `proto/fleet.proto`, and what both sides
+//! must understand alike: [`Documents`] and their hash, [`JoinToken`]s, names of hosts, limits, and whom to trust.
 //!
-//! It knows neither side. Documents are resources in ARM's JSON under their id in lower case.
+//! It knows neither side and opens no connection. Documents are resources in ARM's JSON under their id in lower case; what
+//! they mean is not asked here.
 
-#[allow(missing_docs, clippy::all, clippy::pedantic)]
+pub mod documents;
+pub mod host;
+pub mod limits;
+pub mod token;
+pub mod trust;
+
+#[allow(missing_docs, unused_qualifications, clippy::all, clippy::pedantic)]
 mod generated {
     tonic::include_proto!("palisade.fleet.v1");
 }
 
+pub use documents::{Documents, Entry, Hash};
 pub use generated::*;
+pub use token::JoinToken;

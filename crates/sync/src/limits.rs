@@ -1,0 +1,22 @@
+//! How much one side takes from the other.
+//!
+//! Both sides hold them: a sender that respects them is never cut off by a receiver that does.
+
+/// Documents of one host.
+pub const DOCUMENTS_MAX: usize = 100_000;
+/// Bytes of all documents of one host together.
+pub const TOTAL_BYTES_MAX: usize = 512 << 20;
+/// Bytes of one document. A list of all service tags is the largest there is.
+pub const DOCUMENT_BYTES_MAX: usize = 16 << 20;
+/// Bytes of a document's key.
+pub const KEY_BYTES_MAX: usize = 2_048;
+/// A sender begins another [`crate::Change`] once one has so many bytes.
+pub const CHANGE_BYTES: usize = 1 << 20;
+/// Bytes of one message: a change that is not full yet, and the largest document.
+pub const MESSAGE_BYTES_MAX: usize = CHANGE_BYTES + DOCUMENT_BYTES_MAX + (1 << 20);
+/// Interfaces in one [`crate::Inventory`].
+pub const INTERFACES_MAX: usize = 4_096;
+/// NICs in one [`crate::Report`].
+pub const NICS_MAX: usize = 4_096;
+/// Bytes of a sentence in a report: an error, a note.
+pub const TEXT_BYTES_MAX: usize = 4_096;
