@@ -13,7 +13,7 @@ use palisade_net::{AddressSet, Direction, ProtocolMatch};
 
 use crate::{
     Access, AddressField, Addresses, Estate, IpConfiguration, Maybe, Mode, Nic, Nsg, PlatformService, Ports,
-    Priority, ResourceId, Rule, Subnet, VirtualNetwork, Window, defaults, spec::Given,
+    Priority, ResourceId, Rule, Subnet, TagName, VirtualNetwork, Window, defaults, spec::Given,
 };
 use addresses::Scope;
 use layers::Builder;
@@ -144,6 +144,11 @@ impl Estate {
             vec![EffectiveLayer { certain: true, ..layer }]
         };
         self.policy(layers(Direction::Inbound), layers(Direction::Outbound))
+    }
+
+    /// The addresses of a service tag as the rules of `nic` mean it.
+    pub fn tag_at(&self, nic: &Nic, tag: &TagName) -> Addresses {
+        Scope::of_nic(self, nic, &self.home(nic)).tag(self, tag)
     }
 
     fn stands_at_subnets_only(&self, nsg: &Nsg) -> bool {

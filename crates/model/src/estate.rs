@@ -215,6 +215,11 @@ impl Estate {
         self.virtual_networks.values()
     }
 
+    /// Service tags, by which rules are resolved.
+    pub const fn tags(&self) -> &TagCatalog {
+        &self.tags
+    }
+
     /// What the input leaves open.
     pub fn unknowns(&self) -> &[Unknown] {
         &self.unknowns

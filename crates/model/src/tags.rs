@@ -234,6 +234,11 @@ impl TagCatalog {
         }
     }
 
+    /// The tags that the file defined, in no order.
+    pub fn iter(&self) -> impl Iterator<Item = (&TagName, &AddressSet)> {
+        self.tags.iter()
+    }
+
     /// Number of tags that the file defined.
     pub fn len(&self) -> usize {
         self.tags.len()

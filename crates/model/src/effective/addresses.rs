@@ -63,7 +63,7 @@ impl Scope {
         }
     }
 
-    fn tag(&self, estate: &Estate, name: &TagName) -> Addresses {
+    pub(super) fn tag(&self, estate: &Estate, name: &TagName) -> Addresses {
         match estate.tags.addresses(name) {
             TagAddresses::Known(set) => Addresses::exactly(set),
             TagAddresses::OfSubnet => self.virtual_network.clone(),
