@@ -36,6 +36,7 @@ pub(crate) const CRATES: &[Crate] = &[
         tests_use: &["palisade-model"],
     },
     Crate { name: "palisade-sync", layer: 3, uses: &[], tests_use: &[] },
+    Crate { name: "palisade-client", layer: 3, uses: &[], tests_use: &[] },
     Crate {
         name: "palisade-agent",
         layer: 4,
@@ -142,7 +143,7 @@ pub(crate) const EXTERNALS: &[External] = &[
     External {
         name: "base64",
         why: "the template functions base64() and dataUri()",
-        code: &["palisade-arm", "palisade-sync"],
+        code: &["palisade-arm", "palisade-client", "palisade-sync"],
         tests: &[],
     },
     External {
@@ -251,7 +252,7 @@ pub(crate) const EXTERNALS: &[External] = &[
     External {
         name: "serde",
         why: "records of JSON without handwritten parsing",
-        code: &["palisade-agent", "palisade-arm", "palisade-cli", "palisade-lab"],
+        code: &["palisade-agent", "palisade-arm", "palisade-cli", "palisade-client", "palisade-lab"],
         tests: &[],
     },
     External {
@@ -262,6 +263,7 @@ pub(crate) const EXTERNALS: &[External] = &[
             "palisade-arm",
             "palisade-bench",
             "palisade-cli",
+            "palisade-client",
             "palisade-lab",
             "palisade-tests",
         ],
@@ -283,7 +285,7 @@ pub(crate) const EXTERNALS: &[External] = &[
         name: "tempfile",
         why: "folders that are gone after a test, also after a failed one",
         code: &[],
-        tests: &["palisade-agent"],
+        tests: &["palisade-agent", "palisade-client"],
     },
     External {
         name: "thiserror",
@@ -293,6 +295,7 @@ pub(crate) const EXTERNALS: &[External] = &[
             "palisade-arm",
             "palisade-bench",
             "palisade-classify",
+            "palisade-client",
             "palisade-datapath",
             "palisade-lab",
             "palisade-model",
@@ -320,6 +323,12 @@ pub(crate) const EXTERNALS: &[External] = &[
         name: "tower",
         why: "a function as the service that tonic connects by",
         code: &["palisade-agent"],
+        tests: &[],
+    },
+    External {
+        name: "ureq",
+        why: "a small synchronous HTTP client over rustls, for the command line and for tests",
+        code: &["palisade-client"],
         tests: &[],
     },
     External {
