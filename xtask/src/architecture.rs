@@ -246,7 +246,7 @@ pub(crate) const EXTERNALS: &[External] = &[
     External {
         name: "rustls",
         why: "TLS in Rust, with ring",
-        code: &["palisade-agent", "palisade-sync"],
+        code: &["palisade-agent", "palisade-client", "palisade-sync"],
         tests: &[],
     },
     External {

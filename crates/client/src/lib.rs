@@ -3,7 +3,8 @@
 //! [`Profiles`] is the file that `palisade login` writes, [`login`] trades credentials for tokens, and a [`Client`] speaks
 //! ARM and Palisade's own API with them, renewing what runs out. It is synchronous and knows no resource by name: bodies
 //! are JSON, ids are text, and what the server answers is handed on with its code and its words. Certificates of the
-//! server are judged against the authority in the profile and against nothing else, or against the public ones.
+//! server are judged against the authority in the profile and against nothing else, or against those that the machine trusts.
+//! It must not interpret a resource, print, or keep anything but the file of profiles.
 
 pub mod api;
 mod arm;

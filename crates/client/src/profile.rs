@@ -36,7 +36,8 @@ pub struct Profiles {
 pub struct Profile {
     /// The address of the server.
     pub endpoint: String,
-    /// The certificate of the authority that the server's must come from, PEM; without it, the public ones.
+    /// The certificate of the authority that the server's must come from, PEM; without it, those that the machine
+    /// trusts.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub authority: Option<String>,
     /// The tenant.

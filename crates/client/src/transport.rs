@@ -3,7 +3,7 @@
 //! Every status is an answer here; who asks decides which are errors. It knows no token and no resource. Answers are read
 //! up to a bound, and a call as a whole has a time limit, except for a stream that is meant to stay open.
 
-use std::{io::BufRead, io::BufReader, time::Duration};
+use std::{env, fs, io::BufRead, io::BufReader, path::PathBuf, sync::Arc, time::Duration};
 
 use serde_json::Value;
 use ureq::{
@@ -16,6 +16,10 @@ use crate::error::{ApiError, ClientError};
 
 /// The longest answer that is read, in bytes.
 pub const ANSWER_BYTES_MAX: u64 = 256 << 20;
+/// Names another file of trusted authorities, as it does for OpenSSL.
+const TRUST_VARIABLE: &str = "SSL_CERT_FILE";
+/// Debian's file of trusted authorities.
+const TRUST_FILE: &str = "/etc/ssl/certs/ca-certificates.crt";
 /// How long one call may take as a whole.
 const CALL_TIMEOUT: Duration = Duration::from_secs(120);
 /// How long a connection may take to come about.
@@ -44,7 +48,7 @@ pub struct Answer {
 
 impl Transport {
     /// A way to the server at an address such as `https://127.0.0.1:8443`, whose certificate must come from the
-    /// authority given as PEM, or from one that the public trusts.
+    /// authority given as PEM, or from one that this machine trusts.
     pub fn new(endpoint: &str, authority: Option<&str>) -> Result<Self, ClientError> {
         let endpoint = endpoint.trim_end_matches('/');
         let host = endpoint.strip_prefix("https://").unwrap_or_default();
@@ -52,11 +56,15 @@ impl Transport {
             return Err(ClientError::Endpoint { given: endpoint.to_owned() });
         }
         let roots = match authority {
-            Some(pem) => RootCerts::new_with_certs(&certificates(pem)?),
-            None => RootCerts::WebPki,
+            Some(pem) => certificates(pem)
+                .ok_or_else(|| ClientError::Authority { what: "the authority".to_owned() })?,
+            None => of_machine()?,
         };
+        let tls = TlsConfig::builder()
+            .root_certs(RootCerts::new_with_certs(&roots))
+            .unversioned_rustls_crypto_provider(Arc::new(rustls::crypto::ring::default_provider()));
         let config = Agent::config_builder()
-            .tls_config(TlsConfig::builder().root_certs(roots).build())
+            .tls_config(tls.build())
             .http_status_as_error(false)
             .https_only(true)
             .max_redirects(0)
@@ -212,17 +220,22 @@ impl Answer {
     }
 }
 
-fn certificates(pem: &str) -> Result<Vec<Certificate<'static>>, ClientError> {
-    let certificates: Vec<_> = parse_pem(pem.as_bytes())
+/// The authorities that this machine trusts.
+fn of_machine() -> Result<Vec<Certificate<'static>>, ClientError> {
+    let file = env::var_os(TRUST_VARIABLE).map_or_else(|| TRUST_FILE.into(), PathBuf::from);
+    let trusted = fs::read_to_string(&file).ok().and_then(|pem| certificates(&pem));
+    trusted.ok_or_else(|| ClientError::Authority { what: file.display().to_string() })
+}
+
+fn certificates(pem: &str) -> Option<Vec<Certificate<'static>>> {
+    let items = parse_pem(pem.as_bytes());
+    let certificates: Vec<_> = items
         .filter_map(|item| match item {
             Ok(PemItem::Certificate(certificate)) => Some(certificate),
             _ => None,
         })
         .collect();
-    if certificates.is_empty() {
-        return Err(ClientError::Authority { what: "the authority".to_owned() });
-    }
-    Ok(certificates)
+    (!certificates.is_empty()).then_some(certificates)
 }
 
 /// Escapes everything but what RFC 3986 calls unreserved, for a part of a path or of a query.
@@ -242,17 +255,27 @@ pub(crate) fn escape(text: &str) -> String {
 mod tests {
     use super::*;
 
+    const AUTHORITY: &str = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
+
     #[test]
     fn only_https_addresses_are_servers() {
         for given in ["http://h:1", "h:1", "https://", "https://h/path", "https://user@h", ""] {
-            assert!(matches!(Transport::new(given, None), Err(ClientError::Endpoint { .. })), "{given}");
+            assert!(
+                matches!(Transport::new(given, Some(AUTHORITY)), Err(ClientError::Endpoint { .. })),
+                "{given}"
+            );
         }
-        assert_eq!(Transport::new("https://h:1/", None).expect("one").endpoint(), "https://h:1");
+        assert_eq!(Transport::new("https://h:1/", Some(AUTHORITY)).expect("one").endpoint(), "https://h:1");
+    }
+
+    #[test]
+    fn an_authority_without_a_certificate_is_refused() {
+        assert!(matches!(Transport::new("https://h:1", Some("nothing")), Err(ClientError::Authority { .. })));
     }
 
     #[test]
     fn links_stay_at_the_server() {
-        let transport = Transport::new("https://h:1", None).expect("an address");
+        let transport = Transport::new("https://h:1", Some(AUTHORITY)).expect("an address");
         assert_eq!(transport.url("/a?b").expect("a path"), "https://h:1/a?b");
         assert_eq!(transport.url("https://h:1/a").expect("a link"), "https://h:1/a");
         for away in ["https://h:12/a", "https://other/a", "http://h:1/a", "https://h:1@evil/a"] {
