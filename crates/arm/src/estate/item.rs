@@ -65,6 +65,8 @@ enum Variant<'a> {
     Plan { value: &'a Node, unknown: Option<&'a Node> },
     /// Wholly unknown until the plan is applied; the node is the mask, or what stands nearest.
     PlanUnknown(&'a Node),
+    /// Of a resource that was checked and stored: keys are spelt as Azure spells them, and nothing is unknown.
+    Stored(&'a serde_json::Value),
 }
 
 /// What an item is.
@@ -113,6 +115,11 @@ impl<'a> Item<'a> {
         Self { value: Variant::Plan { value, unknown }, sources: std::slice::from_ref(source) }
     }
 
+    /// A value of a resource that is stored.
+    pub(super) fn stored(value: &'a serde_json::Value) -> Self {
+        Self { value: Variant::Stored(value), sources: &[] }
+    }
+
     /// What tells the holes of its evaluation from others.
     fn scope(&self) -> Option<&'a str> {
         self.sources.first().and_then(Source::scope)
@@ -135,6 +142,7 @@ impl<'a> Item<'a> {
             },
             Variant::Value(value) => look_at(&value.data, self.scope()),
             Variant::PlanUnknown(_) => Look::Unknown(AFTER_APPLY.to_owned()),
+            Variant::Stored(value) => look_at_stored(value),
         }
     }
 
@@ -149,7 +157,7 @@ impl<'a> Item<'a> {
             Variant::PlanUnknown(node) => {
                 Some((format!("{{after apply {}}}", node.at.start), AFTER_APPLY.to_owned()))
             }
-            Variant::Json(_) | Variant::Plan { .. } => None,
+            Variant::Json(_) | Variant::Plan { .. } | Variant::Stored(_) => None,
         }
     }
 
@@ -159,6 +167,7 @@ impl<'a> Item<'a> {
             Variant::Json(node) | Variant::Plan { value: node, .. } => node.is_null(),
             Variant::Value(value) => value.is_null(),
             Variant::PlanUnknown(_) => false,
+            Variant::Stored(value) => value.is_null(),
         }
     }
 
@@ -176,6 +185,7 @@ impl<'a> Item<'a> {
             Variant::Json(node) | Variant::Plan { value: node, .. } => node.as_str(),
             Variant::Value(value) => value.as_str(),
             Variant::PlanUnknown(_) => None,
+            Variant::Stored(value) => value.as_str(),
         }
     }
 
@@ -194,6 +204,7 @@ impl<'a> Item<'a> {
                 planned(member(value, key), unknown.and_then(|mask| member(mask, key)))?
             }
             Variant::PlanUnknown(_) => self.value,
+            Variant::Stored(value) => Variant::Stored(value.get(key)?),
         };
         Some(self.with(found)).filter(|item| !item.is_null())
     }
@@ -209,6 +220,7 @@ impl<'a> Item<'a> {
                 value.as_array()?.iter().enumerate().filter_map(planned).collect()
             }
             Variant::PlanUnknown(_) => return None,
+            Variant::Stored(value) => value.as_array()?.iter().map(Variant::Stored).collect(),
         };
         Some(variants.into_iter().map(|variant| self.with(variant)).collect())
     }
@@ -226,6 +238,9 @@ impl<'a> Item<'a> {
                 members.iter().map(|(key, value)| (key.as_ref(), Variant::Value(value))).collect()
             }
             Variant::PlanUnknown(_) => return None,
+            Variant::Stored(value) => {
+                value.as_object()?.iter().map(|(key, value)| (key.as_str(), Variant::Stored(value))).collect()
+            }
         };
         Some(members.into_iter().map(|(key, value)| (key, self.with(value))).collect())
     }
@@ -247,8 +262,21 @@ impl<'a> Item<'a> {
                 (0, node.at.line, node.at.start)
             }
             Variant::Value(value) => (value.at.source.0 as usize, value.at.line, value.at.offset),
+            Variant::Stored(_) => return Place::default(),
         };
         self.sources.get(source).map(|source| source.place(line, offset)).unwrap_or_default()
+    }
+}
+
+/// What a stored value is.
+fn look_at_stored(value: &serde_json::Value) -> Look {
+    match value {
+        serde_json::Value::Null => Look::Null,
+        serde_json::Value::Bool(value) => Look::Bool(*value),
+        serde_json::Value::Number(number) => Look::Number(number.to_string()),
+        serde_json::Value::String(text) => Look::Text(text.clone()),
+        serde_json::Value::Array(_) => Look::List,
+        serde_json::Value::Object(_) => Look::Object,
     }
 }
 

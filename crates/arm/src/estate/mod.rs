@@ -22,8 +22,8 @@ mod terraform;
 mod tests;
 mod walk;
 
-use palisade_model::Severity;
 use palisade_model::spec::EstateSpec;
+use palisade_model::{ResourceId, Severity};
 
 pub use problem::{ArmProblem, Code, PROBLEMS_MAX};
 pub use settle::{Summary, UnresolvedRule};
@@ -31,6 +31,7 @@ pub use settle::{Summary, UnresolvedRule};
 use crate::template::DeploymentContext;
 use bundle::Bundle;
 use fields::Reader;
+use item::Item;
 use load::{Evaluated, Sources};
 use map::{Gathered, Resource};
 use problem::Problems;
@@ -98,16 +99,47 @@ pub fn read(documents: &[Document], options: &Options) -> ReadResult {
     let sources = Sources::new(&bundle, &deployments);
     let evaluated = Evaluated { deployments: &deployments, plans: &plans, sources: &sources };
     let resources = load::resources(&bundle, &evaluated, &options.context, &mut reader);
-    map_all(&mut reader, resources, &mut summary);
+    map_with(Gathered::default(), &mut reader, resources, &mut summary);
     settle::references(&mut reader.spec, &reader.symbols);
     summary.count(&reader.spec);
     ReadResult { spec: reader.spec, problems: reader.problems.into_vec(), summary }
 }
 
+/// A resource of a store: its id and type are known, and its keys are spelt as Azure spells them.
+#[derive(Debug, Clone, Copy)]
+pub struct Stored<'a> {
+    /// The id.
+    pub id: &'a ResourceId,
+    /// The full type, in any case.
+    pub kind: &'a str,
+    /// The body.
+    pub body: &'a serde_json::Value,
+}
+
+/// Reads resources of a store. Nothing else exists: a network group has no members but those given.
+pub fn read_stored<'a>(resources: impl IntoIterator<Item = Stored<'a>>) -> ReadResult {
+    let mut reader = Reader::default();
+    let mut summary = Summary::default();
+    let resources = resources.into_iter().map(|stored| Resource {
+        kind: stored.kind.to_ascii_lowercase(),
+        id: stored.id.clone(),
+        item: Item::stored(stored.body),
+        uncertain: None,
+        repeated: false,
+    });
+    let resources = resources.collect();
+    map_with(Gathered::complete(), &mut reader, resources, &mut summary);
+    ReadResult { spec: reader.spec, problems: reader.problems.into_vec(), summary }
+}
+
 /// Maps resources, parents before children, in the order of the files otherwise.
-fn map_all(reader: &mut Reader, mut resources: Vec<Resource<'_>>, summary: &mut Summary) {
+fn map_with(
+    mut gathered: Gathered,
+    reader: &mut Reader,
+    mut resources: Vec<Resource<'_>>,
+    summary: &mut Summary,
+) {
     resources.sort_by_key(Resource::depth);
-    let mut gathered = Gathered::default();
     for resource in resources {
         summary.resources += 1;
         if !map::resource(reader, &mut gathered, &resource) {

@@ -21,6 +21,8 @@ pub(in crate::estate) struct NetworkGroups {
     members: HashMap<ResourceId, HashMap<ResourceId, Reference>>,
     /// The groups that each collection, by its place in the spec, applies to.
     targets: Vec<(usize, At<Given<Vec<Reference>>>)>,
+    /// Whether there are no members and groups but those of the input.
+    is_complete: bool,
 }
 
 pub(super) fn network_group(groups: &mut NetworkGroups, resource: &Resource<'_>) {
@@ -138,6 +140,11 @@ fn addresses(reader: &mut Reader, item: Item<'_>, key: &str, rule: &Text) -> Vec
 }
 
 impl NetworkGroups {
+    /// For an input that has every group and every member.
+    pub(in crate::estate) fn complete() -> Self {
+        Self { is_complete: true, ..Self::default() }
+    }
+
     /// Writes the members of the groups into the collections.
     pub(in crate::estate) fn finish(self, reader: &mut Reader) {
         for (index, targets) in &self.targets {
@@ -159,6 +166,7 @@ impl NetworkGroups {
             };
             match self.members.get(id) {
                 Some(members) => networks.extend(members.values().cloned()),
+                None if self.is_complete => {}
                 None if self.groups.contains(id) => {
                     return Given::Unknown(format!("the input has no static member of network group {id}"));
                 }

@@ -77,6 +77,13 @@ pub(super) struct Gathered {
     pub(super) groups: NetworkGroups,
 }
 
+impl Gathered {
+    /// For an input that has everything there is.
+    pub(super) fn complete() -> Self {
+        Self { groups: NetworkGroups::complete(), ..Self::default() }
+    }
+}
+
 /// Maps one resource; false if its type is none that is read.
 pub(super) fn resource(reader: &mut Reader, gathered: &mut Gathered, resource: &Resource<'_>) -> bool {
     let kind = resource.kind.strip_prefix("microsoft.").unwrap_or(&resource.kind);
