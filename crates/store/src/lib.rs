@@ -4,19 +4,22 @@
 //! whole or not at all, if all of its guards hold; a [`Watch`] tells every commit after a revision, in order. It knows
 //! nothing of resources. Model: etcd's v3 API, which SQLite is made to follow.
 
+mod leadership;
+mod limits;
+mod prefix;
+pub mod sqlite;
+
 use async_trait::async_trait;
 use bytes::Bytes;
+use std::time::Duration;
+
+pub use leadership::Leadership;
+pub use limits::{KEY_LENGTH_MAX, OPERATIONS_MAX, TRANSACTION_BYTES_MAX, VALUE_LENGTH_MAX};
+pub use sqlite::Sqlite;
 
 /// Number of a commit; each is greater than the one before. 0 is the empty store.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Revision(pub u64);
-
-/// Longest key, in bytes.
-pub const KEY_LENGTH_MAX: usize = 2_048;
-/// Longest value, in bytes: what etcd takes in one request, with room for the rest of the transaction.
-pub const VALUE_LENGTH_MAX: usize = 1_000_000;
-/// Most guards and operations of one transaction: etcd's default is 128.
-pub const OPERATIONS_MAX: usize = 120;
 
 /// A key and its value.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -56,7 +59,8 @@ pub enum Op {
     Delete(String),
 }
 
-/// Writes that are committed together. No key may be written twice.
+/// Writes that are committed together. No key may be written twice. If it changes nothing (no write, or only deletes of what
+/// is not there), it takes no revision of its own.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Transaction {
     /// All must hold.
@@ -98,6 +102,9 @@ pub enum StoreError {
         /// How large it may be.
         limit: usize,
     },
+    /// A transaction that no store takes: a bug of the caller.
+    #[error("the transaction is not valid: {0}")]
+    Invalid(String),
     /// What is in it cannot be read.
     #[error("the store is damaged: {0}")]
     Damaged(String),
@@ -111,12 +118,24 @@ pub enum StoreError {
 pub struct Commit {
     /// Its revision.
     pub revision: Revision,
-    /// Entries that were written: key, and value unless it was deleted. Only those under the watched prefix.
+    /// Entries that were written, as the transaction wrote them in order: key, and value unless it was deleted. Only those under
+    /// the watched prefix.
     pub changes: Vec<(String, Option<Bytes>)>,
 }
 
 /// Commits in order, from a watch. Ends with an error if it falls behind what the store remembers.
 pub type Watch = std::pin::Pin<Box<dyn tokio_stream::Stream<Item = Result<Commit, StoreError>> + Send>>;
+
+/// How a store is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Status {
+    /// Its newest commit.
+    pub revision: Revision,
+    /// How much room it takes on its disk.
+    pub bytes: u64,
+    /// Why it takes no writes, if it does not.
+    pub refuses: Option<String>,
+}
 
 /// A store.
 #[async_trait]
@@ -129,4 +148,17 @@ pub trait Store: Send + Sync + std::fmt::Debug {
 
     /// Every commit after `after` that wrote under `prefix`.
     async fn watch(&self, prefix: &str, after: Revision) -> Result<Watch, StoreError>;
+
+    /// Forgets commits up to `through`: a watch that is to begin after an earlier one is refused. No entry is lost.
+    async fn compact(&self, through: Revision) -> Result<(), StoreError>;
+
+    /// Waits until this process is the only leader of that name. It remains so until the answer is dropped, or until it could
+    /// not tell the store for `ttl` that it lives.
+    async fn campaign(&self, name: &str, ttl: Duration) -> Result<Leadership, StoreError>;
+
+    /// How it is.
+    async fn status(&self) -> Result<Status, StoreError>;
+
+    /// What and where it is, in a few words, without secrets.
+    fn describe(&self) -> String;
 }
