@@ -25,6 +25,33 @@ pub enum Command {
     Verify(commands::verify::Arguments),
     /// The rules that hold at an interface, with tags expanded
     Effective(commands::effective::Arguments),
+    /// Create and change resources from files: templates, `az` output, bodies with ids
+    Apply(commands::remote::apply::Arguments),
+    /// A resource of the server, or a list of them
+    Get(commands::remote::get::Arguments),
+    /// Delete a resource, or a group with all that is in it
+    Delete(commands::remote::delete::Arguments),
+    /// What changes at the server, as it changes
+    Watch(commands::remote::watch::Arguments),
+    /// Become known to a server, and keep it as a profile
+    Login(commands::remote::login::LoginArgs),
+    /// Forget a profile
+    Logout(commands::remote::login::LogoutArgs),
+    /// The machines that enforce, and what each has in force
+    #[command(subcommand)]
+    Hosts(commands::remote::hosts::Action),
+    /// What a host needs once to become one of the fleet
+    #[command(subcommand)]
+    JoinToken(commands::remote::join_token::Action),
+    /// Programs and people that may log in
+    #[command(subcommand)]
+    Principal(commands::remote::principal::Action),
+    /// Who may do what, where
+    #[command(subcommand)]
+    Role(commands::remote::role::Action),
+    /// The log of who did what, and whether it is whole
+    #[command(subcommand)]
+    Audit(commands::remote::audit::Action),
     /// Enforce an estate on this host
     Agent(commands::agent::Arguments),
     /// Stop enforcing on this host: every machine is open afterwards

@@ -9,6 +9,7 @@ pub mod effective;
 mod estate;
 pub mod flows;
 pub mod lab;
+pub mod remote;
 pub mod status;
 pub mod target;
 pub mod verify;
@@ -21,6 +22,17 @@ pub fn run(command: Command) -> Result<Exit, Failure> {
     match command {
         Command::Verify(arguments) => verify::run(&arguments),
         Command::Effective(arguments) => effective::run(&arguments),
+        Command::Apply(arguments) => remote::apply::run(&arguments),
+        Command::Get(arguments) => remote::get::run(&arguments),
+        Command::Delete(arguments) => remote::delete::run(&arguments),
+        Command::Watch(arguments) => remote::watch::run(&arguments),
+        Command::Login(arguments) => remote::login::login(&arguments),
+        Command::Logout(arguments) => remote::login::logout(&arguments),
+        Command::Hosts(action) => remote::hosts::run(&action),
+        Command::JoinToken(action) => remote::join_token::run(&action),
+        Command::Principal(action) => remote::principal::run(&action),
+        Command::Role(action) => remote::role::run(&action),
+        Command::Audit(action) => remote::audit::run(&action),
         Command::Agent(arguments) => agent::run(&arguments),
         Command::Detach(arguments) => detach::run(&arguments),
         Command::Status(arguments) => status::run(&arguments),

@@ -1,0 +1,136 @@
+//! `palisade apply`: files become what the server has.
+//!
+//! Templates go through the deployments engine, as with `az deployment group create`; resources with ids are put one by
+//! one, what is referred to first. Nothing is deleted. The first refusal ends it: what was told as done is done.
+
+mod difference;
+mod groups;
+mod plain;
+mod template;
+
+use std::path::PathBuf;
+
+use palisade_client::Client;
+use serde_json::{Value, json};
+
+use super::{
+    ServerArgs,
+    body::{self, Body},
+    wait::WaitArgs,
+};
+use crate::{args::FormatArgs, exit::Exit, exit::Failure, output, output::Format};
+
+/// Options of the command.
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Exit code 1 of a dry run means that something would change.\n\nExamples:\n  palisade apply \
+                        azuredeploy.json --resource-group lab --location westeurope\n  palisade apply nsgs.json --dry-run"
+)]
+pub struct Arguments {
+    /// ARM templates, `az ... -o json` output, resources with their ids, or folders of these
+    #[arg(value_name = "FILE", required = true)]
+    files: Vec<PathBuf>,
+    /// Resource group that templates are deployed to
+    #[arg(long, short = 'g', value_name = "NAME")]
+    resource_group: Option<String>,
+    /// Region of groups that are not there yet; without it, a missing group is an error
+    #[arg(long, short = 'l', value_name = "REGION")]
+    location: Option<String>,
+    /// Parameters of the template; without it, `X.parameters.json` beside `X.json` is used
+    #[arg(long, value_name = "FILE")]
+    parameters: Option<PathBuf>,
+    /// Name of the deployment; the name of the file when missing
+    #[arg(long, value_name = "NAME")]
+    name: Option<String>,
+    /// Put resources of other subscriptions into this one
+    #[arg(long)]
+    map_subscription: bool,
+    /// Show what would change, and change nothing
+    #[arg(long)]
+    dry_run: bool,
+    #[command(flatten)]
+    wait: WaitArgs,
+    #[command(flatten)]
+    server: ServerArgs,
+    #[command(flatten)]
+    format: FormatArgs,
+}
+
+/// What happened to a resource, or would.
+#[derive(Debug, PartialEq)]
+struct Change {
+    id: String,
+    effect: Effect,
+    /// Properties that would be different.
+    properties: Vec<String>,
+}
+
+/// What happens to a resource.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Effect {
+    Create,
+    Modify,
+    Nothing,
+}
+
+impl Effect {
+    const fn word(self) -> &'static str {
+        match self {
+            Self::Create => "Create",
+            Self::Modify => "Modify",
+            Self::Nothing => "NoChange",
+        }
+    }
+}
+
+/// Applies the files in their order, templates before plain resources.
+pub fn run(arguments: &Arguments) -> Result<Exit, Failure> {
+    let (mut templates, mut resources) = (Vec::new(), Vec::new());
+    for file in body::files(&arguments.files)? {
+        match body::read(&file)? {
+            Body::Template(template) => templates.push((file, template)),
+            Body::Resources(mut found) => resources.append(&mut found),
+        }
+    }
+    let client = arguments.server.client()?;
+    let deployments = template::read(arguments, &client, templates)?;
+    let resources = plain::read(&client, resources, arguments.map_subscription)?;
+    let changes = if arguments.dry_run {
+        let mut changes = template::preview(arguments, &client, &deployments)?;
+        changes.extend(plain::preview(&client, &resources)?);
+        changes
+    } else {
+        groups::ensure(&client, arguments, template::groups(&deployments).chain(plain::groups(&resources)))?;
+        let mut changes = template::deploy(arguments, &client, &deployments)?;
+        changes.extend(plain::put(arguments, &client, &resources)?);
+        changes
+    };
+    print(arguments, &changes)?;
+    let differs = changes.iter().any(|change| change.effect != Effect::Nothing);
+    Ok(if arguments.dry_run && differs { Exit::Found } else { Exit::Clean })
+}
+
+fn print(arguments: &Arguments, changes: &[Change]) -> Result<(), Failure> {
+    match arguments.format.format {
+        Format::Json => {
+            let all: Vec<Value> = changes
+                .iter()
+                .map(|one| json!({ "id": one.id, "change": one.effect.word(), "properties": one.properties }))
+                .collect();
+            output::json(&all)?;
+        }
+        Format::Table => {
+            let rows: Vec<_> = changes
+                .iter()
+                .map(|one| [one.effect.word().to_owned(), one.id.clone(), one.properties.join(", ")])
+                .collect();
+            output::table(["CHANGE", "RESOURCE", "PROPERTIES"], &rows)?;
+        }
+    }
+    Ok(())
+}
+
+/// The path of a group.
+fn group_path(client: &Client, group: &str) -> String {
+    format!("/subscriptions/{}/resourceGroups/{group}", client.subscription())
+}

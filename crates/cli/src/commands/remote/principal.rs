@@ -1,0 +1,170 @@
+//! `palisade principal`: programs and people, and their secrets.
+
+use serde_json::Value;
+
+use super::{
+    ServerArgs,
+    rows::{self, NOTHING, text},
+};
+use crate::{args::FormatArgs, exit::Exit, exit::Failure, output, output::Format};
+
+/// What to do.
+#[derive(Debug, clap::Subcommand)]
+pub enum Action {
+    /// Make a service principal or a user; a secret that the server makes is shown now and never again
+    Create(CreateArgs),
+    /// All principals
+    List(ListArgs),
+    /// Delete a principal and its role assignments
+    Delete(DeleteArgs),
+    /// Secrets of service principals
+    #[command(subcommand)]
+    Secret(SecretAction),
+}
+
+/// What to do with secrets.
+#[derive(Debug, clap::Subcommand)]
+pub enum SecretAction {
+    /// Make another secret; it is shown now and never again
+    Create(SecretCreateArgs),
+    /// Take a secret back
+    Delete(SecretDeleteArgs),
+}
+
+/// Options of `create`.
+#[derive(Debug, clap::Args)]
+pub struct CreateArgs {
+    /// Name; of a user, such as ada@example.org
+    name: String,
+    /// A person instead of a program
+    #[arg(long)]
+    user: bool,
+    /// Password of the user; the server makes one when missing
+    #[arg(
+        long,
+        value_name = "PASSWORD",
+        requires = "user",
+        env = "PALISADE_NEW_PASSWORD",
+        hide_env_values = true
+    )]
+    password: Option<String>,
+    #[command(flatten)]
+    server: ServerArgs,
+    #[command(flatten)]
+    format: FormatArgs,
+}
+
+/// Options of `list`.
+#[derive(Debug, clap::Args)]
+pub struct ListArgs {
+    #[command(flatten)]
+    server: ServerArgs,
+    #[command(flatten)]
+    format: FormatArgs,
+}
+
+/// Options of `delete`.
+#[derive(Debug, clap::Args)]
+pub struct DeleteArgs {
+    /// Object id, client id or name
+    principal: String,
+    #[command(flatten)]
+    server: ServerArgs,
+}
+
+/// Options of `secret create`.
+#[derive(Debug, clap::Args)]
+pub struct SecretCreateArgs {
+    /// Object id, client id or name of the principal
+    principal: String,
+    /// What the secret is for
+    #[arg(long, value_name = "TEXT")]
+    description: Option<String>,
+    /// How long it is good
+    #[arg(long, value_name = "N")]
+    days: Option<u64>,
+    #[command(flatten)]
+    server: ServerArgs,
+    #[command(flatten)]
+    format: FormatArgs,
+}
+
+/// Options of `secret delete`.
+#[derive(Debug, clap::Args)]
+pub struct SecretDeleteArgs {
+    /// Object id, client id or name of the principal
+    principal: String,
+    /// Id of the secret
+    id: String,
+    #[command(flatten)]
+    server: ServerArgs,
+}
+
+/// Runs one action.
+pub fn run(action: &Action) -> Result<Exit, Failure> {
+    match action {
+        Action::Create(arguments) => create(arguments)?,
+        Action::List(arguments) => list(arguments)?,
+        Action::Delete(arguments) => {
+            arguments.server.client()?.delete_principal(&arguments.principal)?;
+            eprintln!("deleted {}", arguments.principal);
+        }
+        Action::Secret(SecretAction::Create(arguments)) => {
+            let client = arguments.server.client()?;
+            let secret = client.create_secret(
+                &arguments.principal,
+                arguments.description.as_deref(),
+                arguments.days,
+            )?;
+            facts(arguments.format.format, &secret, &["id", "secret", "expires"])?;
+        }
+        Action::Secret(SecretAction::Delete(arguments)) => {
+            arguments.server.client()?.delete_secret(&arguments.principal, &arguments.id)?;
+            eprintln!("took back {}", arguments.id);
+        }
+    }
+    Ok(Exit::Clean)
+}
+
+fn create(arguments: &CreateArgs) -> Result<(), Failure> {
+    let kind = if arguments.user { "User" } else { "ServicePrincipal" };
+    let client = arguments.server.client()?;
+    let principal = client.create_principal(kind, &arguments.name, arguments.password.as_deref())?;
+    facts(
+        arguments.format.format,
+        &principal,
+        &["id", "kind", "name", "clientId", "clientSecret", "password"],
+    )
+}
+
+/// Prints members that are there, a line each.
+fn facts(format: Format, value: &Value, keys: &[&str]) -> Result<(), Failure> {
+    if format == Format::Json {
+        return Ok(output::json(value)?);
+    }
+    for key in keys {
+        let text = text(value, &format!("/{key}"));
+        if text != NOTHING {
+            output::line(format_args!("{key:<13} {text}"))?;
+        }
+    }
+    Ok(())
+}
+
+fn list(arguments: &ListArgs) -> Result<(), Failure> {
+    let principals = arguments.server.client()?.principals()?;
+    match arguments.format.format {
+        Format::Json => output::json(&principals)?,
+        Format::Table => rows::table(
+            [
+                ("OBJECT ID", |one| text(one, "/id")),
+                ("KIND", |one| text(one, "/kind")),
+                ("NAME", |one| text(one, "/name")),
+                ("CLIENT ID", |one| text(one, "/clientId")),
+                ("SECRETS", |one| one["secrets"].as_array().map_or(0, Vec::len).to_string()),
+            ],
+            &principals,
+        )?,
+    }
+    Ok(())
+}
