@@ -4,18 +4,22 @@
 //! whole or not at all, if all of its guards hold; a [`Watch`] tells every commit after a revision, in order. It knows
 //! nothing of resources. Model: etcd's v3 API, which SQLite is made to follow.
 
+pub mod etcd;
 mod leadership;
 mod limits;
 mod prefix;
 pub mod sqlite;
+pub mod url;
 
 use async_trait::async_trait;
 use bytes::Bytes;
 use std::time::Duration;
 
+pub use etcd::Etcd;
 pub use leadership::Leadership;
 pub use limits::{KEY_LENGTH_MAX, OPERATIONS_MAX, TRANSACTION_BYTES_MAX, VALUE_LENGTH_MAX};
 pub use sqlite::Sqlite;
+pub use url::{StoreUrl, open};
 
 /// Number of a commit; each is greater than the one before. 0 is the empty store.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
@@ -151,6 +155,11 @@ pub trait Store: Send + Sync + std::fmt::Debug {
 
     /// Forgets commits up to `through`: a watch that is to begin after an earlier one is refused. No entry is lost.
     async fn compact(&self, through: Revision) -> Result<(), StoreError>;
+
+    /// Puts these entries in place of all that there are. SQLite does so at once, and its revision is then after `at_least`. etcd
+    /// does it in steps; until the last one it takes no other writes, and is not opened if they were broken off.
+    async fn import(&self, entries: Vec<(String, Bytes)>, at_least: Revision)
+    -> Result<Revision, StoreError>;
 
     /// Waits until this process is the only leader of that name. It remains so until the answer is dropped, or until it could
     /// not tell the store for `ttl` that it lives.

@@ -14,6 +14,7 @@ mod writer;
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeSet;
 use std::fs::{DirBuilder, OpenOptions};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
@@ -22,10 +23,11 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use bytes::Bytes;
 use rusqlite::Connection;
 use tokio::sync::{broadcast, mpsc, oneshot};
 
-use crate::{CommitError, Leadership, Revision, Snapshot, Status, Store, StoreError, Transaction, Watch};
+use crate::{CommitError, Leadership, Op, Revision, Snapshot, Status, Store, StoreError, Transaction, Watch};
 use readers::Readers;
 use writer::{Job, Writer};
 
@@ -131,11 +133,22 @@ impl Store for Sqlite {
         self.ask(|reply| Job::Compact { through, reply }).await?
     }
 
+    async fn import(
+        &self,
+        entries: Vec<(String, Bytes)>,
+        at_least: Revision,
+    ) -> Result<Revision, StoreError> {
+        let old = self.snapshot("").await?.entries;
+        let new: BTreeSet<&str> = entries.iter().map(|(key, _)| key.as_str()).collect();
+        let gone = old.into_iter().filter(|entry| !new.contains(entry.key.as_str()));
+        let mut ops: Vec<_> = gone.map(|entry| Op::Delete(entry.key)).collect();
+        ops.extend(entries.into_iter().map(|(key, value)| Op::Put(key, value)));
+        self.ask(|reply| Job::Import { ops, at_least, reply }).await?
+    }
+
     async fn campaign(&self, _name: &str, _ttl: Duration) -> Result<Leadership, StoreError> {
-        let (leadership, keeper) = Leadership::new();
         // The lock on the file makes this process the only one; it leads as long as it lives.
-        tokio::spawn(async move { keeper.dropped.await.map(|()| drop(keeper.held)) });
-        Ok(leadership)
+        Ok(Leadership::forever())
     }
 
     async fn status(&self) -> Result<Status, StoreError> {

@@ -23,6 +23,7 @@ const BATCH_BYTES: usize = 8 << 20;
 pub(super) enum Job {
     Commit { transaction: Transaction, reply: oneshot::Sender<Result<Revision, CommitError>> },
     Compact { through: Revision, reply: oneshot::Sender<Result<(), StoreError>> },
+    Import { ops: Vec<Op>, at_least: Revision, reply: oneshot::Sender<Result<Revision, StoreError>> },
     Refusal { reply: oneshot::Sender<Option<String>> },
 }
 
@@ -63,6 +64,9 @@ impl Writer {
                 Job::Compact { through, reply } => {
                     // Whoever asked may have gone; that changes nothing here or below.
                     let _ = reply.send(self.compact(through));
+                }
+                Job::Import { ops, at_least, reply } => {
+                    let _ = reply.send(self.import(ops, at_least));
                 }
                 Job::Refusal { reply } => {
                     let _ = reply.send(self.broken.clone().or_else(|| self.full.clone()));
@@ -150,6 +154,21 @@ impl Writer {
             let _ = self.live.send(Arc::new(commit));
         }
         Ok(answers)
+    }
+
+    /// Writes without the limits of a transaction, at a revision after another. What was before cannot be watched.
+    fn import(&mut self, ops: Vec<Op>, at_least: Revision) -> Result<Revision, StoreError> {
+        let before = self.revision;
+        let base = before.max(at_least.0);
+        self.revision = base;
+        let written = self.write(&[Transaction { guards: Vec::new(), ops }]);
+        if self.revision == base {
+            // Nothing to write, or not written.
+            self.revision = before;
+        }
+        written?;
+        self.compact(Revision(self.revision))?;
+        Ok(Revision(self.revision))
     }
 
     fn compact(&mut self, through: Revision) -> Result<(), StoreError> {

@@ -308,3 +308,19 @@ pub(crate) async fn somebody_leads(store: Shared) {
     assert!(leadership.held());
     assert_eq!(keys(&store, "").await, [""; 0], "what leads is no entry");
 }
+
+pub(crate) async fn an_import_replaces_everything(store: Shared) {
+    let before = write(&store, &[put("a", "old"), put("b", "old")]).await;
+    let entries: Vec<_> = (0..700).map(|n| (format!("n/{n:03}"), Bytes::from(vec![b'x'; 3_000]))).collect();
+    let revision = store.import(entries.clone(), before).await.unwrap();
+    assert!(revision > before);
+    let snapshot = store.snapshot("").await.unwrap();
+    assert_eq!(snapshot.revision, revision);
+    let found: Vec<_> = snapshot.entries.into_iter().map(|entry| (entry.key, entry.value)).collect();
+    assert!(found == entries, "{} entries", found.len());
+    let mut watch = store.watch("", revision).await.unwrap();
+    let next_revision = write(&store, &[put("a", "new")]).await;
+    assert_eq!(next(&mut watch).await, Ok(commit(next_revision, &[("a", Some("new"))])));
+    store.import(vec![], Revision(0)).await.unwrap();
+    assert_eq!(keys(&store, "").await, [""; 0]);
+}

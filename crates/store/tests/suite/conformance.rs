@@ -1,9 +1,6 @@
-//! One suite for every store: what one does, the other does.
+//! Every case against every store.
 
-mod cases;
-
-use palisade_store::Sqlite;
-
+/// A module of tests for each store, from one list of cases.
 macro_rules! suite {
     ($($case:ident),* $(,)?) => {
         mod sqlite {
@@ -11,7 +8,18 @@ macro_rules! suite {
                 #[tokio::test(flavor = "multi_thread")]
                 async fn $case() {
                     let folder = tempfile::tempdir().unwrap();
-                    crate::cases::$case(std::sync::Arc::new(crate::Sqlite::open(folder.path()).unwrap())).await;
+                    let store = palisade_store::Sqlite::open(folder.path()).unwrap();
+                    crate::cases::$case(std::sync::Arc::new(store)).await;
+                }
+            )*
+        }
+
+        mod etcd {
+            $(
+                #[tokio::test(flavor = "multi_thread")]
+                async fn $case() {
+                    let Some(server) = crate::support::EtcdServer::start(&[]).await else { return };
+                    crate::cases::$case(std::sync::Arc::new(server.open("conformance").await)).await;
                 }
             )*
         }
@@ -32,4 +40,5 @@ suite! {
     empty_values_are_values,
     a_snapshot_is_of_one_revision,
     somebody_leads,
+    an_import_replaces_everything,
 }
