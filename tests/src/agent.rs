@@ -48,7 +48,8 @@ pub fn be_the_agent() {
             parameters: list(PARAMETERS),
             service_tags: list(SERVICE_TAGS),
             ..EstateSources::default()
-        },
+        }
+        .into(),
         detach_on_exit: false,
         tuning: Tuning::default(),
     };

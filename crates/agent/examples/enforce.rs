@@ -18,7 +18,7 @@ fn main() -> ExitCode {
     let sources = EstateSources { paths: arguments.collect(), ..EstateSources::default() };
     let options = Options {
         instance: Instance { pin_dir, state_dir },
-        sources,
+        sources: sources.into(),
         detach_on_exit: false,
         // A table for many would be made anew for each test.
         tuning: Tuning { flows: 10_000, ..Tuning::default() },

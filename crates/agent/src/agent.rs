@@ -24,17 +24,17 @@ use crate::events::NameBook;
 use crate::instance::{Instance, InstanceLock};
 use crate::interfaces::Inventory;
 use crate::interfaces::matching::{MatchProblem, match_nics};
-use crate::load::{self, EstateSources, LoadError};
+use crate::load::{self, Input, LoadError};
 use crate::plan::{Desired, Observed, Op, PolicyDigest, plan};
 use crate::slots;
-use crate::state::{Refusal, STATE_VERSION, State};
+use crate::state::{Refusal, STATE_VERSION, ServerState, State};
 use steps::Outcome;
 
 /// The agent of one instance.
 #[derive(Debug)]
 pub struct Agent<P> {
     instance: Instance,
-    sources: EstateSources,
+    input: Input,
     /// How much of the host one NIC may take.
     limits: Limits,
     plane: P,
@@ -61,7 +61,7 @@ impl<P: Plane> Agent<P> {
     /// If another agent has the instance, or the datapath refuses.
     pub fn start(
         instance: Instance,
-        sources: EstateSources,
+        input: impl Into<Input>,
         limits: Limits,
         now: u64,
         open: impl FnOnce(&Instance) -> Result<P, AgentError>,
@@ -72,13 +72,13 @@ impl<P: Plane> Agent<P> {
         let before =
             State::read(&instance)?.filter(|state| state.pin_dir == instance.pin_dir).unwrap_or_default();
         let (pid, pin_dir) = (std::process::id(), instance.pin_dir.clone());
-        let state = State { version: STATE_VERSION, pid, started: now, pin_dir, ..before };
+        let state = State { version: STATE_VERSION, pid, started: now, pin_dir, server: None, ..before };
         state.write(&instance)?;
         let generation = plane.generation();
         let events = if generation > 0 { vec![Event::Adopted { generation }] } else { Vec::new() };
         Ok(Self {
             instance,
-            sources,
+            input: input.into(),
             limits,
             plane,
             compiled: None,
@@ -97,7 +97,7 @@ impl<P: Plane> Agent<P> {
     /// # Errors
     /// If the account cannot be written.
     pub fn load(&mut self, now: u64) -> Result<(), AgentError> {
-        let outcome = load::estate(&self.sources).and_then(|loaded| {
+        let outcome = load::read(&self.input).and_then(|loaded| {
             match compile::compile(&loaded.estate, self.windows()) {
                 Ok(compiled) => Ok((loaded, compiled)),
                 Err(problems) => Err(LoadError { problems, digest: loaded.digest }),
@@ -214,9 +214,27 @@ impl<P: Plane> Agent<P> {
         &self.state
     }
 
-    /// The files and folders of the estate.
-    pub const fn sources(&self) -> &EstateSources {
-        &self.sources
+    /// Where the estate comes from.
+    pub const fn input(&self) -> &Input {
+        &self.input
+    }
+
+    /// Takes the estate from here from now on: at the next [`Self::load`].
+    pub fn set_input(&mut self, input: Input) {
+        self.input = input;
+    }
+
+    /// The estate that was accepted last, since this agent started.
+    pub const fn compiled(&self) -> Option<&Compiled> {
+        self.compiled.as_ref()
+    }
+
+    /// Writes down how the agent stands to its server.
+    ///
+    /// # Errors
+    /// If the state cannot be written.
+    pub fn note_server(&mut self, server: ServerState) -> Result<(), AgentError> {
+        self.write(State { server: Some(server), ..self.state.clone() })
     }
 
     /// What the kernel's numbers are called.

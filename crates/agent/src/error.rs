@@ -27,6 +27,9 @@ pub enum AgentError {
     /// The datapath refuses.
     #[error("the datapath cannot be used")]
     Datapath(#[from] palisade_datapath::Error),
+    /// What an agent of a server keeps cannot be used.
+    #[error("the agent of a server cannot start")]
+    Remote(#[from] crate::remote::RemoteError),
     /// A system call failed.
     #[error("cannot {action}")]
     System {

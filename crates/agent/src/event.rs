@@ -54,6 +54,25 @@ pub enum Event {
     },
     /// A NIC and an interface do not find together.
     Problem(MatchProblem),
+    /// There is a connection to the server.
+    Connected {
+        /// Where it is.
+        server: String,
+        /// The name of this host there.
+        host: String,
+    },
+    /// There is none.
+    Disconnected {
+        /// Why.
+        why: String,
+    },
+    /// The server gave a state.
+    Arrived {
+        /// Its number.
+        revision: u64,
+        /// How many documents it has.
+        documents: usize,
+    },
     /// Something else failed; it is tried again.
     Trouble {
         /// What, and why.
@@ -94,6 +113,13 @@ impl fmt::Display for Event {
                  rules with a window allow nothing (set it)"
             ),
             Self::Problem(problem) => problem.fmt(f),
+            Self::Connected { server, host } => write!(f, "connected to server {server} as host {host}"),
+            Self::Disconnected { why } => {
+                write!(f, "{why}; what is in force stays, the server is tried again")
+            }
+            Self::Arrived { revision, documents } => {
+                write!(f, "revision {revision} arrived (documents: {documents})")
+            }
             Self::Trouble { error } => write!(f, "{error}; it is tried again"),
             Self::Stopping { why, releases: false } => write!(f, "stopping ({why}); enforcement goes on"),
             Self::Stopping { why, releases: true } => {

@@ -4,14 +4,15 @@
 //! what it knows. The state directory is locked while its agent lives; the kernel drops the lock with the process, so
 //! whether an agent is alive is never guessed from a process id.
 
-use std::fs::{DirBuilder, File};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::fs::File;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, fcntl};
 use nix::libc;
 
+use crate::disk;
 use crate::error::{AgentError, Context};
 
 /// The instance that the commands mean when none is named.
@@ -59,8 +60,7 @@ impl Instance {
     pub(crate) fn lock(&self) -> Result<InstanceLock, AgentError> {
         let dir = &self.state_dir;
         // Whoever can open the lock can hold it, and the state tells of everybody's machines.
-        let made = DirBuilder::new().recursive(true).mode(0o700).create(dir);
-        made.context(|| format!("make the directory {}", dir.display()))?;
+        disk::private_dir(dir).context(|| format!("make the directory {}", dir.display()))?;
         let path = dir.join(LOCK);
         let file = File::options().create(true).append(true).mode(0o600).open(&path);
         let file = file.context(|| format!("open {}", path.display()))?;

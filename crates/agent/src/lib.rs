@@ -2,7 +2,7 @@
 //!
 //! Files become an estate ([`load`]), an estate becomes what the kernel is given ([`compile`]), interfaces become those
 //! of NICs ([`interfaces`]), and the difference between what should be and what is becomes a list of steps ([`plan`]),
-//! which the [`Agent`] takes. [`run()`] is the loop around it, [`status`](mod@status) what there is to see from outside.
+//! which the [`Agent`] takes. A server may give the estate instead of files ([`remote`]). [`run()`] is the loop around it, [`status`](mod@status) what there is to see from outside.
 //!
 //! It must not judge a packet or a rule, and nothing may depend on it being alive: what enforces is in the kernel. A file
 //! that it cannot understand whole changes nothing.
@@ -10,15 +10,20 @@
 mod agent;
 pub mod clock;
 pub mod compile;
+mod disk;
 mod error;
 mod event;
 pub mod events;
+#[cfg(test)]
+#[path = "../tests/support/fleet.rs"]
+mod fleet;
 mod flow_list;
 pub mod identity;
 mod instance;
 pub mod interfaces;
 pub mod load;
 pub mod plan;
+pub mod remote;
 mod remove;
 mod run;
 pub mod slots;
@@ -33,6 +38,6 @@ pub use event::Event;
 pub use flow_list::list_flows;
 pub use instance::{DEFAULT_NAME, Instance, NAME_LENGTH_MAX};
 pub use remove::remove;
-pub use run::{Applied, Options, apply_once, run};
+pub use run::{Applied, Options, Sources, apply_once, run};
 pub use survey::{Survey, survey};
 pub use tuning::Tuning;

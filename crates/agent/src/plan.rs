@@ -13,9 +13,10 @@
 //! An interface is never released: one whose NIC left the estate stays attached and drops, until it vanishes or the
 //! whole instance is removed. To let it go would open it.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt;
 use std::hash::{Hash, Hasher};
+use std::sync::Arc;
 
 use palisade_datapath::{Attachment, LayerPolicy, NicKind, NicPolicy};
 use sha2::{Digest as _, Sha256};
@@ -102,32 +103,51 @@ pub struct PolicyDigest(String);
 impl PolicyDigest {
     /// The digest of a policy. The order of the NICs counts: callers keep them sorted.
     pub fn of(nics: &[NicPolicy]) -> Self {
+        let mut digests = NicDigests::default();
+        let all = nics.iter().fold(Sha256::new(), |all, nic| all.chain_update(digests.of(nic)));
+        Self(all.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
+    }
+}
+
+/// Digests of the policies of single NICs. A rule list that many of them share is read once.
+#[derive(Debug, Default)]
+pub struct NicDigests<'a> {
+    /// By where they lie; borrowing them keeps them there.
+    lists: HashMap<*const u8, (&'a Arc<[u8]>, [u8; 32])>,
+}
+
+impl<'a> NicDigests<'a> {
+    /// The digest of one NIC's policy.
+    pub fn of(&mut self, nic: &'a NicPolicy) -> [u8; 32] {
         let mut digest = Sha(Sha256::new());
-        for nic in nics {
-            // Every field has its part: one that is added to the policy does not compile until it has too.
-            let NicPolicy {
-                ifindex,
-                slot,
-                kind,
-                inbound,
-                outbound,
-                audit,
-                loose_tcp,
-                guards,
-                mac,
-                owned,
-                timeouts,
-                limits,
-            } = nic;
-            (ifindex, slot, kind, audit, loose_tcp, guards).hash(&mut digest);
-            (mac, owned, timeouts, limits).hash(&mut digest);
-            for layer in inbound.iter().chain(outbound) {
-                let parts =
-                    layer.as_ref().map(|LayerPolicy { blob, name, audit, flush }| (blob, name, audit, flush));
-                parts.hash(&mut digest);
-            }
+        // Every field has its part: one that is added to the policy does not compile until it has too.
+        let NicPolicy {
+            ifindex,
+            slot,
+            kind,
+            inbound,
+            outbound,
+            audit,
+            loose_tcp,
+            guards,
+            mac,
+            owned,
+            timeouts,
+            limits,
+        } = nic;
+        (ifindex, slot, kind, audit, loose_tcp, guards).hash(&mut digest);
+        (mac, owned, timeouts, limits).hash(&mut digest);
+        for layer in inbound.iter().chain(outbound) {
+            let parts = layer
+                .as_ref()
+                .map(|LayerPolicy { blob, name, audit, flush }| (self.list(blob), name, audit, flush));
+            parts.hash(&mut digest);
         }
-        Self(digest.0.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
+        digest.0.finalize().into()
+    }
+
+    fn list(&mut self, list: &'a Arc<[u8]>) -> [u8; 32] {
+        self.lists.entry(list.as_ptr()).or_insert_with(|| (list, Sha256::digest(list).into())).1
     }
 }
 

@@ -1,16 +1,16 @@
 //! What the agent knows, on disk: for its next start, and for `palisade status` when no agent lives.
 //!
-//! The file is replaced in one step and never written in place, so a reader and a crash see one version or the other.
 //! It holds nothing that enforces: that is pinned in the kernel. Losing it loses the numbers of NICs, and with them their
 //! flows; it never opens anything.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs::{self, File};
-use std::io::{self, Write};
-use std::path::{Path, PathBuf};
+use std::fs;
+use std::io;
+use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+use crate::disk;
 use crate::error::{AgentError, Context};
 use crate::identity::{Identity, NicId};
 use crate::instance::Instance;
@@ -21,6 +21,8 @@ use crate::slots::Slots;
 
 /// Version of the file's shape; a file of another one is not read.
 pub const STATE_VERSION: u32 = 1;
+/// The directory belongs to its owner alone; the file needs no more than that.
+const FILE_MODE: u32 = 0o644;
 
 /// Everything that is written down.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -60,6 +62,29 @@ pub struct State {
     pub unenforced: BTreeMap<String, String>,
     /// By what the NICs of the estate are recognised.
     pub identities: Vec<Identity>,
+    /// The server that gives the estate, if one does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub server: Option<ServerState>,
+}
+
+/// How an agent stands to its server.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ServerState {
+    /// The server, `HOST:PORT`.
+    pub address: String,
+    /// The name of this host there.
+    pub host: String,
+    /// Whether there is a connection.
+    pub connected: bool,
+    /// Since when that is so, in seconds since 1970.
+    pub since: u64,
+    /// Why there is none, or what the server said last.
+    pub error: Option<String>,
+    /// The revision whose policy is in force whole; 0 if there is none.
+    pub revision: u64,
+    /// The revision that was looked at last. If it is another, `refused` or `unpublished` says why.
+    pub seen: u64,
 }
 
 /// A policy that was published, or was about to be.
@@ -171,18 +196,7 @@ impl State {
     /// Replaces what is on disk.
     pub(crate) fn write(&self, instance: &Instance) -> Result<(), AgentError> {
         let path = instance.state_file();
-        replace(&path, &serde_json::to_vec_pretty(self).expect("the state has text keys only"))
-            .context(|| format!("write {}", path.display()))
+        let bytes = serde_json::to_vec_pretty(self).expect("the state has text keys only");
+        disk::replace(&path, FILE_MODE, &[&bytes, b"\n"]).context(|| format!("write {}", path.display()))
     }
-}
-
-/// Writes beside the file, and renames once it is on disk.
-fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let beside = path.with_extension("json.new");
-    let mut file = File::create(&beside)?;
-    file.write_all(bytes)?;
-    file.write_all(b"\n")?;
-    file.sync_all()?;
-    fs::rename(&beside, path)?;
-    path.parent().map_or(Ok(()), |dir| File::open(dir)?.sync_all())
 }

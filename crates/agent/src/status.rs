@@ -13,7 +13,7 @@ use crate::error::AgentError;
 use crate::identity::NicId;
 use crate::instance::Instance;
 use crate::interfaces::matching::MatchProblem;
-use crate::state::{ClosedInterface, Failure, NicRecord, Refusal, State};
+use crate::state::{ClosedInterface, Failure, NicRecord, Refusal, ServerState, State};
 
 /// One instance at one moment.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -41,6 +41,9 @@ pub struct Status {
     pub not_enforced: Vec<NotEnforced>,
     /// What else stands between NICs and interfaces.
     pub problems: Vec<String>,
+    /// How the agent stands to its server, if it has one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub server: Option<ServerState>,
     /// Why the last estate was refused, if it was; the one before is in force.
     pub refused: Option<Refusal>,
     /// Why the policy of the accepted estate is not in force, if it is not.
@@ -182,6 +185,7 @@ fn describe(state: Option<State>, kernel: Option<&impl Watch>, running: bool) ->
         elsewhere: state.elsewhere,
         not_enforced,
         problems: problems.iter().map(ToString::to_string).collect(),
+        server: state.server,
         refused: state.refused,
         unpublished: state.unpublished,
         windows_closed: state.windows_closed,

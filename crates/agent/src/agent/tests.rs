@@ -9,6 +9,7 @@ use palisade_datapath::{Attachment, NicKind, Simulator, Watch};
 
 use super::*;
 use crate::clock;
+use crate::load::EstateSources;
 use crate::interfaces::{Link, LinkKind};
 use crate::status::status;
 

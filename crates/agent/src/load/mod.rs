@@ -1,4 +1,5 @@
-//! From files on disk to a checked estate: what the agent enforces and what every offline command asks.
+//! From files on disk, or what a server gave, to a checked estate: what the agent enforces and what every offline command
+//! asks.
 //!
 //! The only place that reads an estate's files. It decides nothing about their meaning: `palisade_arm` reads them,
 //! `palisade_model` checks them. Invariant: an estate comes out only if no file, template, parameter, tag or rule is in
@@ -11,6 +12,7 @@ mod problem;
 mod tests;
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use palisade_arm::estate::{self as arm, Document, File, Options, Summary};
 use palisade_arm::service_tags::{self, ServiceTag};
@@ -18,6 +20,7 @@ use palisade_arm::template::DeploymentContext;
 use palisade_model::spec::Unknown;
 use palisade_model::{Estate, TagCatalog, TagName, TagNameError};
 use palisade_net::Prefix;
+use palisade_sync::Documents;
 
 pub(crate) use files::find;
 pub use files::{FILES_MAX, FOLDER_DEPTH_MAX, SourceFile, TOTAL_BYTES_MAX};
@@ -40,6 +43,26 @@ pub struct EstateSources {
     pub service_tags: Vec<PathBuf>,
     /// Where the templates are deployed to.
     pub context: DeploymentContext,
+}
+
+/// Where an estate comes from.
+#[derive(Debug, Clone)]
+pub enum Input {
+    /// What a user names.
+    Files(Box<EstateSources>),
+    /// What a server gave, each under its resource's id.
+    Documents {
+        /// The resources.
+        documents: Arc<Documents>,
+        /// Files of service tags, which are this host's own.
+        service_tags: Vec<PathBuf>,
+    },
+}
+
+impl From<EstateSources> for Input {
+    fn from(sources: EstateSources) -> Self {
+        Self::Files(Box::new(sources))
+    }
 }
 
 /// An estate, and what there is to say about it.
@@ -78,7 +101,33 @@ fn summarise(problems: &[Problem]) -> String {
     }
 }
 
-/// Reads and checks an estate.
+/// Reads and checks an estate, wherever it comes from.
+///
+/// # Errors
+/// [`LoadError`] with all problems, if any of them is an error.
+pub fn read(input: &Input) -> Result<Loaded, LoadError> {
+    match input {
+        Input::Files(sources) => estate(sources),
+        Input::Documents { documents, service_tags } => received(documents, service_tags),
+    }
+}
+
+/// Checks an estate that a server gave. That there is nothing in it is no error: no machine of this host has a NIC.
+fn received(received: &Documents, service_tags: &[PathBuf]) -> Result<Loaded, LoadError> {
+    let mut reader = Reader::default();
+    let tag_files = reader.read_all(service_tags);
+    let mut problems = reader.problems;
+    let digest = hexadecimal(received.hash()) + &digest_of_tags(&tag_files);
+    let tags = catalog(&tag_files, &mut problems);
+    let bodies = received
+        .iter()
+        .map(|(key, entry)| SourceFile { path: PathBuf::from(&**key), bytes: entry.body().to_vec() });
+    let documents = texts(bodies.collect(), &mut problems).into_iter().map(document).collect();
+    let files = tag_files.into_iter().map(|file| file.path).collect();
+    Unchecked { documents, context: DeploymentContext::default(), tags, files, digest, problems }.check()
+}
+
+/// Reads and checks an estate of files.
 ///
 /// # Errors
 /// [`LoadError`] with all problems, if any of them is an error.
@@ -98,19 +147,35 @@ pub fn estate(sources: &EstateSources) -> Result<Loaded, LoadError> {
     let tags = catalog(&tag_files, &mut problems);
     let mut documents: Vec<_> = texts(inputs, &mut problems).into_iter().map(document).collect();
     parameters::assign(&mut documents, texts(parameters, &mut problems), &mut problems);
+    Unchecked { documents, context: sources.context.clone(), tags, files, digest, problems }.check()
+}
 
-    let read = arm::read(&documents, &Options { context: sources.context.clone() });
-    problems.extend(read.problems.into_iter().map(Problem::from));
-    let (estate, found) = Estate::validate(&read.spec, tags);
-    problems.extend(found.into_iter().map(Problem::from));
-    match estate {
-        Some(estate) if !problems.iter().any(|problem| problem.is_error) => {
-            let unknowns = estate.unknowns().to_vec();
-            Ok(Loaded { estate, warnings: problems, unknowns, summary: read.summary, files, digest })
-        }
-        _ => {
-            problems.sort_by_key(|problem| !problem.is_error);
-            Err(LoadError { problems, digest })
+/// An estate that was read, and not checked yet.
+struct Unchecked {
+    documents: Vec<Document>,
+    context: DeploymentContext,
+    tags: TagCatalog,
+    files: Vec<PathBuf>,
+    digest: String,
+    problems: Vec<Problem>,
+}
+
+impl Unchecked {
+    fn check(self) -> Result<Loaded, LoadError> {
+        let Self { documents, context, tags, files, digest, mut problems } = self;
+        let read = arm::read(&documents, &Options { context });
+        problems.extend(read.problems.into_iter().map(Problem::from));
+        let (estate, found) = Estate::validate(&read.spec, tags);
+        problems.extend(found.into_iter().map(Problem::from));
+        match estate {
+            Some(estate) if !problems.iter().any(|problem| problem.is_error) => {
+                let unknowns = estate.unknowns().to_vec();
+                Ok(Loaded { estate, warnings: problems, unknowns, summary: read.summary, files, digest })
+            }
+            _ => {
+                problems.sort_by_key(|problem| !problem.is_error);
+                Err(LoadError { problems, digest })
+            }
         }
     }
 }
@@ -123,7 +188,16 @@ fn digest<'a>(files: impl Iterator<Item = &'a SourceFile>) -> String {
             hash.update(part);
         }
     }
-    hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+    hexadecimal(hash.finalize().into())
+}
+
+/// What tag files add to the digest of what a server gave: nothing where there are none.
+fn digest_of_tags(files: &[SourceFile]) -> String {
+    if files.is_empty() { String::new() } else { digest(files.iter()) }
+}
+
+fn hexadecimal(hash: [u8; 32]) -> String {
+    hash.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 fn document(file: File) -> Document {

@@ -4,6 +4,7 @@
 //! depend on it at all: programs and policy are in the kernel, and stay there when it ends, however it ends.
 
 mod file_watch;
+mod follower;
 mod signals;
 mod telling;
 
@@ -23,9 +24,11 @@ use crate::interfaces::Inventory;
 use crate::interfaces::bypass::Roots;
 use crate::interfaces::watch::LinkWatch;
 use crate::load::EstateSources;
+use crate::remote::ServerOptions;
 use crate::remove::release;
 use crate::tuning::Tuning;
 use file_watch::FileWatch;
+use follower::Follower;
 use signals::{Request, Signals};
 use telling::Telling;
 
@@ -46,11 +49,46 @@ pub struct Options {
     /// Where the agent lives.
     pub instance: Instance,
     /// What it enforces.
-    pub sources: EstateSources,
+    pub sources: Sources,
     /// Release every interface at the end, which opens the machines.
     pub detach_on_exit: bool,
     /// How much the flows of machines may take.
     pub tuning: Tuning,
+}
+
+/// Who gives an agent its estate.
+#[derive(Debug, Clone)]
+pub enum Sources {
+    /// Files that a user names.
+    Files(Box<EstateSources>),
+    /// A server. What it gave last is enforced with and without it.
+    Server(Box<ServerOptions>),
+}
+
+impl Sources {
+    /// The files that are looked at for changes.
+    fn files(&self) -> EstateSources {
+        match self {
+            Self::Files(sources) => (**sources).clone(),
+            Self::Server(server) => {
+                EstateSources { service_tags: server.service_tags.clone(), ..EstateSources::default() }
+            }
+        }
+    }
+
+    /// What there is to follow, if it is a server.
+    fn follower(&self) -> Result<Option<Follower>, AgentError> {
+        match self {
+            Self::Files(_) => Ok(None),
+            Self::Server(server) => Follower::open((**server).clone(), now()).map(Some),
+        }
+    }
+}
+
+impl From<EstateSources> for Sources {
+    fn from(sources: EstateSources) -> Self {
+        Self::Files(Box::new(sources))
+    }
 }
 
 /// How an attempt to apply once ended.
@@ -62,19 +100,25 @@ pub enum Applied {
     NotInForce,
 }
 
-/// Brings the estate into force once, frees the places of flows that are over, and leaves it to the kernel.
+/// Brings the estate into force once, frees the places of flows that are over, and leaves it to the kernel. A server is not
+/// asked: what it gave last counts.
 ///
 /// # Errors
 /// If the agent cannot start or look at the host.
 pub fn apply_once(options: &Options, mut tell: impl FnMut(&Event)) -> Result<Applied, AgentError> {
-    let mut agent = start(options)?;
-    let outcome = agent.load(now()).and_then(|()| sync(&mut agent));
+    let follower = options.sources.follower()?;
+    let mut agent = start(options, follower.as_ref())?;
+    let has_estate = follower.is_none_or(|follower| follower.input().is_some());
+    let loaded = if has_estate { agent.load(now()) } else { Ok(()) };
+    let outcome = loaded.and_then(|()| look(&agent)).and_then(|host| agent.sync(&host, now()));
     agent.take_events().iter().for_each(&mut tell);
     let is_done = outcome?;
     agent.sweep()?;
     let generation = agent.state().published.as_ref().map(|published| published.generation);
     Ok(match generation {
-        Some(generation) if is_done && agent.state().refused.is_none() => Applied::InForce(generation),
+        Some(generation) if is_done && has_estate && agent.state().refused.is_none() => {
+            Applied::InForce(generation)
+        }
         _ => Applied::NotInForce,
     })
 }
@@ -92,15 +136,18 @@ pub fn run(options: &Options, tell: impl FnMut(&Event)) -> Result<(), AgentError
     let links = LinkWatch::open().context(|| "listen for changes of network interfaces".into())?;
     let files = FileWatch::open().context(|| "listen for changes of files".into())?;
     let clock = ClockWatch::open().context(|| "listen for steps of the wall clock".into())?;
-    let agent = start(options)?;
+    let follower = options.sources.follower()?;
+    let agent = start(options, follower.as_ref())?;
     let mut telling = Telling::new();
     let opened = telling.open(&options.instance.events_socket());
     let mut service = Service {
         agent,
+        follower,
         telling,
         signals,
         links,
         files,
+        watched: options.sources.files(),
         clock,
         tell,
         settled_at: None,
@@ -115,25 +162,25 @@ pub fn run(options: &Options, tell: impl FnMut(&Event)) -> Result<(), AgentError
     if options.detach_on_exit { release(agent.into_plane(), &options.instance) } else { Ok(()) }
 }
 
-fn start(options: &Options) -> Result<Agent<Datapath>, AgentError> {
+fn start(options: &Options, follower: Option<&Follower>) -> Result<Agent<Datapath>, AgentError> {
     let tuning = &options.tuning;
     let open = |instance: &Instance| {
         let config = Config::new(&instance.pin_dir);
         Ok(Datapath::open(&Config { sizes: tuning.sizes(), grace: tuning.grace, ..config })?)
     };
-    let (instance, sources) = (options.instance.clone(), options.sources.clone());
-    let mut agent = Agent::start(instance, sources, tuning.limits(), now(), open)?;
+    let received = follower.and_then(Follower::input);
+    let input = received.unwrap_or_else(|| options.sources.files().into());
+    let mut agent = Agent::start(options.instance.clone(), input, tuning.limits(), now(), open)?;
     // One that was killed while somebody listened left the kernel telling.
     agent.listen(false);
     agent.follow_clock(&Reading::take()?)?;
     Ok(agent)
 }
 
-/// Looks at the host, and makes the kernel agree with the estate there.
-fn sync(agent: &mut Agent<Datapath>) -> Result<bool, AgentError> {
+/// Looks at the host.
+fn look(agent: &Agent<Datapath>) -> Result<Inventory, AgentError> {
     let tags = agent.state().identities.iter().filter_map(|nic| nic.interface.as_deref());
-    let host = Inventory::take(&Roots::default(), tags).context(|| "list the network interfaces".into())?;
-    agent.sync(&host, now())
+    Inventory::take(&Roots::default(), tags).context(|| "list the network interfaces".into())
 }
 
 /// Seconds since 1970.
@@ -144,10 +191,12 @@ fn now() -> u64 {
 /// A running agent and what it listens to.
 struct Service<T> {
     agent: Agent<Datapath>,
+    follower: Option<Follower>,
     telling: Telling,
     signals: Signals,
     links: LinkWatch,
     files: FileWatch,
+    watched: EstateSources,
     clock: ClockWatch,
     tell: T,
     /// When to read files that gave a sign of change.
@@ -182,6 +231,7 @@ impl<T: FnMut(&Event)> Service<T> {
             if self.clock.drain().context(|| "hear of the wall clock".into())? {
                 self.follow_clock();
             }
+            self.hear_server();
             let served = self.telling.serve(&mut self.agent);
             self.note(served);
             self.keep_time();
@@ -210,7 +260,7 @@ impl<T: FnMut(&Event)> Service<T> {
     }
 
     fn look_at_files(&mut self) {
-        if self.files.has_changed(self.agent.sources()) {
+        if self.files.has_changed(&self.watched) {
             self.reload();
         }
     }
@@ -223,14 +273,36 @@ impl<T: FnMut(&Event)> Service<T> {
         self.note(followed.map(drop));
     }
 
+    fn hear_server(&mut self) {
+        let Some(follower) = &mut self.follower else { return };
+        let Some(heard) = follower.hear(&mut self.agent, now()) else { return };
+        heard.events.iter().for_each(&mut self.tell);
+        if heard.is_estate_new { self.reload() } else { self.sync() }
+    }
+
     fn reload(&mut self) {
-        let loaded = self.agent.load(now());
-        self.note(loaded);
+        if self.follower.as_ref().is_none_or(|follower| follower.input().is_some()) {
+            let loaded = self.agent.load(now());
+            self.note(loaded);
+        }
+        if let Some(follower) = &mut self.follower {
+            follower.loaded(&self.agent);
+        }
         self.sync();
     }
 
     fn sync(&mut self) {
-        let outcome = sync(&mut self.agent);
+        let host = match look(&self.agent) {
+            Ok(host) => host,
+            Err(error) => return self.note(Err(error)),
+        };
+        let outcome = self.agent.sync(&host, now());
+        if let Some(follower) = &mut self.follower {
+            match follower.synced(&mut self.agent, &outcome, &host) {
+                Ok(events) => events.iter().for_each(&mut self.tell),
+                Err(error) => self.note(Err(error)),
+            }
+        }
         self.note(outcome.map(drop));
     }
 
@@ -250,8 +322,9 @@ impl<T: FnMut(&Event)> Service<T> {
         let left = until.saturating_duration_since(Instant::now()) + Duration::from_millis(1);
         let timeout = PollTimeout::try_from(left).unwrap_or(PollTimeout::ZERO);
         let own = [self.signals.as_fd(), self.links.as_fd(), self.files.as_fd(), self.clock.as_fd()];
-        let own = own.map(|fd| PollFd::new(fd, PollFlags::POLLIN));
-        let mut wait_for: Vec<_> = own.into_iter().chain(self.telling.wait_for()).collect();
+        let server = self.follower.as_ref().and_then(Follower::wait_for);
+        let own = own.into_iter().chain(server).map(|fd| PollFd::new(fd, PollFlags::POLLIN));
+        let mut wait_for: Vec<_> = own.chain(self.telling.wait_for()).collect();
         match poll(&mut wait_for, timeout) {
             Ok(_) | Err(Errno::EINTR) => Ok(()),
             Err(errno) => Err(errno).context(|| "wait".into()),

@@ -141,7 +141,7 @@ fn an_estate_can_be_applied_once_and_left_to_the_kernel() {
     let sources = EstateSources { paths: vec![stage.estate_file()], ..EstateSources::default() };
     let options = Options {
         instance: stage.instance().clone(),
-        sources,
+        sources: sources.into(),
         detach_on_exit: false,
         tuning: Tuning::default(),
     };

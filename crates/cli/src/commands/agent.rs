@@ -80,7 +80,7 @@ impl InstanceArgs {
 pub fn run(arguments: &Arguments) -> Result<Exit, Failure> {
     let options = Options {
         instance: arguments.instance.places()?,
-        sources: estate::sources(&arguments.estate),
+        sources: estate::sources(&arguments.estate).into(),
         detach_on_exit: arguments.detach_on_exit,
         tuning: arguments.tuning.tuning(),
     };

@@ -1,0 +1,177 @@
+//! What the thread does: joins, connects, follows the server, renews the certificate, and begins again when it is cut off.
+//!
+//! Invariant: what it gives the loop was checked by its hash. Everything that fails is told and tried again, with pauses
+//! that grow; nothing that fails here changes what is enforced.
+
+use std::convert::Infallible;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use palisade_sync::{Hello, Inventory, Report};
+use tokio::sync::watch;
+use tokio::time::sleep;
+
+use super::{Board, Contact, ServerOptions, Standing};
+use crate::error::in_full;
+use crate::remote::vault::Joined;
+use crate::remote::{Backoff, Connection, Credentials, RemoteError, Session, Trust, Vault, client};
+
+/// How often the wall clock is asked whether a certificate is to be renewed: that clock may be stepped, and a host sleep.
+const RENEW_LOOK: Duration = Duration::from_secs(20);
+/// The shortest pause between two attempts to renew.
+const RENEW_PAUSE: Duration = Duration::from_millis(500);
+
+/// The thread's own.
+pub(super) struct Driver {
+    options: ServerOptions,
+    vault: Vault,
+    standing: watch::Receiver<Standing>,
+    board: Board,
+    backoff: Backoff,
+    /// Whether what is here differs from what the server counts, so that all of it is asked for.
+    differs: bool,
+}
+
+impl Driver {
+    pub(super) fn new(
+        options: ServerOptions,
+        vault: Vault,
+        standing: watch::Receiver<Standing>,
+        board: Board,
+    ) -> Self {
+        Self { options, vault, standing, board, backoff: Backoff::default(), differs: false }
+    }
+
+    /// Goes on until it is dropped.
+    pub(super) async fn run(mut self) {
+        loop {
+            let Err(error) = self.attempt().await;
+            self.differs |= matches!(error, RemoteError::Differs { .. });
+            let why = in_full(&error);
+            self.board.post(|news| news.contact = Some(Contact::Lost { why }));
+            sleep(self.backoff.pause()).await;
+        }
+    }
+
+    /// One connection, from its beginning to its end.
+    async fn attempt(&mut self) -> Result<Infallible, RemoteError> {
+        let joined = self.joined().await?;
+        let host = joined.credentials.host().to_owned();
+        let connection = Connection::open(&self.options.server, &joined.credentials).await?;
+        let (hello, have) = {
+            let standing = self.standing.borrow_and_update();
+            (standing.inventory.clone(), standing.accepted.clone().filter(|_| !self.differs))
+        };
+        let mut sent = Sent { inventory: hello.clone(), report: None };
+        let version = env!("CARGO_PKG_VERSION").to_owned();
+        let hello = Hello { version, inventory: Some(hello), ..Hello::default() };
+        let session = connection.follow(hello, have.as_ref()).await?;
+        self.board.post(|news| news.contact = Some(Contact::Connected { host }));
+        let (vault, board) = (self.vault.clone(), self.board.clone());
+        tokio::select! {
+            ended = self.follow(session, &mut sent) => ended,
+            never = keep_renewed(&vault, &board, &connection, joined) => match never {},
+        }
+    }
+
+    /// Who this host is: by the certificate that it has, or by one that it gets for its token.
+    async fn joined(&self) -> Result<Joined, RemoteError> {
+        let ServerOptions { server, token, authority, host, .. } = &self.options;
+        let known = self.vault.joined()?;
+        let new = |digest: &String| known.as_ref().is_none_or(|known| known.token != *digest);
+        let token = token.as_ref().map(|token| (token, token.digest())).filter(|(_, digest)| new(digest));
+        let Some((token, digest)) = token else {
+            let known = known.ok_or(RemoteError::NotJoined)?;
+            return if known.credentials.ends() > now() { Ok(known) } else { Err(RemoteError::Expired) };
+        };
+        let trust = authority.clone().map_or(Trust::Token, |authority| Trust::Authority(authority.into()));
+        let credentials = client::join(server, &trust, token, host).await?;
+        let joined = Joined { server: server.to_string(), token: digest, credentials };
+        self.vault.keep(&joined)?;
+        Ok(joined)
+    }
+
+    /// Hands on what the server sends, and what it is to know.
+    async fn follow(&mut self, mut session: Session, sent: &mut Sent) -> Result<Infallible, RemoteError> {
+        loop {
+            sent.catch_up(&session, &self.standing).await?;
+            tokio::select! {
+                arrived = session.next() => {
+                    let snapshot = arrived?;
+                    (self.differs, self.backoff) = (false, Backoff::default());
+                    self.board.post(|news| news.arrived = Some(snapshot));
+                }
+                changed = self.standing.changed() => {
+                    if changed.is_err() {
+                        // The loop is gone, and this thread is about to be.
+                        std::future::pending::<()>().await;
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// What the server was told on this connection.
+struct Sent {
+    inventory: Inventory,
+    report: Option<Report>,
+}
+
+impl Sent {
+    /// Tells what differs.
+    async fn catch_up(
+        &mut self,
+        session: &Session,
+        standing: &watch::Receiver<Standing>,
+    ) -> Result<(), RemoteError> {
+        let (inventory, report) = {
+            let now = standing.borrow();
+            let inventory = (now.inventory != self.inventory).then(|| now.inventory.clone());
+            (inventory, now.report.clone().filter(|report| self.report.as_ref() != Some(report)))
+        };
+        if let Some(report) = report {
+            session.report(report.clone()).await?;
+            self.report = Some(report);
+        }
+        if let Some(inventory) = inventory {
+            session.tell_inventory(inventory.clone()).await?;
+            self.inventory = inventory;
+        }
+        Ok(())
+    }
+}
+
+/// Renews the certificate whenever two thirds of its life are over. The connection that is there goes on.
+async fn keep_renewed(
+    vault: &Vault,
+    board: &Board,
+    connection: &Connection,
+    mut joined: Joined,
+) -> Infallible {
+    loop {
+        let due = Duration::from_secs(joined.credentials.renew_at().saturating_sub(now()));
+        if !due.is_zero() {
+            sleep(due.min(RENEW_LOOK)).await;
+            continue;
+        }
+        match renew(vault, connection, &joined).await {
+            Ok(credentials) => joined.credentials = credentials,
+            Err(error) => {
+                board.trouble(in_full(&error));
+                let left = Duration::from_secs(joined.credentials.ends().saturating_sub(now()));
+                sleep((left / 10).clamp(RENEW_PAUSE, RENEW_LOOK)).await;
+            }
+        }
+    }
+}
+
+async fn renew(vault: &Vault, connection: &Connection, joined: &Joined) -> Result<Credentials, RemoteError> {
+    let credentials = connection.renew(&joined.credentials).await?;
+    vault.keep(&Joined { credentials: credentials.clone(), ..joined.clone() })?;
+    Ok(credentials)
+}
+
+/// Seconds since 1970.
+fn now() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
+}

@@ -1,0 +1,278 @@
+//! The protocol without a kernel: sessions and links against a server in memory.
+
+use std::time::Duration;
+
+use palisade_sync::{Hello, JoinToken, Report};
+
+use super::*;
+use crate::fleet::{Fleet, wait_for};
+
+fn document(key: &'static str, body: &str) -> (&'static str, String) {
+    (key, body.to_owned())
+}
+
+/// Runs a client as those do who simulate many.
+fn run<T>(work: impl Future<Output = T>) -> T {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(work)
+}
+
+async fn joined(fleet: &Fleet, host: &str) -> Connection {
+    let server = fleet.address().parse().unwrap();
+    let credentials = client::join(&server, &Trust::Token, &fleet.token(), host).await.unwrap();
+    Connection::open(&server, &credentials).await.unwrap()
+}
+
+#[test]
+fn many_hosts_in_one_process_follow_a_server() {
+    let fleet = Fleet::start();
+    fleet.give(&[document("/a", "1")]);
+    run(async {
+        let mut sessions = Vec::new();
+        for number in 0..20 {
+            let connection = joined(&fleet, &format!("host-{number}")).await;
+            sessions.push(connection.follow(Hello::default(), None).await.unwrap());
+        }
+        for revision in 1..=3 {
+            for session in &mut sessions {
+                let state = session.next().await.unwrap();
+                assert_eq!((state.revision, state.documents.len()), (revision, 1));
+                let report = Report { applied_revision: revision, ..Report::default() };
+                session.report(report).await.unwrap();
+            }
+            fleet.give(&[document("/a", &format!("{revision}+1"))]);
+        }
+    });
+    let reports = wait_for("all reports", || {
+        let count = fleet.mind().reports.len();
+        (count == 60).then_some(count)
+    });
+    assert_eq!((reports, fleet.mind().joins), (60, 20));
+}
+
+#[test]
+fn a_session_goes_on_from_what_the_host_has() {
+    let fleet = Fleet::start();
+    fleet.give(&[document("/a", "1"), document("/b", "2")]);
+    run(async {
+        let connection = joined(&fleet, "host").await;
+        let have = connection.follow(Hello::default(), None).await.unwrap().next().await.unwrap();
+        let documents = fleet.mind().documents.clone();
+        fleet.mind().resumable = Some((1, documents));
+        fleet.give(&[document("/b", "2"), document("/c", "3")]);
+        let next = connection.follow(Hello::default(), Some(&have)).await.unwrap().next().await.unwrap();
+        let keys: Vec<_> = next.documents.iter().map(|(key, _)| key.to_string()).collect();
+        assert_eq!((next.revision, keys), (2, vec!["/b".to_owned(), "/c".to_owned()]));
+    });
+    let hellos = fleet.mind().hellos.clone();
+    assert_eq!((hellos[0].have_revision, hellos[1].have_revision), (0, 1));
+    assert_eq!((hellos[0].have_hash.len(), hellos[1].have_hash.len()), (0, 32));
+}
+
+#[test]
+fn a_server_that_is_not_known_is_not_given_the_token() {
+    let (fleet, other) = (Fleet::start(), Fleet::start());
+    let server = fleet.address().parse().unwrap();
+    run(async {
+        let token = other.token();
+        let error = client::join(&server, &Trust::Token, &token, "host").await.unwrap_err();
+        assert!(crate::error::in_full(&error).contains("UnknownIssuer"), "{error:?}");
+        let given = Trust::Authority(Box::new(other.authority()));
+        assert!(client::join(&server, &given, &fleet.token(), "host").await.is_err());
+        let given = Trust::Authority(Box::new(fleet.authority()));
+        client::join(&server, &given, &fleet.token(), "host").await.unwrap();
+        let unknown = JoinToken::new(fleet.authority().fingerprint(), [0; 32]);
+        let error = client::join(&server, &Trust::Token, &unknown, "host").await.unwrap_err();
+        assert!(
+            error.to_string().ends_with("the join token is unknown or was used (make a new one)"),
+            "{error}"
+        );
+    });
+    assert_eq!((fleet.mind().joins, other.mind().tokens.len()), (1, 1));
+}
+
+/// A host whose agent only takes what it is given.
+struct Host {
+    dir: tempfile::TempDir,
+    options: ServerOptions,
+    link: Option<Link>,
+    contacts: Vec<Contact>,
+}
+
+impl Host {
+    fn new(fleet: &Fleet, token: Option<JoinToken>) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let options = ServerOptions {
+            server: fleet.address().parse().unwrap(),
+            token,
+            authority: None,
+            host: "host".to_owned(),
+            data_dir: dir.path().join("data"),
+            service_tags: Vec::new(),
+        };
+        let mut host = Self { dir, options, link: None, contacts: Vec::new() };
+        host.start(Standing::default());
+        host
+    }
+
+    fn start(&mut self, standing: Standing) {
+        self.link = None;
+        self.link = Some(Link::start(self.options.clone(), self.vault(), standing).unwrap());
+    }
+
+    fn vault(&self) -> Vault {
+        Vault::open(&self.options.data_dir).unwrap()
+    }
+
+    fn news(&mut self) -> Option<Snapshot> {
+        let news = self.link.as_ref().unwrap().take();
+        self.contacts.extend(news.contact);
+        news.arrived
+    }
+
+    fn arrival(&mut self, revision: u64) -> Snapshot {
+        wait_for("a state to arrive", || self.news().filter(|state| state.revision == revision))
+    }
+
+    /// Waits until there is no connection for a reason with these words.
+    fn lost(&mut self, words: &str) {
+        wait_for(words, || {
+            let _state = self.news();
+            let is_it = |contact: &Contact| matches!(contact, Contact::Lost { why } if why.contains(words));
+            self.contacts.iter().any(is_it).then_some(())
+        });
+    }
+}
+
+#[test]
+fn a_host_joins_once_and_is_known_from_then_on() {
+    let fleet = Fleet::start();
+    fleet.give(&[document("/a", "1")]);
+    let mut host = Host::new(&fleet, Some(fleet.token()));
+    host.arrival(1);
+    let file = host.options.data_dir.join("host.json");
+    let mode = std::os::unix::fs::PermissionsExt::mode(&std::fs::metadata(&file).unwrap().permissions());
+    assert_eq!(mode & 0o777, 0o600, "the key is nobody else's");
+    host.start(Standing::default());
+    host.arrival(1);
+    host.options.token = None;
+    host.start(Standing::default());
+    host.arrival(1);
+    assert_eq!(fleet.mind().joins, 1, "the token that it joined with is not used again");
+    host.options.token = Some(fleet.token());
+    host.start(Standing::default());
+    host.arrival(1);
+    assert_eq!(fleet.mind().joins, 2, "a new one says that it is to join anew");
+    assert!(host.dir.path().exists());
+}
+
+#[test]
+fn a_host_without_a_token_says_what_is_missing() {
+    let fleet = Fleet::start();
+    let mut host = Host::new(&fleet, None);
+    host.lost("make a join token on the server");
+}
+
+#[test]
+fn other_documents_than_the_servers_are_asked_for_anew() {
+    let fleet = Fleet::start();
+    fleet.give(&[document("/a", "1")]);
+    let mut host = Host::new(&fleet, Some(fleet.token()));
+    let have = host.arrival(1);
+    let documents = fleet.mind().documents.clone();
+    fleet.mind().resumable = Some((1, documents));
+    host.link.as_ref().unwrap().stand(Standing { accepted: Some(have), ..Standing::default() });
+    fleet.mind().lies = true;
+    fleet.give(&[document("/a", "2")]);
+    host.lost("the documents of revision 2 are not those that server");
+    host.arrival(2);
+    let have: Vec<u64> = fleet.mind().hellos.iter().map(|hello| hello.have_revision).collect();
+    assert_eq!(have, [0, 0], "not from revision 1, though that is known on both sides");
+}
+
+#[test]
+fn a_server_that_comes_back_finds_its_hosts() {
+    let mut fleet = Fleet::start();
+    fleet.give(&[document("/a", "1")]);
+    let mut host = Host::new(&fleet, Some(fleet.token()));
+    host.arrival(1);
+    fleet.stop();
+    host.lost("server");
+    fleet.give(&[document("/a", "2")]);
+    fleet.resume();
+    host.arrival(2);
+    assert_eq!(host.contacts.last(), Some(&Contact::Connected { host: "host".to_owned() }));
+}
+
+#[test]
+fn a_revoked_host_is_told_so() {
+    let fleet = Fleet::start();
+    fleet.give(&[document("/a", "1")]);
+    fleet.mind().refusal = Some("host host is revoked".to_owned());
+    let mut host = Host::new(&fleet, Some(fleet.token()));
+    host.lost("host host is revoked");
+    fleet.mind().refusal = None;
+    host.arrival(1);
+}
+
+#[test]
+fn a_certificate_is_renewed_before_it_ends() {
+    let fleet = Fleet::start();
+    fleet.give(&[document("/a", "1")]);
+    fleet.mind().life = Duration::from_secs(3);
+    let mut host = Host::new(&fleet, Some(fleet.token()));
+    host.arrival(1);
+    let first = host.vault().joined().unwrap().unwrap().credentials;
+    wait_for("two renewals", || (fleet.mind().renewals >= 2).then_some(()));
+    let renewed = wait_for("the certificate to be on disk", || {
+        let joined = host.vault().joined().unwrap().unwrap();
+        (joined.credentials.ends() > first.ends()).then_some(joined.credentials)
+    });
+    assert_ne!(renewed.identity(), first.identity());
+    assert!(!format!("{renewed:?}").contains("PRIVATE"));
+    host.start(Standing::default());
+    host.arrival(1);
+    assert_eq!(fleet.mind().joins, 1);
+}
+
+#[test]
+fn a_certificate_that_has_ended_needs_a_new_token() {
+    let fleet = Fleet::start();
+    fleet.give(&[document("/a", "1")]);
+    fleet.mind().life = Duration::from_secs(1);
+    let mut host = Host::new(&fleet, Some(fleet.token()));
+    host.arrival(1);
+    host.link = None;
+    let ends = host.vault().joined().unwrap().unwrap().credentials.ends();
+    wait_for("the certificate to end", || {
+        let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
+        (now.as_secs() > ends).then_some(())
+    });
+    fleet.mind().life = Duration::from_secs(3600);
+    host.start(Standing::default());
+    host.lost("the certificate of this host has ended");
+    host.options.token = Some(fleet.token());
+    host.start(Standing::default());
+    host.arrival(1);
+}
+
+#[test]
+fn only_what_differs_is_told() {
+    let fleet = Fleet::start();
+    fleet.give(&[document("/a", "1")]);
+    let mut host = Host::new(&fleet, Some(fleet.token()));
+    host.arrival(1);
+    let interface = palisade_sync::Interface { name: "tap0".to_owned(), ..Default::default() };
+    let inventory = palisade_sync::Inventory { interfaces: vec![interface] };
+    for revision in [1, 1, 2, 2] {
+        let report = Some(Report { applied_revision: revision, ..Report::default() });
+        let standing = Standing { report, inventory: inventory.clone(), accepted: None };
+        host.link.as_ref().unwrap().stand(standing);
+        fleet.in_force(revision);
+    }
+    wait_for("the inventory", || (fleet.mind().inventories.len() == 1).then_some(()));
+    let reports: Vec<u64> = fleet.mind().reports.iter().map(|(report, _)| report.applied_revision).collect();
+    assert_eq!(reports, [1, 2]);
+    host.start(Standing { inventory: inventory.clone(), ..Standing::default() });
+    host.arrival(1);
+    assert_eq!(fleet.mind().hellos[1].inventory, Some(inventory));
+}

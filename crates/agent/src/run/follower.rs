@@ -1,0 +1,209 @@
+//! The agent's side of a server: what arrived becomes what the agent enforces, and what it enforces is reported.
+//!
+//! It does no waiting: [`crate::run()`] tells it when the connection has news, when the estate was read and when the kernel
+//! was made to agree. Invariants: what is reported as in force is in force; what is on disk was accepted.
+
+#[cfg(test)]
+mod tests;
+
+use std::os::fd::{AsFd, BorrowedFd};
+
+use palisade_datapath::Plane;
+use palisade_sync::Hash;
+
+use crate::agent::Agent;
+use crate::error::{AgentError, in_full};
+use crate::event::Event;
+use crate::interfaces::Inventory;
+use crate::load::Input;
+use crate::remote::journal::Journal;
+use crate::remote::report::{self, Policies};
+use crate::remote::{Contact, Link, News, RemoteError, ServerOptions, Snapshot, Standing, Vault, inventory};
+use crate::state::ServerState;
+
+/// What the agent has of a server.
+#[derive(Debug)]
+pub(crate) struct Follower {
+    options: ServerOptions,
+    vault: Vault,
+    journal: Journal,
+    /// `None` until the agent has looked at its host once.
+    link: Option<Link>,
+    /// What arrived last.
+    newest: Option<Snapshot>,
+    /// What was accepted last.
+    accepted: Option<Snapshot>,
+    /// What the kernel enforces whole.
+    applied: Option<Snapshot>,
+    /// Of what was accepted last.
+    policies: Policies,
+    contact: ServerState,
+    /// Why the last look failed, if nothing else says so.
+    trouble: String,
+    /// Why the documents could not be written down, if that was told.
+    unwritten: Option<String>,
+}
+
+/// What was heard.
+#[derive(Debug)]
+pub(crate) struct Heard {
+    /// Whether the estate must be read again.
+    pub(crate) is_estate_new: bool,
+    /// What an operator wants to read.
+    pub(crate) events: Vec<Event>,
+}
+
+impl Follower {
+    /// Finds what is on disk. Nothing is connected yet.
+    pub(crate) fn open(options: ServerOptions, now: u64) -> Result<Self, AgentError> {
+        let vault = Vault::open(&options.data_dir)?;
+        let journal = Journal::open(&vault.journal())?;
+        let contact = ServerState {
+            address: options.server.to_string(),
+            host: options.host.clone(),
+            since: now,
+            ..ServerState::default()
+        };
+        Ok(Self {
+            newest: journal.kept().cloned(),
+            options,
+            vault,
+            journal,
+            link: None,
+            accepted: None,
+            applied: None,
+            policies: Policies::default(),
+            contact,
+            trouble: String::new(),
+            unwritten: None,
+        })
+    }
+
+    /// The newest documents; `None` if there never were any.
+    pub(crate) fn input(&self) -> Option<Input> {
+        let documents = self.newest.as_ref()?.documents.clone();
+        Some(Input::Documents { documents, service_tags: self.options.service_tags.clone() })
+    }
+
+    /// Takes in what is new at the connection; `None` if nothing is.
+    pub(crate) fn hear<P: Plane>(&mut self, agent: &mut Agent<P>, now: u64) -> Option<Heard> {
+        let News { arrived, contact, troubles } = self.link.as_ref()?.take();
+        if arrived.is_none() && contact.is_none() && troubles.is_empty() {
+            return None;
+        }
+        let mut events: Vec<_> = troubles.into_iter().map(|error| Event::Trouble { error }).collect();
+        events.extend(contact.and_then(|contact| self.turn(contact, now)));
+        let is_estate_new = arrived.is_some_and(|snapshot| {
+            events.extend(self.take(snapshot, agent));
+            agent.state().refused.is_some()
+                || self.newest_hash() != self.accepted.as_ref().map(|known| known.hash)
+        });
+        Some(Heard { is_estate_new, events })
+    }
+
+    /// Takes a state that arrived; the event if it is not the same under a new number.
+    fn take<P: Plane>(&mut self, snapshot: Snapshot, agent: &mut Agent<P>) -> Option<Event> {
+        let is_new = self.newest_hash() != Some(snapshot.hash);
+        let event = Event::Arrived { revision: snapshot.revision, documents: snapshot.documents.len() };
+        // What was said of the same documents holds for them under the new number.
+        for known in [&mut self.accepted, &mut self.applied].into_iter().flatten() {
+            if known.hash == snapshot.hash {
+                known.revision = snapshot.revision;
+            }
+        }
+        self.newest = Some(snapshot);
+        if let Some(input) = self.input() {
+            agent.set_input(input);
+        }
+        is_new.then_some(event)
+    }
+
+    fn newest_hash(&self) -> Option<Hash> {
+        self.newest.as_ref().map(|known| known.hash)
+    }
+
+    /// Notes whether there is a connection; the event if that is news.
+    fn turn(&mut self, contact: Contact, now: u64) -> Option<Event> {
+        let before = (self.contact.connected, self.contact.error.take());
+        let server = self.contact.address.clone();
+        let event = match contact {
+            Contact::Connected { host } => {
+                self.contact.connected = true;
+                self.contact.host.clone_from(&host);
+                Event::Connected { server, host }
+            }
+            Contact::Lost { why } => {
+                self.contact.connected = false;
+                self.contact.error = Some(why.clone());
+                Event::Disconnected { why }
+            }
+        };
+        if self.contact.connected != before.0 {
+            self.contact.since = now;
+        }
+        // Every attempt fails alike; one line says it.
+        ((self.contact.connected, &self.contact.error) != (before.0, &before.1)).then_some(event)
+    }
+
+    /// Takes in that the estate was read.
+    pub(crate) fn loaded<P: Plane>(&mut self, agent: &Agent<P>) {
+        if let Some(compiled) = agent.compiled().filter(|_| agent.state().refused.is_none()) {
+            self.accepted.clone_from(&self.newest);
+            self.policies = report::policies(compiled);
+        }
+    }
+
+    /// Takes in how the kernel was made to agree: reports it, and keeps what was accepted.
+    pub(crate) fn synced<P: Plane>(
+        &mut self,
+        agent: &mut Agent<P>,
+        outcome: &Result<bool, AgentError>,
+        host: &Inventory,
+    ) -> Result<Vec<Event>, AgentError> {
+        match outcome {
+            Ok(true) if self.accepted.is_some() => {
+                self.applied.clone_from(&self.accepted);
+                self.trouble.clear();
+            }
+            Ok(true) => self.trouble.clear(),
+            Ok(false) => {
+                "not every interface has its policy (see the NICs)".clone_into(&mut self.trouble);
+            }
+            Err(error) => self.trouble = in_full(error),
+        }
+        let kept = self.accepted.as_ref().map_or(Ok(()), |accepted| self.journal.keep(accepted));
+        self.stand(agent, host)?;
+        let settled = kept.and_then(|()| self.journal.settle());
+        let revision = |snapshot: &Option<Snapshot>| snapshot.as_ref().map_or(0, |known| known.revision);
+        let (revision, seen) = (revision(&self.applied), revision(&self.newest));
+        agent.note_server(ServerState { revision, seen, ..self.contact.clone() })?;
+        Ok(self.note_written(settled))
+    }
+
+    /// Says how the agent stands; the first time, the connection is begun with it.
+    fn stand<P: Plane>(&mut self, agent: &Agent<P>, host: &Inventory) -> Result<(), AgentError> {
+        let seen = self.newest.as_ref().map_or(0, |newest| newest.revision);
+        let report = report::of(agent.state(), self.applied.as_ref(), &self.policies, seen, &self.trouble);
+        // Before the first state there is nothing to report: nothing was asked for.
+        let report = (seen > 0).then_some(report);
+        let standing = Standing { inventory: inventory::of(host), report, accepted: self.accepted.clone() };
+        match &self.link {
+            Some(link) => link.stand(standing),
+            None => self.link = Some(Link::start(self.options.clone(), self.vault.clone(), standing)?),
+        }
+        Ok(())
+    }
+
+    /// What there is to say of writing the documents down: once for each new reason.
+    fn note_written(&mut self, outcome: Result<(), RemoteError>) -> Vec<Event> {
+        let why = outcome.err().map(|error| in_full(&error));
+        let is_new = why != self.unwritten;
+        self.unwritten.clone_from(&why);
+        why.filter(|_| is_new).map(|error| Event::Trouble { error }).into_iter().collect()
+    }
+
+    /// What to wait for.
+    pub(crate) fn wait_for(&self) -> Option<BorrowedFd<'_>> {
+        self.link.as_ref().map(AsFd::as_fd)
+    }
+}
