@@ -29,7 +29,7 @@ pub use estate::{Estate, Nsg, PublicIpSku, Subnet, VirtualNetwork};
 pub use guards::Guards;
 pub use id::{NAME_LENGTH_MAX, ResourceId, is_valid_name};
 pub use mode::Mode;
-pub use nic::{INTERFACE_TAG, IpConfiguration, Nic};
+pub use nic::{HOST_TAG, INTERFACE_TAG, IpConfiguration, Nic};
 pub use platform::{PlatformService, is_link_control, platform_addresses};
 pub use problem::{Code, Problem, Severity};
 pub use rule::{Access, AddressField, Maybe, Priority, Rule, Side};

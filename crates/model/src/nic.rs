@@ -11,6 +11,8 @@ use crate::{Guards, Mode, ResourceId, Truth, spec::Given};
 
 /// The tag of an interface that names it on its host.
 pub const INTERFACE_TAG: &str = "palisade-interface";
+/// The tag of an interface that names the host it is on.
+pub const HOST_TAG: &str = "palisade-host";
 
 /// A network interface.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -5,7 +5,7 @@
 
 use super::count_limit;
 use crate::{
-    Code, Guards, INTERFACE_TAG, Maybe, Mode, Place, ResourceId, limits,
+    Code, Guards, HOST_TAG, INTERFACE_TAG, Maybe, Mode, Place, ResourceId, limits,
     problem::Problems,
     spec::{At, Given, ResourceTags, Text},
 };
@@ -51,7 +51,7 @@ impl<'a> OwnTags<'a> {
 
     /// The tags of an interface.
     pub(super) fn of_nic(owner: &'a ResourceId, tags: Option<&'a ResourceTags>, p: &mut Problems) -> Self {
-        Self::new(owner, tags, &[INTERFACE_TAG, MODE, GUARDS], None, p)
+        Self::new(owner, tags, &[INTERFACE_TAG, HOST_TAG, MODE, GUARDS], None, p)
     }
 
     fn new(

@@ -1,0 +1,158 @@
+//! Which hosts a change concerns: those whose span has what changed, before or after.
+//!
+//! References are followed backwards, from what changed to the interfaces that it judges, by the world's indexes and
+//! never by a scan. It is the mirror of [`World::closure`]: a host whose span changes is always found; one that is found needlessly
+//! confirms at once. A test compares both on generated changes.
+
+use std::collections::{BTreeSet, HashSet};
+use std::sync::Arc;
+
+use palisade_model::ResourceId;
+
+use super::HostName;
+use crate::kinds;
+use crate::world::{Document, World};
+
+/// The hosts that must act when `before` becomes `after`, if these resources and children are what differs.
+pub fn concerned(before: &World, after: &World, changed: &[ResourceId]) -> BTreeSet<HostName> {
+    let mut hosts = BTreeSet::new();
+    let differs = |id: &&ResourceId| match (before.document(id), after.document(id)) {
+        (Some(before), Some(after)) => before.body() != after.body(),
+        (before, after) => before.is_some() || after.is_some(),
+    };
+    let changed: Vec<&ResourceId> = changed.iter().filter(differs).collect();
+    for world in [before, after].into_iter().filter(|world| !world.bindings().is_empty()) {
+        let mut walk = Walk { world, hosts: BTreeSet::new(), seen: HashSet::new() };
+        for document in changed.iter().filter_map(|id| world.document(id)) {
+            walk.changed(document);
+        }
+        hosts.append(&mut walk.hosts);
+    }
+    hosts
+}
+
+struct Walk<'a> {
+    world: &'a World,
+    hosts: BTreeSet<HostName>,
+    /// What led to its interfaces already.
+    seen: HashSet<ResourceId>,
+}
+
+impl<'a> Walk<'a> {
+    fn changed(&mut self, document: &'a Arc<Document>) {
+        let id = document.id();
+        match document.kind().name {
+            kinds::NIC => {
+                self.nic(document);
+                self.named_by(document, kinds::ASG, Self::group_of_rules);
+            }
+            kinds::NSG => self.nsg(id),
+            kinds::RULE => self.parent(id, Self::nsg),
+            kinds::ASG => self.group(id),
+            kinds::PREFIX_SET => self.parent(id, Self::group),
+            kinds::SUBNET => self.subnet(id),
+            kinds::NETWORK => {
+                self.network(id);
+                self.naming(id, kinds::PEERING, |walk, peering| walk.parent(peering.id(), Self::network));
+            }
+            kinds::PEERING => self.parent(id, Self::network),
+            kinds::ROUTE_TABLE => self.table(id),
+            kinds::ROUTE => self.parent(id, Self::table),
+            kinds::PUBLIC_IP => self.naming(id, kinds::NIC, Self::nic),
+            kinds::STATIC_MEMBER => {
+                document.references().for_each(|network| self.network(network));
+                self.parent(id, Self::network_group);
+            }
+            kinds::NETWORK_GROUP => self.network_group(id),
+            kinds::ADMIN_COLLECTION => self.collection(document),
+            kinds::ADMIN_RULE => {
+                let collection = id.parent().and_then(|parent| self.world.document(&parent));
+                if let Some(collection) = collection {
+                    self.collection(collection);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn nic(&mut self, nic: &'a Arc<Document>) {
+        self.hosts.append(&mut self.world.bindings().hosts(nic));
+    }
+
+    fn nsg(&mut self, id: &ResourceId) {
+        if self.is_new(id) {
+            self.naming(id, kinds::NIC, Self::nic);
+            self.naming(id, kinds::SUBNET, |walk, subnet| walk.subnet(subnet.id()));
+        }
+    }
+
+    fn subnet(&mut self, id: &ResourceId) {
+        if self.is_new(id) {
+            self.naming(id, kinds::NIC, Self::nic);
+        }
+    }
+
+    fn network(&mut self, id: &ResourceId) {
+        if self.is_new(id) {
+            for subnet in self.world.children(id, "subnets") {
+                self.subnet(subnet.id());
+            }
+        }
+    }
+
+    fn table(&mut self, id: &ResourceId) {
+        self.naming(id, kinds::SUBNET, |walk, subnet| walk.subnet(subnet.id()));
+    }
+
+    /// A group of interfaces itself: who names it in rules, and its members, whose spans have it too.
+    fn group(&mut self, id: &ResourceId) {
+        self.group_of_rules(id);
+        self.naming(id, kinds::NIC, Self::nic);
+    }
+
+    /// What a group means to rules that name it: its members and prefixes.
+    fn group_of_rules(&mut self, id: &ResourceId) {
+        if self.is_new(id) {
+            self.naming(id, kinds::RULE, |walk, rule| walk.parent(rule.id(), Self::nsg));
+        }
+    }
+
+    fn network_group(&mut self, id: &ResourceId) {
+        if self.is_new(id) {
+            for member in self.world.under(id).filter(|child| child.kind().name == kinds::STATIC_MEMBER) {
+                member.references().for_each(|network| self.network(network));
+            }
+        }
+    }
+
+    fn collection(&mut self, collection: &Arc<Document>) {
+        collection.references().for_each(|group| self.network_group(group));
+    }
+
+    fn is_new(&mut self, id: &ResourceId) -> bool {
+        self.seen.insert(id.clone())
+    }
+
+    fn parent(&mut self, id: &ResourceId, step: impl FnOnce(&mut Self, &ResourceId)) {
+        if let Some(parent) = id.parent() {
+            step(self, &parent);
+        }
+    }
+
+    /// Takes a step to every document of a kind that names `id`.
+    fn naming(&mut self, id: &ResourceId, kind: &str, mut step: impl FnMut(&mut Self, &'a Arc<Document>)) {
+        let world = self.world;
+        for document in world.naming(id).filter(|document| document.kind().name == kind) {
+            step(self, document);
+        }
+    }
+
+    /// Takes a step to every resource of a kind that `document` names.
+    fn named_by(&mut self, document: &Document, kind: &str, step: impl Fn(&mut Self, &ResourceId)) {
+        for (target, link) in document.links() {
+            if link.kinds == [kind] {
+                step(self, target);
+            }
+        }
+    }
+}

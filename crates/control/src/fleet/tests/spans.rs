@@ -1,0 +1,150 @@
+//! The estate of a span judges its interfaces as the whole estate does, and a change of a span is never missed.
+
+use std::cell::Cell;
+
+use palisade_arm::estate::{Document as File, Options, read};
+use palisade_model::{Estate, Layer, Severity, TagCatalog};
+use palisade_sync::Documents;
+use proptest::prelude::*;
+use proptest::test_runner::{Config, TestRunner};
+
+use super::estate::{self, Choices, HOSTS, NicChoices, choices, host, network, nic, world};
+use crate::fleet::{Renderer, concerned, gather};
+use crate::world::{Part, World};
+
+/// The checked estate of ARM's JSON documents.
+fn checked(texts: impl Iterator<Item = (String, Vec<u8>)>) -> Estate {
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("JSON is UTF-8");
+    let files: Vec<File> = texts.map(|(name, bytes)| File::new(name, text(bytes))).collect();
+    let read = read(&files, &Options::default());
+    assert!(!read.has_errors(), "{:?}", read.problems);
+    let (estate, problems) = Estate::validate(&read.spec, TagCatalog::default());
+    let errors: Vec<_> = problems.iter().filter(|problem| problem.severity == Severity::Error).collect();
+    estate.unwrap_or_else(|| panic!("{errors:?}"))
+}
+
+fn whole(world: &World) -> Estate {
+    let each = world.documents().map(|document| {
+        let body = Part::Whole(document.clone()).body();
+        (document.id().to_string(), serde_json::to_vec(&body).expect("JSON"))
+    });
+    checked(each)
+}
+
+fn documents(world: &World, renderer: &Renderer, number: usize) -> Documents {
+    renderer.span(gather(world, &host(number))).expect("within the limits").documents
+}
+
+fn part(documents: &Documents) -> Estate {
+    checked(documents.iter().map(|(key, entry)| (key.to_string(), entry.body().to_vec())))
+}
+
+#[test]
+fn a_span_judges_its_interfaces_as_the_whole_estate_does() {
+    let reached: [Cell<usize>; 5] = Default::default();
+    let reach = |what: usize, holds: bool| reached[what].set(reached[what].get() + usize::from(holds));
+    let mut runner = TestRunner::new(Config { cases: 200, failure_persistence: None, ..Config::default() });
+    let checked = runner.run(&choices(), |choices| {
+        let world = world(&choices);
+        let (whole, renderer) = (whole(&world), Renderer::default());
+        for (number, chosen) in choices.nics.iter().enumerate() {
+            let Some(on) = chosen.host else { continue };
+            let part = part(&documents(&world, &renderer, on));
+            let name = format!("nic{number}");
+            let (expect, got) = (whole.nics_named(&name)[0], part.nics_named(&name)[0]);
+            prop_assert_eq!(expect, got);
+            let policy = whole.effective(expect);
+            prop_assert_eq!(&policy, &part.effective(got));
+            prop_assert_eq!(whole.open_parts(expect), part.open_parts(got));
+            prop_assert_eq!(whole.flow_timeout(expect), part.flow_timeout(got));
+            prop_assert_eq!(whole.addresses_of(expect), part.addresses_of(got));
+            reach(0, part.nics().count() < whole.nics().count());
+            for (place, layer) in [Layer::Admin, Layer::Subnet, Layer::NetworkInterface, Layer::PublicAddress]
+                .into_iter()
+                .enumerate()
+            {
+                reach(place + 1, policy.inbound.iter().any(|own| own.layer == layer));
+            }
+        }
+        Ok(())
+    });
+    checked.unwrap_or_else(|error| panic!("{error}"));
+    assert!(reached.iter().all(|count| count.get() > 50), "reached too little: {reached:?}");
+}
+
+/// A change of an estate: what it turns into, told by what is chosen anew.
+fn changed(choices: &Choices, what: usize, nic: NicChoices, network: estate::NetworkChoices) -> Choices {
+    let mut changed = choices.clone();
+    match what % 4 {
+        0 => {
+            let place = what / 4 % changed.nics.len();
+            changed.nics[place] = nic;
+        }
+        1 => changed.nics.push(nic),
+        2 => {
+            let place = what / 4 % changed.networks.len();
+            changed.networks[place] = network;
+        }
+        _ => {
+            changed.admin = if changed.admin.is_some() { None } else { Some((what / 4 % 3, what / 12 % 3)) };
+        }
+    }
+    changed
+}
+
+#[test]
+fn a_change_of_a_span_is_never_missed_and_most_changes_concern_few() {
+    let (moved, spared) = (Cell::new(0), Cell::new(0));
+    let mut runner = TestRunner::new(Config { cases: 300, failure_persistence: None, ..Config::default() });
+    let input = (choices(), 0..64_usize, nic(), network());
+    let checked = runner.run(&input, |(choices, what, nic, network)| {
+        let (before, after) = (world(&choices), world(&changed(&choices, what, nic, network)));
+        let ids = before.documents().chain(after.documents()).map(|document| document.id().clone());
+        let hosts = concerned(&before, &after, &ids.collect::<Vec<_>>());
+        let renderer = Renderer::default();
+        for number in 0..HOSTS {
+            let differs =
+                documents(&before, &renderer, number).hash() != documents(&after, &renderer, number).hash();
+            let is_told = hosts.contains(&host(number));
+            prop_assert!(is_told || !differs, "host-{} is not told", number);
+            moved.set(moved.get() + usize::from(differs));
+            spared.set(spared.get() + usize::from(!is_told));
+        }
+        Ok(())
+    });
+    checked.unwrap_or_else(|error| panic!("{error}"));
+    assert!(moved.get() > 100 && spared.get() > 100, "{} moved, {} spared", moved.get(), spared.get());
+}
+
+#[test]
+fn an_interface_that_joins_a_group_reaches_the_hosts_whose_rules_name_the_group() {
+    let choice = |host, groups: &[usize]| NicChoices {
+        network: 0,
+        subnet: 0,
+        nsg: (host == 0).then_some(0),
+        groups: groups.iter().copied().collect(),
+        public: None,
+        host: Some(host),
+        forwards: false,
+    };
+    let networks = vec![estate::NetworkChoices {
+        subnets: vec![(None, false)],
+        rules: vec![(0, 2, 80)],
+        peer: None,
+        prefix_set: false,
+        has_route: false,
+    }];
+    let choices = |groups: &[usize]| Choices {
+        networks: networks.clone(),
+        nics: vec![choice(0, &[]), choice(1, groups), choice(2, &[])],
+        admin: None,
+    };
+    let (before, after) = (world(&choices(&[])), world(&choices(&[0])));
+    let hosts = concerned(&before, &after, &[estate::id("networkInterfaces/nic1")]);
+    assert_eq!(hosts, [host(0), host(1)].into(), "the third host has nothing to do with the group");
+    let renderer = Renderer::default();
+    let (old, new) = (documents(&before, &renderer, 0), documents(&after, &renderer, 0));
+    let changes = new.changes_since(&old);
+    assert_eq!(changes.len(), 1);
+    assert_eq!(changes[0].documents.len(), 1, "the delta is the new member alone");
+}
