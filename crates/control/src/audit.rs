@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
-pub use chain::{Break, Head, Reason, Verified, verify};
+pub use chain::{Break, Head, Reason, Verified, follow, verify};
 pub use redact::redact;
 
 /// Longest body that is kept in an entry, in bytes of JSON; of a longer one the hash and the length are kept.

@@ -1,1 +1,26 @@
-//! Every action of the control plane.
+//! Every action of the control plane: planned against one state, committed whole, followed to the hosts.
+//!
+//! [`Control`] holds the [`World`], which is every resource and record of the store in memory. One task plans all actions, in order,
+//! and commits them in transactions that several servers on one store cannot interleave. Invariant: what the world shows is
+//! what the store holds at the world's revision. It speaks no protocol and decides nobody's permissions. Reference:
+//! docs/adr/0024-one-planner-one-sequence.md.
+
+mod action;
+pub mod audit;
+mod error;
+pub mod fleet;
+pub mod kinds;
+mod options;
+mod plan;
+mod render;
+pub mod time;
+pub mod watcher;
+mod world;
+
+mod commit;
+
+pub use action::{Action, Caller, Committed, Effect, Expect, Health, Outcome, Precondition, RecordChange};
+pub use commit::Control;
+pub use error::ControlError;
+pub use options::{Options, PublicAddresses};
+pub use world::{Document, World};

@@ -106,7 +106,10 @@ pub fn verify(entries: impl IntoIterator<Item = Result<Entry, String>>) -> Resul
 }
 
 /// The head after `entry`, if it follows `head`.
-fn follow(head: &Head, entry: Result<Entry, String>) -> Result<Head, Reason> {
+///
+/// # Errors
+/// What is wrong with the entry.
+pub fn follow(head: &Head, entry: Result<Entry, String>) -> Result<Head, Reason> {
     let entry = entry.map_err(Reason::Unreadable)?;
     if entry.seq != head.seq + 1 {
         return Err(Reason::Number(entry.seq));

@@ -15,8 +15,16 @@ const SHOWN: &[&str] = &["id/assignment/", "id/principal/", "id/role/", "id/tena
 const RECORDS: &[&str] = &["id/", "ca/", "host/", "join/", "op/", "meta/", "status/"];
 
 /// Parts of names, in lower case, of properties that hold a secret.
-const SECRET_NAMES: &[&str] =
-    &["password", "secret", "hash", "privatekey", "accesskey", "sharedkey", "customdata", "protectedsettings"];
+const SECRET_NAMES: &[&str] = &[
+    "password",
+    "secret",
+    "hash",
+    "privatekey",
+    "accesskey",
+    "sharedkey",
+    "customdata",
+    "protectedsettings",
+];
 
 /// Properties that have such a name and hold none.
 const HARMLESS_NAMES: &[&str] = &["secrets", "disablepasswordauthentication", "sha256"];

@@ -13,7 +13,10 @@ fn event(number: usize) -> Event {
         verb: "put".to_owned(),
         target: format!("/subscriptions/s/resourceGroups/g{number}"),
         before: None,
-        after: Some(Body::of("/subscriptions/s", &json!({ "location": "north", "number": number, "ratio": 0.1 }))),
+        after: Some(Body::of(
+            "/subscriptions/s",
+            &json!({ "location": "north", "number": number, "ratio": 0.1 }),
+        )),
         outcome: "Created".to_owned(),
     }
 }
@@ -71,9 +74,11 @@ fn leaves(value: &Value, path: &str) -> Vec<String> {
         Value::Object(fields) => {
             fields.iter().flat_map(|(name, field)| leaves(field, &format!("{path}/{name}"))).collect()
         }
-        Value::Array(items) => {
-            items.iter().enumerate().flat_map(|(index, item)| leaves(item, &format!("{path}/{index}"))).collect()
-        }
+        Value::Array(items) => items
+            .iter()
+            .enumerate()
+            .flat_map(|(index, item)| leaves(item, &format!("{path}/{index}")))
+            .collect(),
         _ => vec![path.to_owned()],
     }
 }
@@ -144,7 +149,8 @@ fn an_entry_that_cannot_be_read_is_a_break() {
 #[test]
 fn secrets_are_hidden_and_unknown_records_whole() {
     let machine = json!({ "osProfile": { "adminPassword": "p4ss", "linuxConfiguration": { "disablePasswordAuthentication": true } } });
-    let shown = redact("/subscriptions/s/resourceGroups/g/providers/Microsoft.Compute/virtualMachines/m", &machine);
+    let shown =
+        redact("/subscriptions/s/resourceGroups/g/providers/Microsoft.Compute/virtualMachines/m", &machine);
     assert_eq!(shown["osProfile"]["adminPassword"], "(hidden)");
     assert_eq!(shown["osProfile"]["linuxConfiguration"]["disablePasswordAuthentication"], true);
 

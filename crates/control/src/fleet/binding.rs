@@ -102,10 +102,8 @@ fn keys_of_nic(nic: &Document) -> Vec<Key> {
         return vec![Key::Host(host.to_ascii_lowercase())];
     }
     let id = nic.id();
-    let mut keys = vec![
-        Key::Alias(id.name().to_ascii_lowercase()),
-        Key::Alias(id.as_str().to_ascii_lowercase()),
-    ];
+    let mut keys =
+        vec![Key::Alias(id.name().to_ascii_lowercase()), Key::Alias(id.as_str().to_ascii_lowercase())];
     keys.extend(nic.tag(INTERFACE_TAG).map(|interface| Key::Interface(interface.to_owned())));
     let mac = nic.properties()["macAddress"].as_str().and_then(|mac| mac.parse::<Mac>().ok());
     if let Some(Mac([first, rest @ ..])) = mac {

@@ -158,7 +158,10 @@ pub fn checked_inventory(mut interfaces: Vec<Interface>) -> Result<Vec<Interface
     for interface in &mut interfaces {
         let Interface { name, alias, macs, note } = interface;
         if macs.len() > MACS_PER_INTERFACE_MAX {
-            return Err(format!("interface {name} has {} addresses, more than {MACS_PER_INTERFACE_MAX}", macs.len()));
+            return Err(format!(
+                "interface {name} has {} addresses, more than {MACS_PER_INTERFACE_MAX}",
+                macs.len()
+            ));
         }
         if let Some(long) = [&*name, alias, note]
             .into_iter()

@@ -132,8 +132,9 @@ pub async fn tell_inventory(
     host: &HostName,
     interfaces: Vec<Interface>,
 ) -> Result<(), ControlError> {
-    let interfaces = checked_inventory(interfaces)
-        .map_err(|why| ControlError::bad("InvalidInventory", format!("inventory of host \"{host}\": {why}")))?;
+    let interfaces = checked_inventory(interfaces).map_err(|why| {
+        ControlError::bad("InvalidInventory", format!("inventory of host \"{host}\": {why}"))
+    })?;
     change(control, caller, host, "tell inventory", |record| {
         Ok(HostRecord { interfaces: interfaces.clone(), ..record })
     })

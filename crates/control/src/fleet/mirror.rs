@@ -7,7 +7,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use palisade_store::{Op, OPERATIONS_MAX, Revision, Store, StoreError, Transaction, VALUE_LENGTH_MAX};
+use palisade_store::{OPERATIONS_MAX, Op, Revision, Store, StoreError, Transaction, VALUE_LENGTH_MAX};
 use tokio_stream::StreamExt as _;
 
 use super::{Board, HostName, NicStatus, Standing};
@@ -76,8 +76,7 @@ fn op(host: &HostName, standing: &Standing) -> Option<Op> {
     let whole = text(standing)?;
     let fits = whole.len() <= VALUE_LENGTH_MAX;
     let value = if fits { whole } else { text(&failures_of(standing))? };
-    (value.len() <= VALUE_LENGTH_MAX)
-        .then(|| Op::Put(format!("{STATUS_PREFIX}{host}"), value.into()))
+    (value.len() <= VALUE_LENGTH_MAX).then(|| Op::Put(format!("{STATUS_PREFIX}{host}"), value.into()))
 }
 
 fn failures_of(standing: &Standing) -> Standing {

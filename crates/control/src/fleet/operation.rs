@@ -98,7 +98,10 @@ impl Operation {
         }
         let named = self.waiting.iter().take(HOSTS_NAMED_MAX).map(|host| {
             let seen = standing(host).and_then(|standing| standing.seen);
-            seen.map_or_else(|| format!("{host} (never seen)"), |at| format!("{host} (last seen {})", rfc3339(at)))
+            seen.map_or_else(
+                || format!("{host} (never seen)"),
+                |at| format!("{host} (last seen {})", rfc3339(at)),
+            )
         });
         let mut names = named.collect::<Vec<_>>().join(", ");
         let more = self.waiting.len().saturating_sub(HOSTS_NAMED_MAX);

@@ -81,7 +81,9 @@ impl HostReport {
             return None;
         }
         let whole = (!self.error.is_empty()).then(|| self.error.clone());
-        whole.or_else(|| self.failed_nic().map(|nic| format!("{} at {}: {}", nic.id, nic.interface, nic.error)))
+        whole.or_else(|| {
+            self.failed_nic().map(|nic| format!("{} at {}: {}", nic.id, nic.interface, nic.error))
+        })
     }
 
     /// An interface that is there and not enforced. A NIC whose machine is not running has none: nothing passes there.

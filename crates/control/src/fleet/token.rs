@@ -88,7 +88,9 @@ pub fn check(stored: Option<&serde_json::Value>, host: &HostName, now: u64) -> R
         return refused("the join token has expired (create another)".to_owned());
     }
     match &token.host {
-        Some(own) if own != host => refused(format!("the join token is for host \"{own}\", not for \"{host}\"")),
+        Some(own) if own != host => {
+            refused(format!("the join token is for host \"{own}\", not for \"{host}\""))
+        }
         _ => Ok(()),
     }
 }

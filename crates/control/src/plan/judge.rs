@@ -1,0 +1,139 @@
+//! What the model says of a change: rules, tags, addresses and groups are checked by the code that enforces them.
+//!
+//! Only the resource, its children and what they refer to are looked at. Of the members of a group one stands for all:
+//! they are in one network, and that is what members owe each other.
+
+use palisade_arm::estate::{ReadResult, Stored, read_stored};
+use palisade_model::spec::EstateSpec;
+use palisade_model::{Estate, Problem, ResourceId, Severity};
+
+use crate::kinds::{self, Target};
+use crate::world::{Document, Part};
+use crate::{ControlError, World};
+
+/// Checks the resource of a target, with its children, as the draft has it.
+pub(super) fn check(world: &World, target: &Target) -> Result<(), ControlError> {
+    let mut scope = Scope::default();
+    match target.top.segment("providers").is_some().then_some(target.kind.name) {
+        Some(kinds::NSG | kinds::RULE) => {
+            scope.family(world, &target.top);
+            scope.groups(world, &target.top);
+        }
+        Some(kinds::NIC) => {
+            scope.family(world, &target.id);
+            scope.rules_about(world, &target.id);
+        }
+        Some(
+            kinds::NETWORK
+            | kinds::SUBNET
+            | kinds::PEERING
+            | kinds::ASG
+            | kinds::PREFIX_SET
+            | kinds::PUBLIC_IP
+            | kinds::ROUTE_TABLE
+            | kinds::ROUTE,
+        ) => scope.family(world, &target.top),
+        Some(kinds::ADMIN_COLLECTION) => scope.family(world, &target.id),
+        Some(kinds::ADMIN_RULE) => scope.family(world, target.parent.as_ref().unwrap_or(&target.id)),
+        _ => return Ok(()),
+    }
+    let (_, problems) = Estate::validate(&scope.read()?, world.tags().clone());
+    refuse(problems)
+}
+
+/// The estate of documents that were checked when they were stored.
+pub(crate) fn estate_of(world: &World, parts: &[Part]) -> Result<Estate, ControlError> {
+    let bodies: Vec<_> = parts.iter().map(|part| (part.document(), part.stored())).collect();
+    let stored =
+        bodies.iter().map(|(document, body)| Stored { id: document.id(), kind: document.kind().name, body });
+    let (estate, problems) = Estate::validate(&spec(read_stored(stored))?, world.tags().clone());
+    match estate {
+        Some(estate) => Ok(estate),
+        None => {
+            refuse(problems)?;
+            Err(ControlError::new(500, "InternalServerError", "the estate was refused without a reason"))
+        }
+    }
+}
+
+/// The documents that are judged together.
+#[derive(Default)]
+struct Scope<'a> {
+    documents: Vec<&'a Document>,
+}
+
+impl<'a> Scope<'a> {
+    /// A resource and its children.
+    fn family(&mut self, world: &'a World, id: &ResourceId) {
+        self.documents.extend(world.document(id).map(|document| &**document));
+        self.documents.extend(world.under(id).map(|document| &**document));
+    }
+
+    /// Groups that the rules of an NSG name, each with one member.
+    fn groups(&mut self, world: &'a World, nsg: &ResourceId) {
+        for group in world.children(nsg, "securityRules").into_iter().flat_map(|rule| rule.references()) {
+            self.group(world, group, None);
+        }
+    }
+
+    fn group(&mut self, world: &'a World, group: &ResourceId, but: Option<&ResourceId>) {
+        if self.has(group) {
+            return;
+        }
+        self.documents.extend(world.document(group).map(|document| &**document));
+        let is_other =
+            |member: &&std::sync::Arc<Document>| member.kind().name == kinds::NIC && Some(member.id()) != but;
+        if let Some(member) = world.naming(group).find(is_other).filter(|member| !self.has(member.id())) {
+            self.documents.push(member);
+        }
+    }
+
+    /// Rules that name a group of this interface, and one other member of each group that they name: the interface
+    /// must be in the network that those are in.
+    fn rules_about(&mut self, world: &'a World, nic: &ResourceId) {
+        let Some(interface) = world.document(nic) else { return };
+        for group in interface.links().filter(|(_, link)| link.kinds == [kinds::ASG]).map(|(id, _)| id) {
+            self.group(world, group, Some(nic));
+            for rule in world.naming(group).filter(|document| document.kind().name == kinds::RULE) {
+                if !self.has(rule.id()) {
+                    self.documents.push(rule);
+                }
+                for other in rule.references() {
+                    self.group(world, other, Some(nic));
+                }
+            }
+        }
+    }
+
+    fn has(&self, id: &ResourceId) -> bool {
+        self.documents.iter().any(|document| document.id() == id)
+    }
+
+    fn read(&self) -> Result<EstateSpec, ControlError> {
+        let stored = self.documents.iter().map(|document| Stored {
+            id: document.id(),
+            kind: document.kind().name,
+            body: document.body(),
+        });
+        spec(read_stored(stored))
+    }
+}
+
+/// What was read, if all of it could be.
+fn spec(read: ReadResult) -> Result<EstateSpec, ControlError> {
+    let errors = read.problems.into_iter().filter(|problem| problem.severity == Severity::Error);
+    let errors = errors.map(|problem| ControlError::bad(code(problem.code.name()), problem.message));
+    ControlError::several(errors.collect()).map_or(Ok(read.spec), Err)
+}
+
+/// The errors among the problems, in Azure's envelope.
+fn refuse(problems: Vec<Problem>) -> Result<(), ControlError> {
+    let errors = problems.into_iter().filter(|problem| problem.severity == Severity::Error);
+    let errors = errors.map(|problem| ControlError::bad(code(problem.code.name()), problem.message));
+    ControlError::several(errors.collect()).map_or(Ok(()), Err)
+}
+
+/// The code on the wire: the mark of codes that Azure does not publish means nothing to clients.
+fn code(name: &'static str) -> &'static str {
+    name.strip_prefix("Pal").unwrap_or(name)
+}
