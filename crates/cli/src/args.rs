@@ -25,6 +25,10 @@ pub enum Command {
     Verify(commands::verify::Arguments),
     /// The rules that hold at an interface, with tags expanded
     Effective(commands::effective::Arguments),
+    /// Server and agent of one machine in one process
+    Up(commands::up::Arguments),
+    /// The control plane: resources, logins, and the hosts that join
+    Server(commands::server::Arguments),
     /// Create and change resources from files: templates, `az` output, bodies with ids
     Apply(commands::remote::apply::Arguments),
     /// A resource of the server, or a list of them

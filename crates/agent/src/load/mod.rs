@@ -127,6 +127,18 @@ fn received(received: &Documents, service_tags: &[PathBuf]) -> Result<Loaded, Lo
     Unchecked { documents, context: DeploymentContext::default(), tags, files, digest, problems }.check()
 }
 
+/// Reads files of service tags; a tag that several define is the last one's.
+///
+/// # Errors
+/// [`LoadError`] with all problems.
+pub fn tags(service_tags: &[PathBuf]) -> Result<TagCatalog, LoadError> {
+    let mut reader = Reader::default();
+    let files = reader.read_all(service_tags);
+    let mut problems = reader.problems;
+    let tags = catalog(&files, &mut problems);
+    if problems.is_empty() { Ok(tags) } else { Err(LoadError { problems, digest: digest_of_tags(&files) }) }
+}
+
 /// Reads and checks an estate of files.
 ///
 /// # Errors

@@ -34,7 +34,7 @@ pub struct Arguments {
 /// How much the flows of machines may take.
 #[derive(Debug, Clone, clap::Args)]
 #[command(next_help_heading = "Limits")]
-struct TuningArgs {
+pub struct TuningArgs {
     /// Flows of the whole host; a table that is there already keeps its size until `palisade detach`
     #[arg(long, value_name = "N", default_value_t = Tuning::default().flows, value_parser = clap::value_parser!(u32).range(1..))]
     flows: u32,
@@ -51,7 +51,8 @@ struct TuningArgs {
 }
 
 impl TuningArgs {
-    const fn tuning(&self) -> Tuning {
+    /// The same as the agent takes it.
+    pub const fn tuning(&self) -> Tuning {
         Tuning {
             flows: self.flows,
             nic_flows: self.nic_flows,
@@ -100,7 +101,7 @@ pub fn run(arguments: &Arguments) -> Result<Exit, Failure> {
 }
 
 /// A reader of the log that went away must not end the agent, so what cannot be said is left unsaid.
-fn tell(event: &Event) {
+pub fn tell(event: &Event) {
     let mut text = format!("{event}\n");
     if let Event::Refused(error) = event {
         for problem in others(&error.problems) {

@@ -10,8 +10,10 @@ mod estate;
 pub mod flows;
 pub mod lab;
 pub mod remote;
+pub mod server;
 pub mod status;
 pub mod target;
+pub mod up;
 pub mod verify;
 pub mod version;
 
@@ -22,6 +24,8 @@ pub fn run(command: Command) -> Result<Exit, Failure> {
     match command {
         Command::Verify(arguments) => verify::run(&arguments),
         Command::Effective(arguments) => effective::run(&arguments),
+        Command::Up(arguments) => up::run(&arguments),
+        Command::Server(arguments) => server::run(&arguments),
         Command::Apply(arguments) => remote::apply::run(&arguments),
         Command::Get(arguments) => remote::get::run(&arguments),
         Command::Delete(arguments) => remote::delete::run(&arguments),

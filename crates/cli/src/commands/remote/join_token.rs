@@ -73,7 +73,6 @@ pub fn run(action: &Action) -> Result<Exit, Failure> {
                         ("ID", |token| text(token, "/id")),
                         ("HOST", |token| text(token, "/host")),
                         ("EXPIRES", |token| text(token, "/expires")),
-                        ("BY", |token| text(token, "/createdBy")),
                     ],
                     &tokens,
                 )?,

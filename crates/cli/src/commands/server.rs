@@ -1,0 +1,167 @@
+//! `palisade server`: the control plane, for hosts that join it.
+
+use std::{
+    io::{self, Write as _},
+    net::SocketAddr,
+    path::PathBuf,
+    sync::Arc,
+};
+
+use nix::{
+    sys::signal::{Signal, kill},
+    unistd::Pid,
+};
+use palisade_agent::load;
+use palisade_lab::interrupt::Interrupt;
+use palisade_server::{App, Event, Events, Server, ServerOptions, StoreSource};
+use palisade_store::StoreUrl;
+use tokio::{runtime::Runtime, sync::oneshot, task::JoinHandle};
+
+use crate::{exit::Exit, exit::Failure};
+
+/// Where a server listens unless told otherwise.
+const LISTEN: &str = "127.0.0.1:8443";
+/// Where a server keeps its things unless told otherwise.
+const DATA: &str = "/var/lib/palisade";
+
+/// Options of the command.
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "The first start writes DIR/bootstrap.json, with which the first owner logs in: palisade login \
+                        --bootstrap DIR/bootstrap.json. docs/clients.md says how az, the SDKs and Terraform log in."
+)]
+pub struct Arguments {
+    #[command(flatten)]
+    serve: ServeArgs,
+    /// Where agents connect; nowhere when missing
+    #[arg(long, value_name = "ADDR:PORT")]
+    agents_listen: Option<SocketAddr>,
+}
+
+/// Options of a server, alone or with an agent.
+#[derive(Debug, Clone, clap::Args)]
+#[command(next_help_heading = "Server")]
+pub struct ServeArgs {
+    /// Folder of the store, the authority's certificate and the first credentials
+    #[arg(long = "data", value_name = "DIR", default_value = DATA)]
+    pub data_dir: PathBuf,
+    /// Where clients connect; port 0 takes a free one
+    #[arg(long, value_name = "ADDR:PORT", default_value = LISTEN)]
+    listen: SocketAddr,
+    /// Where everything is kept: sqlite, or etcd://HOST:PORT,HOST:PORT/PREFIX?ca=FILE&cert=FILE&key=FILE
+    #[arg(long, value_name = "URL", default_value = "sqlite")]
+    store: StoreUrl,
+    /// Name or address by which clients and agents reach the server, besides those that it listens at
+    #[arg(long = "name", value_name = "NAME")]
+    names: Vec<String>,
+    /// Certificate to show to clients instead of one of the server's own authority, PEM with its chain
+    #[arg(long, value_name = "FILE", requires = "tls_key")]
+    tls_certificate: Option<PathBuf>,
+    /// Key of that certificate, PEM
+    #[arg(long, value_name = "FILE", requires = "tls_certificate")]
+    tls_key: Option<PathBuf>,
+    /// Microsoft's service tag file, by which rules are checked and answered
+    #[arg(long, value_name = "FILE", env = "PALISADE_SERVICE_TAGS")]
+    pub service_tags: Vec<PathBuf>,
+}
+
+impl ServeArgs {
+    /// What the server is told.
+    pub fn options(&self, agents_listen: Option<SocketAddr>) -> Result<ServerOptions, Failure> {
+        let mut options = ServerOptions::new(self.data_dir.clone(), self.listen);
+        options.agents_listen = agents_listen;
+        options.store = StoreSource::Url(self.store.clone());
+        options.names.clone_from(&self.names);
+        options.tls_files = self.tls_certificate.clone().zip(self.tls_key.clone());
+        options.control.tags = load::tags(&self.service_tags)
+            .map_err(|error| Failure::inputs(error.problems.iter().filter(|problem| problem.is_error)))?;
+        options.events = Events::to(tell);
+        Ok(options)
+    }
+}
+
+/// A server on threads of its own, beside the caller's.
+#[derive(Debug)]
+pub struct Serving {
+    runtime: Runtime,
+    app: Arc<App>,
+    stop: oneshot::Sender<()>,
+    ended: JoinHandle<()>,
+}
+
+impl Serving {
+    /// Starts it. Signals must have been taken over before, so that these threads leave them alone. Its end, if nobody asked for
+    /// it, is told to the process as SIGTERM is: whoever waits for that tidies up as after any other.
+    pub fn start(options: ServerOptions) -> Result<Self, Failure> {
+        let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+        let mut running = runtime.block_on(Server::start(options)).map_err(Failure::caused_by)?;
+        let app = running.app().clone();
+        let (stop, stopped) = oneshot::channel();
+        let ended = runtime.spawn(async move {
+            tokio::select! {
+                _ = stopped => {}
+                ended = running.ended() => {
+                    let why = ended.err().map_or_else(|| "nobody knows why".to_owned(), |error| error.to_string());
+                    say(format_args!("the server ended: {why}"));
+                    let _ = kill(Pid::this(), Signal::SIGTERM);
+                }
+            }
+            running.stop().await;
+        });
+        Ok(Self { runtime, app, stop, ended })
+    }
+
+    /// What the server's handlers have in their hands.
+    pub fn app(&self) -> &App {
+        &self.app
+    }
+
+    /// Does something on the server's threads.
+    pub fn block_on<R>(&self, future: impl Future<Output = R>) -> R {
+        self.runtime.block_on(future)
+    }
+
+    /// Lets requests under way finish, and ends.
+    pub fn stop(self) {
+        // It may have ended by itself.
+        let _ = self.stop.send(());
+        let _ = self.runtime.block_on(self.ended);
+    }
+}
+
+/// Serves until Ctrl-C or SIGTERM.
+pub fn run(arguments: &Arguments) -> Result<Exit, Failure> {
+    let interrupt = Interrupt::take_over().map_err(Failure::caused_by)?;
+    let serving = Serving::start(arguments.serve.options(arguments.agents_listen)?)?;
+    interrupt.wait().map_err(Failure::caused_by)?;
+    serving.stop();
+    Ok(Exit::Clean)
+}
+
+/// What the operator is told.
+fn tell(event: Event) {
+    let text = match event {
+        Event::Listening { address } => format!("serving clients at https://{address}"),
+        Event::AgentsListening { address } => format!("serving agents at {address}"),
+        Event::Bootstrapped { file } => format!(
+            "first start: the credentials of the owner are in {0} (log in: palisade login --bootstrap {0})",
+            file.display()
+        ),
+        Event::CertificateRenewed => "the certificate was renewed".to_owned(),
+        Event::RenewalFailed { why } => {
+            format!("the certificate could not be renewed, the old one serves on: {why}")
+        }
+        Event::Panicked { request, why } => {
+            format!("a defect: request {request} was answered with 500: {why}")
+        }
+        Event::RateLimited { who } => format!("{who} asks too often, and is told to wait"),
+        Event::Failed { what, why } => format!("{what} failed: {why}"),
+        Event::Stopping => "stopping".to_owned(),
+    };
+    say(format_args!("{text}"));
+}
+
+/// A reader of the log that went away must not end the server, so what cannot be said is left unsaid.
+fn say(text: std::fmt::Arguments<'_>) {
+    let _ = writeln!(io::stderr().lock(), "{text}");
+}
