@@ -1,1 +1,30 @@
-//! The HTTPS front of the control plane.
+//! The HTTPS front of the control plane: Azure Resource Manager, tokens, Palisade's own API, and the service of agents.
+//!
+//! It turns requests into actions and questions of [`palisade_control`] and answers into Azure's words. It decides who
+//! may ask (`access`), how often and how much (`limits`); it does not know what a resource means, and keeps nothing
+//! that the store does not hold. Invariant: every refusal is in Azure's envelope, and no panic reaches a client.
+//! Reference: docs/adr/0026-one-fallback-handler.md.
+
+pub mod access;
+pub mod api;
+pub mod app;
+pub mod arm;
+mod error;
+mod event;
+pub mod fleet;
+mod folder;
+mod front;
+mod headers;
+pub mod limits;
+pub mod login;
+mod options;
+mod running;
+pub mod tls;
+
+pub use app::{App, Site};
+pub use error::{Answer, ApiError, envelope};
+pub use event::{Event, Events};
+pub use folder::{Bootstrap, Folder, FolderError};
+pub use headers::Ids;
+pub use options::{ServerOptions, StoreSource};
+pub use running::{Running, Server, StartError};

@@ -1,0 +1,307 @@
+//! Principals: people and programs, and the secrets of programs.
+//!
+//! What a principal is, and how its secrets are kept, is [`palisade_identity`]'s; here they are made, shown without
+//! anything secret, and taken away. A secret is told once, in the answer that made it.
+
+use axum::http::StatusCode;
+use palisade_control::{Action, ControlError, Expect, RecordChange, time::rfc3339};
+use palisade_identity::{Kind, Principal as Stored, PrincipalError};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use utoipa::ToSchema;
+
+use super::{
+    call::{Call, answer, done},
+    openapi::Refusals,
+};
+use crate::error::{Answer, ApiError};
+
+/// Where principals are in the store.
+const PREFIX: &str = "id/principal/";
+/// Where assignments are in the store.
+const ASSIGNMENTS: &str = "id/assignment/";
+/// How long a secret is good for if nobody says, in days.
+const LIFETIME_DAYS: u64 = 180;
+const DAY: u64 = 86_400;
+
+/// A person or a program.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Principal {
+    /// Object id.
+    id: String,
+    /// What it is.
+    kind: PrincipalKind,
+    /// Its name, or the name that a person logs in with.
+    name: String,
+    /// What a program logs in with.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    client_id: Option<String>,
+    /// Whether it may log in.
+    enabled: bool,
+    /// When it was made.
+    created: String,
+    /// Its secrets, without what is secret of them.
+    secrets: Vec<SecretFacts>,
+}
+
+/// What a principal is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub(super) enum PrincipalKind {
+    /// A person.
+    User,
+    /// A program.
+    ServicePrincipal,
+}
+
+/// A secret, without what is secret of it.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct SecretFacts {
+    /// Names the secret, so that it can be taken back.
+    id: String,
+    /// What it is for.
+    description: String,
+    /// Its first characters.
+    hint: String,
+    /// When it was made.
+    created: String,
+    /// When it ends.
+    expires: String,
+}
+
+/// A principal that was just made.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct NewPrincipal {
+    #[serde(flatten)]
+    about: Principal,
+    /// The first secret of a program.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    client_secret: Option<String>,
+    /// The password of a person, if none was given.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    password: Option<String>,
+}
+
+/// A secret that was just made.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct NewSecret {
+    /// Names the secret.
+    id: String,
+    /// The secret.
+    secret: String,
+    /// When it ends.
+    expires: String,
+}
+
+/// Principals.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Principals {
+    value: Vec<Principal>,
+}
+
+/// What principal is wanted.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(super) struct PrincipalRequest {
+    /// What it is.
+    kind: PrincipalKind,
+    /// Its name; of a person, the one to log in with.
+    #[schema(min_length = 1, max_length = 128)]
+    name: String,
+    /// A person's password; one is made if there is none.
+    #[schema(min_length = 12, max_length = 256)]
+    password: Option<String>,
+}
+
+/// What secret is wanted.
+#[derive(Debug, Default, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(super) struct SecretRequest {
+    /// What it is for.
+    description: Option<String>,
+    /// How long it is good for.
+    #[schema(minimum = 1, maximum = 730)]
+    lifetime_days: Option<u64>,
+}
+
+impl From<&Stored> for Principal {
+    fn from(stored: &Stored) -> Self {
+        let secret = |own: &palisade_identity::Secret| SecretFacts {
+            id: own.id.to_string(),
+            description: own.description.clone(),
+            hint: own.hint.clone(),
+            created: rfc3339(own.created),
+            expires: rfc3339(own.expires),
+        };
+        Self {
+            id: stored.id.to_string(),
+            kind: match stored.kind {
+                Kind::User => PrincipalKind::User,
+                Kind::ServicePrincipal => PrincipalKind::ServicePrincipal,
+            },
+            name: stored.user_name.as_ref().unwrap_or(&stored.name).clone(),
+            client_id: stored.application.map(|id| id.to_string()),
+            enabled: stored.enabled,
+            created: rfc3339(stored.created),
+            secrets: stored.secrets.iter().map(secret).collect(),
+        }
+    }
+}
+
+/// All principals.
+#[utoipa::path(get, path = "/api/v1/principals", tag = "principals", operation_id = "listPrincipals",
+    responses((status = 200, description = "The principals.", body = Principals), Refusals))]
+pub(super) fn list(call: &Call) -> Answer {
+    let read = |(_, value): (&str, &Value)| Stored::deserialize(value).ok();
+    let value = call.app.control.read(|world| {
+        world.records(PREFIX).filter_map(read).map(|stored| Principal::from(&stored)).collect()
+    });
+    answer(StatusCode::OK, &Principals { value })
+}
+
+/// One principal.
+#[utoipa::path(get, path = "/api/v1/principals/{id}", tag = "principals", operation_id = "getPrincipal",
+    params(("id" = String, Path, description = "Object id.")),
+    responses((status = 200, description = "The principal.", body = Principal), Refusals))]
+pub(super) fn read(call: &Call) -> Answer {
+    answer(StatusCode::OK, &Principal::from(&stored(call)?.1))
+}
+
+/// Makes a principal. A program gets its first secret, a person without a password gets one; both are told here only.
+#[utoipa::path(post, path = "/api/v1/principals", tag = "principals", operation_id = "createPrincipal",
+    request_body = PrincipalRequest,
+    responses((status = 201, description = "The principal.", body = NewPrincipal), Refusals))]
+pub(super) async fn create(call: &Call) -> Answer {
+    let request: PrincipalRequest = call.body()?;
+    let now = call.now();
+    let (mut client_secret, mut password) = (None, None);
+    let principal = match request.kind {
+        PrincipalKind::ServicePrincipal if request.password.is_some() => {
+            return Err(ApiError::bad("InvalidPrincipal", "A service principal has secrets, and no password."));
+        }
+        PrincipalKind::ServicePrincipal => {
+            let mut made = Stored::service(&request.name, now).map_err(invalid)?;
+            let secret = made.add_secret("first", now + LIFETIME_DAYS * DAY, now).map_err(invalid)?;
+            client_secret = Some(secret);
+            made
+        }
+        PrincipalKind::User => {
+            let mut made = Stored::user(&request.name, &request.name, now).map_err(invalid)?;
+            let text = match request.password {
+                Some(given) => given,
+                None => password.insert(palisade_identity::new_secret().map_err(|error| invalid(error.into()))?).clone(),
+            };
+            made.set_password(&text, now).map_err(invalid)?;
+            made
+        }
+    };
+    refuse_taken(call, &principal)?;
+    let about = Principal::from(&principal);
+    keep(call, &principal, Expect::Absent, "create principal").await?;
+    answer(StatusCode::CREATED, &NewPrincipal { about, client_secret, password })
+}
+
+/// Two people cannot log in with one name.
+fn refuse_taken(call: &Call, principal: &Stored) -> Result<(), ApiError> {
+    let Some(name) = &principal.user_name else { return Ok(()) };
+    let is_same = |(_, value): (&str, &Value)| {
+        value["userName"].as_str().is_some_and(|other| other.eq_ignore_ascii_case(name))
+    };
+    if call.app.control.read(|world| world.records(PREFIX).any(is_same)) {
+        let message = format!("There is a person '{name}' already.");
+        return Err(ControlError::new(409, "PrincipalExists", message).into());
+    }
+    Ok(())
+}
+
+/// Deletes a principal, and what roles it has.
+#[utoipa::path(delete, path = "/api/v1/principals/{id}", tag = "principals", operation_id = "deletePrincipal",
+    params(("id" = String, Path, description = "Object id.")),
+    responses((status = 204, description = "It is gone."), Refusals))]
+pub(super) async fn delete(call: &Call) -> Answer {
+    let (value, principal) = stored(call)?;
+    if principal.id.to_string() == call.caller.principal {
+        let message = "A principal cannot delete itself: nobody might be left who can log in.";
+        return Err(ControlError::new(409, "PrincipalInUse", message).into());
+    }
+    let id = principal.id.to_string();
+    let mut changes =
+        vec![RecordChange { key: key(&id), value: None, expect: Expect::Equals(value) }];
+    call.app.control.read(|world| {
+        let own = world.records(ASSIGNMENTS).filter(|(_, value)| value["principal"] == id.as_str());
+        changes.extend(own.map(|(key, value)| RecordChange {
+            key: key.to_owned(),
+            value: None,
+            expect: Expect::Equals(value.clone()),
+        }));
+    });
+    call.app.control.act(&call.caller, Action::Records { changes, verb: "delete principal" }).await?;
+    Ok(done())
+}
+
+/// Makes another secret for a program.
+#[utoipa::path(post, path = "/api/v1/principals/{id}/secrets", tag = "principals", operation_id = "createSecret",
+    params(("id" = String, Path, description = "Object id.")),
+    request_body = SecretRequest,
+    responses((status = 201, description = "The secret.", body = NewSecret), Refusals))]
+pub(super) async fn create_secret(call: &Call) -> Answer {
+    let request: SecretRequest = call.body()?;
+    let (before, mut principal) = stored(call)?;
+    let now = call.now();
+    let days = request.lifetime_days.unwrap_or(LIFETIME_DAYS);
+    let expires = days.checked_mul(DAY).and_then(|lifetime| now.checked_add(lifetime));
+    let expires = expires.ok_or_else(|| invalid(PrincipalError::Lifetime))?;
+    let secret =
+        principal.add_secret(&request.description.unwrap_or_default(), expires, now).map_err(invalid)?;
+    let id = principal.secrets.last().map(|own| own.id.to_string()).unwrap_or_default();
+    keep(call, &principal, Expect::Equals(before), "create secret").await?;
+    answer(StatusCode::CREATED, &NewSecret { id, secret, expires: rfc3339(expires) })
+}
+
+/// Takes a secret back.
+#[utoipa::path(delete, path = "/api/v1/principals/{id}/secrets/{secret}", tag = "principals",
+    operation_id = "deleteSecret",
+    params(
+        ("id" = String, Path, description = "Object id."),
+        ("secret" = String, Path, description = "Id of the secret."),
+    ),
+    responses((status = 204, description = "It is good no more."), Refusals))]
+pub(super) async fn delete_secret(call: &Call) -> Answer {
+    let (before, mut principal) = stored(call)?;
+    let id = call.names.get(1).map_or("", String::as_str);
+    let count = principal.secrets.len();
+    principal.secrets.retain(|secret| !secret.id.to_string().eq_ignore_ascii_case(id));
+    if principal.secrets.len() == count {
+        return Err(ApiError::not_found("SecretNotFound", format!("There is no secret '{id}'.")));
+    }
+    keep(call, &principal, Expect::Equals(before), "delete secret").await?;
+    Ok(done())
+}
+
+fn key(id: &str) -> String {
+    format!("{PREFIX}{}", id.to_ascii_lowercase())
+}
+
+/// The principal of the path: as it is kept, and what it is.
+fn stored(call: &Call) -> Result<(Value, Stored), ApiError> {
+    let value = call.app.control.read(|world| world.record(&key(call.name())).cloned());
+    let read = value.and_then(|value| Stored::deserialize(&value).ok().map(|stored| (value, stored)));
+    read.ok_or_else(|| ApiError::not_found("PrincipalNotFound", format!("There is no principal '{}'.", call.name())))
+}
+
+async fn keep(call: &Call, principal: &Stored, expect: Expect, verb: &'static str) -> Result<(), ApiError> {
+    let value = serde_json::to_value(principal).map_err(|_| ApiError::internal())?;
+    let change = RecordChange { key: key(&principal.id.to_string()), value: Some(value), expect };
+    call.app.control.act(&call.caller, Action::Records { changes: vec![change], verb }).await?;
+    Ok(())
+}
+
+fn invalid(error: PrincipalError) -> ApiError {
+    match error {
+        PrincipalError::Random(_) => ApiError::internal(),
+        error => ApiError::bad("InvalidPrincipal", format!("The principal cannot be made: {error}.")),
+    }
+}

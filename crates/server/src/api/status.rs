@@ -1,0 +1,92 @@
+//! How the server, its store and its hosts are.
+
+use axum::http::StatusCode;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::{
+    call::{Call, answer},
+    hosts,
+    openapi::Refusals,
+};
+use crate::error::Answer;
+
+/// How the server is.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Status {
+    /// Version of the server.
+    version: String,
+    /// Seconds since it started.
+    uptime_seconds: u64,
+    /// Revision of the world.
+    revision: u64,
+    /// Tenant.
+    tenant_id: String,
+    /// Subscription.
+    subscription_id: String,
+    /// The store.
+    store: StoreStatus,
+    /// The hosts.
+    hosts: HostCounts,
+}
+
+/// How the store is.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct StoreStatus {
+    /// Whether it can be written and watched.
+    healthy: bool,
+    /// Why not.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    problem: Option<String>,
+    /// Milliseconds since it last answered.
+    age_milliseconds: u64,
+}
+
+/// How many hosts there are.
+#[derive(Debug, Default, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct HostCounts {
+    /// All that joined and are not revoked.
+    total: usize,
+    /// Those that are connected.
+    connected: usize,
+    /// Those that have in force what they were sent last.
+    in_force: usize,
+    /// Those that may not connect any more.
+    revoked: usize,
+}
+
+/// How the server, its store and its hosts are.
+#[utoipa::path(get, path = "/api/v1/status", tag = "server", operation_id = "getStatus",
+    responses((status = 200, description = "How it is.", body = Status), Refusals))]
+pub(super) async fn read(call: &Call) -> Answer {
+    let health = call.app.control.health();
+    let mut counts = HostCounts::default();
+    for host in hosts::all(call) {
+        if host.record.revoked.is_some() {
+            counts.revoked += 1;
+            continue;
+        }
+        let standing = host.standing.unwrap_or_default();
+        counts.total += 1;
+        counts.connected += usize::from(standing.connected.is_some());
+        let is_in_force = |report: &palisade_control::fleet::HostReport| report.applied >= report.seen;
+        counts.in_force += usize::from(standing.report.as_ref().is_some_and(is_in_force));
+    }
+    let status = Status {
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        uptime_seconds: call.app.uptime().as_secs(),
+        revision: health.revision.0,
+        tenant_id: call.app.site.tenant.clone(),
+        subscription_id: call.app.site.subscription.clone(),
+        store: StoreStatus {
+            healthy: health.problem.is_none(),
+            problem: health.problem.as_deref().map(str::to_owned),
+            age_milliseconds: u64::try_from(health.age.as_millis()).unwrap_or(u64::MAX),
+        },
+        hosts: counts,
+    };
+    answer(StatusCode::OK, &status)
+}

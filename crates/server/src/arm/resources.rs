@@ -1,0 +1,115 @@
+//! One resource, child or group: read, written, taken away.
+
+use axum::{
+    Json,
+    http::{StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use palisade_control::{
+    Action, ControlError, Effect, World,
+    kinds::{self, Target},
+};
+use palisade_model::ResourceId;
+use serde_json::Value;
+
+use super::{call::Call, lro};
+use crate::{
+    error::{Answer, ApiError},
+    headers::{insert, precondition},
+};
+
+/// A resource as an answer, with its ETag.
+pub(super) fn rendered(status: StatusCode, body: Value) -> Response {
+    let etag = body["etag"].as_str().map(str::to_owned);
+    let mut response = (status, Json(body)).into_response();
+    if let Some(etag) = etag {
+        insert(response.headers_mut(), header::ETAG, &etag);
+    }
+    response
+}
+
+/// GET.
+pub(super) fn read(call: &Call) -> Answer {
+    let id = &call.found.id;
+    let body = call.app.control.read(|world| world.render(id).ok_or_else(|| missing(world, id)))?;
+    Ok(rendered(StatusCode::OK, body))
+}
+
+/// HEAD: whether it is there.
+pub(super) fn exists(call: &Call) -> Answer {
+    let is_there = call.app.control.read(|world| world.document(&call.found.id).is_some());
+    let status = if is_there { StatusCode::NO_CONTENT } else { StatusCode::NOT_FOUND };
+    Ok(status.into_response())
+}
+
+/// PUT.
+pub(super) async fn put(call: &Call) -> Answer {
+    let action = Action::Put {
+        id: call.found.id.clone(),
+        body: call.body()?.clone(),
+        precondition: precondition(&call.headers),
+    };
+    let outcome = call.app.control.act(&call.caller, action).await?;
+    let status = if outcome.effect == Effect::Created { StatusCode::CREATED } else { StatusCode::OK };
+    let body = outcome.resource.unwrap_or_default();
+    Ok(lro::written(call, status, outcome.operation.as_deref(), body))
+}
+
+/// PATCH: tags, which no host acts on.
+pub(super) async fn patch(call: &Call) -> Answer {
+    let action = Action::Patch {
+        id: call.found.id.clone(),
+        body: call.body()?.clone(),
+        precondition: precondition(&call.headers),
+    };
+    let outcome = call.app.control.act(&call.caller, action).await?;
+    let body = outcome.resource.unwrap_or_default();
+    Ok(lro::written(call, StatusCode::OK, outcome.operation.as_deref(), body))
+}
+
+/// DELETE.
+pub(super) async fn delete(call: &Call) -> Answer {
+    let id = call.found.id.clone();
+    let is_group = kinds::locate(&id)?.kind.is(kinds::GROUP);
+    let action = Action::Delete { id: id.clone(), precondition: precondition(&call.headers) };
+    let outcome = call.app.control.act(&call.caller, action).await?;
+    if outcome.effect != Effect::Absent {
+        return Ok(lro::deleted(call, outcome.operation.as_deref()));
+    }
+    // Azure's answers: a group must be there, anything else need not.
+    if is_group { Err(ControlError::group_not_found(id.name()).into()) } else { Ok(StatusCode::NO_CONTENT.into_response()) }
+}
+
+/// `defaultSecurityRules` of an NSG: all, or the one of the last name.
+pub(super) fn defaults(call: &Call, is_one: bool) -> Answer {
+    let mut names = call.found.id.as_str().rsplit_once("/defaultSecurityRules").into_iter();
+    let nsg = names.next().map(|(nsg, _)| ResourceId::new(nsg)).unwrap_or_else(|| call.found.id.clone());
+    let body = call.app.control.read(|world| world.render(&nsg).ok_or_else(|| missing(world, &nsg)))?;
+    let rules = body["properties"]["defaultSecurityRules"].as_array().cloned().unwrap_or_default();
+    if !is_one {
+        return Ok(Json(serde_json::json!({ "value": rules })).into_response());
+    }
+    let name = call.found.id.name();
+    let is_named = |rule: &Value| rule["name"].as_str().is_some_and(|own| own.eq_ignore_ascii_case(name));
+    let rule = rules.into_iter().find(is_named).ok_or_else(|| no_child(&call.found.id))?;
+    Ok(rendered(StatusCode::OK, rule))
+}
+
+/// Why a resource that is not there is not: its group, its parent, or itself.
+pub(super) fn missing(world: &World, id: &ResourceId) -> ApiError {
+    let Ok(Target { id, top, parent, kind, .. }) = kinds::locate(id) else {
+        return ControlError::not_found(id).into();
+    };
+    let group = Target::group(&Target { id: id.clone(), top: top.clone(), parent: None, kind, scope: id.clone() });
+    if let Some(group) = group.filter(|group| world.document(group).is_none()) {
+        return ControlError::group_not_found(group.name()).into();
+    }
+    if parent.is_none() || world.document(&top).is_none() {
+        return ControlError::not_found(&top).into();
+    }
+    no_child(&id)
+}
+
+fn no_child(id: &ResourceId) -> ApiError {
+    ApiError::not_found("NotFound", format!("Resource {id} not found."))
+}

@@ -1,0 +1,103 @@
+//! Bodies: read whole within a length and a time, then as JSON within a depth.
+
+use axum::{
+    body::Body,
+    http::{HeaderMap, StatusCode, header},
+};
+use bytes::Bytes;
+use serde_json::Value;
+use tokio::time::timeout;
+use tokio_stream::StreamExt;
+
+use super::{BODY_LENGTH_MAX, BODY_READ_TIMEOUT};
+use crate::error::ApiError;
+
+/// Deepest nesting of JSON: templates nest deployments, and each of those a few levels more.
+pub const JSON_DEPTH_MAX: usize = 100;
+
+/// Reads a body to its end.
+pub async fn read(headers: &HeaderMap, body: Body) -> Result<Bytes, ApiError> {
+    let announced = headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok());
+    if announced.and_then(|text| text.parse::<u64>().ok()).is_some_and(|length| length > BODY_LENGTH_MAX as u64) {
+        return Err(too_large());
+    }
+    match timeout(BODY_READ_TIMEOUT, collect(body)).await {
+        Ok(read) => read,
+        Err(_elapsed) => Err(ApiError::new(
+            StatusCode::REQUEST_TIMEOUT,
+            "RequestTimeout",
+            format!("The body did not arrive within {} seconds.", BODY_READ_TIMEOUT.as_secs()),
+        )),
+    }
+}
+
+async fn collect(body: Body) -> Result<Bytes, ApiError> {
+    let mut read = Vec::new();
+    let mut chunks = body.into_data_stream();
+    while let Some(chunk) = chunks.next().await {
+        let chunk = chunk.map_err(|_| {
+            ApiError::bad("InvalidRequestContent", "The connection ended before the body did.")
+        })?;
+        if read.len() + chunk.len() > BODY_LENGTH_MAX {
+            return Err(too_large());
+        }
+        read.extend_from_slice(&chunk);
+    }
+    Ok(read.into())
+}
+
+fn too_large() -> ApiError {
+    ApiError::new(
+        StatusCode::PAYLOAD_TOO_LARGE,
+        "RequestEntityTooLarge",
+        format!("The request content exceeds the maximum allowed size of {BODY_LENGTH_MAX} bytes."),
+    )
+}
+
+/// A body as JSON; nothing if it is empty.
+pub fn json(body: &[u8]) -> Result<Option<Value>, ApiError> {
+    if body.iter().all(u8::is_ascii_whitespace) {
+        return Ok(None);
+    }
+    if depth(body) > JSON_DEPTH_MAX {
+        return Err(invalid(&format!("it is nested more than {JSON_DEPTH_MAX} levels deep")));
+    }
+    // Some clients of Windows begin with a byte order mark.
+    let body = body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body);
+    serde_json::from_slice(body).map(Some).map_err(|error| invalid(&error.to_string()))
+}
+
+pub(crate) fn invalid(why: &str) -> ApiError {
+    ApiError::bad(
+        "InvalidRequestContent",
+        format!("The request content was invalid and could not be deserialized: '{why}'."),
+    )
+}
+
+/// How deep brackets nest outside of strings. What is no JSON is left to the parser.
+fn depth(text: &[u8]) -> usize {
+    let (mut depth, mut deepest) = (0_usize, 0);
+    let mut bytes = text.iter();
+    while let Some(byte) = bytes.next() {
+        match byte {
+            b'"' => skip_string(&mut bytes),
+            b'{' | b'[' => {
+                depth += 1;
+                deepest = deepest.max(depth);
+            }
+            b'}' | b']' => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+    }
+    deepest
+}
+
+fn skip_string(bytes: &mut std::slice::Iter<'_, u8>) {
+    while let Some(byte) = bytes.next() {
+        match byte {
+            b'"' => return,
+            b'\\' => drop(bytes.next()),
+            _ => {}
+        }
+    }
+}

@@ -1,0 +1,68 @@
+//! What an operator may set of a server.
+
+use std::{net::SocketAddr, path::PathBuf, sync::Arc};
+
+use palisade_store::{Store, StoreUrl};
+
+use crate::{
+    event::Events,
+    limits::{CONNECTIONS_MAX, RATE_PER_ADDRESS, RATE_PER_PRINCIPAL, REQUESTS_MAX, Rate},
+};
+
+/// Settings of a [`crate::Server`].
+#[derive(Debug, Clone)]
+pub struct ServerOptions {
+    /// The data folder.
+    pub data_dir: PathBuf,
+    /// Where the API is served; port 0 takes a free one.
+    pub listen: SocketAddr,
+    /// Where agents are served; nowhere if there is none.
+    pub agents_listen: Option<SocketAddr>,
+    /// Where everything is kept.
+    pub store: StoreSource,
+    /// Names and addresses by which the server is reached, besides those it can tell itself.
+    pub names: Vec<String>,
+    /// The operator's own certificate and key for the API, PEM; ours if there are none.
+    pub tls_files: Option<(PathBuf, PathBuf)>,
+    /// Settings of the control plane.
+    pub control: palisade_control::Options,
+    /// Most connections at once.
+    pub connections_max: usize,
+    /// Most requests at once.
+    pub requests_max: usize,
+    /// What one address may ask.
+    pub rate_per_address: Rate,
+    /// What one principal may ask.
+    pub rate_per_principal: Rate,
+    /// What the operator is told.
+    pub events: Events,
+}
+
+/// Where everything is kept.
+#[derive(Debug, Clone)]
+pub enum StoreSource {
+    /// A store that the server opens.
+    Url(StoreUrl),
+    /// One that is open, and may be another server's too.
+    Open(Arc<dyn Store>),
+}
+
+impl ServerOptions {
+    /// A server with this data folder at this address, and everything else as usual.
+    pub fn new(data_dir: PathBuf, listen: SocketAddr) -> Self {
+        Self {
+            data_dir,
+            listen,
+            agents_listen: None,
+            store: StoreSource::Url(StoreUrl::default()),
+            names: Vec::new(),
+            tls_files: None,
+            control: palisade_control::Options::default(),
+            connections_max: CONNECTIONS_MAX,
+            requests_max: REQUESTS_MAX,
+            rate_per_address: RATE_PER_ADDRESS,
+            rate_per_principal: RATE_PER_PRINCIPAL,
+            events: Events::default(),
+        }
+    }
+}
