@@ -80,10 +80,14 @@ pub(crate) const CRATES: &[Crate] = &[
             "palisade-arm",
             "palisade-bench",
             "palisade-classify",
+            "palisade-client",
+            "palisade-control",
             "palisade-datapath",
             "palisade-lab",
             "palisade-model",
             "palisade-net",
+            "palisade-server",
+            "palisade-store",
         ],
         tests_use: &[],
     },
@@ -216,7 +220,14 @@ pub(crate) const EXTERNALS: &[External] = &[
     External {
         name: "nix",
         why: "system calls with types instead of integers",
-        code: &["palisade-agent", "palisade-bench", "palisade-datapath", "palisade-lab", "palisade-tests"],
+        code: &[
+            "palisade-agent",
+            "palisade-bench",
+            "palisade-cli",
+            "palisade-datapath",
+            "palisade-lab",
+            "palisade-tests",
+        ],
         tests: &["palisade-agent", "palisade-datapath"],
     },
     External {
@@ -304,7 +315,12 @@ pub(crate) const EXTERNALS: &[External] = &[
         ],
         tests: &[],
     },
-    External { name: "tokio", why: "the loop under gRPC", code: &["palisade-agent"], tests: &[] },
+    External {
+        name: "tokio",
+        why: "the loop under gRPC",
+        code: &["palisade-agent", "palisade-cli"],
+        tests: &[],
+    },
     External { name: "tokio-rustls", why: "TLS in that loop", code: &["palisade-agent"], tests: &[] },
     External {
         name: "tonic",
@@ -331,6 +347,7 @@ pub(crate) const EXTERNALS: &[External] = &[
         code: &["palisade-client"],
         tests: &[],
     },
+    External { name: "uuid", why: "ids that nobody else has", code: &["palisade-cli"], tests: &[] },
     External {
         name: "x509-parser",
         why: "reads when a certificate ends",
