@@ -65,6 +65,11 @@ impl Rights {
         self.held.iter().any(|(at, role)| (at.contains(scope) || scope.contains(at)) && role.allows(action))
     }
 
+    /// The roles that hold at `scope`.
+    pub fn at<'a>(&'a self, scope: &'a Scope) -> impl Iterator<Item = &'a Role> {
+        self.held.iter().filter(|(at, _)| at.contains(scope)).map(|(_, role)| role.as_ref())
+    }
+
     /// Whether rights may be given to others at `scope`: what only owners and access administrators may.
     #[must_use]
     pub fn administer(&self, scope: &Scope) -> bool {

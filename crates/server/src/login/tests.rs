@@ -1,0 +1,1 @@
+//! The token service as clients see it.
