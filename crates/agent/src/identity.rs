@@ -79,7 +79,7 @@ impl From<&Nic> for Identity {
 }
 
 #[expect(clippy::ref_option, reason = "serde gives the field by reference")]
-fn write_mac<S: Serializer>(mac: &Option<Mac>, serializer: S) -> Result<S::Ok, S::Error> {
+pub(crate) fn write_mac<S: Serializer>(mac: &Option<Mac>, serializer: S) -> Result<S::Ok, S::Error> {
     mac.map(|mac| mac.to_string()).serialize(serializer)
 }
 

@@ -22,6 +22,7 @@ pub mod identity;
 mod instance;
 pub mod interfaces;
 pub mod load;
+pub mod machines;
 pub mod plan;
 pub mod remote;
 mod remove;

@@ -9,8 +9,8 @@ use palisade_datapath::{Attachment, NicKind, Simulator, Watch};
 
 use super::*;
 use crate::clock;
-use crate::load::EstateSources;
 use crate::interfaces::{Link, LinkKind};
+use crate::load::EstateSources;
 use crate::status::status;
 
 /// A host with an agent, and the folder that stands for its disk.

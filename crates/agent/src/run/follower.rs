@@ -14,8 +14,9 @@ use palisade_sync::Hash;
 use crate::agent::Agent;
 use crate::error::{AgentError, in_full};
 use crate::event::Event;
-use crate::interfaces::Inventory;
+use crate::interfaces::{self, Inventory};
 use crate::load::Input;
+use crate::machines::{self, Machine, Places};
 use crate::remote::journal::Journal;
 use crate::remote::report::{self, Policies};
 use crate::remote::{Contact, Link, News, RemoteError, ServerOptions, Snapshot, Standing, Vault, inventory};
@@ -38,6 +39,8 @@ pub(crate) struct Follower {
     /// Of what was accepted last.
     policies: Policies,
     contact: ServerState,
+    /// The interfaces when machines were last looked for, and the machines.
+    seen: Option<(Vec<interfaces::Link>, Vec<Machine>)>,
     /// Why the last look failed, if nothing else says so.
     trouble: String,
     /// Why the documents could not be written down, if that was told.
@@ -74,6 +77,7 @@ impl Follower {
             applied: None,
             policies: Policies::default(),
             contact,
+            seen: None,
             trouble: String::new(),
             unwritten: None,
         })
@@ -186,7 +190,13 @@ impl Follower {
         let report = report::of(agent.state(), self.applied.as_ref(), &self.policies, seen, &self.trouble);
         // Before the first state there is nothing to report: nothing was asked for.
         let report = (seen > 0).then_some(report);
-        let standing = Standing { inventory: inventory::of(host), report, accepted: self.accepted.clone() };
+        if self.seen.as_ref().is_none_or(|(links, _)| *links != host.links) {
+            // Looking at every process costs more than all else here, and machines come with their interfaces.
+            self.seen = Some((host.links.clone(), machines::find(&Places::default(), &host.links)));
+        }
+        let machines = self.seen.as_ref().map(|(_, machines)| machines.as_slice()).unwrap_or_default();
+        let inventory = inventory::of(host, machines);
+        let standing = Standing { inventory, report, accepted: self.accepted.clone() };
         match &self.link {
             Some(link) => link.stand(standing),
             None => self.link = Some(Link::start(self.options.clone(), self.vault.clone(), standing)?),

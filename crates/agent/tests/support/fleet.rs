@@ -121,7 +121,7 @@ impl Fleet {
             .client_auth_optional(true);
         let (enrollment, fleet) = (Arc::clone(&self.shared), Arc::clone(&self.shared));
         let serve = async move {
-            let server = Server::builder().tls_config(tls).unwrap();
+            let mut server = Server::builder().tls_config(tls).unwrap();
             let server = server.add_service(EnrollmentServer::new(Service(enrollment)));
             let server = server.add_service(FleetServer::new(Service(fleet)));
             server.serve_with_incoming(TcpListenerStream::new(listener)).await.unwrap();

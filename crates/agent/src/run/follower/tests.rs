@@ -216,8 +216,8 @@ fn bad_documents_are_refused_and_the_last_good_ones_stay() {
     assert_eq!((host.server().revision, host.server().seen), (1, 2));
 
     let mut host = host.restart();
-    host.in_force(&fleet, 1);
     assert!(host.agent.state().refused.is_none(), "what is on disk is good");
+    assert_eq!((host.server().revision, host.server().seen), (1, 1));
     host.reported(&fleet, "the refusal again", |report| {
         report.seen_revision == 2 && !report.error.is_empty()
     });
