@@ -115,6 +115,11 @@ impl Control {
         }
     }
 
+    /// What the operator set.
+    pub(crate) fn options(&self) -> &Options {
+        &self.shared.options
+    }
+
     /// What time it is, by the control plane's clock.
     pub fn now(&self) -> SystemTime {
         (self.shared.options.clock)()
