@@ -4,6 +4,7 @@
 //! whole or not at all, if all of its guards hold; a [`Watch`] tells every commit after a revision, in order. It knows
 //! nothing of resources. Model: etcd's v3 API, which SQLite is made to follow.
 
+pub mod backup;
 pub mod etcd;
 mod leadership;
 mod limits;

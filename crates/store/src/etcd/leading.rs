@@ -111,10 +111,10 @@ async fn keep(members: Arc<Members>, lease: i64, ttl: Duration, mut keeper: Keep
         // Reads one answer; each prolongation has a stream of its own, so that any member can take it.
         let request = |mut client: Client| async move { client.lease_keep_alive(lease).await.map(drop) };
         match members.read(request).await {
-            Ok(()) => keeper.prolong(asked + ttl),
-            // The lease is over.
+            // Its holder has given up already, or the lease is over.
+            _ if keeper.over() => break,
             Err(Fault::Denied(_)) => break,
-            Err(_) if keeper.over() => break,
+            Ok(()) => keeper.prolong(asked + ttl),
             Err(_) => {}
         }
     }

@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use palisade_store::Etcd;
 use palisade_store::url::{EtcdTls, EtcdUrl};
-use palisade_store::{Etcd, StoreUrl};
 
 /// Debian's etcd-server.
 const PROGRAM: &str = "/usr/bin/etcd";
@@ -133,9 +133,4 @@ fn spawn(folder: &Path, [client, peer]: [u16; 2], arguments: &[String], tls: boo
         .stderr(log)
         .spawn()
         .unwrap()
-}
-
-/// The text of a URL is what an administrator writes.
-pub(crate) fn text(url: &EtcdUrl) -> String {
-    StoreUrl::Etcd(url.clone()).to_string()
 }
