@@ -2,6 +2,8 @@
 
 use std::{fmt, net::SocketAddr, path::PathBuf, sync::Arc};
 
+use crate::fleet::FleetEvent;
+
 /// Something an operator may want to know.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Event {
@@ -39,6 +41,8 @@ pub enum Event {
         /// An address or a principal.
         who: String,
     },
+    /// Something happened in the fleet.
+    Fleet(FleetEvent),
     /// A part of the server ended that should not.
     Failed {
         /// Which.

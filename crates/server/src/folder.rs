@@ -110,6 +110,12 @@ impl Folder {
         let json = serde_json::to_vec_pretty(bootstrap).map_err(io::Error::from).map_err(failed(&path))?;
         write(&path, 0o600, &json)
     }
+
+    /// Takes away credentials that turned out to open nothing.
+    pub fn remove_bootstrap(&self) -> Result<(), FolderError> {
+        let path = self.bootstrap_file();
+        fs::remove_file(&path).map_err(failed(&path))
+    }
 }
 
 fn write(path: &Path, mode: u32, bytes: &[u8]) -> Result<(), FolderError> {

@@ -19,6 +19,7 @@ pub mod limits;
 pub mod login;
 mod options;
 mod running;
+mod serve;
 pub mod tls;
 
 pub use app::{App, Site};

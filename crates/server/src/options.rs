@@ -5,6 +5,7 @@ use std::{net::SocketAddr, path::PathBuf, sync::Arc};
 use palisade_store::{Store, StoreUrl};
 
 use crate::{
+    access::outside::Provider,
     event::Events,
     limits::{CONNECTIONS_MAX, RATE_PER_ADDRESS, RATE_PER_PRINCIPAL, REQUESTS_MAX, Rate},
 };
@@ -24,6 +25,8 @@ pub struct ServerOptions {
     pub names: Vec<String>,
     /// The operator's own certificate and key for the API, PEM; ours if there are none.
     pub tls_files: Option<(PathBuf, PathBuf)>,
+    /// An OpenID provider whose people are taken.
+    pub openid: Option<Provider>,
     /// Settings of the control plane.
     pub control: palisade_control::Options,
     /// Most connections at once.
@@ -57,6 +60,7 @@ impl ServerOptions {
             store: StoreSource::Url(StoreUrl::default()),
             names: Vec::new(),
             tls_files: None,
+            openid: None,
             control: palisade_control::Options::default(),
             connections_max: CONNECTIONS_MAX,
             requests_max: REQUESTS_MAX,

@@ -7,32 +7,27 @@ use std::{
     io,
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener},
     sync::Arc,
-    time::{Duration, Instant, SystemTime},
+    time::{Instant, SystemTime},
 };
 
-use axum_server::{Handle, tls_rustls::{RustlsAcceptor, RustlsConfig}};
-use hyper_util::rt::TokioTimer;
+use axum_server::Handle;
 use palisade_control::{Control, ControlError, World};
 use palisade_store::{Store, StoreError};
-use tokio::task::JoinHandle;
+use tokio::{sync::watch, task::JoinHandle};
+use uuid::Uuid;
 
 use crate::{
+    access::{Gatekeeper, fetch::Fetcher, outside::Outside},
     api::History,
-    app::App,
+    app::{App, Site},
     event::Event,
     folder::{Bootstrap, Folder, FolderError},
-    front,
-    limits::{
-        Gate, HANDSHAKE_TIMEOUT, HEADER_READ_TIMEOUT, HEADERS_LENGTH_MAX, KEEP_ALIVE, Rates, STOP_TIMEOUT,
-        STREAMS_MAX,
-    },
-    login,
+    limits::{Rates, STOP_TIMEOUT},
+    login::{self, Desk},
     options::{ServerOptions, StoreSource},
-    tls::{self, Authority, ServerNames, Source, TlsError},
+    serve::{self, Certificates},
+    tls::{self, Authority, TlsError},
 };
-
-/// How soon a renewal that failed is tried again.
-const RENEWAL_RETRY: Duration = Duration::from_secs(3_600);
 
 /// A server; [`Server::start`] is all there is to it.
 #[derive(Debug)]
@@ -43,10 +38,13 @@ pub struct Server;
 pub struct Running {
     app: Arc<App>,
     address: SocketAddr,
+    agents_address: Option<SocketAddr>,
     bootstrap: Option<Bootstrap>,
     folder: Folder,
     handle: Handle<SocketAddr>,
+    stop: watch::Sender<bool>,
     serving: JoinHandle<io::Result<()>>,
+    agents: Option<JoinHandle<()>>,
     helpers: Vec<JoinHandle<()>>,
 }
 
@@ -66,7 +64,7 @@ pub enum StartError {
     #[error(transparent)]
     Tls(#[from] TlsError),
     /// An address.
-    #[error("cannot listen at {address}: {source} (another --listen, or port 0 for a free one)")]
+    #[error("cannot listen at {address}: {source} (choose another address, or port 0 for a free one)")]
     Listen {
         /// Which.
         address: SocketAddr,
@@ -84,24 +82,27 @@ impl Server {
         let control = Control::open(store.clone(), options.control.clone()).await?;
         let authority = Arc::new(Authority::open(&control, SystemTime::now()).await?);
         folder.write_authority(authority.pem())?;
-        let (listener, address) = listen(options.listen)?;
-        let endpoint = format!("https://{}", reachable(address));
+        let clients = Bound::at(options.listen)?;
+        let agents = options.agents_listen.map(Bound::at).transpose()?;
+        let endpoint = format!("https://{}", reachable(clients.address));
         let (site, bootstrap) = login::bootstrap(&control, &folder, &endpoint).await?;
-        if bootstrap.is_some() {
-            options.events.tell(Event::Bootstrapped { file: folder.bootstrap_file() });
-        }
         let app = Arc::new(App {
             history: History::new(control.read(World::revision)),
+            gate: gate(&options, &site)?,
+            desk: Desk::default(),
+            rates: Rates::new(options.rate_per_address, options.rate_per_principal),
+            events: options.events.clone(),
+            started: Instant::now(),
             control,
             store,
             authority,
             site,
             endpoint,
-            rates: Rates::new(options.rate_per_address, options.rate_per_principal),
-            events: options.events.clone(),
-            started: Instant::now(),
         });
-        serve(app, options, folder, listener, address, bootstrap)
+        if bootstrap.is_some() {
+            app.events.tell(Event::Bootstrapped { file: folder.bootstrap_file() });
+        }
+        Running::new(app, &options, folder, bootstrap, clients, agents)
     }
 }
 
@@ -112,12 +113,27 @@ async fn open_store(options: &ServerOptions, folder: &Folder) -> Result<Arc<dyn 
     }
 }
 
-fn listen(address: SocketAddr) -> Result<(TcpListener, SocketAddr), StartError> {
-    let failed = |source| StartError::Listen { address, source };
-    let listener = TcpListener::bind(address).map_err(failed)?;
-    listener.set_nonblocking(true).map_err(failed)?;
-    let bound = listener.local_addr().map_err(failed)?;
-    Ok((listener, bound))
+/// Who lets in: for the tenant of the store, and with the people of the provider, if there is one.
+fn gate(options: &ServerOptions, site: &Site) -> Result<Gatekeeper, StartError> {
+    let tenant = Uuid::parse_str(&site.tenant)
+        .map_err(|_| ControlError::new(500, "StoreDamaged", format!("tenant \"{}\" is no GUID", site.tenant)))?;
+    Ok(Gatekeeper::new(tenant, Outside::new(options.openid.clone(), Arc::new(Fetcher))))
+}
+
+/// A listener, and where it is.
+struct Bound {
+    listener: TcpListener,
+    address: SocketAddr,
+}
+
+impl Bound {
+    fn at(address: SocketAddr) -> Result<Self, StartError> {
+        let failed = |source| StartError::Listen { address, source };
+        let listener = TcpListener::bind(address).map_err(failed)?;
+        listener.set_nonblocking(true).map_err(failed)?;
+        let address = listener.local_addr().map_err(failed)?;
+        Ok(Self { listener, address })
+    }
 }
 
 /// The address by which clients on this machine reach a listener.
@@ -130,84 +146,44 @@ fn reachable(bound: SocketAddr) -> SocketAddr {
     SocketAddr::new(ip, bound.port())
 }
 
-fn serve(
-    app: Arc<App>,
-    options: ServerOptions,
-    folder: Folder,
-    listener: TcpListener,
-    address: SocketAddr,
-    bootstrap: Option<Bootstrap>,
-) -> Result<Running, StartError> {
-    let source = source(&options, address);
-    let credentials = source.credentials(&app.authority, app.now())?;
-    let config = RustlsConfig::from_config(tls::api_config(credentials)?);
-    let acceptor = RustlsAcceptor::new(config.clone())
-        .handshake_timeout(HANDSHAKE_TIMEOUT)
-        .acceptor(Gate::new(options.connections_max));
-    let handle = Handle::new();
-    let failed = |source| StartError::Listen { address, source };
-    let mut server = axum_server::from_tcp(listener).map_err(failed)?.acceptor(acceptor).handle(handle.clone());
-    tune(&mut server);
-    let router = front::router(app.clone(), options.requests_max);
-    let serving = tokio::spawn(server.serve(router.into_make_service_with_connect_info::<SocketAddr>()));
-    let helpers = vec![tokio::spawn(renew(app.clone(), source, config)), tokio::spawn(remember(app.clone()))];
-    app.events.tell(Event::Listening { address });
-    Ok(Running { app, address, bootstrap, folder, handle, serving, helpers })
-}
-
-fn source(options: &ServerOptions, address: SocketAddr) -> Source {
-    match &options.tls_files {
-        Some((certificate, key)) => Source::Files { certificate: certificate.clone(), key: key.clone() },
-        None => Source::Authority(ServerNames::new(&[address], &options.names)),
-    }
-}
-
-/// Timeouts and limits of HTTP itself.
-fn tune<A>(server: &mut axum_server::Server<SocketAddr, A>) {
-    let builder = server.http_builder();
-    builder
-        .http1()
-        .timer(TokioTimer::new())
-        .header_read_timeout(HEADER_READ_TIMEOUT)
-        .max_buf_size(HEADERS_LENGTH_MAX as usize);
-    builder
-        .http2()
-        .timer(TokioTimer::new())
-        .keep_alive_interval(KEEP_ALIVE)
-        .keep_alive_timeout(KEEP_ALIVE)
-        .max_concurrent_streams(STREAMS_MAX)
-        .max_header_list_size(HEADERS_LENGTH_MAX);
-}
-
-/// Remembers what happens, for streams that come back.
-async fn remember(app: Arc<App>) {
-    app.history.follow(&app.control, app.control.changes()).await;
-}
-
-/// Shows a new certificate before the old one ends, for as long as the server runs.
-async fn renew(app: Arc<App>, source: Source, config: RustlsConfig) {
-    let mut delay = tls::renewal_delay();
-    loop {
-        tokio::time::sleep(delay).await;
-        let renewed = source.credentials(&app.authority, app.now()).and_then(tls::api_config);
-        match renewed {
-            Ok(renewed) => {
-                config.reload_from_config(renewed);
-                app.events.tell(Event::CertificateRenewed);
-                delay = tls::renewal_delay();
-            }
-            Err(error) => {
-                app.events.tell(Event::RenewalFailed { why: error.to_string() });
-                delay = RENEWAL_RETRY;
-            }
-        }
-    }
-}
-
 impl Running {
+    fn new(
+        app: Arc<App>,
+        options: &ServerOptions,
+        folder: Folder,
+        bootstrap: Option<Bootstrap>,
+        clients: Bound,
+        agents: Option<Bound>,
+    ) -> Result<Self, StartError> {
+        let bound: Vec<_> = [Some(&clients), agents.as_ref()].into_iter().flatten().map(|at| at.address).collect();
+        let certificates = Certificates::new(&app, options, &bound)?;
+        let (address, agents_address) = (clients.address, agents.as_ref().map(|at| at.address));
+        let failed = |address| move |source| StartError::Listen { address, source };
+        let (handle, stop) = (Handle::new(), watch::Sender::new(false));
+        let config = certificates.clients_config.clone();
+        let serving =
+            serve::clients(&app, options, clients.listener, config, handle.clone()).map_err(failed(address))?;
+        let serve_agents = |at: Bound| {
+            let config = certificates.agents_config.subscribe();
+            serve::agents(&app, options, at.listener, config, stop.subscribe()).map_err(failed(at.address))
+        };
+        let agents = agents.map(serve_agents).transpose()?;
+        app.events.tell(Event::Listening { address });
+        if let Some(address) = agents_address {
+            app.events.tell(Event::AgentsListening { address });
+        }
+        let helpers = vec![tokio::spawn(certificates.keep(app.clone())), tokio::spawn(remember(app.clone()))];
+        Ok(Self { app, address, agents_address, bootstrap, folder, handle, stop, serving, agents, helpers })
+    }
+
     /// Where the API is served.
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// Where agents are served.
+    pub fn agents_address(&self) -> Option<SocketAddr> {
+        self.agents_address
     }
 
     /// The address that clients on this machine use: `https://host:port`.
@@ -238,12 +214,23 @@ impl Running {
     /// Takes no more requests, lets those under way finish within [`STOP_TIMEOUT`], and ends.
     pub async fn stop(self) {
         self.app.events.tell(Event::Stopping);
+        self.stop.send_replace(true);
         self.handle.graceful_shutdown(Some(STOP_TIMEOUT));
-        // How it ended is no longer anybody's concern.
-        let _ = self.serving.await;
+        // How the listeners ended is no longer anybody's concern.
+        if !self.serving.is_finished() {
+            let _ = self.serving.await;
+        }
+        if let Some(agents) = self.agents {
+            let _ = agents.await;
+        }
         for helper in self.helpers {
             helper.abort();
             let _ = helper.await;
         }
     }
+}
+
+/// Remembers what happens, for streams that come back.
+async fn remember(app: Arc<App>) {
+    app.history.follow(&app.control, app.control.changes()).await;
 }

@@ -83,11 +83,12 @@ impl Shape {
     }
 }
 
-/// The id of a scope: a subscription, a group, or a resource in one, with its known words in canonical spelling.
+/// The id of a scope: everything, a subscription, a group, or a resource in one, with its known words in canonical spelling.
 fn scope(segments: &[String]) -> Option<ResourceId> {
     const FRONT: [&str; 3] = ["subscriptions", "resourceGroups", "providers"];
     let is = |at: usize, word: &str| segments.get(at).is_some_and(|segment| segment.eq_ignore_ascii_case(word));
     let is_scope = match segments.len() {
+        0 => true,
         2 => is(0, FRONT[0]),
         4 => is(0, FRONT[0]) && is(2, FRONT[1]),
         // A provider and pairs of a type and a name.
@@ -136,6 +137,7 @@ mod tests {
         let tail = "/providers/microsoft.resources/TAGS/default";
         let expect = |scope: &str| format!("{scope}/providers/Microsoft.Resources/tags/default");
         for scope in [
+            "",
             "/subscriptions/s",
             "/subscriptions/s/resourceGroups/g",
             "/subscriptions/s/resourceGroups/g/providers/N/t/n",
@@ -143,7 +145,7 @@ mod tests {
         ] {
             check(tags, &format!("{scope}{tail}"), Some((&expect(scope), Some(scope), &[])));
         }
-        for scope in ["", "/subscriptions", "/x/s", "/subscriptions/s/x/g", "/subscriptions/s/resourceGroups/g/providers/N"] {
+        for scope in ["/subscriptions", "/x/s", "/subscriptions/s/x/g", "/subscriptions/s/resourceGroups/g/providers/N"] {
             check(tags, &format!("{scope}{tail}"), None);
         }
     }
