@@ -7,6 +7,7 @@
 
 mod action;
 pub mod audit;
+pub mod deploy;
 mod error;
 pub mod fleet;
 pub mod kinds;

@@ -59,6 +59,20 @@ pub enum Level {
     Tenant,
 }
 
+/// The level that a template's `$schema` is for.
+pub fn level(schema: Option<&str>) -> Level {
+    let schema = schema.unwrap_or_default().to_lowercase();
+    if schema.contains("/subscriptiondeploymenttemplate.json") {
+        Level::Subscription
+    } else if schema.contains("/managementgroupdeploymenttemplate.json") {
+        Level::ManagementGroup
+    } else if schema.contains("/tenantdeploymenttemplate.json") {
+        Level::Tenant
+    } else {
+        Level::ResourceGroup
+    }
+}
+
 /// Where one deployment puts its resources.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Target {
@@ -71,18 +85,8 @@ pub(super) struct Target {
 impl Target {
     /// The target of the template a caller hands in: its `$schema` says which level it is for.
     pub(super) fn root(context: &DeploymentContext, schema: Option<&str>) -> Self {
-        let schema = schema.unwrap_or_default().to_lowercase();
-        let level = if schema.contains("/subscriptiondeploymenttemplate.json") {
-            Level::Subscription
-        } else if schema.contains("/managementgroupdeploymenttemplate.json") {
-            Level::ManagementGroup
-        } else if schema.contains("/tenantdeploymenttemplate.json") {
-            Level::Tenant
-        } else {
-            Level::ResourceGroup
-        };
         Self {
-            level,
+            level: level(schema),
             subscription: context.subscription_id.as_str().into(),
             resource_group: context.resource_group.as_str().into(),
             management_group: context.management_group.as_str().into(),

@@ -44,7 +44,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 pub use collection::{List, Map};
-pub use context::{DeploymentContext, Level};
+pub use context::{DeploymentContext, Level, level};
 pub use link::{Folder, Link, Links, NoLinks};
 pub use live::{Live, Use};
 pub use problem::{Code, Problem};

@@ -47,8 +47,10 @@ impl<'a> Evaluator<'a> {
         };
         let full = args.get(2).and_then(Value::as_str).is_some_and(|mode| mode.eq_ignore_ascii_case("full"));
         let expression = reference_expression(args, full);
-        let reason = Reason::LiveResource(format!("reference('{name}')"));
         let found = self.lookup(&name, cx);
+        // Whoever deploys must tell by the reason what it waits for.
+        let asked = found.as_ref().filter(|_| self.live.is_some()).map_or(&name, |declared| &declared.id);
+        let reason = Reason::LiveResource(format!("reference('{asked}')"));
         let parent = if found.is_none() { self.declared_parent(&name) } else { None };
         if let Some(used) = found.as_ref().or(parent.as_ref()).filter(|declared| !declared.existing) {
             self.note_use(used, cx);

@@ -14,7 +14,17 @@ use crate::kinds::{self, Kind, locate};
 
 /// Members of a declaration that are not part of the resource's body.
 const NOT_OF_BODY: [&str; 11] = [
-    "apiVersion", "asserts", "comments", "condition", "copy", "dependsOn", "existing", "metadata", "name", "scope", "type",
+    "apiVersion",
+    "asserts",
+    "comments",
+    "condition",
+    "copy",
+    "dependsOn",
+    "existing",
+    "metadata",
+    "name",
+    "scope",
+    "type",
 ];
 
 /// One resource to make.
@@ -22,6 +32,8 @@ const NOT_OF_BODY: [&str; 11] = [
 pub(super) struct Step {
     pub(super) id: ResourceId,
     pub(super) kind: &'static Kind,
+    /// Its place among the resources of an evaluation, which is the same each time.
+    number: usize,
     /// Its body, or the reasons why it is not known yet.
     pub(super) body: Result<serde_json::Value, Vec<Reason>>,
     /// Earlier steps that must be done before.
@@ -41,7 +53,8 @@ impl Step {
 pub(super) fn steps(deployment: &Deployment) -> Result<Vec<Step>, Vec<ControlError>> {
     let mut problems: Vec<ControlError> = deployment.problems.iter().map(of_template).collect();
     for link in &deployment.unresolved_links {
-        let message = format!("deployment '{}' links to a template: this server fetches nothing", link.deployment);
+        let message =
+            format!("deployment '{}' links to a template: this server fetches nothing", link.deployment);
         problems.push(ControlError::bad("LinkedTemplateNotSupported", message));
     }
     let mut found = Vec::new();
@@ -61,23 +74,49 @@ pub(super) fn steps(deployment: &Deployment) -> Result<Vec<Step>, Vec<ControlErr
         let (id, kind) = found[*at].clone();
         let waits = graph.waits[*at].iter().map(|other| place[other]).collect();
         let depends_on = graph.own[*at].iter().map(|other| found[*other].0.clone()).collect();
-        Step { id, kind, body: body(&deployment.resources[*at]), waits, depends_on }
+        Step { id, kind, number: *at, body: body(&deployment.resources[*at]), waits, depends_on }
     };
     Ok(order.iter().map(step).collect())
 }
 
+/// Takes the bodies of a later evaluation, which knows more. Which resources there are, and what they wait for, never depends on that.
+pub(super) fn refresh(steps: &mut [Step], deployment: &Deployment) -> Result<(), ControlError> {
+    if let Some(problem) = ControlError::several(deployment.problems.iter().map(of_template).collect()) {
+        return Err(problem);
+    }
+    for step in steps {
+        if let Some(resource) = deployment.resources.get(step.number) {
+            step.body = body(resource);
+        }
+    }
+    Ok(())
+}
+
 /// The id and the kind of a resource that surely exists once and is served here.
 fn located(resource: &Resource) -> Result<(ResourceId, &'static Kind), ControlError> {
-    let refused = |message: String| Err(ControlError::bad("InvalidTemplate", message).about(resource.id.to_string()));
+    let refused =
+        |message: String| Err(ControlError::bad("InvalidTemplate", message).about(resource.id.to_string()));
     if let Condition::Unknown(unknown) = &resource.condition {
-        return refused(format!("the condition of '{}' is not known before deployment: {}", resource.name, why(unknown.reasons())));
+        return refused(format!(
+            "the condition of '{}' is not known before deployment: {}",
+            resource.name,
+            why(unknown.reasons())
+        ));
     }
     if let Some(count) = &resource.repeat {
-        return refused(format!("how many copies of '{}' there are is not known: {}", resource.name, why(count.reasons())));
+        return refused(format!(
+            "how many copies of '{}' there are is not known: {}",
+            resource.name,
+            why(count.reasons())
+        ));
     }
     let Some(id) = resource.id.known() else {
         let reasons = resource.id.reasons();
-        return refused(format!("the name of '{}' is not known before deployment: {}", resource.name, why(&reasons)));
+        return refused(format!(
+            "the name of '{}' is not known before deployment: {}",
+            resource.name,
+            why(&reasons)
+        ));
     };
     let target = locate(&ResourceId::new(id)).map_err(|error| error.about(id))?;
     Ok((target.id, target.kind))
@@ -182,7 +221,8 @@ impl<'d> Graph<'d> {
         while order.len() < self.waits.len() {
             let mut open = (0..self.waits.len()).filter(|at| !done.contains(at));
             let Some(next) = open.clone().find(|at| self.waits[*at].is_subset(&done)) else {
-                let id = open.next().map(|at| self.deployment.resources[at].id.to_string()).unwrap_or_default();
+                let id =
+                    open.next().map(|at| self.deployment.resources[at].id.to_string()).unwrap_or_default();
                 let message = format!(
                     "Deployment template validation failed: 'Circular dependency detected on resource: '{id}'. Please see \
                      https://aka.ms/arm-syntax-resources for usage details.'."
@@ -236,7 +276,8 @@ fn depends_on(
         for name in &resource.depends_on {
             let key = name.key();
             let of_loop = deployment.resources.iter().enumerate().filter(|(_, other)| {
-                other.deployments == resource.deployments && other.loops.iter().any(|name| name.eq_ignore_ascii_case(&key))
+                other.deployments == resource.deployments
+                    && other.loops.iter().any(|name| name.eq_ignore_ascii_case(&key))
             });
             let of_loop: Vec<usize> = of_loop.map(|(at, _)| at).collect();
             match ids.get(&key) {

@@ -4,9 +4,7 @@
 //! and links, which would have to be fetched.
 
 use palisade_arm::json::{self, Document, Node};
-use palisade_arm::template::{
-    Deployment, DeploymentContext, Input, Level, Live, NoLinks, evaluate_live,
-};
+use palisade_arm::template::{Deployment, DeploymentContext, Input, Level, Live, NoLinks, evaluate_live};
 use palisade_model::ResourceId;
 use serde_json::{Value, json};
 
@@ -65,7 +63,8 @@ impl Request {
                 let message = format!(
                     "'{link}' is not supported: this server fetches nothing. Send the template and the parameters themselves."
                 );
-                return Err(ControlError::bad("LinkedTemplateNotSupported", message).about(format!("properties.{link}")));
+                return Err(ControlError::bad("LinkedTemplateNotSupported", message)
+                    .about(format!("properties.{link}")));
             }
         }
         let template_value = properties.get("template").filter(|template| template.is_object()).cloned();
@@ -92,7 +91,8 @@ impl Request {
             ..DeploymentContext::default()
         };
         let settings = properties.get("whatIfSettings").and_then(|settings| settings.get("resultFormat"));
-        let ids_only = settings.and_then(Value::as_str).is_some_and(|f| f.eq_ignore_ascii_case("ResourceIdOnly"));
+        let ids_only =
+            settings.and_then(Value::as_str).is_some_and(|f| f.eq_ignore_ascii_case("ResourceIdOnly"));
         Ok(Self {
             template: document("template", &template_value)?,
             parameters: document("parameters", &json!({"parameters": parameters_value}))?,
@@ -133,7 +133,8 @@ impl Request {
             let given = self.parameters_value.as_object().into_iter().flatten();
             let mut given = given.filter(|(name, _)| name.eq_ignore_ascii_case(&member.key));
             let given = given.next().and_then(|(_, parameter)| parameter.get("value").cloned());
-            let default = member.value.get("defaultValue").filter(|node| !is_expression(node)).map(Value::from);
+            let default =
+                member.value.get("defaultValue").filter(|node| !is_expression(node)).map(Value::from);
             if let Some(value) = given.or(default).filter(|_| !is_secure(kind)) {
                 told["value"] = value;
             }
@@ -165,8 +166,9 @@ fn is_expression(node: &Node) -> bool {
 }
 
 fn document(name: &str, value: &Value) -> Result<Document, ControlError> {
-    json::parse_str(name, &value.to_string())
-        .map_err(|error| ControlError::bad("InvalidRequestContent", format!("The {name} cannot be read: {error}.")))
+    json::parse_str(name, &value.to_string()).map_err(|error| {
+        ControlError::bad("InvalidRequestContent", format!("The {name} cannot be read: {error}."))
+    })
 }
 
 /// The parameters: `{name: {value}}`, or a whole parameter file as clients send it at times.
