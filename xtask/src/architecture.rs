@@ -29,6 +29,7 @@ pub(crate) const CRATES: &[Crate] = &[
         uses: &["palisade-abi", "palisade-model", "palisade-net"],
         tests_use: &[],
     },
+    Crate { name: "palisade-store", layer: 3, uses: &[], tests_use: &[] },
     Crate {
         name: "palisade-datapath",
         layer: 3,
@@ -145,6 +146,12 @@ pub(crate) const EXTERNALS: &[External] = &[
         tests: &[],
     },
     External {
+        name: "async-trait",
+        why: "a trait of asynchronous functions that can be a trait object",
+        code: &["palisade-store"],
+        tests: &[],
+    },
+    External {
         name: "base64",
         why: "the template functions base64() and dataUri()",
         code: &["palisade-arm", "palisade-client", "palisade-sync"],
@@ -153,7 +160,7 @@ pub(crate) const EXTERNALS: &[External] = &[
     External {
         name: "bytes",
         why: "bodies of documents that many hosts share",
-        code: &["palisade-agent", "palisade-sync"],
+        code: &["palisade-agent", "palisade-store", "palisade-sync"],
         tests: &[],
     },
     External {
@@ -181,10 +188,22 @@ pub(crate) const EXTERNALS: &[External] = &[
         tests: &["palisade-classify"],
     },
     External {
+        name: "etcd-client",
+        why: "speaks etcd (docs/adr/0023-one-trait-two-stores.md)",
+        code: &["palisade-store"],
+        tests: &[],
+    },
+    External {
         name: "etherparse",
         why: "a second opinion on packets, written by others, for the tests of our parser",
         code: &[],
         tests: &["palisade-net"],
+    },
+    External {
+        name: "futures-util",
+        why: "makes a stream out of a function that is asked for the next item",
+        code: &["palisade-store"],
+        tests: &[],
     },
     External { name: "getrandom", why: "the system's randomness", code: &["palisade-agent"], tests: &[] },
     External {
@@ -252,7 +271,13 @@ pub(crate) const EXTERNALS: &[External] = &[
         name: "rcgen",
         why: "certificates and requests for them",
         code: &["palisade-agent"],
-        tests: &["palisade-sync"],
+        tests: &["palisade-store", "palisade-sync"],
+    },
+    External {
+        name: "rusqlite",
+        why: "SQLite, bundled (docs/adr/0023-one-trait-two-stores.md)",
+        code: &["palisade-store"],
+        tests: &[],
     },
     External {
         name: "rustls",
@@ -263,7 +288,14 @@ pub(crate) const EXTERNALS: &[External] = &[
     External {
         name: "serde",
         why: "records of JSON without handwritten parsing",
-        code: &["palisade-agent", "palisade-arm", "palisade-cli", "palisade-client", "palisade-lab"],
+        code: &[
+            "palisade-agent",
+            "palisade-arm",
+            "palisade-cli",
+            "palisade-client",
+            "palisade-lab",
+            "palisade-store",
+        ],
         tests: &[],
     },
     External {
@@ -276,6 +308,7 @@ pub(crate) const EXTERNALS: &[External] = &[
             "palisade-cli",
             "palisade-client",
             "palisade-lab",
+            "palisade-store",
             "palisade-tests",
         ],
         tests: &[],
@@ -289,14 +322,14 @@ pub(crate) const EXTERNALS: &[External] = &[
     External {
         name: "sha2",
         why: "tells whether a policy or an estate is another one, where two must never look the same",
-        code: &["palisade-agent", "palisade-sync"],
+        code: &["palisade-agent", "palisade-store", "palisade-sync"],
         tests: &[],
     },
     External {
         name: "tempfile",
         why: "folders that are gone after a test, also after a failed one",
         code: &[],
-        tests: &["palisade-agent", "palisade-client"],
+        tests: &["palisade-agent", "palisade-client", "palisade-store"],
     },
     External {
         name: "thiserror",
@@ -311,6 +344,7 @@ pub(crate) const EXTERNALS: &[External] = &[
             "palisade-lab",
             "palisade-model",
             "palisade-net",
+            "palisade-store",
             "palisade-sync",
         ],
         tests: &[],
@@ -318,10 +352,11 @@ pub(crate) const EXTERNALS: &[External] = &[
     External {
         name: "tokio",
         why: "the loop under gRPC",
-        code: &["palisade-agent", "palisade-cli"],
+        code: &["palisade-agent", "palisade-cli", "palisade-store"],
         tests: &[],
     },
     External { name: "tokio-rustls", why: "TLS in that loop", code: &["palisade-agent"], tests: &[] },
+    External { name: "tokio-stream", why: "the trait of streams", code: &["palisade-store"], tests: &[] },
     External {
         name: "tonic",
         why: "gRPC between a server and its agents",

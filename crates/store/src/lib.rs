@@ -1,8 +1,8 @@
 //! Keys, values and revisions: everything that the control plane must not lose, behind one trait.
 //!
 //! A [`Store`] is a map from text keys to bytes with one [`Revision`] for the whole of it. A [`Transaction`] is committed
-//! whole or not at all, if all of its guards hold; a [`Watch`] tells every commit after a revision, in order. It knows
-//! nothing of resources. Model: etcd's v3 API, which SQLite is made to follow.
+//! whole or not at all, if all of its guards hold; a [`Watch`] tells every commit after a revision, in order. It must
+//! not know what the entries mean. Model: etcd's v3 API, which SQLite is made to follow (ADR 0023).
 
 pub mod backup;
 pub mod etcd;

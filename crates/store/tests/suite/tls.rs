@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
 use palisade_store::url::EtcdTls;
-use palisade_store::{Etcd, Op, Store, StoreError, StoreUrl, Transaction, url};
+use palisade_store::{Etcd, Op, StoreError, StoreUrl, Transaction, url};
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
 
 use crate::support::EtcdServer;
