@@ -2,7 +2,7 @@
 //! of the server, and a stream of what happens.
 //!
 //! Like Resource Manager it is a table of rows, so that every row is tried by the test of permissions and described at
-//! `/api/openapi.json`. Permissions are asked for at the subscription.
+//! `/api/openapi.json`. Permissions are asked for at the subscription, those about principals at `/`.
 
 mod audit;
 mod call;
@@ -23,6 +23,7 @@ use axum::{
     extract::{Request, State},
 };
 use palisade_control::Caller;
+use palisade_model::ResourceId;
 
 use self::call::Call;
 use crate::{
@@ -43,7 +44,7 @@ pub struct Route {
     pub method: &'static str,
     /// The shape of the path.
     pub shape: Shape,
-    /// The permission, at the subscription.
+    /// The permission.
     pub action: &'static str,
     handler: Handler,
 }
@@ -92,6 +93,15 @@ const ROWS: &[(&str, &str, &str, Handler)] = &[
     ("GET", "/api/v1/watch", "Palisade.Server/watch/read", Handler::Watch),
 ];
 
+impl Route {
+    /// Where the permission must hold. Principals are of the whole installation: who could give one of them a secret for
+    /// less could become its owner.
+    fn scope(&self, app: &App) -> ResourceId {
+        let of_all = self.action.starts_with("Microsoft.Authorization/");
+        if of_all { ResourceId::new("") } else { app.site.scope() }
+    }
+}
+
 /// Every row.
 pub fn routes() -> &'static [Route] {
     static ROUTES: LazyLock<Vec<Route>> = LazyLock::new(|| {
@@ -117,7 +127,7 @@ pub(crate) async fn handle(
     let path = Path::parse(parts.uri.path())?;
     let (route, names) = find(parts.method.as_str(), &path)?;
     let query = Query::parse(parts.uri.query().unwrap_or_default())?;
-    access::authorize(&app.control, &principal, route.action, &app.site.scope())?;
+    access::authorize(&app.control, &principal, route.action, &route.scope(&app))?;
     let mut call = Call { app, caller, names, query, headers: parts.headers, body: None };
     if route.method == "POST" {
         call.check_content_type()?;

@@ -5,7 +5,7 @@
 
 use axum::http::StatusCode;
 use palisade_control::{Action, ControlError, Expect, RecordChange, time::rfc3339};
-use palisade_identity::{Kind, Principal as Stored, PrincipalError};
+use palisade_identity::{Assignment, Kind, Principal as Stored, PrincipalError};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
@@ -14,7 +14,10 @@ use super::{
     call::{Call, answer, done},
     openapi::Refusals,
 };
-use crate::error::{Answer, ApiError};
+use crate::{
+    access::assignments,
+    error::{Answer, ApiError},
+};
 
 /// Where principals are in the store.
 const PREFIX: &str = "id/principal/";
@@ -238,6 +241,8 @@ pub(super) async fn delete(call: &Call) -> Answer {
             expect: Expect::Equals(value.clone()),
         }));
     });
+    let stays = |one: &Assignment| one.principal != principal.id;
+    changes.extend(call.app.control.read(|world| assignments::other_owner(world, stays))?);
     call.app.control.act(&call.caller, Action::Records { changes, verb: "delete principal" }).await?;
     Ok(done())
 }

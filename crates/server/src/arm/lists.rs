@@ -15,7 +15,7 @@ use crate::error::{Answer, ApiError};
 pub(super) fn of_kind(call: &Call, kind: &'static Kind) -> Answer {
     let scope = scope_of(&call.found.id, kind);
     let ids = call.app.control.read(|world| {
-        check_scope(world, &scope)?;
+        check_scope(call, world, &scope)?;
         Ok::<_, ApiError>(world.list(&scope, kind.name))
     })?;
     page(call, call.visible(&scope, ids)?, World::render)
@@ -35,7 +35,7 @@ pub(super) fn resources(call: &Call) -> Answer {
     let scope = ResourceId::new(scope);
     let filter = Filter::parse(call.query.get("$filter"))?;
     let ids = call.app.control.read(|world| {
-        check_scope(world, &scope)?;
+        check_scope(call, world, &scope)?;
         Ok::<_, ApiError>(filtered(world, world.resources(&scope), &filter))
     })?;
     let is_expanded = call.query.get("$expand").is_some();
@@ -54,12 +54,13 @@ fn scope_of(id: &ResourceId, kind: &Kind) -> ResourceId {
     ResourceId::new(without.unwrap_or(text))
 }
 
-/// Whether what a list is in is there; the subscription always is.
-fn check_scope(world: &World, scope: &ResourceId) -> Result<(), ApiError> {
+/// Whether what a list is in is there; the subscription always is. Who may not read there is not told.
+fn check_scope(call: &Call, world: &World, scope: &ResourceId) -> Result<(), ApiError> {
     let Some(group) = scope.segment("resourceGroups") else { return Ok(()) };
     if world.document(scope).is_some() {
         return Ok(());
     }
+    call.may(scope)?;
     let is_group = scope.as_str().split('/').count() == 5;
     Err(if is_group { ControlError::group_not_found(group).into() } else { missing(world, scope) })
 }

@@ -24,7 +24,7 @@ use std::sync::Arc;
 use axum::{
     Router,
     extract::{Path, Request, State},
-    http::{StatusCode, Uri},
+    http::StatusCode,
     middleware,
     response::{IntoResponse, Response},
     routing::{get, post},
@@ -41,53 +41,69 @@ pub use desk::Desk;
 /// Names that clients use for the tenant before they know it.
 const ANY_TENANT: &[&str] = &["adfs", "common", "organizations"];
 
-/// Every address of the token service, with the methods that it takes. The test of permissions walks this.
-pub const ROUTES: &[(&str, &str)] = &[
-    ("POST", "/{tenant}/oauth2/v2.0/token"),
-    ("POST", "/{tenant}/oauth2/token"),
-    ("POST", "/adfs/{tenant}/oauth2/v2.0/token"),
-    ("POST", "/{tenant}/oauth2/v2.0/devicecode"),
-    ("POST", "/{tenant}/oauth2/devicecode"),
-    ("POST", "/adfs/{tenant}/oauth2/v2.0/devicecode"),
-    ("GET", "/{tenant}/oauth2/v2.0/authorize"),
-    ("GET", "/{tenant}/oauth2/authorize"),
-    ("GET", "/adfs/{tenant}/oauth2/v2.0/authorize"),
-    ("GET", "/{tenant}/v2.0/.well-known/openid-configuration"),
-    ("GET", "/{tenant}/.well-known/openid-configuration"),
-    ("GET", "/adfs/{tenant}/v2.0/.well-known/openid-configuration"),
-    ("GET", "/{tenant}/discovery/v2.0/keys"),
-    ("GET", "/{tenant}/discovery/keys"),
-    ("GET", "/{tenant}/discovery/instance"),
-    ("GET", "/{tenant}/userrealm/{user}"),
-    ("GET", "/device"),
-    ("POST", "/device"),
-    ("POST", "/api/v1/device/approve"),
+/// Who answers at an address.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Door {
+    Token,
+    DeviceCode,
+    Authorize,
+    Entra,
+    Adfs,
+    AdfsWithTenant,
+    Keys,
+    Instance,
+    Realm,
+    Page,
+    Submit,
+    Approve,
+}
+
+/// Every address of the token service.
+const ROWS: &[(&str, &str, Door)] = &[
+    ("POST", "/{tenant}/oauth2/v2.0/token", Door::Token),
+    ("POST", "/{tenant}/oauth2/token", Door::Token),
+    ("POST", "/adfs/{tenant}/oauth2/v2.0/token", Door::Token),
+    ("POST", "/{tenant}/oauth2/v2.0/devicecode", Door::DeviceCode),
+    ("POST", "/{tenant}/oauth2/devicecode", Door::DeviceCode),
+    ("POST", "/adfs/{tenant}/oauth2/v2.0/devicecode", Door::DeviceCode),
+    ("GET", "/{tenant}/oauth2/v2.0/authorize", Door::Authorize),
+    ("GET", "/{tenant}/oauth2/authorize", Door::Authorize),
+    ("GET", "/adfs/{tenant}/oauth2/v2.0/authorize", Door::Authorize),
+    ("GET", "/{tenant}/v2.0/.well-known/openid-configuration", Door::Entra),
+    ("GET", "/{tenant}/.well-known/openid-configuration", Door::Adfs),
+    ("GET", "/adfs/{tenant}/v2.0/.well-known/openid-configuration", Door::AdfsWithTenant),
+    ("GET", "/{tenant}/discovery/v2.0/keys", Door::Keys),
+    ("GET", "/{tenant}/discovery/keys", Door::Keys),
+    ("GET", "/{tenant}/discovery/instance", Door::Instance),
+    ("GET", "/{tenant}/userrealm/{user}", Door::Realm),
+    ("GET", "/device", Door::Page),
+    ("POST", "/device", Door::Submit),
+    ("POST", "/api/v1/device/approve", Door::Approve),
 ];
 
-/// The routes of the token service. All are open but the last, which a person approves a code with.
+/// Method and path of every address. The test of permissions walks them.
+pub fn routes() -> impl Iterator<Item = (&'static str, &'static str)> {
+    ROWS.iter().map(|(method, path, _)| (*method, *path))
+}
+
+/// The routes of the token service. All are open but the one that a person approves a code with.
 pub(crate) fn router(app: &Arc<App>) -> Router<Arc<App>> {
-    let known = Router::new()
-        .route("/api/v1/device/approve", post(device::approve))
-        .route_layer(middleware::from_fn_with_state(app.clone(), access::authenticate));
-    Router::new()
-        .route("/{tenant}/oauth2/v2.0/token", post(token))
-        .route("/{tenant}/oauth2/token", post(token))
-        .route("/adfs/{tenant}/oauth2/v2.0/token", post(token))
-        .route("/{tenant}/oauth2/v2.0/devicecode", post(device::code))
-        .route("/{tenant}/oauth2/devicecode", post(device::code))
-        .route("/adfs/{tenant}/oauth2/v2.0/devicecode", post(device::code))
-        .route("/{tenant}/oauth2/v2.0/authorize", get(not_offered))
-        .route("/{tenant}/oauth2/authorize", get(not_offered))
-        .route("/adfs/{tenant}/oauth2/v2.0/authorize", get(not_offered))
-        .route("/{tenant}/v2.0/.well-known/openid-configuration", get(discovery::entra))
-        .route("/{tenant}/.well-known/openid-configuration", get(discovery::adfs))
-        .route("/adfs/{tenant}/v2.0/.well-known/openid-configuration", get(discovery::adfs_with_tenant))
-        .route("/{tenant}/discovery/v2.0/keys", get(discovery::keys))
-        .route("/{tenant}/discovery/keys", get(discovery::keys))
-        .route("/{tenant}/discovery/instance", get(discovery::instance))
-        .route("/{tenant}/userrealm/{user}", get(discovery::realm))
-        .route("/device", get(page::show).post(page::submit))
-        .merge(known)
+    let known = middleware::from_fn_with_state(app.clone(), access::authenticate);
+    let door = |door: Door| match door {
+        Door::Token => post(token),
+        Door::DeviceCode => post(device::code),
+        Door::Authorize => get(not_offered),
+        Door::Entra => get(discovery::entra),
+        Door::Adfs => get(discovery::adfs),
+        Door::AdfsWithTenant => get(discovery::adfs_with_tenant),
+        Door::Keys => get(discovery::keys),
+        Door::Instance => get(discovery::instance),
+        Door::Realm => get(discovery::realm),
+        Door::Page => get(page::show),
+        Door::Submit => post(page::submit),
+        Door::Approve => post(device::approve).layer(known.clone()),
+    };
+    ROWS.iter().fold(Router::new(), |router, (_, path, who)| router.route(path, door(*who)))
 }
 
 /// What a request to the token service comes with.
@@ -153,7 +169,7 @@ async fn token(State(app): State<Arc<App>>, Path(tenant): Path<String>, request:
 }
 
 /// There is no way to log in with a browser; clients that try are told what there is.
-async fn not_offered(_uri: Uri) -> Response {
+async fn not_offered() -> Response {
     OAuthError::new(
         StatusCode::BAD_REQUEST,
         "unsupported_response_type",

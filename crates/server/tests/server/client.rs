@@ -108,6 +108,11 @@ impl Client {
         Self { token: None, ..self.clone() }
     }
 
+    /// The same with another token.
+    pub(crate) fn with_token(&self, token: &str) -> Self {
+        Self { token: Some(token.to_owned()), ..self.clone() }
+    }
+
     pub(crate) fn token(&self) -> &str {
         self.token.as_deref().unwrap_or_default()
     }
