@@ -7,7 +7,7 @@ use rustls::{
     RootCertStore,
     client::{WebPkiServerVerifier, danger::ServerCertVerifier},
     pki_types::{CertificateDer, ServerName, UnixTime},
-    server::{WebPkiClientVerifier, danger::ClientCertVerifier},
+    server::WebPkiClientVerifier,
 };
 use x509_parser::prelude::{FromDer, ParsedExtension, X509Certificate};
 
@@ -89,7 +89,7 @@ fn of_a_request_only_the_key_counts() {
     });
     for request in [request(|_| {}), greedy] {
         let signed = authority.sign_host(&request, "host-a", now()).unwrap();
-        let der = super::certificate::first_der(&signed.pem).unwrap();
+        let der = certificate::first_der(&signed.pem).unwrap();
         let (_, certificate) = X509Certificate::from_der(&der).unwrap();
         assert!(!certificate.is_ca());
         assert!(certificate.subject_alternative_name().unwrap().is_none());

@@ -1,0 +1,78 @@
+//! Slow clients, many clients, and clients that ask too often.
+
+use std::{
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use palisade_server::{Event, Events, limits::Rate};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+    time::{Instant, timeout},
+};
+
+use crate::client::Site;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn too_many_requests_are_told_when_to_come_back() {
+    let told = Arc::new(Mutex::new(Vec::new()));
+    let events = told.clone();
+    let site = Site::with(move |options| {
+        options.rate_per_principal = Rate { per_second: 1, burst: 5 };
+        options.events = Events::to(move |event| events.lock().unwrap().push(event));
+    })
+    .await;
+    let mut refused = None;
+    for _ in 0..20 {
+        let answer = site.client.get("/subscriptions").await;
+        if answer.status == 429 {
+            refused = Some(answer);
+            break;
+        }
+    }
+    let refused = refused.expect("a limit").refused(429, "TooManyRequests");
+    assert_eq!(refused.header("retry-after"), Some("1"));
+    let count = told.lock().unwrap().iter().filter(|event| matches!(event, Event::RateLimited { .. })).count();
+    assert_eq!(count, 1);
+    site.running.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_slow_client_is_cut_off_and_keeps_nobody_waiting() {
+    let site = Site::start().await;
+    // Nothing is said, not even a handshake.
+    let mut silent = TcpStream::connect(site.running.address()).await.unwrap();
+    let begin = Instant::now();
+    site.client.get("/subscriptions").await.expect(200);
+    let patience = palisade_server::limits::HANDSHAKE_TIMEOUT + Duration::from_secs(5);
+    let end = timeout(patience, silent.read(&mut [0; 16])).await.expect("the server hangs up");
+    assert!(matches!(end, Ok(0) | Err(_)), "{end:?} after {:?}", begin.elapsed());
+    site.running.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn connections_beyond_the_limit_are_closed() {
+    let site = Site::with(|options| options.connections_max = 3).await;
+    let mut held = Vec::new();
+    for _ in 0..8 {
+        held.push(TcpStream::connect(site.running.address()).await.unwrap());
+    }
+    // Those beyond the limit are closed without a word; it does not matter which they are.
+    let mut closed = 0;
+    for stream in &mut held {
+        let _ = stream.write_all(b"x").await;
+        let read = timeout(Duration::from_millis(500), stream.read(&mut [0; 64])).await;
+        closed += usize::from(matches!(read, Ok(Ok(0) | Err(_))));
+    }
+    assert!(closed >= 5, "{closed} were closed");
+    drop(held);
+    site.running.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_without_places_says_so() {
+    let site = Site::with(|options| options.requests_max = 0).await;
+    site.client.stranger().get("/status").await.refused(503, "ServerBusy");
+    site.running.stop().await;
+}
