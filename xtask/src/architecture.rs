@@ -38,6 +38,7 @@ pub(crate) const CRATES: &[Crate] = &[
     },
     Crate { name: "palisade-sync", layer: 3, uses: &[], tests_use: &[] },
     Crate { name: "palisade-client", layer: 3, uses: &[], tests_use: &[] },
+    Crate { name: "palisade-identity", layer: 3, uses: &[], tests_use: &[] },
     Crate {
         name: "palisade-agent",
         layer: 4,
@@ -146,6 +147,12 @@ pub(crate) const EXTERNALS: &[External] = &[
         tests: &[],
     },
     External {
+        name: "argon2",
+        why: "hashes of passwords and secrets that a stolen store does not give away",
+        code: &["palisade-identity"],
+        tests: &[],
+    },
+    External {
         name: "async-trait",
         why: "a trait of asynchronous functions that can be a trait object",
         code: &["palisade-store"],
@@ -154,7 +161,7 @@ pub(crate) const EXTERNALS: &[External] = &[
     External {
         name: "base64",
         why: "the template functions base64() and dataUri()",
-        code: &["palisade-arm", "palisade-client", "palisade-sync"],
+        code: &["palisade-arm", "palisade-client", "palisade-identity", "palisade-sync"],
         tests: &[],
     },
     External {
@@ -205,7 +212,12 @@ pub(crate) const EXTERNALS: &[External] = &[
         code: &["palisade-store"],
         tests: &[],
     },
-    External { name: "getrandom", why: "the system's randomness", code: &["palisade-agent"], tests: &[] },
+    External {
+        name: "getrandom",
+        why: "the system's randomness",
+        code: &["palisade-agent", "palisade-identity"],
+        tests: &[],
+    },
     External {
         name: "hyper-util",
         why: "lets tonic speak over a TLS stream that trusts as we say",
@@ -216,6 +228,12 @@ pub(crate) const EXTERNALS: &[External] = &[
         name: "jsonc-parser",
         why: "JSON with comments and trailing commas, as Azure takes it, with positions",
         code: &["palisade-arm"],
+        tests: &[],
+    },
+    External {
+        name: "jsonwebtoken",
+        why: "signs and verifies tokens",
+        code: &["palisade-identity"],
         tests: &[],
     },
     External {
@@ -250,6 +268,12 @@ pub(crate) const EXTERNALS: &[External] = &[
         tests: &["palisade-agent", "palisade-datapath"],
     },
     External {
+        name: "p256",
+        why: "makes the keys that jsonwebtoken signs with, which uses it too",
+        code: &["palisade-identity"],
+        tests: &[],
+    },
+    External {
         name: "proc-macro2",
         why: "Rust's lexer, so that the scan for impure code reads tokens and not text",
         code: &["xtask"],
@@ -259,7 +283,7 @@ pub(crate) const EXTERNALS: &[External] = &[
         name: "proptest",
         why: "generated cases that shrink to the smallest one that fails",
         code: &[],
-        tests: &["palisade-arm", "palisade-classify", "palisade-model", "palisade-net"],
+        tests: &["palisade-arm", "palisade-classify", "palisade-identity", "palisade-model", "palisade-net"],
     },
     External {
         name: "prost",
@@ -293,6 +317,7 @@ pub(crate) const EXTERNALS: &[External] = &[
             "palisade-arm",
             "palisade-cli",
             "palisade-client",
+            "palisade-identity",
             "palisade-lab",
             "palisade-store",
         ],
@@ -307,6 +332,7 @@ pub(crate) const EXTERNALS: &[External] = &[
             "palisade-bench",
             "palisade-cli",
             "palisade-client",
+            "palisade-identity",
             "palisade-lab",
             "palisade-store",
             "palisade-tests",
@@ -322,7 +348,7 @@ pub(crate) const EXTERNALS: &[External] = &[
     External {
         name: "sha2",
         why: "tells whether a policy or an estate is another one, where two must never look the same",
-        code: &["palisade-agent", "palisade-store", "palisade-sync"],
+        code: &["palisade-agent", "palisade-identity", "palisade-store", "palisade-sync"],
         tests: &[],
     },
     External {
@@ -341,6 +367,7 @@ pub(crate) const EXTERNALS: &[External] = &[
             "palisade-classify",
             "palisade-client",
             "palisade-datapath",
+            "palisade-identity",
             "palisade-lab",
             "palisade-model",
             "palisade-net",
@@ -382,7 +409,12 @@ pub(crate) const EXTERNALS: &[External] = &[
         code: &["palisade-client"],
         tests: &[],
     },
-    External { name: "uuid", why: "ids that nobody else has", code: &["palisade-cli"], tests: &[] },
+    External {
+        name: "uuid",
+        why: "ids that nobody else has",
+        code: &["palisade-cli", "palisade-identity"],
+        tests: &[],
+    },
     External {
         name: "x509-parser",
         why: "reads when a certificate ends",
