@@ -6,6 +6,7 @@
 
 mod audit;
 mod call;
+mod credentials;
 mod hosts;
 mod joins;
 mod openapi;
@@ -62,9 +63,12 @@ enum Handler {
     Principals,
     Principal,
     CreatePrincipal,
+    UpdatePrincipal,
     DeletePrincipal,
     CreateSecret,
     DeleteSecret,
+    PutFederated,
+    DeleteFederated,
     Audit,
     VerifyAudit,
     Operation,
@@ -87,6 +91,9 @@ const ROWS: &[(&str, &str, &str, Handler)] = &[
     ("DELETE", "/api/v1/principals/{id}", "Microsoft.Authorization/principals/delete", Handler::DeletePrincipal),
     ("POST", "/api/v1/principals/{id}/secrets", "Microsoft.Authorization/principals/secrets/write", Handler::CreateSecret),
     ("DELETE", "/api/v1/principals/{id}/secrets/{secret}", "Microsoft.Authorization/principals/secrets/delete", Handler::DeleteSecret),
+    ("PATCH", "/api/v1/principals/{id}", "Microsoft.Authorization/principals/write", Handler::UpdatePrincipal),
+    ("PUT", "/api/v1/principals/{id}/federated/{name}", "Microsoft.Authorization/principals/federated/write", Handler::PutFederated),
+    ("DELETE", "/api/v1/principals/{id}/federated/{name}", "Microsoft.Authorization/principals/federated/delete", Handler::DeleteFederated),
     ("GET", "/api/v1/audit", "Palisade.Server/audit/read", Handler::Audit),
     ("GET", "/api/v1/audit/verify", "Palisade.Server/audit/read", Handler::VerifyAudit),
     ("GET", "/api/v1/operations/{id}", "Palisade.Server/operations/read", Handler::Operation),
@@ -129,7 +136,7 @@ pub(crate) async fn handle(
     let query = Query::parse(parts.uri.query().unwrap_or_default())?;
     access::authorize(&app.control, &principal, route.action, &route.scope(&app))?;
     let mut call = Call { app, caller, names, query, headers: parts.headers, body: None };
-    if route.method == "POST" {
+    if matches!(route.method, "POST" | "PUT" | "PATCH") {
         call.check_content_type()?;
         let bytes = limits::body::read(&call.headers, body).await?;
         call.body = limits::body::json(&bytes)?;
@@ -165,9 +172,12 @@ async fn dispatch(call: &Call, handler: Handler) -> Answer {
         Handler::Principals => principals::list(call),
         Handler::Principal => principals::read(call),
         Handler::CreatePrincipal => principals::create(call).await,
+        Handler::UpdatePrincipal => credentials::update(call).await,
         Handler::DeletePrincipal => principals::delete(call).await,
         Handler::CreateSecret => principals::create_secret(call).await,
         Handler::DeleteSecret => principals::delete_secret(call).await,
+        Handler::PutFederated => credentials::put_federated(call).await,
+        Handler::DeleteFederated => credentials::delete_federated(call).await,
         Handler::Audit => audit::entries(call).await,
         Handler::VerifyAudit => audit::verify(call).await,
         Handler::Operation => operations::read(call),

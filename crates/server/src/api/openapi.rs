@@ -12,7 +12,7 @@ use utoipa::{
     },
 };
 
-use super::{audit, hosts, joins, operations, principals, status, watch};
+use super::{audit, credentials, hosts, joins, operations, principals, status, watch};
 
 /// Every refusal: Azure's envelope.
 #[derive(Debug, Serialize, ToSchema)]
@@ -73,7 +73,8 @@ impl IntoResponses for Refusals {
 #[openapi(
     info(title = "Palisade", description = "What Azure Resource Manager has no words for.", version = "1"),
     paths(
-        audit::entries, audit::verify, hosts::list, hosts::read, hosts::remove, hosts::revoke, joins::create,
+        audit::entries, audit::verify, credentials::delete_federated, credentials::put_federated,
+        credentials::update, hosts::list, hosts::read, hosts::remove, hosts::revoke, joins::create,
         joins::delete, joins::list, operations::read, principals::create, principals::create_secret,
         principals::delete, principals::delete_secret, principals::list, principals::read, status::read,
         watch::stream,

@@ -46,6 +46,8 @@ pub(super) struct Principal {
     created: String,
     /// Its secrets, without what is secret of them.
     secrets: Vec<SecretFacts>,
+    /// Names of the issuers that vouch for it.
+    federated: Vec<String>,
 }
 
 /// What a principal is.
@@ -150,6 +152,7 @@ impl From<&Stored> for Principal {
             enabled: stored.enabled,
             created: rfc3339(stored.created),
             secrets: stored.secrets.iter().map(secret).collect(),
+            federated: stored.federated.iter().map(|one| one.name.clone()).collect(),
         }
     }
 }
@@ -291,20 +294,30 @@ fn key(id: &str) -> String {
 }
 
 /// The principal of the path: as it is kept, and what it is.
-fn stored(call: &Call) -> Result<(Value, Stored), ApiError> {
+pub(super) fn stored(call: &Call) -> Result<(Value, Stored), ApiError> {
     let value = call.app.control.read(|world| world.record(&key(call.name())).cloned());
     let read = value.and_then(|value| Stored::deserialize(&value).ok().map(|stored| (value, stored)));
     read.ok_or_else(|| ApiError::not_found("PrincipalNotFound", format!("There is no principal '{}'.", call.name())))
 }
 
-async fn keep(call: &Call, principal: &Stored, expect: Expect, verb: &'static str) -> Result<(), ApiError> {
-    let value = serde_json::to_value(principal).map_err(|_| ApiError::internal())?;
-    let change = RecordChange { key: key(&principal.id.to_string()), value: Some(value), expect };
-    call.app.control.act(&call.caller, Action::Records { changes: vec![change], verb }).await?;
+pub(super) async fn keep(
+    call: &Call,
+    principal: &Stored,
+    expect: Expect,
+    verb: &'static str,
+) -> Result<(), ApiError> {
+    let changes = vec![change_of(principal, expect)?];
+    call.app.control.act(&call.caller, Action::Records { changes, verb }).await?;
     Ok(())
 }
 
-fn invalid(error: PrincipalError) -> ApiError {
+/// The write of a principal.
+pub(super) fn change_of(principal: &Stored, expect: Expect) -> Result<RecordChange, ApiError> {
+    let value = serde_json::to_value(principal).map_err(|_| ApiError::internal())?;
+    Ok(RecordChange { key: key(&principal.id.to_string()), value: Some(value), expect })
+}
+
+pub(super) fn invalid(error: PrincipalError) -> ApiError {
     match error {
         PrincipalError::Random(_) => ApiError::internal(),
         error => ApiError::bad("InvalidPrincipal", format!("The principal cannot be made: {error}.")),
