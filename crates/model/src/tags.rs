@@ -4,7 +4,7 @@
 //! (`VirtualNetwork`, see [`crate::effective`]). What each means here: `docs/semantics.md`, Decisions. It must
 //! not read the file itself.
 
-use std::{collections::HashMap, fmt, str::FromStr};
+use std::{collections::HashMap, fmt, str::FromStr, sync::Arc};
 
 use palisade_net::{AddressSet, Prefix};
 
@@ -190,7 +190,8 @@ fn internet() -> AddressSet {
 /// `VirtualNetwork` is never a file's: it differs from subnet to subnet.
 #[derive(Debug, Clone, Default)]
 pub struct TagCatalog {
-    tags: HashMap<TagName, AddressSet>,
+    // Shared: a catalog has thousands of lists, and every validation has one of its own.
+    tags: Arc<HashMap<TagName, AddressSet>>,
     loaded: bool,
 }
 
@@ -211,7 +212,7 @@ impl TagCatalog {
     /// The catalog of a tag file's contents.
     pub fn new(tags: impl IntoIterator<Item = (TagName, Vec<Prefix>)>) -> Self {
         let tags = tags.into_iter().map(|(name, prefixes)| (name, prefixes.into_iter().collect())).collect();
-        Self { tags, loaded: true }
+        Self { tags: Arc::new(tags), loaded: true }
     }
 
     /// The addresses of a tag.

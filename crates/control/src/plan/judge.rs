@@ -3,9 +3,12 @@
 //! Only the resource, its children and what they refer to are looked at. Of the members of a group one stands for all:
 //! they are in one network, and that is what members owe each other.
 
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
 use palisade_arm::estate::{ReadResult, Stored, read_stored};
 use palisade_model::spec::EstateSpec;
-use palisade_model::{Estate, Problem, ResourceId, Severity};
+use palisade_model::{Estate, Problem, ResourceId, Severity, limits};
 
 use crate::kinds::{self, Target};
 use crate::world::{Document, Part};
@@ -15,10 +18,8 @@ use crate::{ControlError, World};
 pub(super) fn check(world: &World, target: &Target) -> Result<(), ControlError> {
     let mut scope = Scope::default();
     match target.top.segment("providers").is_some().then_some(target.kind.name) {
-        Some(kinds::NSG | kinds::RULE) => {
-            scope.family(world, &target.top);
-            scope.groups(world, &target.top);
-        }
+        Some(kinds::RULE) if scope.single_rule(world, target) => {}
+        Some(kinds::NSG | kinds::RULE) => scope.nsg(world, &target.top),
         Some(kinds::NIC) => {
             scope.family(world, &target.id);
             scope.rules_about(world, &target.id);
@@ -37,7 +38,12 @@ pub(super) fn check(world: &World, target: &Target) -> Result<(), ControlError> 
         Some(kinds::ADMIN_RULE) => scope.family(world, target.parent.as_ref().unwrap_or(&target.id)),
         _ => return Ok(()),
     }
-    let (_, problems) = Estate::validate(&scope.read()?, world.tags().clone());
+    let mut spec = scope.read()?;
+    if scope.is_partial {
+        let reason = || "only the rules that concern the change are looked at".to_owned();
+        spec.nsgs.iter_mut().for_each(|nsg| nsg.rules_unknown = Some(reason()));
+    }
+    let (_, problems) = Estate::validate(&spec, world.tags().clone());
     refuse(problems)
 }
 
@@ -60,6 +66,8 @@ pub(crate) fn estate_of(world: &World, parts: &[Part]) -> Result<Estate, Control
 #[derive(Default)]
 struct Scope<'a> {
     documents: Vec<&'a Document>,
+    /// Whether an NSG has further rules, which are known to be right.
+    is_partial: bool,
 }
 
 impl<'a> Scope<'a> {
@@ -69,10 +77,42 @@ impl<'a> Scope<'a> {
         self.documents.extend(world.under(id).map(|document| &**document));
     }
 
-    /// Groups that the rules of an NSG name, each with one member.
-    fn groups(&mut self, world: &'a World, nsg: &ResourceId) {
-        for group in world.children(nsg, "securityRules").into_iter().flat_map(|rule| rule.references()) {
-            self.group(world, group, None);
+    /// An NSG with all its rules, and the groups that they name.
+    fn nsg(&mut self, world: &'a World, id: &ResourceId) {
+        self.family(world, id);
+        self.groups(world);
+    }
+
+    /// A rule alone, with those it could conflict with; false if the NSG must be looked at as a whole, because a
+    /// limit is near or a rule is gone that a tag may be about.
+    fn single_rule(&mut self, world: &'a World, target: &Target) -> bool {
+        let (Some(nsg), Some(rule)) = (world.document(&target.top), world.document(&target.id)) else {
+            return false;
+        };
+        let rules = world.children(&target.top, rule.kind().segment());
+        if Totals::of(&rules).are_beyond_limits() {
+            return false;
+        }
+        self.is_partial = true;
+        self.documents.push(nsg);
+        self.documents.push(rule);
+        let place = |rule: &Document| {
+            let direction = rule.properties()["direction"].as_str().map(str::to_ascii_lowercase);
+            (rule.properties()["priority"].as_i64(), direction)
+        };
+        let own = place(rule);
+        let rivals = rules.into_iter().filter(|other| other.id() != rule.id() && place(other) == own);
+        self.documents.extend(rivals.map(|rival| &**rival));
+        self.groups(world);
+        true
+    }
+
+    /// Groups that the rules name, each with one member.
+    fn groups(&mut self, world: &'a World) {
+        let rules = self.documents.iter().filter(|document| document.kind().name == kinds::RULE);
+        let groups: Vec<ResourceId> = rules.flat_map(|rule| rule.references()).cloned().collect();
+        for group in groups {
+            self.group(world, &group, None);
         }
     }
 
@@ -81,8 +121,7 @@ impl<'a> Scope<'a> {
             return;
         }
         self.documents.extend(world.document(group).map(|document| &**document));
-        let is_other =
-            |member: &&std::sync::Arc<Document>| member.kind().name == kinds::NIC && Some(member.id()) != but;
+        let is_other = |member: &&Arc<Document>| member.kind().name == kinds::NIC && Some(member.id()) != but;
         if let Some(member) = world.naming(group).find(is_other).filter(|member| !self.has(member.id())) {
             self.documents.push(member);
         }
@@ -116,6 +155,36 @@ impl<'a> Scope<'a> {
             body: document.body(),
         });
         spec(read_stored(stored))
+    }
+}
+
+/// What the limits of a whole NSG are about.
+#[derive(Default)]
+struct Totals<'a> {
+    rules: usize,
+    sources: usize,
+    destinations: usize,
+    groups: BTreeSet<&'a ResourceId>,
+}
+
+impl<'a> Totals<'a> {
+    fn of(rules: &[&'a Arc<Document>]) -> Self {
+        let mut totals = Self { rules: rules.len(), ..Self::default() };
+        for rule in rules {
+            let count = |side: &str| rule.properties()[side].as_array().map_or(0, Vec::len) + 1;
+            totals.sources += count("sourceAddressPrefixes");
+            totals.destinations += count("destinationAddressPrefixes");
+            totals.groups.extend(rule.references());
+        }
+        totals
+    }
+
+    /// Whether they may be; the model tells.
+    fn are_beyond_limits(&self) -> bool {
+        self.rules > limits::RULES_PER_NSG_MAX
+            || self.sources > limits::ADDRESSES_PER_NSG_SIDE_MAX
+            || self.destinations > limits::ADDRESSES_PER_NSG_SIDE_MAX
+            || self.groups.len() > limits::ASGS_PER_NSG_MAX
     }
 }
 

@@ -8,7 +8,7 @@ mod closure;
 mod document;
 mod index;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 use std::collections::BTreeMap;
 use std::ops::Bound;

@@ -1,0 +1,140 @@
+//! A store that fails: nothing is told that is not so, nothing is lost, and service goes on by itself.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, Ordering};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use palisade_control::{Control, Effect, Options};
+use palisade_store::{
+    CommitError, Leadership, Revision, Snapshot, Sqlite, Status, Store, StoreError, Transaction, Watch,
+};
+use serde_json::json;
+
+use crate::support::{folder, id, put, rule};
+
+const NSG: &str = "rg/net/networkSecurityGroups/nsg1";
+
+/// How commits go.
+const WELL: u8 = 0;
+const AWAY: u8 = 1;
+const FULL: u8 = 2;
+/// The next is made and its answer lost.
+const MADE_AND_LOST: u8 = 3;
+/// The next is lost on its way.
+const LOST: u8 = 4;
+
+#[derive(Debug)]
+struct Faulty {
+    inner: Sqlite,
+    mode: AtomicU8,
+}
+
+#[async_trait]
+impl Store for Faulty {
+    async fn snapshot(&self, prefix: &str) -> Result<Snapshot, StoreError> {
+        match self.mode.load(Ordering::SeqCst) {
+            AWAY => Err(StoreError::Unavailable("unplugged".into())),
+            _ => self.inner.snapshot(prefix).await,
+        }
+    }
+
+    async fn commit(&self, transaction: Transaction) -> Result<Revision, CommitError> {
+        let lost = || CommitError::Store(StoreError::Unknown("cut off".into()));
+        match self.mode.load(Ordering::SeqCst) {
+            AWAY => Err(StoreError::Unavailable("unplugged".into()).into()),
+            FULL => Err(StoreError::Full("no room".into()).into()),
+            MADE_AND_LOST => {
+                self.mode.store(WELL, Ordering::SeqCst);
+                self.inner.commit(transaction).await?;
+                Err(lost())
+            }
+            LOST => {
+                self.mode.store(WELL, Ordering::SeqCst);
+                Err(lost())
+            }
+            _ => self.inner.commit(transaction).await,
+        }
+    }
+
+    async fn import(
+        &self,
+        entries: Vec<(String, bytes::Bytes)>,
+        revision: Revision,
+    ) -> Result<Revision, StoreError> {
+        self.inner.import(entries, revision).await
+    }
+
+    async fn watch(&self, prefix: &str, after: Revision) -> Result<Watch, StoreError> {
+        self.inner.watch(prefix, after).await
+    }
+
+    async fn compact(&self, through: Revision) -> Result<(), StoreError> {
+        self.inner.compact(through).await
+    }
+
+    async fn campaign(&self, name: &str, ttl: Duration) -> Result<Leadership, StoreError> {
+        self.inner.campaign(name, ttl).await
+    }
+
+    async fn status(&self) -> Result<Status, StoreError> {
+        self.inner.status().await
+    }
+
+    fn describe(&self) -> String {
+        self.inner.describe()
+    }
+}
+
+#[tokio::test]
+async fn failures_of_the_store_are_told_and_survived() {
+    let folder = folder();
+    let store =
+        Arc::new(Faulty { inner: Sqlite::open(folder.path()).expect("a store"), mode: AtomicU8::new(WELL) });
+    let control = Control::open(store.clone(), Options::default()).await.expect("it opens");
+    put(&control, "rg", json!({"location": "westeurope"})).await.expect("a group");
+    put(&control, NSG, json!({"location": "westeurope"})).await.expect("an NSG");
+    let shown = || control.read(|world| world.documents().map(|d| d.body().clone()).collect::<Vec<_>>());
+    let before = shown();
+    for (mode, status, code) in [(AWAY, 503, "StoreUnavailable"), (FULL, 507, "StoreFull")] {
+        store.mode.store(mode, Ordering::SeqCst);
+        let error =
+            put(&control, &format!("{NSG}/securityRules/a"), rule(100, 80)).await.expect_err("no store");
+        assert_eq!((error.status, &*error.code), (status, code));
+        assert_eq!(shown(), before, "reads go on from what is known");
+        assert!(control.health().problem.is_some());
+        store.mode.store(WELL, Ordering::SeqCst);
+    }
+    for (at, mode) in [(0, MADE_AND_LOST), (1, LOST)] {
+        store.mode.store(mode, Ordering::SeqCst);
+        let path = format!("{NSG}/securityRules/r{at}");
+        let done = put(&control, &path, rule(100 + at, 80)).await.expect("it is found out");
+        assert_eq!(done.resource, control.read(|world| world.render(&id(&path))));
+        assert!(done.resource.is_some() && done.effect == Effect::Created);
+        assert_eq!(done.revision, control.read(|world| world.revision()));
+    }
+    assert!(control.health().problem.is_none());
+    let again = Control::open(store, Options::default()).await.expect("it opens");
+    assert_eq!(again.read(|world| world.render(&id(NSG))), control.read(|world| world.render(&id(NSG))));
+}
+
+#[tokio::test]
+async fn every_commit_stands_in_the_audit_log() {
+    let folder = folder();
+    let store: Arc<dyn Store> = Arc::new(Sqlite::open(folder.path()).expect("a store"));
+    let control = Control::open(store.clone(), Options::default()).await.expect("it opens");
+    put(&control, "rg", json!({"location": "westeurope"})).await.expect("a group");
+    put(&control, NSG, json!({"location": "westeurope"})).await.expect("an NSG");
+    put(&control, NSG, json!({"location": "westeurope"})).await.expect("the same");
+    put(&control, &format!("{NSG}/securityRules/a"), rule(100, 80)).await.expect("a rule");
+    let log = store.snapshot("audit/").await.expect("it is read").entries;
+    let entries: Vec<palisade_control::audit::Entry> = log
+        .iter()
+        .flat_map(|entry| serde_json::from_slice::<Vec<_>>(&entry.value).expect("a list of entries"))
+        .collect();
+    let told: Vec<(&str, &str)> =
+        entries.iter().map(|entry| (entry.event.verb.as_str(), entry.event.outcome.as_str())).collect();
+    assert_eq!(told, [("put", "Created"), ("put", "Created"), ("put", "Created")]);
+    let verified = palisade_control::audit::verify(entries.into_iter().map(Ok)).expect("the chain is whole");
+    assert_eq!(verified.entries, 3);
+}
