@@ -30,6 +30,21 @@ pub enum Error {
         /// Why.
         reason: String,
     },
+    /// The server refused a client.
+    #[error(transparent)]
+    Client(#[from] palisade_client::ClientError),
+    /// The server's credentials cannot be read.
+    #[error(transparent)]
+    Profile(#[from] palisade_client::ProfileError),
+    /// The server refused a host.
+    #[error(transparent)]
+    Remote(#[from] palisade_agent::remote::RemoteError),
+    /// The server did something else than it should.
+    #[error("the server {what}")]
+    Server {
+        /// What.
+        what: String,
+    },
     /// The kernel refused.
     #[error("cannot {action}")]
     Kernel {

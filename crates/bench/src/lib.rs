@@ -1,4 +1,4 @@
-//! Measures the datapath beside what a user would pick instead, all in one run on one machine.
+//! Measures the datapath beside what a user would pick instead, and the control plane, all in one run on one machine.
 //!
 //! Figures of different firewalls are compared only if they come from the same run, in rounds that alternate, so that what
 //! else the machine does hits all alike; and only after every firewall was found to do what the rules say. Everything
@@ -7,6 +7,7 @@
 pub mod cases;
 mod clock;
 mod conntrack;
+pub mod control;
 mod error;
 mod fence;
 mod kernel;

@@ -8,7 +8,7 @@ use std::{
 
 use clap::builder::{PossibleValuesParser, TypedValueParser as _};
 use palisade_bench::{
-    Group, Options, Report, plot,
+    Group, Options, Report, control, plot,
     report::{Case, Goal},
 };
 
@@ -25,6 +25,32 @@ pub struct Arguments {
 enum Subject {
     /// What the kernel program costs, alone and beside plain forwarding, nftables, iptables with ipset, and tc flower
     Datapath(DatapathArgs),
+    /// What the control plane takes: a rule until it is in force, writes, a thousand hosts, a large estate, kills
+    Control(ControlArgs),
+}
+
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Servers and agents are processes of their own, in network namespaces of their own where they enforce, \
+                        which needs root. Figures of a debug build say nothing."
+)]
+struct ControlArgs {
+    /// Fewer rounds, fewer hosts, a smaller estate: under a minute
+    #[arg(long)]
+    quick: bool,
+    /// Measure only these cases
+    #[arg(long = "case", value_name = "NAME", value_parser = control_groups())]
+    cases: Vec<control::Group>,
+    /// Folder for the data of servers; on a disk, or nothing durable is measured
+    #[arg(long, value_name = "DIR")]
+    scratch: Option<PathBuf>,
+    #[command(flatten)]
+    format: FormatArgs,
+}
+
+fn control_groups() -> impl clap::builder::TypedValueParser<Value = control::Group> {
+    PossibleValuesParser::new(control::Group::ALL.map(control::Group::name))
+        .map(|name| control::Group::named(&name).expect("only names of groups are possible"))
 }
 
 #[derive(Debug, clap::Args)]
@@ -56,7 +82,24 @@ fn groups() -> impl clap::builder::TypedValueParser<Value = Group> {
 
 /// Measures and tells.
 pub fn run(arguments: &Arguments) -> Result<Exit, Failure> {
-    let Subject::Datapath(arguments) = &arguments.subject;
+    match &arguments.subject {
+        Subject::Datapath(arguments) => datapath(arguments),
+        Subject::Control(arguments) => control_plane(arguments),
+    }
+}
+
+fn control_plane(arguments: &ControlArgs) -> Result<Exit, Failure> {
+    let options = control::Options {
+        quick: arguments.quick,
+        groups: arguments.cases.clone(),
+        program: std::env::current_exe()?,
+        scratch: arguments.scratch.clone().unwrap_or_else(std::env::temp_dir),
+    };
+    let report = control::run(&options, &mut progress()).map_err(Failure::caused_by)?;
+    print(&report, arguments.format.format)
+}
+
+fn datapath(arguments: &DatapathArgs) -> Result<Exit, Failure> {
     let options = Options {
         quick: arguments.quick,
         groups: arguments.cases.clone(),
@@ -66,9 +109,13 @@ pub fn run(arguments: &Arguments) -> Result<Exit, Failure> {
     if let Some(folder) = &arguments.plots {
         draw(&report, folder)?;
     }
-    match arguments.format.format {
+    print(&report, arguments.format.format)
+}
+
+fn print(report: &Report, format: Format) -> Result<Exit, Failure> {
+    match format {
         Format::Json => output::json(&report.to_json())?,
-        Format::Table => table(&report)?,
+        Format::Table => table(report)?,
     }
     Ok(Exit::Clean)
 }
