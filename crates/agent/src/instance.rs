@@ -58,17 +58,7 @@ impl Instance {
 
     /// Takes the state directory for this process.
     pub(crate) fn lock(&self) -> Result<InstanceLock, AgentError> {
-        let dir = &self.state_dir;
-        // Whoever can open the lock can hold it, and the state tells of everybody's machines.
-        disk::private_dir(dir).context(|| format!("make the directory {}", dir.display()))?;
-        let path = dir.join(LOCK);
-        let file = File::options().create(true).append(true).mode(0o600).open(&path);
-        let file = file.context(|| format!("open {}", path.display()))?;
-        match fcntl(&file, FcntlArg::F_OFD_SETLK(&whole_file())) {
-            Ok(_) => Ok(InstanceLock { _file: file }),
-            Err(Errno::EAGAIN | Errno::EACCES) => Err(AgentError::Busy { dir: dir.clone() }),
-            Err(errno) => Err(errno).context(|| format!("lock {}", path.display())),
-        }
+        lock(&self.state_dir)
     }
 
     /// Whether an agent of this instance is alive. Asking takes no lock, so it is never in an agent's way.
@@ -77,6 +67,20 @@ impl Instance {
         let mut found = whole_file();
         let asked = fcntl(&file, FcntlArg::F_OFD_GETLK(&mut found));
         asked.is_ok() && i32::from(found.l_type) != libc::F_UNLCK
+    }
+}
+
+/// Takes a directory, which is made if it is not there, for this process.
+pub(crate) fn lock(dir: &Path) -> Result<InstanceLock, AgentError> {
+    // Whoever can open the lock can hold it, and what is here tells of everybody's machines.
+    disk::private_dir(dir).context(|| format!("make the directory {}", dir.display()))?;
+    let path = dir.join(LOCK);
+    let file = File::options().create(true).append(true).mode(0o600).open(&path);
+    let file = file.context(|| format!("open {}", path.display()))?;
+    match fcntl(&file, FcntlArg::F_OFD_SETLK(&whole_file())) {
+        Ok(_) => Ok(InstanceLock { _file: file }),
+        Err(Errno::EAGAIN | Errno::EACCES) => Err(AgentError::Busy { dir: dir.to_owned() }),
+        Err(errno) => Err(errno).context(|| format!("lock {}", path.display())),
     }
 }
 
@@ -90,7 +94,7 @@ fn whole_file() -> libc::flock {
     }
 }
 
-/// The right to be the agent of an instance; it ends with the open file.
+/// The right to a directory; it ends with the open file.
 #[derive(Debug)]
 pub(crate) struct InstanceLock {
     _file: File,

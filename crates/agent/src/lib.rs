@@ -40,5 +40,5 @@ pub use flow_list::list_flows;
 pub use instance::{DEFAULT_NAME, Instance, NAME_LENGTH_MAX};
 pub use remove::remove;
 pub use run::{Applied, Options, Sources, apply_once, run};
-pub use survey::{Survey, survey};
+pub use survey::{Survey, machines as running_machines, survey};
 pub use tuning::Tuning;

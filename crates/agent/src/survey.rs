@@ -1,12 +1,14 @@
-//! Where on this host nothing can be enforced, for `palisade doctor`: asked of the system now, whether an agent lives or not.
+//! What is on this host: where nothing can be enforced, for `palisade doctor`, and which machines run. Asked of the system
+//! now, whether an agent lives or not.
 //!
 //! It changes nothing. Which NICs there are is what the last agent wrote down; without that, devices are still found.
 
 use crate::error::{AgentError, Context};
 use crate::instance::Instance;
-use crate::interfaces::Inventory;
 use crate::interfaces::bypass::{Bypass, Roots};
 use crate::interfaces::matching::match_nics;
+use crate::interfaces::{Inventory, dump};
+use crate::machines::{self, Machine, Places};
 use crate::state::State;
 use crate::status::NotEnforced;
 
@@ -17,6 +19,15 @@ pub struct Survey {
     pub bypasses: Vec<Bypass>,
     /// NICs that have such a device, or an interface of a kind that cannot be enforced.
     pub not_enforced: Vec<NotEnforced>,
+}
+
+/// The machines that run on this host, whether an agent lives or not.
+///
+/// # Errors
+/// If the interfaces cannot be listed.
+pub fn machines() -> Result<Vec<Machine>, AgentError> {
+    let links = dump::links().context(|| "list the network interfaces".into())?;
+    Ok(machines::find(&Places::default(), &links))
 }
 
 /// Looks at this host.

@@ -98,7 +98,8 @@ pub fn find(places: &Places, links: &[Link]) -> Vec<Machine> {
     let processes = fs::read_dir(&places.proc).into_iter().flatten().flatten();
     let pids = processes.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
     let seen = pids.filter_map(|pid| Process::open(&places.proc, pid));
-    let mut machines: Vec<Machine> = seen.filter_map(|process| machine(&process, links)).collect();
+    let mut machines: Vec<Machine> =
+        seen.filter_map(|process| machine(&process, &places.proc, links)).collect();
     for domain in libvirt::domains(&places.libvirt) {
         domain.complete(&mut machines);
     }
@@ -107,8 +108,8 @@ pub fn find(places: &Places, links: &[Link]) -> Vec<Machine> {
     machines
 }
 
-/// The machine that a process runs, if it is a hypervisor.
-fn machine(process: &Process, links: &[Link]) -> Option<Machine> {
+/// The machine that a process runs, if it is a hypervisor of this namespace.
+fn machine(process: &Process, proc: &Path, links: &[Link]) -> Option<Machine> {
     let program = Path::new(process.arguments.first()?).file_name()?.to_str()?;
     let (hypervisor, name, mut claims) = match program {
         "firecracker" => {
@@ -122,6 +123,9 @@ fn machine(process: &Process, links: &[Link]) -> Option<Machine> {
         _ if program.starts_with("qemu-system-") => qemu::read(&process.arguments),
         _ => return None,
     };
+    if !process.is_here(proc) {
+        return None;
+    }
     let mut open = process.open_interfaces(links);
     let mut cards = Vec::new();
     for claim in claims.extract_if(.., |claim| claim.is_placed()) {

@@ -1,4 +1,4 @@
-//! One process as the system shows it: arguments, and the interfaces behind its open files.
+//! One process as the system shows it: arguments, namespace, and the interfaces behind its open files.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
@@ -12,7 +12,7 @@ const ARGUMENTS_BYTES_MAX: u64 = 1 << 20;
 /// Open files that are looked at.
 const FILES_MAX: usize = 65_536;
 
-/// A process of this network namespace.
+/// A process.
 #[derive(Debug)]
 pub(super) struct Process {
     dir: PathBuf,
@@ -21,7 +21,7 @@ pub(super) struct Process {
 }
 
 impl Process {
-    /// Reads a process; `None` if it is gone, is not to be seen, or has another network namespace.
+    /// Reads a process; `None` if it is gone or is not to be seen.
     pub(super) fn open(proc: &Path, pid: u32) -> Option<Self> {
         let dir = proc.join(pid.to_string());
         let mut bytes = Vec::new();
@@ -30,9 +30,14 @@ impl Process {
             .split(|byte| *byte == 0)
             .map(|argument| String::from_utf8_lossy(argument).into_owned())
             .collect();
+        Some(Self { dir, pid, arguments })
+    }
+
+    /// Whether it has our network namespace. Where the system does not tell, its interfaces are compared with ours anyway.
+    pub(super) fn is_here(&self, proc: &Path) -> bool {
         let namespace = |dir: &Path| fs::read_link(dir.join("ns/net")).ok();
-        let (its, own) = (namespace(&dir), namespace(&proc.join("thread-self")));
-        (its == own || its.is_none() || own.is_none()).then_some(Self { dir, pid, arguments })
+        let (its, own) = (namespace(&self.dir), namespace(&proc.join("thread-self")));
+        its == own || its.is_none() || own.is_none()
     }
 
     /// A file as the process names it, who may live in a root directory of its own.

@@ -11,7 +11,7 @@ pub(super) fn read(arguments: &[String]) -> (Hypervisor, Option<String>, Vec<Cla
     for pair in arguments.windows(2) {
         // Both `-x` and `--x` are taken.
         let Some(option) = pair[0].strip_prefix('-') else { continue };
-        line.take(option.strip_prefix('-').unwrap_or(option), properties(&pair[1]));
+        line.take(option.strip_prefix('-').unwrap_or(option), &properties(&pair[1]));
     }
     let hypervisor = if line.is_libvirt { Hypervisor::Libvirt } else { Hypervisor::Qemu };
     (hypervisor, line.name.take(), line.claims())
@@ -33,7 +33,7 @@ struct Line {
 }
 
 impl Line {
-    fn take(&mut self, option: &str, properties: Properties) {
+    fn take(&mut self, option: &str, properties: &Properties) {
         let kind = ["type", "driver", ""].into_iter().find_map(|key| properties.get(key));
         let kind = kind.map(String::as_str).unwrap_or_default();
         match option {
@@ -44,22 +44,22 @@ impl Line {
             }
             "netdev" if kind == "tap" => {
                 let id = properties.get("id").cloned().unwrap_or_default();
-                self.backs.insert(id, claim(&properties, "ifname"));
+                self.backs.insert(id, claim(properties, "ifname"));
             }
             "netdev" if kind == "bridge" => {
                 self.backs.insert(properties.get("id").cloned().unwrap_or_default(), Claim::default());
             }
             "device" => {
                 let back = properties.get("netdev").cloned();
-                self.fronts.extend(back.map(|back| (back, mac(&properties, "mac"))));
+                self.fronts.extend(back.map(|back| (back, mac(properties, "mac"))));
             }
-            "nic" if kind == "tap" => self.whole.push(claim(&properties, "ifname")),
+            "nic" if kind == "tap" => self.whole.push(claim(properties, "ifname")),
             "nic" if kind == "bridge" => {
-                self.whole.push(Claim { mac: mac(&properties, "mac"), ..Claim::default() });
+                self.whole.push(Claim { mac: mac(properties, "mac"), ..Claim::default() });
             }
-            "net" if kind == "nic" => self.hub.mac = mac(&properties, "macaddr"),
+            "net" if kind == "nic" => self.hub.mac = mac(properties, "macaddr"),
             "net" if kind == "tap" => {
-                self.hub = Claim { mac: self.hub.mac, ..claim(&properties, "ifname") };
+                self.hub = Claim { mac: self.hub.mac, ..claim(properties, "ifname") };
             }
             _ => {}
         }

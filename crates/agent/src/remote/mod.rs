@@ -23,6 +23,8 @@ pub mod session;
 mod tests;
 mod vault;
 
+pub use palisade_sync::{JoinToken, host::name as host_name, trust::Authority};
+
 pub use address::ServerAddress;
 pub use backoff::Backoff;
 pub use client::{Connection, Trust};

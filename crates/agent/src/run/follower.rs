@@ -14,6 +14,7 @@ use palisade_sync::Hash;
 use crate::agent::Agent;
 use crate::error::{AgentError, in_full};
 use crate::event::Event;
+use crate::instance::{self, InstanceLock};
 use crate::interfaces::{self, Inventory};
 use crate::load::Input;
 use crate::machines::{self, Machine, Places};
@@ -21,6 +22,10 @@ use crate::remote::journal::Journal;
 use crate::remote::report::{self, Policies};
 use crate::remote::{Contact, Link, News, RemoteError, ServerOptions, Snapshot, Standing, Vault, inventory};
 use crate::state::ServerState;
+
+/// How often machines are looked for though no interface changed: a hypervisor may start after its interface was made.
+/// Looking at every process costs more than all else here.
+const MACHINES_LOOK_S: u64 = 30;
 
 /// What the agent has of a server.
 #[derive(Debug)]
@@ -39,12 +44,22 @@ pub(crate) struct Follower {
     /// Of what was accepted last.
     policies: Policies,
     contact: ServerState,
-    /// The interfaces when machines were last looked for, and the machines.
-    seen: Option<(Vec<interfaces::Link>, Vec<Machine>)>,
+    /// The machines, when they were last looked for.
+    seen: Option<Seen>,
     /// Why the last look failed, if nothing else says so.
     trouble: String,
     /// Why the documents could not be written down, if that was told.
     unwritten: Option<String>,
+    /// Two agents would cut off what the other appends.
+    _lock: InstanceLock,
+}
+
+/// The machines of a host, and when and beside which interfaces they were found.
+#[derive(Debug)]
+struct Seen {
+    links: Vec<interfaces::Link>,
+    machines: Vec<Machine>,
+    at: u64,
 }
 
 /// What was heard.
@@ -57,8 +72,9 @@ pub(crate) struct Heard {
 }
 
 impl Follower {
-    /// Finds what is on disk. Nothing is connected yet.
+    /// Takes the directory, and finds what is there. Nothing is connected yet.
     pub(crate) fn open(options: ServerOptions, now: u64) -> Result<Self, AgentError> {
+        let lock = instance::lock(&options.data_dir)?;
         let vault = Vault::open(&options.data_dir)?;
         let journal = Journal::open(&vault.journal())?;
         let contact = ServerState {
@@ -80,6 +96,7 @@ impl Follower {
             seen: None,
             trouble: String::new(),
             unwritten: None,
+            _lock: lock,
         })
     }
 
@@ -163,6 +180,7 @@ impl Follower {
         agent: &mut Agent<P>,
         outcome: &Result<bool, AgentError>,
         host: &Inventory,
+        now: u64,
     ) -> Result<Vec<Event>, AgentError> {
         match outcome {
             Ok(true) if self.accepted.is_some() => {
@@ -176,7 +194,7 @@ impl Follower {
             Err(error) => self.trouble = in_full(error),
         }
         let kept = self.accepted.as_ref().map_or(Ok(()), |accepted| self.journal.keep(accepted));
-        self.stand(agent, host)?;
+        self.stand(agent, host, now)?;
         let settled = kept.and_then(|()| self.journal.settle());
         let revision = |snapshot: &Option<Snapshot>| snapshot.as_ref().map_or(0, |known| known.revision);
         let (revision, seen) = (revision(&self.applied), revision(&self.newest));
@@ -185,16 +203,17 @@ impl Follower {
     }
 
     /// Says how the agent stands; the first time, the connection is begun with it.
-    fn stand<P: Plane>(&mut self, agent: &Agent<P>, host: &Inventory) -> Result<(), AgentError> {
+    fn stand<P: Plane>(&mut self, agent: &Agent<P>, host: &Inventory, now: u64) -> Result<(), AgentError> {
         let seen = self.newest.as_ref().map_or(0, |newest| newest.revision);
         let report = report::of(agent.state(), self.applied.as_ref(), &self.policies, seen, &self.trouble);
         // Before the first state there is nothing to report: nothing was asked for.
         let report = (seen > 0).then_some(report);
-        if self.seen.as_ref().is_none_or(|(links, _)| *links != host.links) {
-            // Looking at every process costs more than all else here, and machines come with their interfaces.
-            self.seen = Some((host.links.clone(), machines::find(&Places::default(), &host.links)));
+        let is_old = |seen: &Seen| seen.links != host.links || seen.at + MACHINES_LOOK_S <= now;
+        if self.seen.as_ref().is_none_or(is_old) {
+            let machines = machines::find(&Places::default(), &host.links);
+            self.seen = Some(Seen { links: host.links.clone(), machines, at: now });
         }
-        let machines = self.seen.as_ref().map(|(_, machines)| machines.as_slice()).unwrap_or_default();
+        let machines = self.seen.as_ref().map(|seen| seen.machines.as_slice()).unwrap_or_default();
         let inventory = inventory::of(host, machines);
         let standing = Standing { inventory, report, accepted: self.accepted.clone() };
         match &self.link {

@@ -298,7 +298,7 @@ impl<T: FnMut(&Event)> Service<T> {
         };
         let outcome = self.agent.sync(&host, now());
         if let Some(follower) = &mut self.follower {
-            match follower.synced(&mut self.agent, &outcome, &host) {
+            match follower.synced(&mut self.agent, &outcome, &host, now()) {
                 Ok(events) => events.iter().for_each(&mut self.tell),
                 Err(error) => self.note(Err(error)),
             }

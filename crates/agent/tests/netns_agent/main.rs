@@ -4,9 +4,14 @@
 //! changes or agents die is the business of the end-to-end tests.
 
 mod first_start;
+// It serves the tests of the crate itself too, which ask for more.
+#[allow(dead_code)]
+#[path = "../support/fleet.rs"]
+mod fleet;
 mod flows;
 mod interfaces;
 mod macvtap;
+mod server;
 mod stage;
 
 use std::fs;

@@ -155,13 +155,23 @@ impl Stage {
         Server { is_over, threads }
     }
 
-    /// Starts an agent in the host.
+    /// Starts an agent of the estate's files in the host.
     pub fn start_agent(&self) -> AgentProcess {
+        self.start_agent_with(&[self.dir.path().join("estate")])
+    }
+
+    /// Starts an agent of a server in the host.
+    pub fn start_agent_of(&self, server: &str, token: &str) -> AgentProcess {
+        self.start_agent_with(&["--server".into(), server.into(), token.into(), self.dir.path().join("data")])
+    }
+
+    fn start_agent_with(&self, arguments: &[PathBuf]) -> AgentProcess {
         let program = std::env::current_exe().unwrap();
         let program = program.ancestors().nth(2).unwrap().join("examples/enforce");
         let log = self.dir.path().join("agent.log");
         let child = Command::new(&program)
-            .args([&self.instance.pin_dir, &self.instance.state_dir, &self.dir.path().join("estate")])
+            .args([&self.instance.pin_dir, &self.instance.state_dir])
+            .args(arguments)
             .stdin(Stdio::null())
             .stderr(File::create(&log).unwrap())
             .spawn()
@@ -210,6 +220,13 @@ pub struct AgentProcess {
 }
 
 impl AgentProcess {
+    /// Bytes of memory that are its own and in use.
+    pub fn memory(&self) -> u64 {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("RssAnon:")).unwrap();
+        line.trim().trim_end_matches(" kB").parse::<u64>().unwrap() * 1024
+    }
+
     pub fn signal(&self, signal: Signal) {
         kill(Pid::from_raw(self.child.id() as i32), signal).unwrap();
     }

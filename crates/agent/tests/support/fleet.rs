@@ -41,6 +41,43 @@ pub fn wait_for<T>(what: &str, mut ask: impl FnMut() -> Option<T>) -> T {
     }
 }
 
+/// What all ids of [`estate`] begin with.
+pub const NETWORK: &str = "/subscriptions/0/resourcegroups/g/providers/microsoft.network";
+
+/// The documents of NICs in a subnet whose NSG lets in `port`.
+pub fn estate(nics: &[&str], port: &str) -> Vec<(String, String)> {
+    let resource = |kind: &str, name: &str, properties: &str| {
+        let id = format!("{NETWORK}/{kind}/{name}");
+        let body = format!(
+            r#"{{"id":"{id}","name":"{name}","type":"Microsoft.Network/{kind}","properties":{properties}}}"#
+        );
+        (id, body)
+    };
+    let rule = format!(
+        r#"{{"securityRules":[{{"name":"allow","properties":{{"priority":100,"direction":"Inbound","access":"Allow",
+             "protocol":"*","sourceAddressPrefix":"*","sourcePortRange":"*","destinationAddressPrefix":"*",
+             "destinationPortRange":"{port}"}}}}]}}"#
+    );
+    let network = format!(
+        r#"{{"addressSpace":{{"addressPrefixes":["10.0.0.0/16"]}},"subnets":[{{"name":"web","properties":{{
+             "addressPrefix":"10.0.0.0/24",
+             "networkSecurityGroup":{{"id":"{NETWORK}/networksecuritygroups/web-nsg"}}}}}}]}}"#
+    );
+    let mut all = vec![
+        resource("networksecuritygroups", "web-nsg", &rule),
+        resource("virtualnetworks", "net", &network),
+    ];
+    all.extend(nics.iter().zip(4..).map(|(name, last)| {
+        let nic = format!(
+            r#"{{"ipConfigurations":[{{"name":"one","properties":{{"privateIPAddress":"10.0.0.{last}",
+                 "privateIPAllocationMethod":"Static",
+                 "subnet":{{"id":"{NETWORK}/virtualnetworks/net/subnets/web"}}}}}}]}}"#
+        );
+        resource("networkinterfaces", name, &nic)
+    }));
+    all
+}
+
 /// What a server knows and does; tests change it as they like.
 pub struct Mind {
     pub documents: Documents,
@@ -159,10 +196,11 @@ impl Fleet {
     }
 
     /// Has these documents from now on, under the next revision.
-    pub fn give(&self, documents: &[(&str, String)]) -> u64 {
+    pub fn give<K: AsRef<str>>(&self, documents: &[(K, String)]) -> u64 {
         let mut set = Documents::default();
         for (key, body) in documents {
-            set.put((*key).into(), Entry::new(key, body.clone().into())).unwrap();
+            let key = key.as_ref();
+            set.put(key.into(), Entry::new(key, body.clone().into())).unwrap();
         }
         let mut mind = self.mind();
         mind.documents = set;

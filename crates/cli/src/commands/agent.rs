@@ -1,24 +1,35 @@
-//! `palisade agent`: enforces an estate on this host.
+//! `palisade agent`: enforces an estate on this host, from files or from a server.
+
+mod discover;
+mod server;
 
 use std::io::{self, Write};
-
 use std::time::Duration;
 
-use palisade_agent::{Applied, DEFAULT_NAME, Event, Instance, Options, Tuning, load::Problem};
+use palisade_agent::{Applied, DEFAULT_NAME, Event, Instance, Options, Sources, Tuning, load::Problem};
 
-use crate::{args::EstateArgs, commands::estate, exit::Exit, exit::Failure};
+use crate::{args::EstateArgs, commands::estate, exit::Exit, exit::Failure, output::Format};
+use discover::Subnet;
+use server::ServerArgs;
 
 /// Options of the command.
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "A NIC of the estate is the interface that its tag `palisade-interface` names, else the one whose \
                         alias is its name or id, else the one with its MAC address.\n\nEnforcement does not need the \
-                        agent: it goes on when the agent ends, however it ends. SIGHUP reads the files again."
+                        agent: it goes on when the agent ends, however it ends. SIGHUP reads the files again.\n\nWith \
+                        --server, the server gives the estate. A token is needed once: the host then has a key and a \
+                        certificate, which the agent renews. Without the server it enforces what it was given last."
 )]
 #[command(args_conflicts_with_subcommands = true)]
+#[command(mut_arg("estate", |estate| estate.required(false).required_unless_present_any(["server", "discover"])))]
 pub struct Arguments {
     #[command(flatten)]
     estate: EstateArgs,
+    #[command(flatten)]
+    server: ServerArgs,
+    #[command(flatten)]
+    discover: DiscoverArgs,
     #[command(flatten)]
     instance: InstanceArgs,
     /// Bring the estate into force once, and leave it to the kernel
@@ -77,11 +88,39 @@ impl InstanceArgs {
     }
 }
 
+/// What `--discover` takes.
+#[derive(Debug, Clone, clap::Args)]
+#[command(next_help_heading = "Machines of this host")]
+pub struct DiscoverArgs {
+    /// List the interfaces of running machines (QEMU, libvirt, Firecracker, Cloud Hypervisor), and enforce nothing
+    #[arg(long, conflicts_with_all = ["estate", "server", "once", "detach_on_exit"])]
+    discover: bool,
+    /// Print the commands that make a NIC in this subnet for each of them
+    #[arg(long, value_name = "GROUP/NETWORK/SUBNET", requires = "discover")]
+    register: Option<Subnet>,
+    /// Form of the list
+    #[arg(long, value_enum, default_value_t = Format::Table, requires = "discover", conflicts_with = "register")]
+    format: Format,
+}
+
+impl Arguments {
+    /// The files, or the server.
+    fn sources(&self) -> Result<Sources, Failure> {
+        match self.server.options(&self.instance, &self.estate)? {
+            Some(server) => Ok(Sources::Server(Box::new(server))),
+            None => Ok(estate::sources(&self.estate).into()),
+        }
+    }
+}
+
 /// Runs the agent.
 pub fn run(arguments: &Arguments) -> Result<Exit, Failure> {
+    if arguments.discover.discover {
+        return discover::run(&arguments.discover);
+    }
     let options = Options {
         instance: arguments.instance.places()?,
-        sources: estate::sources(&arguments.estate).into(),
+        sources: arguments.sources()?,
         detach_on_exit: arguments.detach_on_exit,
         tuning: arguments.tuning.tuning(),
     };

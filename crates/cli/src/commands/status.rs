@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::io::{self, Write};
 
 use palisade_abi::verdict::Reason;
+use palisade_agent::state::ServerState;
 use palisade_agent::status::{NicStatus, Status, Traffic, status};
 
 use super::agent::{InstanceArgs, others};
@@ -57,6 +58,10 @@ fn is_as_wanted(status: &Status) -> bool {
 fn table(status: &Status) -> io::Result<()> {
     let mut out = io::stdout().lock();
     writeln!(out, "agent        {}", agent(status))?;
+    if let Some(server) = &status.server {
+        writeln!(out, "server       {}", contact(server, status.agent_running))?;
+        writeln!(out, "revision     {}", revision(server))?;
+    }
     writeln!(out, "generation   {}", status.generation)?;
     for (label, text) in findings(status) {
         writeln!(out, "{label:<12} {text}")?;
@@ -78,6 +83,26 @@ fn agent(status: &Status) -> String {
         (true, None) => "starting".to_owned(),
         (false, _) if status.loaded => "not running; the kernel goes on enforcing".to_owned(),
         (false, _) => "not running; nothing is enforced (start it: palisade agent ESTATE)".to_owned(),
+    }
+}
+
+/// How the agent stands to its server.
+fn contact(server: &ServerState, is_running: bool) -> String {
+    let ServerState { address, host, .. } = server;
+    match (&server.error, server.connected && is_running) {
+        (_, true) => format!("{address}, connected as host {host}"),
+        (Some(why), false) => format!("{address}, NOT CONNECTED: {why}"),
+        (None, false) => format!("{address}, not connected"),
+    }
+}
+
+/// Which of the server's states is in force.
+fn revision(server: &ServerState) -> String {
+    match (server.revision, server.seen) {
+        (0, 0) => "the server has given nothing yet".to_owned(),
+        (in_force, seen) if in_force == seen => in_force.to_string(),
+        (0, seen) => format!("none; {seen} is not in force"),
+        (in_force, seen) => format!("{in_force}; {seen} is not in force"),
     }
 }
 

@@ -5,50 +5,9 @@ use palisade_datapath::{Limits, Simulator, Watch};
 use palisade_sync::Report;
 
 use super::*;
-use crate::fleet::{Fleet, wait_for};
+use crate::fleet::{Fleet, NETWORK, estate, wait_for};
 use crate::instance::Instance;
 use crate::interfaces::{Link as Interface, LinkKind};
-
-const NETWORK: &str = "/subscriptions/0/resourcegroups/g/providers/microsoft.network";
-
-/// The documents of NICs in a subnet whose NSG lets in `port`.
-fn documents(nics: &[&str], port: &str) -> Vec<(String, String)> {
-    let resource = |kind: &str, name: &str, properties: &str| {
-        let id = format!("{NETWORK}/{kind}/{name}");
-        let body = format!(
-            r#"{{"id":"{id}","name":"{name}","type":"Microsoft.Network/{kind}","properties":{properties}}}"#
-        );
-        (id, body)
-    };
-    let rule = format!(
-        r#"{{"securityRules":[{{"name":"allow","properties":{{"priority":100,"direction":"Inbound","access":"Allow",
-             "protocol":"Tcp","sourceAddressPrefix":"*","sourcePortRange":"*","destinationAddressPrefix":"*",
-             "destinationPortRange":"{port}"}}}}]}}"#
-    );
-    let network = format!(
-        r#"{{"addressSpace":{{"addressPrefixes":["10.0.0.0/16"]}},"subnets":[{{"name":"web","properties":{{
-             "addressPrefix":"10.0.0.0/24",
-             "networkSecurityGroup":{{"id":"{NETWORK}/networksecuritygroups/web-nsg"}}}}}}]}}"#
-    );
-    let mut all = vec![
-        resource("networksecuritygroups", "web-nsg", &rule),
-        resource("virtualnetworks", "net", &network),
-    ];
-    all.extend(nics.iter().zip(4..).map(|(name, last)| {
-        let nic = format!(
-            r#"{{"ipConfigurations":[{{"name":"one","properties":{{"privateIPAddress":"10.0.0.{last}",
-                 "privateIPAllocationMethod":"Static",
-                 "subnet":{{"id":"{NETWORK}/virtualnetworks/net/subnets/web"}}}}}}]}}"#
-        );
-        resource("networkinterfaces", name, &nic)
-    }));
-    all
-}
-
-fn give(fleet: &Fleet, documents: &[(String, String)]) -> u64 {
-    let borrowed: Vec<_> = documents.iter().map(|(key, body)| (key.as_str(), body.clone())).collect();
-    fleet.give(&borrowed)
-}
 
 fn tap(index: u32, alias: &str) -> Interface {
     Interface {
@@ -105,11 +64,11 @@ impl Host {
     fn sync(&mut self) {
         let host = Inventory { links: self.links.clone(), bypasses: Vec::new() };
         let outcome = self.agent.sync(&host, 5);
-        let events = self.follower.synced(&mut self.agent, &outcome, &host).unwrap();
-        self.tell(events);
+        let events = self.follower.synced(&mut self.agent, &outcome, &host, 5).unwrap();
+        self.tell(&events);
     }
 
-    fn tell(&mut self, events: Vec<Event>) {
+    fn tell(&mut self, events: &[Event]) {
         self.told.extend(events.iter().chain(&self.agent.take_events()).map(ToString::to_string));
     }
 
@@ -119,7 +78,7 @@ impl Host {
             if heard.is_estate_new {
                 self.load();
             }
-            self.tell(heard.events);
+            self.tell(&heard.events);
             self.sync();
         }
     }
@@ -169,7 +128,7 @@ fn what_a_server_gives_is_enforced_and_reported() {
         0,
         "before the server has said anything, nothing is enforced"
     );
-    give(&fleet, &documents(&["a", "b"], "80"));
+    fleet.give(&estate(&["a", "b"], "80"));
     let report = host.in_force(&fleet, 1);
     assert_eq!(report.applied_hash, fleet.mind().documents.hash());
     let [nic] = &report.nics[..] else { panic!("{report:?}") };
@@ -179,7 +138,7 @@ fn what_a_server_gives_is_enforced_and_reported() {
     let told = host.told.join("\n");
     assert!(told.contains("as host host") && told.contains("revision 1 arrived (documents: 4)"), "{told}");
 
-    give(&fleet, &documents(&["a", "b"], "443"));
+    fleet.give(&estate(&["a", "b"], "443"));
     let changed = host.in_force(&fleet, 2);
     assert_ne!(changed.nics[0].policy, nic.policy);
     assert_eq!(host.agent.plane().generation(), 2);
@@ -191,9 +150,9 @@ fn what_a_server_gives_is_enforced_and_reported() {
 fn the_same_documents_under_a_new_number_change_nothing_but_the_number() {
     let fleet = Fleet::start();
     let mut host = Host::new(&fleet);
-    give(&fleet, &documents(&["a"], "80"));
+    fleet.give(&estate(&["a"], "80"));
     host.in_force(&fleet, 1);
-    give(&fleet, &documents(&["a"], "80"));
+    fleet.give(&estate(&["a"], "80"));
     host.in_force(&fleet, 2);
     assert_eq!(host.agent.plane().generation(), 1);
     let accepted = host.told.iter().filter(|event| event.starts_with("accepted")).count();
@@ -205,9 +164,9 @@ fn the_same_documents_under_a_new_number_change_nothing_but_the_number() {
 fn bad_documents_are_refused_and_the_last_good_ones_stay() {
     let fleet = Fleet::start();
     let mut host = Host::new(&fleet);
-    give(&fleet, &documents(&["a"], "80"));
+    fleet.give(&estate(&["a"], "80"));
     let good = host.in_force(&fleet, 1);
-    give(&fleet, &documents(&["a"], "80-x"));
+    fleet.give(&estate(&["a"], "80-x"));
     let report = host.reported(&fleet, "a refusal", |report| report.seen_revision == 2);
     assert!(report.error.contains("SecurityRuleInvalidPortRange"), "{report:?}");
     assert!(report.error.contains("networksecuritygroups/web-nsg"), "it names the document: {report:?}");
@@ -221,7 +180,7 @@ fn bad_documents_are_refused_and_the_last_good_ones_stay() {
     host.reported(&fleet, "the refusal again", |report| {
         report.seen_revision == 2 && !report.error.is_empty()
     });
-    give(&fleet, &documents(&["a"], "443"));
+    fleet.give(&estate(&["a"], "443"));
     let report = host.in_force(&fleet, 3);
     assert_eq!((report.error.as_str(), report.seen_revision), ("", 3));
     assert!(host.agent.state().refused.is_none());
@@ -231,11 +190,11 @@ fn bad_documents_are_refused_and_the_last_good_ones_stay() {
 fn taking_back_what_was_refused_is_in_force_at_once() {
     let fleet = Fleet::start();
     let mut host = Host::new(&fleet);
-    give(&fleet, &documents(&["a"], "80"));
+    fleet.give(&estate(&["a"], "80"));
     host.in_force(&fleet, 1);
-    give(&fleet, &documents(&["a"], "80-x"));
+    fleet.give(&estate(&["a"], "80-x"));
     host.reported(&fleet, "a refusal", |report| !report.error.is_empty());
-    give(&fleet, &documents(&["a"], "80"));
+    fleet.give(&estate(&["a"], "80"));
     host.in_force(&fleet, 3);
     assert_eq!(host.agent.plane().generation(), 1);
 }
@@ -244,7 +203,7 @@ fn taking_back_what_was_refused_is_in_force_at_once() {
 fn without_a_server_an_agent_enforces_what_it_was_given_last() {
     let mut fleet = Fleet::start();
     let mut host = Host::new(&fleet);
-    give(&fleet, &documents(&["a", "b"], "80"));
+    fleet.give(&estate(&["a", "b"], "80"));
     host.in_force(&fleet, 1);
     fleet.stop();
     wait_for("the connection to be lost", || {
@@ -269,7 +228,7 @@ fn without_a_server_an_agent_enforces_what_it_was_given_last() {
     assert_eq!(lines, 1, "{:?}", host.told);
 
     fleet.resume();
-    give(&fleet, &documents(&["a", "b"], "443"));
+    fleet.give(&estate(&["a", "b"], "443"));
     host.in_force(&fleet, 2);
     assert!(host.server().connected);
     let have = fleet.mind().hellos.last().unwrap().have_revision;
@@ -280,7 +239,7 @@ fn without_a_server_an_agent_enforces_what_it_was_given_last() {
 fn what_changes_by_itself_is_reported() {
     let fleet = Fleet::start();
     let mut host = Host::new(&fleet);
-    give(&fleet, &documents(&["a", "b"], "80"));
+    fleet.give(&estate(&["a", "b"], "80"));
     host.in_force(&fleet, 1);
     host.links.push(tap(8, "b"));
     host.sync();
@@ -306,7 +265,7 @@ fn what_changes_by_itself_is_reported() {
 fn a_host_that_no_nic_is_on_has_nothing_and_says_so() {
     let fleet = Fleet::start();
     let mut host = Host::new(&fleet);
-    give(&fleet, &[]);
+    fleet.give::<&str>(&[]);
     let report = host.in_force(&fleet, 1);
     assert_eq!((report.nics.len(), report.error.as_str()), (0, ""));
 }
@@ -316,7 +275,7 @@ fn documents_that_cannot_be_written_down_are_enforced_and_it_is_told_once() {
     let fleet = Fleet::start();
     let mut host = Host::new(&fleet);
     std::fs::create_dir(host.dir.path().join("data/documents.log.new")).unwrap();
-    give(&fleet, &documents(&["a"], "80"));
+    fleet.give(&estate(&["a"], "80"));
     host.in_force(&fleet, 1);
     host.sync();
     let lines = host.told.iter().filter(|event| event.contains("documents.log")).count();
@@ -330,7 +289,7 @@ fn documents_that_cannot_be_written_down_are_enforced_and_it_is_told_once() {
 fn a_revoked_host_goes_on_enforcing_and_its_status_says_why() {
     let mut fleet = Fleet::start();
     let mut host = Host::new(&fleet);
-    give(&fleet, &documents(&["a"], "80"));
+    fleet.give(&estate(&["a"], "80"));
     host.in_force(&fleet, 1);
     fleet.mind().refusal = Some("host host is revoked".to_owned());
     fleet.stop();
