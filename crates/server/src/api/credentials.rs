@@ -65,7 +65,7 @@ pub(super) async fn update(call: &Call) -> Answer {
     if let Some(password) = change.password {
         principal.set_password(&password, call.now()).map_err(invalid)?;
     }
-    let mut changes = vec![change_of(&principal, Expect::Equals(before))?];
+    let mut changes = vec![change_of(&principal, Expect::Equals(before))];
     changes.extend(guard);
     call.app.control.act(&call.caller, Action::Records { changes, verb: "update principal" }).await?;
     answer(StatusCode::OK, &Principal::from(&principal))

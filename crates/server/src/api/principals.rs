@@ -5,24 +5,21 @@
 
 use axum::http::StatusCode;
 use palisade_control::{Action, ControlError, Expect, RecordChange, time::rfc3339};
-use palisade_identity::{Assignment, Kind, Principal as Stored, PrincipalError};
+use palisade_identity::{Kind, Principal as Stored, PrincipalError};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
+use uuid::Uuid;
 
 use super::{
     call::{Call, answer, done},
     openapi::Refusals,
 };
 use crate::{
-    access::assignments,
+    access::{assignments, directory},
     error::{Answer, ApiError},
 };
 
-/// Where principals are in the store.
-const PREFIX: &str = "id/principal/";
-/// Where assignments are in the store.
-const ASSIGNMENTS: &str = "id/assignment/";
 /// How long a secret is good for if nobody says, in days.
 const LIFETIME_DAYS: u64 = 180;
 const DAY: u64 = 86_400;
@@ -161,10 +158,8 @@ impl From<&Stored> for Principal {
 #[utoipa::path(get, path = "/api/v1/principals", tag = "principals", operation_id = "listPrincipals",
     responses((status = 200, description = "The principals.", body = Principals), Refusals))]
 pub(super) fn list(call: &Call) -> Answer {
-    let read = |(_, value): (&str, &Value)| Stored::deserialize(value).ok();
-    let value = call.app.control.read(|world| {
-        world.records(PREFIX).filter_map(read).map(|stored| Principal::from(&stored)).collect()
-    });
+    let stored = call.app.control.read(directory::principals);
+    let value = stored.iter().map(Principal::from).collect();
     answer(StatusCode::OK, &Principals { value })
 }
 
@@ -213,14 +208,10 @@ pub(super) async fn create(call: &Call) -> Answer {
 /// Two people cannot log in with one name.
 fn refuse_taken(call: &Call, principal: &Stored) -> Result<(), ApiError> {
     let Some(name) = &principal.user_name else { return Ok(()) };
-    let is_same = |(_, value): (&str, &Value)| {
-        value["userName"].as_str().is_some_and(|other| other.eq_ignore_ascii_case(name))
-    };
-    if call.app.control.read(|world| world.records(PREFIX).any(is_same)) {
-        let message = format!("There is a person '{name}' already.");
-        return Err(ControlError::new(409, "PrincipalExists", message).into());
+    if call.app.control.read(|world| directory::person(world, name)).is_none() {
+        return Ok(());
     }
-    Ok(())
+    Err(ControlError::new(409, "PrincipalExists", format!("There is a person '{name}' already.")).into())
 }
 
 /// Deletes a principal, and what roles it has.
@@ -229,23 +220,14 @@ fn refuse_taken(call: &Call, principal: &Stored) -> Result<(), ApiError> {
     responses((status = 204, description = "It is gone."), Refusals))]
 pub(super) async fn delete(call: &Call) -> Answer {
     let (value, principal) = stored(call)?;
-    if principal.id.to_string() == call.caller.principal {
-        let message = "A principal cannot delete itself: nobody might be left who can log in.";
-        return Err(ControlError::new(409, "PrincipalInUse", message).into());
-    }
-    let id = principal.id.to_string();
-    let mut changes =
-        vec![RecordChange { key: key(&id), value: None, expect: Expect::Equals(value) }];
-    call.app.control.read(|world| {
-        let own = world.records(ASSIGNMENTS).filter(|(_, value)| value["principal"] == id.as_str());
-        changes.extend(own.map(|(key, value)| RecordChange {
-            key: key.to_owned(),
-            value: None,
-            expect: Expect::Equals(value.clone()),
-        }));
-    });
-    let stays = |one: &Assignment| one.principal != principal.id;
-    changes.extend(call.app.control.read(|world| assignments::other_owner(world, stays))?);
+    let (own, guard) = call.app.control.read(|world| {
+        let guard = assignments::other_owner(world, |one| one.principal != principal.id)?;
+        Ok::<_, ControlError>((directory::assignments_of(world, principal.id), guard))
+    })?;
+    let gone = |key, expect| RecordChange { key, value: None, expect };
+    let mut changes = vec![gone(directory::principal_key(principal.id), Expect::Equals(value))];
+    changes.extend(own.iter().map(|one| gone(directory::assignment_key(one), Expect::Present)));
+    changes.extend(guard);
     call.app.control.act(&call.caller, Action::Records { changes, verb: "delete principal" }).await?;
     Ok(done())
 }
@@ -289,14 +271,11 @@ pub(super) async fn delete_secret(call: &Call) -> Answer {
     Ok(done())
 }
 
-fn key(id: &str) -> String {
-    format!("{PREFIX}{}", id.to_ascii_lowercase())
-}
-
 /// The principal of the path: as it is kept, and what it is.
 pub(super) fn stored(call: &Call) -> Result<(Value, Stored), ApiError> {
-    let value = call.app.control.read(|world| world.record(&key(call.name())).cloned());
-    let read = value.and_then(|value| Stored::deserialize(&value).ok().map(|stored| (value, stored)));
+    let key = Uuid::parse_str(call.name()).ok().map(directory::principal_key);
+    let value = key.and_then(|key| call.app.control.read(|world| world.record(&key).cloned()));
+    let read = value.and_then(|value| directory::read(&value).map(|stored| (value, stored)));
     read.ok_or_else(|| ApiError::not_found("PrincipalNotFound", format!("There is no principal '{}'.", call.name())))
 }
 
@@ -306,15 +285,15 @@ pub(super) async fn keep(
     expect: Expect,
     verb: &'static str,
 ) -> Result<(), ApiError> {
-    let changes = vec![change_of(principal, expect)?];
+    let changes = vec![change_of(principal, expect)];
     call.app.control.act(&call.caller, Action::Records { changes, verb }).await?;
     Ok(())
 }
 
 /// The write of a principal.
-pub(super) fn change_of(principal: &Stored, expect: Expect) -> Result<RecordChange, ApiError> {
-    let value = serde_json::to_value(principal).map_err(|_| ApiError::internal())?;
-    Ok(RecordChange { key: key(&principal.id.to_string()), value: Some(value), expect })
+pub(super) fn change_of(principal: &Stored, expect: Expect) -> RecordChange {
+    let (key, value) = (directory::principal_key(principal.id), directory::record(principal));
+    RecordChange { key, value: Some(value), expect }
 }
 
 pub(super) fn invalid(error: PrincipalError) -> ApiError {

@@ -72,8 +72,8 @@ pub(super) enum Deployments {
     Validate,
     WhatIf,
     Operations,
+    Status,
     Export,
-    Cancel,
 }
 
 /// What is done with roles.
@@ -111,6 +111,7 @@ const FIXED: &[Fixed] = &[
     ("PUT", GROUP, "Microsoft.Resources/subscriptions/resourceGroups/write", Handler::Put),
     ("PATCH", GROUP, "Microsoft.Resources/subscriptions/resourceGroups/write", Handler::Patch),
     ("DELETE", GROUP, "Microsoft.Resources/subscriptions/resourceGroups/delete", Handler::Delete),
+    ("POST", "/subscriptions/{subscription}/resourceGroups/{group}/exportTemplate", "Microsoft.Resources/subscriptions/resourceGroups/exportTemplate/action", Handler::Deploy(Deployments::Export)),
     ("GET", "/subscriptions/{subscription}/resources", "Microsoft.Resources/subscriptions/resources/read", Handler::Resources),
     ("GET", "/subscriptions/{subscription}/resourceGroups/{group}/resources", "Microsoft.Resources/subscriptions/resourceGroups/resources/read", Handler::Resources),
     ("GET", "{scope}/providers/Microsoft.Resources/tags/default", "Microsoft.Resources/tags/read", Handler::Tags),
@@ -225,8 +226,7 @@ fn deployments() -> impl Iterator<Item = Route> {
         ("POST", "/validate", "validate/action", Deployments::Validate),
         ("POST", "/whatIf", "whatIf/action", Deployments::WhatIf),
         ("GET", "/operations", "operations/read", Deployments::Operations),
-        ("POST", "/exportTemplate", "exportTemplate/action", Deployments::Export),
-        ("POST", "/cancel", "cancel/action", Deployments::Cancel),
+        ("GET", "/operationStatuses/{operation}", "operationStatuses/read", Deployments::Status),
     ];
     rows.into_iter().map(move |(method, tail, verb, deployments)| {
         let action = format!("{DEPLOYMENT}/{verb}");

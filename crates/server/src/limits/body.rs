@@ -15,10 +15,15 @@ use crate::error::ApiError;
 /// Deepest nesting of JSON: templates nest deployments, and each of those a few levels more.
 pub const JSON_DEPTH_MAX: usize = 100;
 
+/// How much of a body that is too long is read and thrown away before it is refused: a client that is still writing does
+/// not see an answer. One that sends more than this, or slowly, sees its connection end.
+const DISCARDED_MAX: usize = 4 * BODY_LENGTH_MAX;
+
 /// Reads a body to its end.
 pub async fn read(headers: &HeaderMap, body: Body) -> Result<Bytes, ApiError> {
     let announced = headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok());
-    if announced.and_then(|text| text.parse::<u64>().ok()).is_some_and(|length| length > BODY_LENGTH_MAX as u64) {
+    let announced = announced.and_then(|text| text.parse::<u64>().ok()).unwrap_or(0);
+    if announced > DISCARDED_MAX as u64 {
         return Err(too_large());
     }
     match timeout(BODY_READ_TIMEOUT, collect(body)).await {
@@ -33,17 +38,21 @@ pub async fn read(headers: &HeaderMap, body: Body) -> Result<Bytes, ApiError> {
 
 async fn collect(body: Body) -> Result<Bytes, ApiError> {
     let mut read = Vec::new();
+    let mut length = 0_usize;
     let mut chunks = body.into_data_stream();
     while let Some(chunk) = chunks.next().await {
         let chunk = chunk.map_err(|_| {
             ApiError::bad("InvalidRequestContent", "The connection ended before the body did.")
         })?;
-        if read.len() + chunk.len() > BODY_LENGTH_MAX {
-            return Err(too_large());
+        length += chunk.len();
+        if length > DISCARDED_MAX {
+            break;
         }
-        read.extend_from_slice(&chunk);
+        if length <= BODY_LENGTH_MAX {
+            read.extend_from_slice(&chunk);
+        }
     }
-    Ok(read.into())
+    if length > BODY_LENGTH_MAX { Err(too_large()) } else { Ok(read.into()) }
 }
 
 fn too_large() -> ApiError {

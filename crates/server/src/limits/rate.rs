@@ -26,11 +26,13 @@ pub struct Rate {
 pub struct Bucket {
     left: f64,
     seen: Instant,
+    /// Whether the last answer was a refusal, which is told to the operator once.
+    is_refusing: bool,
 }
 
 impl Bucket {
     fn full(rate: Rate, now: Instant) -> Self {
-        Self { left: f64::from(rate.burst), seen: now }
+        Self { left: f64::from(rate.burst), seen: now, is_refusing: false }
     }
 
     fn refill(&mut self, rate: Rate, now: Instant) {
@@ -44,12 +46,10 @@ impl Bucket {
         self.refill(rate, now);
         if self.left >= 1.0 {
             self.left -= 1.0;
+            self.is_refusing = false;
             return Taken::Granted;
         }
-        // Just below zero marks that the refusal was told once.
-        let first = self.left >= 0.0;
-        self.left = self.left.min(-f64::EPSILON);
-        if first { Taken::RefusedFirst } else { Taken::Refused }
+        if std::mem::replace(&mut self.is_refusing, true) { Taken::Refused } else { Taken::RefusedFirst }
     }
 }
 

