@@ -212,6 +212,10 @@ impl<T: FnMut(&Event)> Service<T> {
     fn serve(&mut self) -> Result<String, AgentError> {
         // Machines that started while no agent was alive are closed before the estate is read, which takes time.
         self.sync();
+        if self.follower.is_some() {
+            // What the server gave last is no file that anybody changes.
+            self.reload();
+        }
         self.look_at_files();
         loop {
             self.agent.take_events().iter().for_each(&mut self.tell);
