@@ -56,6 +56,9 @@ pub enum Command {
     /// The log of who did what, and whether it is whole
     #[command(subcommand)]
     Audit(commands::remote::audit::Action),
+    /// Copies of a server's store, and the way back
+    #[command(subcommand)]
+    Store(commands::store::Action),
     /// Enforce an estate on this host
     Agent(commands::agent::Arguments),
     /// Stop enforcing on this host: every machine is open afterwards

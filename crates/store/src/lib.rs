@@ -20,7 +20,7 @@ pub use etcd::Etcd;
 pub use leadership::Leadership;
 pub use limits::{KEY_LENGTH_MAX, OPERATIONS_MAX, TRANSACTION_BYTES_MAX, VALUE_LENGTH_MAX};
 pub use sqlite::Sqlite;
-pub use url::{StoreUrl, open};
+pub use url::{StoreUrl, open, open_to_restore};
 
 /// Number of a commit; each is greater than the one before. 0 is the empty store.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]

@@ -12,6 +12,7 @@ pub mod lab;
 pub mod remote;
 pub mod server;
 pub mod status;
+pub mod store;
 pub mod target;
 pub mod up;
 pub mod verify;
@@ -26,6 +27,7 @@ pub fn run(command: Command) -> Result<Exit, Failure> {
         Command::Effective(arguments) => effective::run(&arguments),
         Command::Up(arguments) => up::run(&arguments),
         Command::Server(arguments) => server::run(&arguments),
+        Command::Store(action) => store::run(&action),
         Command::Apply(arguments) => remote::apply::run(&arguments),
         Command::Get(arguments) => remote::get::run(&arguments),
         Command::Delete(arguments) => remote::delete::run(&arguments),

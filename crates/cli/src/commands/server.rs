@@ -1,11 +1,8 @@
 //! `palisade server`: the control plane, for hosts that join it.
 
-use std::{
-    io::{self, Write as _},
-    net::SocketAddr,
-    path::PathBuf,
-    sync::Arc,
-};
+mod tell;
+
+use std::{net::SocketAddr, path::PathBuf, sync::Arc};
 
 use nix::{
     sys::signal::{Signal, kill},
@@ -13,16 +10,17 @@ use nix::{
 };
 use palisade_agent::load;
 use palisade_lab::interrupt::Interrupt;
-use palisade_server::{App, Event, Events, Server, ServerOptions, StoreSource};
+use palisade_server::{App, Events, Server, ServerOptions, StoreSource};
 use palisade_store::StoreUrl;
 use tokio::{runtime::Runtime, sync::oneshot, task::JoinHandle};
 
+use self::tell::{say, tell};
 use crate::{exit::Exit, exit::Failure};
 
 /// Where a server listens unless told otherwise.
 const LISTEN: &str = "127.0.0.1:8443";
 /// Where a server keeps its things unless told otherwise.
-const DATA: &str = "/var/lib/palisade";
+pub const DATA: &str = "/var/lib/palisade";
 
 /// Options of the command.
 #[derive(Debug, clap::Args)]
@@ -136,32 +134,4 @@ pub fn run(arguments: &Arguments) -> Result<Exit, Failure> {
     interrupt.wait().map_err(Failure::caused_by)?;
     serving.stop();
     Ok(Exit::Clean)
-}
-
-/// What the operator is told.
-fn tell(event: Event) {
-    let text = match event {
-        Event::Listening { address } => format!("serving clients at https://{address}"),
-        Event::AgentsListening { address } => format!("serving agents at {address}"),
-        Event::Bootstrapped { file } => format!(
-            "first start: the credentials of the owner are in {0} (log in: palisade login --bootstrap {0})",
-            file.display()
-        ),
-        Event::CertificateRenewed => "the certificate was renewed".to_owned(),
-        Event::RenewalFailed { why } => {
-            format!("the certificate could not be renewed, the old one serves on: {why}")
-        }
-        Event::Panicked { request, why } => {
-            format!("a defect: request {request} was answered with 500: {why}")
-        }
-        Event::RateLimited { who } => format!("{who} asks too often, and is told to wait"),
-        Event::Failed { what, why } => format!("{what} failed: {why}"),
-        Event::Stopping => "stopping".to_owned(),
-    };
-    say(format_args!("{text}"));
-}
-
-/// A reader of the log that went away must not end the server, so what cannot be said is left unsaid.
-fn say(text: std::fmt::Arguments<'_>) {
-    let _ = writeln!(io::stderr().lock(), "{text}");
 }
