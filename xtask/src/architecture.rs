@@ -54,6 +54,20 @@ pub(crate) const CRATES: &[Crate] = &[
         tests_use: &[],
     },
     Crate {
+        name: "palisade-control",
+        layer: 4,
+        uses: &[
+            "palisade-arm",
+            "palisade-classify",
+            "palisade-identity",
+            "palisade-model",
+            "palisade-net",
+            "palisade-store",
+            "palisade-sync",
+        ],
+        tests_use: &[],
+    },
+    Crate {
         name: "palisade-lab",
         layer: 5,
         uses: &["palisade-agent", "palisade-classify", "palisade-model", "palisade-net"],
@@ -158,7 +172,7 @@ pub(crate) const EXTERNALS: &[External] = &[
     External {
         name: "async-trait",
         why: "a trait of asynchronous functions that can be a trait object",
-        code: &["palisade-store"],
+        code: &["palisade-control", "palisade-store"],
         tests: &[],
     },
     External {
@@ -170,7 +184,7 @@ pub(crate) const EXTERNALS: &[External] = &[
     External {
         name: "bytes",
         why: "bodies of documents that many hosts share",
-        code: &["palisade-agent", "palisade-store", "palisade-sync"],
+        code: &["palisade-agent", "palisade-control", "palisade-store", "palisade-sync"],
         tests: &[],
     },
     External {
@@ -286,7 +300,14 @@ pub(crate) const EXTERNALS: &[External] = &[
         name: "proptest",
         why: "generated cases that shrink to the smallest one that fails",
         code: &[],
-        tests: &["palisade-arm", "palisade-classify", "palisade-identity", "palisade-model", "palisade-net"],
+        tests: &[
+            "palisade-arm",
+            "palisade-classify",
+            "palisade-control",
+            "palisade-identity",
+            "palisade-model",
+            "palisade-net",
+        ],
     },
     External {
         name: "prost",
@@ -320,6 +341,7 @@ pub(crate) const EXTERNALS: &[External] = &[
             "palisade-arm",
             "palisade-cli",
             "palisade-client",
+            "palisade-control",
             "palisade-identity",
             "palisade-lab",
             "palisade-store",
@@ -335,6 +357,7 @@ pub(crate) const EXTERNALS: &[External] = &[
             "palisade-bench",
             "palisade-cli",
             "palisade-client",
+            "palisade-control",
             "palisade-identity",
             "palisade-lab",
             "palisade-store",
@@ -351,14 +374,14 @@ pub(crate) const EXTERNALS: &[External] = &[
     External {
         name: "sha2",
         why: "tells whether a policy or an estate is another one, where two must never look the same",
-        code: &["palisade-agent", "palisade-identity", "palisade-store", "palisade-sync"],
+        code: &["palisade-agent", "palisade-control", "palisade-identity", "palisade-store", "palisade-sync"],
         tests: &[],
     },
     External {
         name: "tempfile",
         why: "folders that are gone after a test, also after a failed one",
         code: &[],
-        tests: &["palisade-agent", "palisade-client", "palisade-store"],
+        tests: &["palisade-agent", "palisade-client", "palisade-control", "palisade-store"],
     },
     External {
         name: "thiserror",
@@ -369,6 +392,7 @@ pub(crate) const EXTERNALS: &[External] = &[
             "palisade-bench",
             "palisade-classify",
             "palisade-client",
+            "palisade-control",
             "palisade-datapath",
             "palisade-identity",
             "palisade-lab",
@@ -382,11 +406,16 @@ pub(crate) const EXTERNALS: &[External] = &[
     External {
         name: "tokio",
         why: "the loop under gRPC",
-        code: &["palisade-agent", "palisade-bench", "palisade-cli", "palisade-store"],
+        code: &["palisade-agent", "palisade-bench", "palisade-cli", "palisade-control", "palisade-store"],
         tests: &[],
     },
     External { name: "tokio-rustls", why: "TLS in that loop", code: &["palisade-agent"], tests: &[] },
-    External { name: "tokio-stream", why: "the trait of streams", code: &["palisade-store"], tests: &[] },
+    External {
+        name: "tokio-stream",
+        why: "the trait of streams",
+        code: &["palisade-control", "palisade-store"],
+        tests: &[],
+    },
     External {
         name: "tonic",
         why: "gRPC between a server and its agents",
@@ -415,7 +444,7 @@ pub(crate) const EXTERNALS: &[External] = &[
     External {
         name: "uuid",
         why: "ids that nobody else has",
-        code: &["palisade-cli", "palisade-identity"],
+        code: &["palisade-cli", "palisade-control", "palisade-identity"],
         tests: &[],
     },
     External {
