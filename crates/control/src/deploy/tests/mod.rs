@@ -1,1 +1,182 @@
+//! Templates deployed to a world without a store: what is made, in which order, and what is refused before anything is.
 
+mod examples;
+mod refusals;
+mod runs;
+mod told;
+
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use palisade_model::ResourceId;
+use serde_json::{Value, json};
+
+use super::*;
+use crate::plan::{Context, Draft, plan};
+use crate::{Action, ControlError, Effect, Options, Precondition, World};
+
+const SUBSCRIPTION: &str = "/subscriptions/11111111-1111-1111-1111-111111111111";
+const SCHEMA: &str = "https://schema.management.azure.com/schemas/2019-04-01/deploymentTemplate.json#";
+const SUBSCRIPTION_SCHEMA: &str =
+    "https://schema.management.azure.com/schemas/2018-05-01/subscriptionDeploymentTemplate.json#";
+
+/// A world that is planned and changed, without a store behind it.
+pub(super) struct Bench {
+    world: Mutex<World>,
+    options: Options,
+    /// Ids in the order in which they were written.
+    written: Mutex<Vec<String>>,
+    /// The id whose write fails.
+    broken: Option<String>,
+    /// The action, or the beginning of an id, that the caller may not.
+    forbidden: Option<String>,
+    /// What the hosts answer.
+    unreachable: bool,
+}
+
+impl Bench {
+    pub(super) fn new() -> Self {
+        let bench = Self {
+            world: Mutex::new(World::default()),
+            options: Options::default(),
+            written: Mutex::default(),
+            broken: None,
+            forbidden: None,
+            unreachable: false,
+        };
+        bench.write(&group("g"), &json!({"location": "westeurope"})).expect("a group can be made");
+        bench
+    }
+
+    fn world(&self) -> std::sync::MutexGuard<'_, World> {
+        self.world.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn write(&self, id: &ResourceId, body: &Value) -> Result<(Value, bool), ControlError> {
+        let mut world = self.world();
+        let outcome = Self::plan(&mut world, &self.options, id, body)?;
+        Ok((outcome.0, outcome.1 == Effect::Created))
+    }
+
+    fn plan(
+        world: &mut World,
+        options: &Options,
+        id: &ResourceId,
+        body: &Value,
+    ) -> Result<(Value, Effect), ControlError> {
+        let (id, body) = (id.clone(), body.clone());
+        let put = Action::Put { id, body, precondition: Precondition::default() };
+        let planned = plan(&mut Draft::new(world), &Context { options, now: 1_790_000_000 }, &put)?;
+        Ok((planned.resource.unwrap_or_default(), planned.effect))
+    }
+
+    /// Names of what was written, deployments not among them.
+    pub(super) fn names(&self) -> Vec<String> {
+        let written = self.written.lock().unwrap_or_else(PoisonError::into_inner);
+        let real = written.iter().filter(|id| !id.contains("/deployments/"));
+        real.map(|id| id.rsplit('/').next().unwrap_or_default().to_owned()).collect()
+    }
+}
+
+#[async_trait::async_trait]
+impl Executor for Bench {
+    fn get(&self, id: &ResourceId) -> Option<Value> {
+        self.world().render(id)
+    }
+
+    fn list(&self, group: &ResourceId) -> Vec<ResourceId> {
+        self.world().resources(group)
+    }
+
+    fn allows(&self, action: &str, id: &ResourceId) -> Result<(), ControlError> {
+        let is_forbidden = |word: &String| action == word || id.as_str().starts_with(word.as_str());
+        match self.forbidden.as_ref().filter(|word| is_forbidden(word)) {
+            Some(_) => Err(ControlError::new(403, "AuthorizationFailed", format!("no {action} at {id}"))),
+            None => Ok(()),
+        }
+    }
+
+    fn rehearse(&self, puts: &[(ResourceId, Value)]) -> Vec<Result<Value, ControlError>> {
+        let mut world = self.world().clone();
+        puts.iter().map(|(id, body)| Ok(Self::plan(&mut world, &self.options, id, body)?.0)).collect()
+    }
+
+    async fn put(&self, id: &ResourceId, body: Value) -> Result<Made, ControlError> {
+        if self.broken.as_deref() == Some(id.name()) {
+            return Err(ControlError::new(409, "Broken", "it broke"));
+        }
+        let (resource, is_new) = self.write(id, &body)?;
+        self.written.lock().unwrap_or_else(PoisonError::into_inner).push(id.to_string());
+        Ok(Made { resource, is_new, operation: Some(id.name().to_owned()) })
+    }
+
+    async fn settle(&self, _operations: &[String]) -> Result<(), ControlError> {
+        if self.unreachable {
+            return Err(ControlError::new(409, "AgentsUnreachable", "1 of 1 hosts did not confirm"));
+        }
+        Ok(())
+    }
+
+    fn now(&self) -> SystemTime {
+        UNIX_EPOCH + Duration::from_secs(1_790_000_000)
+    }
+}
+
+pub(super) fn group(name: &str) -> ResourceId {
+    ResourceId::new(&format!("{SUBSCRIPTION}/resourceGroups/{name}"))
+}
+
+pub(super) fn id(kind: &str, name: &str) -> ResourceId {
+    ResourceId::new(&format!("{}/providers/Microsoft.Network/{kind}/{name}", group("g")))
+}
+
+pub(super) fn place(scope: ResourceId) -> Place {
+    Place {
+        scope,
+        name: "d".to_owned(),
+        tenant: "22222222-2222-2222-2222-222222222222".to_owned(),
+        subscription_name: "Lab".to_owned(),
+        location: "westeurope".to_owned(),
+        correlation: "c".to_owned(),
+    }
+}
+
+pub(super) fn request_at(scope: ResourceId, body: &Value) -> Result<Request, ControlError> {
+    Request::new(place(scope), body, "2026-09-21T14:13:20Z".to_owned())
+}
+
+pub(super) fn body(template: Value, parameters: Value) -> Value {
+    json!({"properties": {"mode": "Incremental", "template": template, "parameters": parameters}})
+}
+
+/// A template for a group with these resources and further members.
+pub(super) fn template(resources: Value, more: Value) -> Value {
+    let mut template = json!({"$schema": SCHEMA, "contentVersion": "1.0.0.0", "resources": resources});
+    for (key, value) in more.as_object().into_iter().flatten() {
+        template[key] = value.clone();
+    }
+    template
+}
+
+pub(super) fn request(resources: Value, more: Value) -> Request {
+    request_at(group("g"), &body(template(resources, more), json!({}))).expect("the request is well formed")
+}
+
+/// A resource of a template.
+pub(super) fn resource(kind: &str, name: &str, properties: Value) -> Value {
+    json!({"type": format!("Microsoft.Network/{kind}"), "apiVersion": "2024-05-01", "name": name, "location": "westeurope",
+        "properties": properties})
+}
+
+pub(super) fn with(mut resource: Value, key: &str, value: Value) -> Value {
+    resource[key] = value;
+    resource
+}
+
+pub(super) async fn deploy(bench: &Bench, request: Request) -> Value {
+    create(bench, request).await.unwrap_or_else(|error| panic!("{error}: {:#?}", error.details))
+}
+
+pub(super) fn state(document: &Value) -> &str {
+    document["properties"]["provisioningState"].as_str().unwrap_or("-")
+}
