@@ -104,7 +104,7 @@ async fn a_member_that_hangs_is_told_in_time() {
     let store = server.open("hangs").await;
     let first = store.commit(put("a", "1")).await.unwrap();
     let mut watch = store.watch("", first).await.unwrap();
-    server.signal("STOP");
+    server.stop().await;
     let began = Instant::now();
     let lost = store.commit(put("a", "2")).await.unwrap_err();
     assert!(matches!(lost, CommitError::Store(StoreError::Unknown(_))), "{lost}");
@@ -210,7 +210,7 @@ async fn one_leads_at_a_time() {
     let mut second: Leadership = tokio::time::timeout(PATIENCE, waiting).await.unwrap().unwrap();
     assert!(second.held() && began.elapsed() < ttl, "it was given back, and did not have to run out");
     // Who cannot tell that it lives gives up by itself.
-    server.signal("STOP");
+    server.stop().await;
     tokio::time::timeout(ttl + Duration::from_secs(2), second.lost()).await.unwrap();
     server.signal("CONT");
     let store = server.open("led").await;

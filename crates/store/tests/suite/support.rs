@@ -83,6 +83,24 @@ impl EtcdServer {
         assert!(status.success(), "kill -s {name}");
     }
 
+    /// Stops it, and waits until each of its threads stands still: until then one of them may still answer.
+    pub(crate) async fn stop(&self) {
+        self.signal("STOP");
+        let began = Instant::now();
+        while !self.stands_still() {
+            assert!(began.elapsed() < START_TIMEOUT, "etcd does not stop");
+            tokio::time::sleep(POLL).await;
+        }
+    }
+
+    fn stands_still(&self) -> bool {
+        let threads = std::fs::read_dir(format!("/proc/{}/task", self.child.id())).unwrap();
+        threads.map(|thread| std::fs::read_to_string(thread.unwrap().path().join("stat"))).all(|stat| {
+            // The state follows the name, which stands in parentheses.
+            stat.is_ok_and(|stat| stat.rsplit(") ").next().is_some_and(|rest| rest.starts_with('T')))
+        })
+    }
+
     /// Kills it at once.
     pub(crate) fn kill(&mut self) {
         self.child.kill().unwrap();
