@@ -12,6 +12,7 @@ machine itself is touched, and `down` removes everything, also after a crash.
     lab.py down STATE             remove it
     lab.py expect open|closed FROM TO PORT [STATE]
                                   say whether TCP from one to the other is as expected
+    lab.py mac MACHINE MAC        give a machine's interface an address
     lab.py run STATE COMMAND...   run a command where the server is reachable
 """
 
@@ -174,6 +175,18 @@ class Lab:
                     return
                 time.sleep(0.02)
 
+    # The machines.
+
+    def give_mac(self, name, mac):
+        """Gives a machine's interface the address of its NIC, as one would start a machine with it."""
+        mac = mac.replace("-", ":").lower()
+        self.link(name, "link set eth0 down", f"link set eth0 address {mac}", "link set eth0 up",
+                  "route add default via 10.30.1.1")
+        # Neighbours forget the address that was.
+        self.link("host", f"neigh flush to {ADDRESSES[name]}")
+        for other in {"web", "db"} - {name}:
+            self.link(other, "neigh flush dev eth0")
+
     # Probes.
 
     def opens(self, source, target, port, seconds):
@@ -205,6 +218,8 @@ def main(words):
             lab = Lab(rest[0] if rest else os.environ["PALISADE_LAB"])
             if not lab.expect(wanted, source, target, port):
                 sys.exit(f"TCP from {source} to {target}:{port} is not {wanted}")
+        case ["mac", name, mac]:
+            Lab(os.environ["PALISADE_LAB"]).give_mac(name, mac)
         case ["run", state, *command]:
             lab = Lab(state)
             os.execvp("nsenter", lab.inside("host", *command))

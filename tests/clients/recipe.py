@@ -4,6 +4,7 @@
 The page's blocks marked `sh` are the commands. Comments behind a block say what must be true after it:
     <!-- check: open FROM TO PORT -->   packets of the lab come through, or do not (`closed`)
     <!-- expect: TEXT -->               the block has printed this
+    <!-- machine: NAME -->              the block has printed a MAC address; this machine of the lab has it from now on
 A command that fails ends it, with the block that it stands in.
 """
 
@@ -17,7 +18,7 @@ from pathlib import Path
 from lab import Lab
 
 BLOCK = re.compile(r"^```sh\n(.*?)^```\n((?:<!-- .*? -->\n)*)", re.MULTILINE | re.DOTALL)
-COMMENT = re.compile(r"<!-- (check|expect): (.*?) -->")
+COMMENT = re.compile(r"<!-- (check|expect|machine): (.*?) -->")
 END = "@@ block ended @@"
 
 
@@ -64,6 +65,9 @@ def hold(lab, kind, text, output):
         if text not in output:
             sys.exit(f"the block did not print {text!r}")
         print(f"  as expected: {text}")
+        return
+    if kind == "machine":
+        lab.give_mac(text, re.search(r"(?:[0-9A-Fa-f]{2}[-:]){5}[0-9A-Fa-f]{2}", output).group())
         return
     wanted, source, target, port = text.split()
     if not lab.expect(wanted, source, target, port):

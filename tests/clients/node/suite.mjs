@@ -23,8 +23,12 @@ const network = new NetworkManagementClient(credential, subscriptionId, {
     credentialScopes: [`${endpoint}/.default`],
 });
 
+function inLab(...words) {
+    execFileSync(process.env.PALISADE_PYTHON, [process.env.PALISADE_LAB_PY, ...words]);
+}
+
 function expect(wanted, from, to, port) {
-    execFileSync(process.env.PALISADE_PYTHON, [process.env.PALISADE_LAB_PY, "expect", wanted, from, to, String(port)]);
+    inLab("expect", wanted, from, to, String(port));
 }
 
 function rule(name, priority, access, port) {
@@ -79,10 +83,14 @@ test("errors keep their codes", async () => {
 });
 
 test("lists have pages", async () => {
-    const names = Array.from({ length: 120 }, (_, number) => `page-${number}`);
-    for (const name of names) await network.applicationSecurityGroups.beginCreateOrUpdate(group, name, { location });
-    const found = (await all(network.applicationSecurityGroups.list(group))).map((one) => one.name);
-    assert.deepEqual(found.sort(), names.sort());
+    const subnets = Array.from({ length: 1100 }, (_, index) => ({
+        name: `page-${index}`, addressPrefix: `10.${index >> 8}.${index & 255}.0/24`,
+    }));
+    await network.virtualNetworks.beginCreateOrUpdateAndWait(group, "wide", {
+        location, addressSpace: { addressPrefixes: ["10.0.0.0/8"] }, subnets,
+    });
+    const found = (await all(network.subnets.list(group, "wide"))).map((one) => one.name);
+    assert.deepEqual(found.sort(), subnets.map((one) => one.name).sort());
 });
 
 test("a network, a NIC, its effective rules, and its packets", async () => {
@@ -92,13 +100,14 @@ test("a network, a NIC, its effective rules, and its packets", async () => {
         addressSpace: { addressPrefixes: ["10.30.0.0/16"] },
         subnets: [{ name: "lan", addressPrefix: "10.30.1.0/24", networkSecurityGroup: { id: nsg.id } }],
     });
-    await network.networkInterfaces.beginCreateOrUpdateAndWait(group, "web-nic", {
+    const nic = await network.networkInterfaces.beginCreateOrUpdateAndWait(group, "web-nic", {
         location,
         ipConfigurations: [{
             name: "main", subnet: { id: made.subnets[0].id }, privateIPAllocationMethod: "Static",
             privateIPAddress: "10.30.1.4",
         }],
     });
+    inLab("mac", "web", nic.macAddress);
     expect("closed", "outside", "web", 8080);
     await network.securityRules.beginCreateOrUpdateAndWait(group, "nsg", "web", rule("web", 100, "Allow", 8080));
     expect("open", "outside", "web", 8080);
