@@ -14,8 +14,6 @@ mod gate;
 pub mod outside;
 mod ration;
 mod rings;
-#[cfg(test)]
-mod tests;
 
 use std::sync::{Arc, Mutex, PoisonError};
 

@@ -60,7 +60,8 @@ pub(super) async fn update(call: &Call) -> Answer {
     let (before, mut principal) = stored(call)?;
     let id = principal.id;
     let goes = change.enabled == Some(false) && principal.enabled;
-    let guard = call.app.control.read(|world| assignments::other_owner(world, |one| !goes || one.principal != id))?;
+    let guard =
+        call.app.control.read(|world| assignments::other_owner(world, |one| !goes || one.principal != id))?;
     principal.enabled = change.enabled.unwrap_or(principal.enabled);
     if let Some(password) = change.password {
         principal.set_password(&password, call.now()).map_err(invalid)?;
@@ -111,10 +112,15 @@ pub(super) async fn delete_federated(call: &Call) -> Answer {
 }
 
 fn checked(name: String, request: FederatedRequest) -> Result<Federated, ApiError> {
-    let bad = |why: &str| ApiError::bad("InvalidFederatedCredential", format!("The federated credential is wrong: {why}."));
-    let texts = [&request.issuer, &request.subject].into_iter().chain(&request.audiences).chain(&request.keys_url);
+    let bad = |why: &str| {
+        ApiError::bad("InvalidFederatedCredential", format!("The federated credential is wrong: {why}."))
+    };
+    let texts =
+        [&request.issuer, &request.subject].into_iter().chain(&request.audiences).chain(&request.keys_url);
     if texts.into_iter().any(|text| text.is_empty() || text.len() > TEXT_LENGTH_MAX) {
-        return Err(bad(&format!("issuer, subject, audiences and keysUrl have 1 to {TEXT_LENGTH_MAX} bytes")));
+        return Err(bad(&format!(
+            "issuer, subject, audiences and keysUrl have 1 to {TEXT_LENGTH_MAX} bytes"
+        )));
     }
     if !(1..=AUDIENCES_MAX).contains(&request.audiences.len()) {
         return Err(bad(&format!("it needs 1 to {AUDIENCES_MAX} audiences")));

@@ -16,8 +16,6 @@ mod grants;
 mod issue;
 mod page;
 mod refresh;
-#[cfg(test)]
-mod tests;
 
 use std::sync::Arc;
 

@@ -1,1 +1,0 @@
-//! Rights at the gate.

@@ -1,1 +1,0 @@
-//! The token service as clients see it.
