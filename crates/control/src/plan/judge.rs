@@ -96,13 +96,14 @@ impl<'a> Scope<'a> {
         self.is_partial = true;
         self.documents.push(nsg);
         self.documents.push(rule);
-        let place = |rule: &Document| {
-            let direction = rule.properties()["direction"].as_str().map(str::to_ascii_lowercase);
-            (rule.properties()["priority"].as_i64(), direction)
+        let priority = |rule: &Document| rule.properties()["priority"].as_i64();
+        let direction = |rule: &Document| rule.properties()["direction"].as_str().map(str::to_ascii_lowercase);
+        // The number first: it tells nearly all of them apart.
+        let is_rival = |other: &&&'a Arc<Document>| {
+            priority(other) == priority(rule) && direction(other) == direction(rule) && other.id() != rule.id()
         };
-        let own = place(rule);
-        let rivals = rules.into_iter().filter(|other| other.id() != rule.id() && place(other) == own);
-        self.documents.extend(rivals.map(|rival| &**rival));
+        let rivals = rules.iter().filter(is_rival);
+        self.documents.extend(rivals.map(|rival| &***rival));
         self.groups(world);
         true
     }
