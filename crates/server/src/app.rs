@@ -10,9 +10,7 @@ use palisade_control::{Caller, Control};
 use palisade_model::ResourceId;
 use palisade_store::Store;
 
-use crate::{
-    access::Gatekeeper, api::History, event::Events, limits::Rates, login::Desk, tls::Authority,
-};
+use crate::{access::Gatekeeper, api::History, event::Events, limits::Rates, login::Desk, tls::Authority};
 
 /// The parts of a running server. Shared by all handlers behind an [`Arc`].
 #[derive(Debug)]

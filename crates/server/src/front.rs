@@ -2,14 +2,20 @@
 
 use std::sync::Arc;
 
-use axum::{Json, Router, http::Uri, middleware, response::IntoResponse, routing::{any, get}};
+use axum::{
+    Json, Router,
+    http::Uri,
+    middleware,
+    response::IntoResponse,
+    routing::{any, get},
+};
 use serde_json::json;
 use tokio::sync::Semaphore;
 
 use crate::{
-    access,
-    api, arm,
+    access, api,
     app::App,
+    arm,
     error::{Answer, ApiError},
     limits::{Guard, guard},
     login,

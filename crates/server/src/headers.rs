@@ -78,7 +78,8 @@ pub(crate) fn base(uri: &Uri, headers: &HeaderMap, endpoint: &str) -> String {
 const HOST_LENGTH_MAX: usize = 253 + 6;
 
 fn is_host(text: &str) -> bool {
-    let fits = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_' | b':' | b'[' | b']');
+    let fits =
+        |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_' | b':' | b'[' | b']');
     (1..=HOST_LENGTH_MAX).contains(&text.len()) && text.bytes().all(fits)
 }
 

@@ -115,8 +115,9 @@ async fn open_store(options: &ServerOptions, folder: &Folder) -> Result<Arc<dyn 
 
 /// Who lets in: for the tenant of the store, and with the people of the provider, if there is one.
 fn gate(options: &ServerOptions, site: &Site) -> Result<Gatekeeper, StartError> {
-    let tenant = Uuid::parse_str(&site.tenant)
-        .map_err(|_| ControlError::new(500, "StoreDamaged", format!("tenant \"{}\" is no GUID", site.tenant)))?;
+    let tenant = Uuid::parse_str(&site.tenant).map_err(|_| {
+        ControlError::new(500, "StoreDamaged", format!("tenant \"{}\" is no GUID", site.tenant))
+    })?;
     Ok(Gatekeeper::new(tenant, Outside::new(options.openid.clone(), Arc::new(Fetcher))))
 }
 
@@ -155,14 +156,15 @@ impl Running {
         clients: Bound,
         agents: Option<Bound>,
     ) -> Result<Self, StartError> {
-        let bound: Vec<_> = [Some(&clients), agents.as_ref()].into_iter().flatten().map(|at| at.address).collect();
+        let bound: Vec<_> =
+            [Some(&clients), agents.as_ref()].into_iter().flatten().map(|at| at.address).collect();
         let certificates = Certificates::new(&app, options, &bound)?;
         let (address, agents_address) = (clients.address, agents.as_ref().map(|at| at.address));
         let failed = |address| move |source| StartError::Listen { address, source };
         let (handle, stop) = (Handle::new(), watch::Sender::new(false));
         let config = certificates.clients_config.clone();
-        let serving =
-            serve::clients(&app, options, clients.listener, config, handle.clone()).map_err(failed(address))?;
+        let serving = serve::clients(&app, options, clients.listener, config, handle.clone())
+            .map_err(failed(address))?;
         let serve_agents = |at: Bound| {
             let config = certificates.agents_config.subscribe();
             serve::agents(&app, options, at.listener, config, stop.subscribe()).map_err(failed(at.address))

@@ -24,9 +24,7 @@ use crate::{
     event::Event,
     fleet::{self, COMPARE_EVERY, FleetOptions},
     front,
-    limits::{
-        Gate, HANDSHAKE_TIMEOUT, HEADER_READ_TIMEOUT, HEADERS_LENGTH_MAX, KEEP_ALIVE, STREAMS_MAX,
-    },
+    limits::{Gate, HANDSHAKE_TIMEOUT, HEADER_READ_TIMEOUT, HEADERS_LENGTH_MAX, KEEP_ALIVE, STREAMS_MAX},
     options::{ServerOptions, StoreSource},
     tls::{self, ServerNames, Source, TlsError},
 };

@@ -140,7 +140,9 @@ impl From<HostView> for Host {
                 .map(|own| HostCertificate { serial: own.serial.clone(), expires: rfc3339(own.not_after) }),
             applied_revision: has_report.then_some(report.applied),
             wanted_revision: has_report.then_some(report.seen),
-            in_force: has_report && report.applied >= report.seen && nics.iter().all(|nic| nic.error.is_empty()),
+            in_force: has_report
+                && report.applied >= report.seen
+                && nics.iter().all(|nic| nic.error.is_empty()),
             error: Some(report.error).filter(|text| !text.is_empty()),
             nics,
             interfaces: view.record.interfaces.into_iter().map(interface).collect(),

@@ -88,12 +88,42 @@ const ROWS: &[(&str, &str, &str, Handler)] = &[
     ("GET", "/api/v1/principals", "Microsoft.Authorization/principals/read", Handler::Principals),
     ("GET", "/api/v1/principals/{id}", "Microsoft.Authorization/principals/read", Handler::Principal),
     ("POST", "/api/v1/principals", "Microsoft.Authorization/principals/write", Handler::CreatePrincipal),
-    ("DELETE", "/api/v1/principals/{id}", "Microsoft.Authorization/principals/delete", Handler::DeletePrincipal),
-    ("POST", "/api/v1/principals/{id}/secrets", "Microsoft.Authorization/principals/secrets/write", Handler::CreateSecret),
-    ("DELETE", "/api/v1/principals/{id}/secrets/{secret}", "Microsoft.Authorization/principals/secrets/delete", Handler::DeleteSecret),
-    ("PATCH", "/api/v1/principals/{id}", "Microsoft.Authorization/principals/write", Handler::UpdatePrincipal),
-    ("PUT", "/api/v1/principals/{id}/federated/{name}", "Microsoft.Authorization/principals/federated/write", Handler::PutFederated),
-    ("DELETE", "/api/v1/principals/{id}/federated/{name}", "Microsoft.Authorization/principals/federated/delete", Handler::DeleteFederated),
+    (
+        "DELETE",
+        "/api/v1/principals/{id}",
+        "Microsoft.Authorization/principals/delete",
+        Handler::DeletePrincipal,
+    ),
+    (
+        "POST",
+        "/api/v1/principals/{id}/secrets",
+        "Microsoft.Authorization/principals/secrets/write",
+        Handler::CreateSecret,
+    ),
+    (
+        "DELETE",
+        "/api/v1/principals/{id}/secrets/{secret}",
+        "Microsoft.Authorization/principals/secrets/delete",
+        Handler::DeleteSecret,
+    ),
+    (
+        "PATCH",
+        "/api/v1/principals/{id}",
+        "Microsoft.Authorization/principals/write",
+        Handler::UpdatePrincipal,
+    ),
+    (
+        "PUT",
+        "/api/v1/principals/{id}/federated/{name}",
+        "Microsoft.Authorization/principals/federated/write",
+        Handler::PutFederated,
+    ),
+    (
+        "DELETE",
+        "/api/v1/principals/{id}/federated/{name}",
+        "Microsoft.Authorization/principals/federated/delete",
+        Handler::DeleteFederated,
+    ),
     ("GET", "/api/v1/audit", "Palisade.Server/audit/read", Handler::Audit),
     ("GET", "/api/v1/audit/verify", "Palisade.Server/audit/read", Handler::VerifyAudit),
     ("GET", "/api/v1/operations/{id}", "Palisade.Server/operations/read", Handler::Operation),
@@ -111,15 +141,13 @@ impl Route {
 
 /// Every row.
 pub fn routes() -> &'static [Route] {
-    static ROUTES: LazyLock<Vec<Route>> = LazyLock::new(|| {
-        let row = |(method, shape, action, handler): &(&'static str, &str, &'static str, Handler)| Route {
-            method,
-            shape: Shape::new(shape),
-            action,
-            handler: *handler,
-        };
-        ROWS.iter().map(row).collect()
-    });
+    static ROUTES: LazyLock<Vec<Route>> =
+        LazyLock::new(|| {
+            let row = |(method, shape, action, handler): &(&'static str, &str, &'static str, Handler)| {
+                Route { method, shape: Shape::new(shape), action, handler: *handler }
+            };
+            ROWS.iter().map(row).collect()
+        });
     &ROUTES
 }
 

@@ -62,7 +62,8 @@ impl IntoResponses for Refusals {
         let refusal = |(status, description): &(&str, &str)| {
             let schema = Ref::from_schema_name("ErrorEnvelope");
             let content = ContentBuilder::new().schema(Some(schema)).build();
-            let response = ResponseBuilder::new().description(*description).content("application/json", content);
+            let response =
+                ResponseBuilder::new().description(*description).content("application/json", content);
             ((*status).to_owned(), RefOr::T(response.build()))
         };
         REFUSALS.iter().map(refusal).collect()

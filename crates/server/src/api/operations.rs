@@ -50,7 +50,11 @@ pub(super) struct Failure {
 pub(super) fn read(call: &Call) -> Answer {
     let id = call.name().to_owned();
     let state = call.app.control.operation(&id).ok_or_else(|| {
-        ControlError::new(404, "OperationNotFound", format!("There is no operation '{id}', or it ended long ago."))
+        ControlError::new(
+            404,
+            "OperationNotFound",
+            format!("There is no operation '{id}', or it ended long ago."),
+        )
     })?;
     let (status, error) = match state {
         OperationState::InProgress => (OperationStatus::InProgress, None),

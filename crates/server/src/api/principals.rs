@@ -181,7 +181,10 @@ pub(super) async fn create(call: &Call) -> Answer {
     let (mut client_secret, mut password) = (None, None);
     let principal = match request.kind {
         PrincipalKind::ServicePrincipal if request.password.is_some() => {
-            return Err(ApiError::bad("InvalidPrincipal", "A service principal has secrets, and no password."));
+            return Err(ApiError::bad(
+                "InvalidPrincipal",
+                "A service principal has secrets, and no password.",
+            ));
         }
         PrincipalKind::ServicePrincipal => {
             let mut made = Stored::service(&request.name, now).map_err(invalid)?;
@@ -193,7 +196,9 @@ pub(super) async fn create(call: &Call) -> Answer {
             let mut made = Stored::user(&request.name, &request.name, now).map_err(invalid)?;
             let text = match request.password {
                 Some(given) => given,
-                None => password.insert(palisade_identity::new_secret().map_err(|error| invalid(error.into()))?).clone(),
+                None => password
+                    .insert(palisade_identity::new_secret().map_err(|error| invalid(error.into()))?)
+                    .clone(),
             };
             made.set_password(&text, now).map_err(invalid)?;
             made
@@ -276,7 +281,9 @@ pub(super) fn stored(call: &Call) -> Result<(Value, Stored), ApiError> {
     let key = Uuid::parse_str(call.name()).ok().map(directory::principal_key);
     let value = key.and_then(|key| call.app.control.read(|world| world.record(&key).cloned()));
     let read = value.and_then(|value| directory::read(&value).map(|stored| (value, stored)));
-    read.ok_or_else(|| ApiError::not_found("PrincipalNotFound", format!("There is no principal '{}'.", call.name())))
+    read.ok_or_else(|| {
+        ApiError::not_found("PrincipalNotFound", format!("There is no principal '{}'.", call.name()))
+    })
 }
 
 pub(super) async fn keep(

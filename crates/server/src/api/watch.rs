@@ -72,7 +72,9 @@ impl History {
         loop {
             match changes.recv().await {
                 Ok(commit) => self.add(commit),
-                Err(broadcast::error::RecvError::Lagged(_)) => self.forget(control.read(|world| world.revision())),
+                Err(broadcast::error::RecvError::Lagged(_)) => {
+                    self.forget(control.read(|world| world.revision()))
+                }
                 Err(broadcast::error::RecvError::Closed) => return,
             }
         }
@@ -98,9 +100,13 @@ impl History {
     }
 
     /// Commits after a revision, and those to come; nothing if they are no longer known.
-    fn join(&self, after: Option<Revision>) -> Option<(Vec<Arc<Committed>>, broadcast::Receiver<Arc<Committed>>)> {
+    fn join(
+        &self,
+        after: Option<Revision>,
+    ) -> Option<(Vec<Arc<Committed>>, broadcast::Receiver<Arc<Committed>>)> {
         let remembered = self.lock();
-        let after = after.unwrap_or_else(|| remembered.commits.back().map_or(remembered.since, |last| last.revision));
+        let after =
+            after.unwrap_or_else(|| remembered.commits.back().map_or(remembered.since, |last| last.revision));
         if after < remembered.since {
             return None;
         }
@@ -130,7 +136,11 @@ pub(super) async fn stream(call: &Call) -> Answer {
     };
     let history = &call.app.history;
     let place = history.places.clone().try_acquire_owned().map_err(|_| {
-        ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "ServerBusy", "There are as many streams as there may be.")
+        ApiError::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "ServerBusy",
+            "There are as many streams as there may be.",
+        )
     })?;
     let (missed, next) = history.join(after.map(Revision)).ok_or_else(|| {
         ApiError::new(
@@ -190,7 +200,11 @@ impl Reader {
         }
         let changes: Vec<_> = self.control.read(|world| {
             let effect = |id| if world.document(id).is_some() { "Written" } else { "Deleted" };
-            wanted.iter().take(CHANGES_MAX).map(|id| json!({ "id": id.as_str(), "effect": effect(id) })).collect()
+            wanted
+                .iter()
+                .take(CHANGES_MAX)
+                .map(|id| json!({ "id": id.as_str(), "effect": effect(id) }))
+                .collect()
         });
         Some(json!({
             "revision": commit.revision.0,

@@ -48,7 +48,11 @@ impl Call {
 
     /// Those of `ids` that the caller may see in a list at `scope`: all, if the permission holds there; else each that has it
     /// of its own; and a refusal, if that is none.
-    pub(super) fn visible(&self, scope: &ResourceId, ids: Vec<ResourceId>) -> Result<Vec<ResourceId>, ApiError> {
+    pub(super) fn visible(
+        &self,
+        scope: &ResourceId,
+        ids: Vec<ResourceId>,
+    ) -> Result<Vec<ResourceId>, ApiError> {
         let Err(refusal) = self.may(scope) else { return Ok(ids) };
         let seen: Vec<_> = ids.into_iter().filter(|id| self.may(id).is_ok()).collect();
         if seen.is_empty() { Err(refusal) } else { Ok(seen) }

@@ -31,9 +31,13 @@ const ASYNC_OPERATION: HeaderName = HeaderName::from_static("azure-asyncoperatio
 pub(super) async fn answer(call: &Call, what: Deployments) -> Answer {
     match what {
         Deployments::Create => create(call).await,
-        Deployments::Validate => Ok(Json(deploy::validate(&executor(call), &request(call)?)?).into_response()),
+        Deployments::Validate => {
+            Ok(Json(deploy::validate(&executor(call), &request(call)?)?).into_response())
+        }
         Deployments::WhatIf => Ok(Json(deploy::what_if(&executor(call), &request(call)?)?).into_response()),
-        Deployments::Operations => Ok(Json(deploy::operations(&stored(call, "/operations")?)).into_response()),
+        Deployments::Operations => {
+            Ok(Json(deploy::operations(&stored(call, "/operations")?)).into_response())
+        }
         Deployments::Status => status(call),
         Deployments::Export => export(call),
     }
@@ -87,7 +91,10 @@ fn stored(call: &Call, tail: &str) -> Result<Value, ApiError> {
     call.app.control.read(|world| {
         world.render(&id).ok_or_else(|| match missing(world, &id) {
             refusal if refusal.error.code != "ResourceNotFound" => refusal,
-            _ => ApiError::not_found("DeploymentNotFound", format!("Deployment '{}' could not be found.", id.name())),
+            _ => ApiError::not_found(
+                "DeploymentNotFound",
+                format!("Deployment '{}' could not be found.", id.name()),
+            ),
         })
     })
 }
@@ -98,7 +105,8 @@ fn export(call: &Call) -> Answer {
     let group = ResourceId::new(id.strip_suffix("/exportTemplate").unwrap_or(id));
     let wanted = call.body()?["resources"].as_array().cloned().unwrap_or_default();
     let is_wanted = |id: &ResourceId| {
-        let named = |text: &Value| text == "*" || text.as_str().is_some_and(|text| ResourceId::new(text) == *id);
+        let named =
+            |text: &Value| text == "*" || text.as_str().is_some_and(|text| ResourceId::new(text) == *id);
         wanted.is_empty() || wanted.iter().any(named)
     };
     let template = call.app.control.read(|world| {
@@ -113,8 +121,7 @@ fn export(call: &Call) -> Answer {
 /// The control plane on behalf of the caller, with the caller's permissions.
 fn executor(call: &Call) -> OnControl {
     let (control, principal) = (call.app.control.clone(), call.principal.clone());
-    let permission =
-        move |action: &str, id: &ResourceId| access::authorize(&control, &principal, action, id);
+    let permission = move |action: &str, id: &ResourceId| access::authorize(&control, &principal, action, id);
     OnControl {
         control: call.app.control.clone(),
         caller: call.caller.clone(),
@@ -125,7 +132,10 @@ fn executor(call: &Call) -> OnControl {
 fn request(call: &Call) -> Result<Request, ApiError> {
     let scope = call.found.scope.clone().filter(|scope| scope.segment("subscriptions").is_some());
     let scope = scope.ok_or_else(|| {
-        ApiError::bad("InvalidDeploymentScope", "Templates are deployed to a resource group or to the subscription.")
+        ApiError::bad(
+            "InvalidDeploymentScope",
+            "Templates are deployed to a resource group or to the subscription.",
+        )
     })?;
     let location = call.app.control.read(|world| location(world, &scope))?;
     let place = Place {

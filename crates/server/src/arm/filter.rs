@@ -36,7 +36,9 @@ enum Field {
 
 impl Filter {
     pub(super) fn parse(text: Option<&str>) -> Result<Self, ApiError> {
-        let Some(text) = text.map(str::trim).filter(|text| !text.is_empty()) else { return Ok(Self::default()) };
+        let Some(text) = text.map(str::trim).filter(|text| !text.is_empty()) else {
+            return Ok(Self::default());
+        };
         let words = words(text).ok_or_else(|| invalid(text))?;
         let mut comparisons = Vec::new();
         for part in words.split(|word| matches!(word, Word::Bare(word) if word.eq_ignore_ascii_case("and"))) {
@@ -51,7 +53,8 @@ impl Filter {
     /// Whether a resource passes.
     pub(super) fn admits(&self, document: &Document) -> bool {
         // Name and value of a tag belong together.
-        let tag_name = self.comparisons.iter().find(|own| own.field == Field::TagName).map(|own| own.value.as_str());
+        let tag_name =
+            self.comparisons.iter().find(|own| own.field == Field::TagName).map(|own| own.value.as_str());
         self.comparisons.iter().all(|comparison| comparison.holds(document, tag_name))
     }
 }
@@ -178,7 +181,15 @@ mod tests {
         );
         check("(name ne 'x')", Some(&[(Field::Name, false, "x")]));
         check("substringof('web', name)", Some(&[(Field::NamePart, true, "web")]));
-        for wrong in ["name", "name eq", "name eq x", "name eq 'x", "name lt 'x'", "x eq 'y'", "name eq 'x' or name eq 'y'"] {
+        for wrong in [
+            "name",
+            "name eq",
+            "name eq x",
+            "name eq 'x",
+            "name lt 'x'",
+            "x eq 'y'",
+            "name eq 'x' or name eq 'y'",
+        ] {
             check(wrong, None);
         }
     }

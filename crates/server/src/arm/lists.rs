@@ -92,8 +92,7 @@ fn short(document: &Document, is_expanded: bool) -> Value {
 fn page(call: &Call, ids: Vec<ResourceId>, tell: impl Fn(&World, &ResourceId) -> Option<Value>) -> Answer {
     let (ids, next) = Page::of(&call.query)?.cut(ids);
     // What went away since it was listed is left out.
-    let value: Vec<_> =
-        call.app.control.read(|world| ids.iter().filter_map(|id| tell(world, id)).collect());
+    let value: Vec<_> = call.app.control.read(|world| ids.iter().filter_map(|id| tell(world, id)).collect());
     let mut body = json!({ "value": value });
     if let Some(token) = next {
         let query = call.query.without("$skipToken");

@@ -22,7 +22,11 @@ const OBJECT_SINCE: &str = "2020-09-01";
 /// The version of the document with other names.
 const OLDEST: &str = "2015-01-01";
 
-pub(crate) async fn endpoints(State(app): State<Arc<App>>, RawQuery(query): RawQuery, request: Request) -> Answer {
+pub(crate) async fn endpoints(
+    State(app): State<Arc<App>>,
+    RawQuery(query): RawQuery,
+    request: Request,
+) -> Answer {
     let query = Query::parse(query.as_deref().unwrap_or_default())?;
     let host = base(request.uri(), request.headers(), &app.endpoint);
     let version = query.get("api-version").unwrap_or(OLDEST);

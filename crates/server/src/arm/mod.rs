@@ -43,13 +43,17 @@ use crate::{
     limits,
 };
 
+pub(crate) use self::{
+    metadata::endpoints,
+    path::{Path, decode},
+    query::Query,
+};
 pub use self::{
     paging::PAGE_LENGTH_MAX,
     path::{PATH_LENGTH_MAX, PATH_SEGMENTS_MAX, SEGMENT_LENGTH_MAX},
     routes::{Route, routes},
     shape::Shape,
 };
-pub(crate) use self::{metadata::endpoints, path::{Path, decode}, query::Query};
 
 /// Answers every path that is no other's.
 pub(crate) async fn handle(
@@ -80,8 +84,18 @@ async fn take_apart(
     check_version(&query)?;
     check_subscription(&app, &found.id)?;
     let base = base(&parts.uri, &parts.headers, &app.endpoint);
-    let mut call =
-        Call { app, principal, caller, route, found, query, headers: parts.headers, base, raw_path, body: None };
+    let mut call = Call {
+        app,
+        principal,
+        caller,
+        route,
+        found,
+        query,
+        headers: parts.headers,
+        base,
+        raw_path,
+        body: None,
+    };
     permit(&call)?;
     if matches!(route.method, "PUT" | "PATCH" | "POST") {
         let bytes = limits::body::read(&call.headers, body).await?;
@@ -96,7 +110,9 @@ fn permit(call: &Call) -> Result<(), ApiError> {
     if call.route.action.is_empty() || is_list {
         return Ok(());
     }
-    call.may(call.found.scope.as_ref().filter(|_| is_about_scope(call.route.handler)).unwrap_or(&call.found.id))
+    call.may(
+        call.found.scope.as_ref().filter(|_| is_about_scope(call.route.handler)).unwrap_or(&call.found.id),
+    )
 }
 
 /// Whether a row with a scope in front acts on that scope, and not on something that stands there.

@@ -147,6 +147,9 @@ mod tests {
         assert!(matches!(Path::parse(&at(SEGMENT_LENGTH_MAX + 1)), Err(PathError::TooLong { .. })));
         assert!(Path::parse(&"/a".repeat(PATH_SEGMENTS_MAX)).is_ok());
         assert!(matches!(Path::parse(&"/a".repeat(PATH_SEGMENTS_MAX + 1)), Err(PathError::TooLong { .. })));
-        assert!(matches!(Path::parse(&at(PATH_LENGTH_MAX)), Err(PathError::TooLong { limit: PATH_LENGTH_MAX, .. })));
+        assert!(matches!(
+            Path::parse(&at(PATH_LENGTH_MAX)),
+            Err(PathError::TooLong { limit: PATH_LENGTH_MAX, .. })
+        ));
     }
 }

@@ -39,7 +39,8 @@ impl Query {
 
     /// The query as it was written, without `name`.
     pub(crate) fn without(&self, name: &str) -> String {
-        let kept = self.parameters.iter().zip(&self.raw).filter(|((own, _), _)| !own.eq_ignore_ascii_case(name));
+        let kept =
+            self.parameters.iter().zip(&self.raw).filter(|((own, _), _)| !own.eq_ignore_ascii_case(name));
         kept.map(|(_, raw)| raw.as_str()).collect::<Vec<_>>().join("&")
     }
 }

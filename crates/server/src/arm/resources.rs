@@ -77,7 +77,11 @@ pub(super) async fn delete(call: &Call) -> Answer {
         return Ok(lro::deleted(call, outcome.operation.as_deref()));
     }
     // Azure's answers: a group must be there, anything else need not.
-    if is_group { Err(ControlError::group_not_found(id.name()).into()) } else { Ok(StatusCode::NO_CONTENT.into_response()) }
+    if is_group {
+        Err(ControlError::group_not_found(id.name()).into())
+    } else {
+        Ok(StatusCode::NO_CONTENT.into_response())
+    }
 }
 
 /// `defaultSecurityRules` of an NSG: all, or the one of the last name.
@@ -100,7 +104,8 @@ pub(super) fn missing(world: &World, id: &ResourceId) -> ApiError {
     let Ok(Target { id, top, parent, kind, .. }) = kinds::locate(id) else {
         return ControlError::not_found(id).into();
     };
-    let group = Target::group(&Target { id: id.clone(), top: top.clone(), parent: None, kind, scope: id.clone() });
+    let group =
+        Target::group(&Target { id: id.clone(), top: top.clone(), parent: None, kind, scope: id.clone() });
     if let Some(group) = group.filter(|group| world.document(group).is_none()) {
         return ControlError::group_not_found(group.name()).into();
     }

@@ -35,7 +35,9 @@ pub(super) async fn answer(call: &Call, what: Roles) -> Answer {
         Roles::Unassign => {
             gone(assignments::delete(control, &call.caller, &call.principal, &scope, name).await?)
         }
-        Roles::Permissions => list(control.read(|world| definitions::permissions(world, &call.principal, &scope))?),
+        Roles::Permissions => {
+            list(control.read(|world| definitions::permissions(world, &call.principal, &scope))?)
+        }
     })
 }
 

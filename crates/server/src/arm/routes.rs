@@ -104,33 +104,138 @@ const FIXED: &[Fixed] = &[
     ("GET", "{scope}/locations", "", Handler::Locations),
     ("GET", "{scope}/providers", "", Handler::Providers),
     ("GET", "{scope}/providers/{namespace}", "", Handler::Provider),
-    ("POST", "{scope}/providers/{namespace}/register", "Microsoft.Resources/subscriptions/providers/register/action", Handler::Provider),
+    (
+        "POST",
+        "{scope}/providers/{namespace}/register",
+        "Microsoft.Resources/subscriptions/providers/register/action",
+        Handler::Provider,
+    ),
     ("GET", GROUPS, "Microsoft.Resources/subscriptions/resourceGroups/read", Handler::Groups),
     ("GET", GROUP, "Microsoft.Resources/subscriptions/resourceGroups/read", Handler::Read),
     ("HEAD", GROUP, "Microsoft.Resources/subscriptions/resourceGroups/read", Handler::Exists),
     ("PUT", GROUP, "Microsoft.Resources/subscriptions/resourceGroups/write", Handler::Put),
     ("PATCH", GROUP, "Microsoft.Resources/subscriptions/resourceGroups/write", Handler::Patch),
     ("DELETE", GROUP, "Microsoft.Resources/subscriptions/resourceGroups/delete", Handler::Delete),
-    ("POST", "/subscriptions/{subscription}/resourceGroups/{group}/exportTemplate", "Microsoft.Resources/subscriptions/resourceGroups/exportTemplate/action", Handler::Deploy(Deployments::Export)),
-    ("GET", "/subscriptions/{subscription}/resources", "Microsoft.Resources/subscriptions/resources/read", Handler::Resources),
-    ("GET", "/subscriptions/{subscription}/resourceGroups/{group}/resources", "Microsoft.Resources/subscriptions/resourceGroups/resources/read", Handler::Resources),
-    ("GET", "{scope}/providers/Microsoft.Resources/tags/default", "Microsoft.Resources/tags/read", Handler::Tags),
-    ("PUT", "{scope}/providers/Microsoft.Resources/tags/default", "Microsoft.Resources/tags/write", Handler::TagsWrite),
-    ("PATCH", "{scope}/providers/Microsoft.Resources/tags/default", "Microsoft.Resources/tags/write", Handler::TagsWrite),
-    ("DELETE", "{scope}/providers/Microsoft.Resources/tags/default", "Microsoft.Resources/tags/delete", Handler::TagsDelete),
-    ("GET", "/subscriptions/{subscription}/providers/Microsoft.Network/locations/{location}/operations/{operation}", "", Handler::Operation),
-    ("GET", "/subscriptions/{subscription}/providers/Microsoft.Network/locations/{location}/operationResults/{operation}", "", Handler::OperationResult),
-    ("GET", "/subscriptions/{subscription}/providers/Microsoft.Network/locations/{location}/serviceTags", "Microsoft.Network/locations/serviceTags/read", Handler::ServiceTags),
-    ("GET", "/subscriptions/{subscription}/providers/Microsoft.Network/locations/{location}/usages", "Microsoft.Network/locations/usages/read", Handler::Usages),
-    ("GET", "/subscriptions/{subscription}/resourceGroups/{group}/providers/Microsoft.Network/virtualNetworks/{network}/CheckIPAddressAvailability", "Microsoft.Network/virtualNetworks/checkIpAddressAvailability/read", Handler::Ask(Question::AddressAvailability)),
-    ("GET", "{scope}/providers/Microsoft.Authorization/roleDefinitions", "Microsoft.Authorization/roleDefinitions/read", Handler::Roles(Roles::Definitions)),
-    ("GET", "{scope}/providers/Microsoft.Authorization/roleDefinitions/{definition}", "Microsoft.Authorization/roleDefinitions/read", Handler::Roles(Roles::Definition)),
-    ("PUT", "{scope}/providers/Microsoft.Authorization/roleDefinitions/{definition}", "Microsoft.Authorization/roleDefinitions/write", Handler::Roles(Roles::Define)),
-    ("DELETE", "{scope}/providers/Microsoft.Authorization/roleDefinitions/{definition}", "Microsoft.Authorization/roleDefinitions/delete", Handler::Roles(Roles::Undefine)),
-    ("GET", "{scope}/providers/Microsoft.Authorization/roleAssignments", "Microsoft.Authorization/roleAssignments/read", Handler::Roles(Roles::Assignments)),
-    ("GET", "{scope}/providers/Microsoft.Authorization/roleAssignments/{assignment}", "Microsoft.Authorization/roleAssignments/read", Handler::Roles(Roles::Assignment)),
-    ("PUT", "{scope}/providers/Microsoft.Authorization/roleAssignments/{assignment}", "Microsoft.Authorization/roleAssignments/write", Handler::Roles(Roles::Assign)),
-    ("DELETE", "{scope}/providers/Microsoft.Authorization/roleAssignments/{assignment}", "Microsoft.Authorization/roleAssignments/delete", Handler::Roles(Roles::Unassign)),
+    (
+        "POST",
+        "/subscriptions/{subscription}/resourceGroups/{group}/exportTemplate",
+        "Microsoft.Resources/subscriptions/resourceGroups/exportTemplate/action",
+        Handler::Deploy(Deployments::Export),
+    ),
+    (
+        "GET",
+        "/subscriptions/{subscription}/resources",
+        "Microsoft.Resources/subscriptions/resources/read",
+        Handler::Resources,
+    ),
+    (
+        "GET",
+        "/subscriptions/{subscription}/resourceGroups/{group}/resources",
+        "Microsoft.Resources/subscriptions/resourceGroups/resources/read",
+        Handler::Resources,
+    ),
+    (
+        "GET",
+        "{scope}/providers/Microsoft.Resources/tags/default",
+        "Microsoft.Resources/tags/read",
+        Handler::Tags,
+    ),
+    (
+        "PUT",
+        "{scope}/providers/Microsoft.Resources/tags/default",
+        "Microsoft.Resources/tags/write",
+        Handler::TagsWrite,
+    ),
+    (
+        "PATCH",
+        "{scope}/providers/Microsoft.Resources/tags/default",
+        "Microsoft.Resources/tags/write",
+        Handler::TagsWrite,
+    ),
+    (
+        "DELETE",
+        "{scope}/providers/Microsoft.Resources/tags/default",
+        "Microsoft.Resources/tags/delete",
+        Handler::TagsDelete,
+    ),
+    (
+        "GET",
+        "/subscriptions/{subscription}/providers/Microsoft.Network/locations/{location}/operations/{operation}",
+        "",
+        Handler::Operation,
+    ),
+    (
+        "GET",
+        "/subscriptions/{subscription}/providers/Microsoft.Network/locations/{location}/operationResults/{operation}",
+        "",
+        Handler::OperationResult,
+    ),
+    (
+        "GET",
+        "/subscriptions/{subscription}/providers/Microsoft.Network/locations/{location}/serviceTags",
+        "Microsoft.Network/locations/serviceTags/read",
+        Handler::ServiceTags,
+    ),
+    (
+        "GET",
+        "/subscriptions/{subscription}/providers/Microsoft.Network/locations/{location}/usages",
+        "Microsoft.Network/locations/usages/read",
+        Handler::Usages,
+    ),
+    (
+        "GET",
+        "/subscriptions/{subscription}/resourceGroups/{group}/providers/Microsoft.Network/virtualNetworks/{network}/CheckIPAddressAvailability",
+        "Microsoft.Network/virtualNetworks/checkIpAddressAvailability/read",
+        Handler::Ask(Question::AddressAvailability),
+    ),
+    (
+        "GET",
+        "{scope}/providers/Microsoft.Authorization/roleDefinitions",
+        "Microsoft.Authorization/roleDefinitions/read",
+        Handler::Roles(Roles::Definitions),
+    ),
+    (
+        "GET",
+        "{scope}/providers/Microsoft.Authorization/roleDefinitions/{definition}",
+        "Microsoft.Authorization/roleDefinitions/read",
+        Handler::Roles(Roles::Definition),
+    ),
+    (
+        "PUT",
+        "{scope}/providers/Microsoft.Authorization/roleDefinitions/{definition}",
+        "Microsoft.Authorization/roleDefinitions/write",
+        Handler::Roles(Roles::Define),
+    ),
+    (
+        "DELETE",
+        "{scope}/providers/Microsoft.Authorization/roleDefinitions/{definition}",
+        "Microsoft.Authorization/roleDefinitions/delete",
+        Handler::Roles(Roles::Undefine),
+    ),
+    (
+        "GET",
+        "{scope}/providers/Microsoft.Authorization/roleAssignments",
+        "Microsoft.Authorization/roleAssignments/read",
+        Handler::Roles(Roles::Assignments),
+    ),
+    (
+        "GET",
+        "{scope}/providers/Microsoft.Authorization/roleAssignments/{assignment}",
+        "Microsoft.Authorization/roleAssignments/read",
+        Handler::Roles(Roles::Assignment),
+    ),
+    (
+        "PUT",
+        "{scope}/providers/Microsoft.Authorization/roleAssignments/{assignment}",
+        "Microsoft.Authorization/roleAssignments/write",
+        Handler::Roles(Roles::Assign),
+    ),
+    (
+        "DELETE",
+        "{scope}/providers/Microsoft.Authorization/roleAssignments/{assignment}",
+        "Microsoft.Authorization/roleAssignments/delete",
+        Handler::Roles(Roles::Unassign),
+    ),
     ("GET", "{scope}/providers/Microsoft.Authorization/permissions", "", Handler::Roles(Roles::Permissions)),
 ];
 
@@ -151,7 +256,8 @@ const QUESTIONS: &[(&str, &str, Question)] = &[
 /// Every row.
 pub fn routes() -> &'static [Route] {
     static ROUTES: LazyLock<Vec<Route>> = LazyLock::new(|| {
-        let fixed = FIXED.iter().map(|(method, shape, action, handler)| row(method, shape, *action, *handler));
+        let fixed =
+            FIXED.iter().map(|(method, shape, action, handler)| row(method, shape, *action, *handler));
         let kinds = TOP_LEVEL.iter().flat_map(|kind| of_kind(kind));
         fixed.chain(kinds).chain(questions()).chain(defaults()).chain(deployments()).collect()
     });

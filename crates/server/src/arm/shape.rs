@@ -86,7 +86,8 @@ impl Shape {
 /// The id of a scope: everything, a subscription, a group, or a resource in one, with its known words in canonical spelling.
 fn scope(segments: &[String]) -> Option<ResourceId> {
     const FRONT: [&str; 3] = ["subscriptions", "resourceGroups", "providers"];
-    let is = |at: usize, word: &str| segments.get(at).is_some_and(|segment| segment.eq_ignore_ascii_case(word));
+    let is =
+        |at: usize, word: &str| segments.get(at).is_some_and(|segment| segment.eq_ignore_ascii_case(word));
     let is_scope = match segments.len() {
         0 => true,
         2 => is(0, FRONT[0]),
@@ -145,7 +146,12 @@ mod tests {
         ] {
             check(tags, &format!("{scope}{tail}"), Some((&expect(scope), Some(scope), &[])));
         }
-        for scope in ["/subscriptions", "/x/s", "/subscriptions/s/x/g", "/subscriptions/s/resourceGroups/g/providers/N"] {
+        for scope in [
+            "/subscriptions",
+            "/x/s",
+            "/subscriptions/s/x/g",
+            "/subscriptions/s/resourceGroups/g/providers/N",
+        ] {
             check(tags, &format!("{scope}{tail}"), None);
         }
     }

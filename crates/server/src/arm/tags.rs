@@ -66,7 +66,8 @@ fn stored(call: &Call) -> Result<(Tags, Option<String>), ApiError> {
 async fn put(call: &Call, tags: Tags, etag: Option<String>) -> Result<(), ApiError> {
     let scope = scope(call).clone();
     if scope.segment("resourceGroups").is_none() {
-        let message = "The subscription of this installation cannot be tagged; tag a resource group or a resource.";
+        let message =
+            "The subscription of this installation cannot be tagged; tag a resource group or a resource.";
         return Err(ApiError::bad("TagsNotSupported", message));
     }
     // If somebody else wrote since the tags were read, a merge would undo that.

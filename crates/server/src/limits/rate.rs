@@ -90,7 +90,8 @@ impl Table {
         if let Some(bucket) = buckets.by_name.get_mut(who) {
             return bucket.take(self.rate, now);
         }
-        if buckets.by_name.len() >= BUCKETS_MAX && buckets.swept.is_none_or(|last| now - last >= SWEEP_EVERY) {
+        if buckets.by_name.len() >= BUCKETS_MAX && buckets.swept.is_none_or(|last| now - last >= SWEEP_EVERY)
+        {
             buckets.swept = Some(now);
             buckets.by_name.retain(|_, bucket| {
                 bucket.refill(self.rate, now);

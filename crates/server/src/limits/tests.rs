@@ -77,7 +77,8 @@ fn the_table_of_buckets_is_bounded() {
     let rate = Rate { per_second: 1, burst: 1 };
     let rates = Rates::new(rate, rate);
     let start = Instant::now();
-    let granted = (0..40_000).filter(|n: &u32| rates.address(&n.to_string(), start) == Taken::Granted).count();
+    let granted =
+        (0..40_000).filter(|n: &u32| rates.address(&n.to_string(), start) == Taken::Granted).count();
     assert_eq!(granted, super::rate::BUCKETS_MAX + 1, "newcomers share one bucket when the table is full");
     // Once buckets are full again there is room.
     assert_eq!(rates.address("new", start + Duration::from_secs(2)), Taken::Granted);

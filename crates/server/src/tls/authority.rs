@@ -143,8 +143,9 @@ impl Authority {
         let certificate = request
             .signed_by(&self.issuer)
             .map_err(|source| TlsError::Sign { subject: host.to_owned(), source })?;
-        let (_, parsed) = X509Certificate::from_der(certificate.der())
-            .map_err(|error| TlsError::Request(format!("its key makes an unreadable certificate: {error}")))?;
+        let (_, parsed) = X509Certificate::from_der(certificate.der()).map_err(|error| {
+            TlsError::Request(format!("its key makes an unreadable certificate: {error}"))
+        })?;
         Ok(SignedHost {
             pem: certificate.pem(),
             serial: hex(parsed.raw_serial()),

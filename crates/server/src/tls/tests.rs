@@ -112,7 +112,11 @@ fn of_a_request_only_the_key_counts() {
 #[test]
 fn bad_requests_and_records_are_refused() {
     let authority = authority();
-    for request in ["", "-----BEGIN CERTIFICATE REQUEST-----\nAAAA\n-----END CERTIFICATE REQUEST-----", &"x".repeat(20_000)] {
+    for request in [
+        "",
+        "-----BEGIN CERTIFICATE REQUEST-----\nAAAA\n-----END CERTIFICATE REQUEST-----",
+        &"x".repeat(20_000),
+    ] {
         assert!(matches!(authority.sign_host(request, "h", now()), Err(TlsError::Request(_))));
     }
     for record in [serde_json::json!({}), serde_json::json!({ "certificate": "x", "key": "y" })] {

@@ -25,7 +25,8 @@ async fn the_server_tells_how_it_is() {
 #[tokio::test(flavor = "multi_thread")]
 async fn join_tokens_are_made_listed_and_taken_back() {
     let site = Site::start().await;
-    let made = site.client.post("/api/v1/joinTokens", json!({ "host": "Host-A", "lifetimeSeconds": 60 })).await;
+    let made =
+        site.client.post("/api/v1/joinTokens", json!({ "host": "Host-A", "lifetimeSeconds": 60 })).await;
     let made = made.expect(201).body;
     assert_eq!(made["host"], "host-a");
     assert!(made["token"].as_str().unwrap().starts_with("pal1."));
@@ -35,7 +36,13 @@ async fn join_tokens_are_made_listed_and_taken_back() {
     let path = format!("/api/v1/joinTokens/{}", made["id"].as_str().unwrap());
     site.client.delete(&path).await.expect(204);
     site.client.delete(&path).await.refused(404, "JoinTokenNotFound");
-    for body in [json!({ "host": "-" }), json!({ "lifetimeSeconds": 0 }), json!({ "other": 1 }), json!([]), json!({ "host": 1 })] {
+    for body in [
+        json!({ "host": "-" }),
+        json!({ "lifetimeSeconds": 0 }),
+        json!({ "other": 1 }),
+        json!([]),
+        json!({ "host": 1 }),
+    ] {
         site.client.post("/api/v1/joinTokens", body).await.expect(400);
     }
     let text = [("content-type", "text/plain")];
@@ -77,15 +84,7 @@ async fn the_audit_log_is_whole() {
 
 /// Reads a stream of events until it holds `wanted`.
 async fn read_until(site: &Site, path: &str, wanted: &str) -> String {
-    let pem = std::fs::read(site.running.folder().authority_file()).unwrap();
-    let mut roots = rustls::RootCertStore::empty();
-    let der = rustls::pki_types::pem::PemObject::from_pem_slice(&pem).unwrap();
-    roots.add(der).unwrap();
-    let config = rustls::ClientConfig::builder().with_root_certificates(roots).with_no_client_auth();
-    let stream = tokio::net::TcpStream::connect(site.running.address()).await.unwrap();
-    let name = rustls::pki_types::ServerName::try_from("localhost").unwrap();
-    let mut stream =
-        tokio_rustls::TlsConnector::from(std::sync::Arc::new(config)).connect(name, stream).await.unwrap();
+    let mut stream = site.client.raw(&site.running).await;
     let request = format!(
         "GET {path} HTTP/1.1\r\nhost: localhost\r\nauthorization: Bearer {}\r\nconnection: close\r\n\r\n",
         site.client.token()

@@ -67,7 +67,8 @@ impl Site {
 
     /// Makes group `lab`.
     pub(crate) async fn make_group(&self) {
-        let made = self.client.put(&self.id("/resourceGroups/lab"), json!({ "location": "westeurope" })).await;
+        let made =
+            self.client.put(&self.id("/resourceGroups/lab"), json!({ "location": "westeurope" })).await;
         assert_eq!(made.status, 201, "{made:?}");
     }
 }
@@ -113,13 +114,34 @@ impl Client {
         Self { token: Some(token.to_owned()), ..self.clone() }
     }
 
+    /// A connection with TLS, for what no client library would send.
+    pub(crate) async fn raw(
+        &self,
+        running: &Running,
+    ) -> tokio_rustls::client::TlsStream<tokio::net::TcpStream> {
+        let pem = std::fs::read(running.folder().authority_file()).unwrap();
+        let mut roots = rustls::RootCertStore::empty();
+        roots.add(rustls::pki_types::pem::PemObject::from_pem_slice(&pem).unwrap()).unwrap();
+        let config = rustls::ClientConfig::builder().with_root_certificates(roots).with_no_client_auth();
+        let stream = tokio::net::TcpStream::connect(running.address()).await.unwrap();
+        let name = rustls::pki_types::ServerName::try_from("localhost").unwrap();
+        tokio_rustls::TlsConnector::from(Arc::new(config)).connect(name, stream).await.unwrap()
+    }
+
     pub(crate) fn token(&self) -> &str {
         self.token.as_deref().unwrap_or_default()
     }
 
     /// Sends a request as it is.
-    pub(crate) async fn send(&self, method: &str, path: &str, headers: &[(&str, &str)], body: Vec<u8>) -> Answer {
-        let url = if path.starts_with("https://") { path.to_owned() } else { format!("{}{path}", self.endpoint) };
+    pub(crate) async fn send(
+        &self,
+        method: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: Vec<u8>,
+    ) -> Answer {
+        let url =
+            if path.starts_with("https://") { path.to_owned() } else { format!("{}{path}", self.endpoint) };
         let mut request = Request::builder().method(Method::from_bytes(method.as_bytes()).unwrap()).uri(url);
         if let Some(token) = &self.token {
             request = request.header("authorization", format!("Bearer {token}"));
@@ -135,7 +157,11 @@ impl Client {
     /// Sends JSON with a version in the query.
     pub(crate) async fn json(&self, method: &str, path: &str, body: Option<Value>) -> Answer {
         let joint = if path.contains('?') { '&' } else { '?' };
-        let path = if path.contains("api-version=") { path.to_owned() } else { format!("{path}{joint}api-version=2025-05-01") };
+        let path = if path.contains("api-version=") {
+            path.to_owned()
+        } else {
+            format!("{path}{joint}api-version=2025-05-01")
+        };
         let bytes = body.map(|body| body.to_string().into_bytes()).unwrap_or_default();
         self.send(method, &path, &[("content-type", "application/json")], bytes).await
     }
@@ -159,7 +185,8 @@ impl Client {
 
 fn answer(agent: &Agent, request: Request<Vec<u8>>) -> Answer {
     // Without this ureq refuses bodies of methods that seldom have one.
-    let mut response = agent.run(agent.configure_request(request).allow_non_standard_methods(true).build()).unwrap();
+    let mut response =
+        agent.run(agent.configure_request(request).allow_non_standard_methods(true).build()).unwrap();
     let text = response.body_mut().read_to_string().unwrap();
     Answer {
         status: response.status().as_u16(),

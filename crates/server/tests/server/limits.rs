@@ -33,7 +33,8 @@ async fn too_many_requests_are_told_when_to_come_back() {
     }
     let refused = refused.expect("a limit").refused(429, "TooManyRequests");
     assert_eq!(refused.header("retry-after"), Some("1"));
-    let count = told.lock().unwrap().iter().filter(|event| matches!(event, Event::RateLimited { .. })).count();
+    let count =
+        told.lock().unwrap().iter().filter(|event| matches!(event, Event::RateLimited { .. })).count();
     assert_eq!(count, 1);
     site.running.stop().await;
 }
@@ -71,8 +72,31 @@ async fn connections_beyond_the_limit_are_closed() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_server_without_places_says_so() {
-    let site = Site::with(|options| options.requests_max = 0).await;
-    site.client.stranger().get("/status").await.refused(503, "ServerBusy");
+async fn a_server_without_places_says_so_and_slow_bodies_hold_none_for_long() {
+    let site = Site::with(|options| options.requests_max = 1).await;
+    // The only place is taken by somebody who does not finish.
+    let mut slow = site.client.raw(&site.running).await;
+    let head = format!(
+        "POST /api/v1/joinTokens HTTP/1.1\r\nhost: localhost\r\nauthorization: Bearer {}\r\ncontent-length: 9\r\n\r\n{{",
+        site.client.token()
+    );
+    slow.write_all(head.as_bytes()).await.unwrap();
+    let begin = Instant::now();
+    let wait = async |status: u16, patience: Duration| loop {
+        let answer = site.client.stranger().get("/status").await;
+        if answer.status == status {
+            return answer;
+        }
+        assert!(begin.elapsed() < patience, "{answer:?}");
+    };
+    let refused = wait(503, Duration::from_secs(10)).await.refused(503, "ServerBusy");
+    assert_eq!(refused.header("retry-after"), Some("1"));
+    wait(200, palisade_server::limits::BODY_READ_TIMEOUT + Duration::from_secs(10)).await;
+    let mut told = vec![0; 1_024];
+    let length = slow.read(&mut told).await.unwrap();
+    assert!(
+        String::from_utf8_lossy(&told[..length]).starts_with("HTTP/1.1 408 "),
+        "the slow one is told why"
+    );
     site.running.stop().await;
 }

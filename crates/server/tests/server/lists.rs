@@ -13,7 +13,10 @@ async fn pages_lead_from_one_to_the_next() {
         let path = site.in_group(&format!("applicationSecurityGroups/asg{number}"));
         client.put(&path, json!({ "location": "westeurope" })).await.expect(201);
     }
-    for list in [site.in_group("applicationSecurityGroups"), site.id("/providers/Microsoft.Network/applicationSecurityGroups")] {
+    for list in [
+        site.in_group("applicationSecurityGroups"),
+        site.id("/providers/Microsoft.Network/applicationSecurityGroups"),
+    ] {
         let mut names = Vec::new();
         let mut next = Some(format!("{list}?api-version=2022-01-01&%24top=2"));
         let mut pages = 0;
@@ -24,10 +27,16 @@ async fn pages_lead_from_one_to_the_next() {
             assert!(next.as_ref().is_none_or(|link| link.starts_with(site.running.endpoint())), "{next:?}");
             pages += 1;
         }
-        assert_eq!((pages, names), (3, vec!["asg0".into(), "asg1".into(), "asg2".into(), "asg3".into(), "asg4".into()]));
+        assert_eq!(
+            (pages, names),
+            (3, vec!["asg0".into(), "asg1".into(), "asg2".into(), "asg3".into(), "asg4".into()])
+        );
     }
     client.get(&format!("{}?$top=none", site.in_group("networkInterfaces"))).await.refused(400, "InvalidTop");
-    client.get(&format!("{}?$skipToken=*", site.in_group("networkInterfaces"))).await.refused(400, "InvalidSkipToken");
+    client
+        .get(&format!("{}?$skipToken=*", site.in_group("networkInterfaces")))
+        .await
+        .refused(400, "InvalidSkipToken");
     site.running.stop().await;
 }
 
@@ -53,8 +62,11 @@ async fn everything_in_a_group_by_filter() {
             assert_eq!(types, expect, "{filter}");
         }
     };
-    let (nsg, web, db) =
-        ("Microsoft.Network/networkSecurityGroups/web", "Microsoft.Network/routeTables/web", "Microsoft.Network/routeTables/db");
+    let (nsg, web, db) = (
+        "Microsoft.Network/networkSecurityGroups/web",
+        "Microsoft.Network/routeTables/web",
+        "Microsoft.Network/routeTables/db",
+    );
     check("", &[nsg, db, web]).await;
     check("resourceType eq 'microsoft.network/routetables'", &[db, web]).await;
     check("name eq 'WEB' and resourceType ne 'Microsoft.Network/routeTables'", &[nsg]).await;

@@ -20,13 +20,19 @@ async fn paths_that_lead_nowhere() {
         client.get(&path).await.refused(400, "InvalidRequestUri");
     }
     client.get("/nothing").await.refused(404, "NotFound");
-    client.get(&site.id("/resourceGroups/lab/providers/Microsoft.Foo/bars/x")).await.refused(404, "InvalidResourceType");
+    client
+        .get(&site.id("/resourceGroups/lab/providers/Microsoft.Foo/bars/x"))
+        .await
+        .refused(404, "InvalidResourceType");
     client.get(&site.in_group("loadBalancers")).await.refused(404, "InvalidResourceType");
     let other = "/subscriptions/00000000-0000-0000-0000-00000000dead/resourceGroups";
     client.get(other).await.refused(404, "SubscriptionNotFound");
     let wrong = client.post(&site.id("/resourceGroups"), json!({})).await.refused(405, "MethodNotAllowed");
     assert_eq!(wrong.header("allow"), Some("GET"));
-    client.send("BREW", &site.id("/resourceGroups?api-version=1"), &[], Vec::new()).await.refused(405, "MethodNotAllowed");
+    client
+        .send("BREW", &site.id("/resourceGroups?api-version=1"), &[], Vec::new())
+        .await
+        .refused(405, "MethodNotAllowed");
     site.running.stop().await;
 }
 

@@ -18,15 +18,21 @@ async fn a_group_lives_and_ends_with_what_is_in_it() {
     let group = site.id("/resourceGroups/lab");
     client.json("HEAD", &group, None).await.expect(404);
     client.get(&group).await.refused(404, "ResourceGroupNotFound");
-    client.put(&site.in_group("networkSecurityGroups/web"), json!({ "location": "westeurope" })).await
+    client
+        .put(&site.in_group("networkSecurityGroups/web"), json!({ "location": "westeurope" }))
+        .await
         .refused(404, "ResourceGroupNotFound");
     site.make_group().await;
     client.json("HEAD", &site.id("/resourcegroups/LAB"), None).await.expect(204);
-    let again = client.put(&group, json!({ "location": "westeurope", "tags": { "a": "1" } })).await.expect(200);
+    let again =
+        client.put(&group, json!({ "location": "westeurope", "tags": { "a": "1" } })).await.expect(200);
     assert_eq!(again.body["properties"]["provisioningState"], "Succeeded");
     let patched = client.json("PATCH", &group, Some(json!({ "tags": { "b": "2" } }))).await.expect(200);
     assert_eq!(patched.body["tags"], json!({ "b": "2" }));
-    client.put(&site.in_group("networkSecurityGroups/web"), json!({ "location": "westeurope" })).await.expect(201);
+    client
+        .put(&site.in_group("networkSecurityGroups/web"), json!({ "location": "westeurope" }))
+        .await
+        .expect(201);
     assert_eq!(client.get(&site.id("/resourceGroups")).await.expect(200).names(), ["lab"]);
     client.delete(&group).await.expect(200);
     client.get(&site.in_group("networkSecurityGroups/web")).await.refused(404, "ResourceGroupNotFound");
@@ -46,7 +52,8 @@ async fn a_security_group_and_its_rules() {
     assert_eq!(made.header("etag"), made.body["etag"].as_str());
     assert_eq!(made.header("azure-asyncoperation"), None, "no host is concerned");
     // Names keep the spelling of their maker, whoever asks in whatever case.
-    let read = client.get(&nsg.replace("resourceGroups", "RESOURCEGROUPS").replace("Web", "WEB")).await.expect(200);
+    let read =
+        client.get(&nsg.replace("resourceGroups", "RESOURCEGROUPS").replace("Web", "WEB")).await.expect(200);
     assert_eq!(read.body["name"], "Web");
     assert_eq!(read.body["id"], nsg);
     client.json("HEAD", &nsg, None).await.expect(204);
@@ -115,7 +122,8 @@ async fn tags_by_themselves() {
     client.put(&tags, json!({ "properties": { "tags": { "x": "y" } } })).await.expect(200);
     assert_eq!(client.get(&nsg).await.expect(200).body["tags"], json!({ "x": "y" }));
     client.delete(&tags).await.expect(200);
-    let none = client.get(&site.in_group("routeTables/none/providers/Microsoft.Resources/tags/default")).await;
+    let none =
+        client.get(&site.in_group("routeTables/none/providers/Microsoft.Resources/tags/default")).await;
     none.refused(404, "ResourceNotFound");
     site.running.stop().await;
 }

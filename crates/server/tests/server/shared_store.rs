@@ -44,8 +44,10 @@ async fn two_servers_are_one_installation() {
     tokio::join!(rules(one.client.clone(), 100), rules(other.clone(), 200));
     for client in [&one.client, &other] {
         // The second server learns of the last write through its watch; the revision says when it has.
-        let written = one.running.app().control.health().revision.max(two.running.app().control.health().revision);
-        let behind = || [&one, &two].iter().any(|site| site.running.app().control.health().revision < written);
+        let written =
+            one.running.app().control.health().revision.max(two.running.app().control.health().revision);
+        let behind =
+            || [&one, &two].iter().any(|site| site.running.app().control.health().revision < written);
         let deadline = std::time::Instant::now() + std::time::Duration::from_secs(10);
         while behind() {
             assert!(std::time::Instant::now() < deadline, "a server does not catch up");

@@ -17,13 +17,22 @@ async fn clients_find_their_way() {
     stranger.send("DELETE", "/status", &[], Vec::new()).await.refused(405, "MethodNotAllowed");
 
     let client = &site.client;
-    assert_eq!(client.get("/tenants").await.expect(200).body["value"][0]["tenantId"], site.running.app().site.tenant);
+    assert_eq!(
+        client.get("/tenants").await.expect(200).body["value"][0]["tenantId"],
+        site.running.app().site.tenant
+    );
     let subscriptions = client.get("/subscriptions").await.expect(200);
     assert_eq!(subscriptions.body["value"][0]["subscriptionId"], site.subscription);
     assert_eq!(client.get(&site.id("")).await.expect(200).body["state"], "Enabled");
     assert!(client.get(&site.id("/locations")).await.expect(200).names().contains(&"westeurope"));
     let providers = client.get(&site.id("/providers")).await.expect(200);
-    assert!(providers.body["value"].as_array().unwrap().iter().all(|one| one["registrationState"] == "Registered"));
+    assert!(
+        providers.body["value"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .all(|one| one["registrationState"] == "Registered")
+    );
     let network = client.get(&site.id("/providers/microsoft.network")).await.expect(200);
     assert_eq!(network.body["namespace"], "Microsoft.Network");
     let types = network.body["resourceTypes"].as_array().unwrap();
@@ -56,7 +65,8 @@ async fn answers_carry_their_ids() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_second_start_keeps_everything() {
     let folder = tempfile::tempdir().unwrap();
-    let options = || palisade_server::ServerOptions::new(folder.path().to_owned(), "127.0.0.1:0".parse().unwrap());
+    let options =
+        || palisade_server::ServerOptions::new(folder.path().to_owned(), "127.0.0.1:0".parse().unwrap());
     let first = palisade_server::Server::start(options()).await.unwrap();
     let authority = first.app().authority.fingerprint();
     let site = first.app().site.clone();
