@@ -33,7 +33,7 @@ use crate::{
 };
 
 /// Commits that a client may have missed and still be told.
-const COMMITS_REMEMBERED: usize = 4_096;
+pub(super) const COMMITS_REMEMBERED: usize = 4_096;
 /// Events that wait for one client.
 const BACKLOG_MAX: usize = 1_024;
 /// How often a stream without events shows that it lives.
@@ -80,7 +80,7 @@ impl History {
         }
     }
 
-    fn add(&self, commit: Arc<Committed>) {
+    pub(super) fn add(&self, commit: Arc<Committed>) {
         let mut remembered = self.lock();
         if remembered.commits.len() >= COMMITS_REMEMBERED
             && let Some(oldest) = remembered.commits.pop_front()
@@ -93,14 +93,14 @@ impl History {
     }
 
     /// Some commits were missed: what came before is no longer known without gaps.
-    fn forget(&self, now: Revision) {
+    pub(super) fn forget(&self, now: Revision) {
         let mut remembered = self.lock();
         remembered.commits.clear();
         remembered.since = now;
     }
 
     /// Commits after a revision, and those to come; nothing if they are no longer known.
-    fn join(
+    pub(super) fn join(
         &self,
         after: Option<Revision>,
     ) -> Option<(Vec<Arc<Committed>>, broadcast::Receiver<Arc<Committed>>)> {
