@@ -59,7 +59,6 @@ pub(crate) const CRATES: &[Crate] = &[
         uses: &[
             "palisade-arm",
             "palisade-classify",
-            "palisade-identity",
             "palisade-model",
             "palisade-net",
             "palisade-store",
@@ -86,6 +85,19 @@ pub(crate) const CRATES: &[Crate] = &[
             "palisade-lab",
             "palisade-model",
             "palisade-net",
+            "palisade-sync",
+        ],
+        tests_use: &[],
+    },
+    Crate {
+        name: "palisade-server",
+        layer: 5,
+        uses: &[
+            "palisade-client",
+            "palisade-control",
+            "palisade-identity",
+            "palisade-model",
+            "palisade-store",
             "palisade-sync",
         ],
         tests_use: &[],
@@ -172,19 +184,31 @@ pub(crate) const EXTERNALS: &[External] = &[
     External {
         name: "async-trait",
         why: "a trait of asynchronous functions that can be a trait object",
-        code: &["palisade-control", "palisade-store"],
+        code: &["palisade-control", "palisade-server", "palisade-store"],
+        tests: &[],
+    },
+    External {
+        name: "axum",
+        why: "HTTP: requests, answers, and the few routes that are no resources",
+        code: &["palisade-server"],
+        tests: &[],
+    },
+    External {
+        name: "axum-server",
+        why: "the accept loop with TLS that can be renewed, and an orderly end",
+        code: &["palisade-server"],
         tests: &[],
     },
     External {
         name: "base64",
         why: "the template functions base64() and dataUri()",
-        code: &["palisade-arm", "palisade-client", "palisade-identity", "palisade-sync"],
+        code: &["palisade-arm", "palisade-client", "palisade-identity", "palisade-server", "palisade-sync"],
         tests: &[],
     },
     External {
         name: "bytes",
         why: "bodies of documents that many hosts share",
-        code: &["palisade-agent", "palisade-control", "palisade-store", "palisade-sync"],
+        code: &["palisade-agent", "palisade-control", "palisade-server", "palisade-store", "palisade-sync"],
         tests: &[],
     },
     External {
@@ -226,19 +250,19 @@ pub(crate) const EXTERNALS: &[External] = &[
     External {
         name: "futures-util",
         why: "makes a stream out of a function that is asked for the next item",
-        code: &["palisade-store"],
+        code: &["palisade-server", "palisade-store"],
         tests: &[],
     },
     External {
         name: "getrandom",
         why: "the system's randomness",
-        code: &["palisade-agent", "palisade-identity"],
+        code: &["palisade-agent", "palisade-identity", "palisade-server"],
         tests: &[],
     },
     External {
         name: "hyper-util",
         why: "lets tonic speak over a TLS stream that trusts as we say",
-        code: &["palisade-agent"],
+        code: &["palisade-agent", "palisade-server"],
         tests: &[],
     },
     External {
@@ -318,7 +342,7 @@ pub(crate) const EXTERNALS: &[External] = &[
     External {
         name: "rcgen",
         why: "certificates and requests for them",
-        code: &["palisade-agent"],
+        code: &["palisade-agent", "palisade-server"],
         tests: &["palisade-store", "palisade-sync"],
     },
     External {
@@ -330,7 +354,7 @@ pub(crate) const EXTERNALS: &[External] = &[
     External {
         name: "rustls",
         why: "TLS in Rust, with ring",
-        code: &["palisade-agent", "palisade-client", "palisade-sync"],
+        code: &["palisade-agent", "palisade-client", "palisade-server", "palisade-sync"],
         tests: &[],
     },
     External {
@@ -344,6 +368,7 @@ pub(crate) const EXTERNALS: &[External] = &[
             "palisade-control",
             "palisade-identity",
             "palisade-lab",
+            "palisade-server",
             "palisade-store",
         ],
         tests: &[],
@@ -374,14 +399,27 @@ pub(crate) const EXTERNALS: &[External] = &[
     External {
         name: "sha2",
         why: "tells whether a policy or an estate is another one, where two must never look the same",
-        code: &["palisade-agent", "palisade-control", "palisade-identity", "palisade-store", "palisade-sync"],
+        code: &[
+            "palisade-agent",
+            "palisade-control",
+            "palisade-identity",
+            "palisade-server",
+            "palisade-store",
+            "palisade-sync",
+        ],
         tests: &[],
     },
     External {
         name: "tempfile",
         why: "folders that are gone after a test, also after a failed one",
         code: &[],
-        tests: &["palisade-agent", "palisade-client", "palisade-control", "palisade-store"],
+        tests: &[
+            "palisade-agent",
+            "palisade-client",
+            "palisade-control",
+            "palisade-server",
+            "palisade-store",
+        ],
     },
     External {
         name: "thiserror",
@@ -398,6 +436,7 @@ pub(crate) const EXTERNALS: &[External] = &[
             "palisade-lab",
             "palisade-model",
             "palisade-net",
+            "palisade-server",
             "palisade-store",
             "palisade-sync",
         ],
@@ -406,20 +445,32 @@ pub(crate) const EXTERNALS: &[External] = &[
     External {
         name: "tokio",
         why: "the loop under gRPC",
-        code: &["palisade-agent", "palisade-bench", "palisade-cli", "palisade-control", "palisade-store"],
+        code: &[
+            "palisade-agent",
+            "palisade-bench",
+            "palisade-cli",
+            "palisade-control",
+            "palisade-server",
+            "palisade-store",
+        ],
         tests: &[],
     },
-    External { name: "tokio-rustls", why: "TLS in that loop", code: &["palisade-agent"], tests: &[] },
+    External {
+        name: "tokio-rustls",
+        why: "TLS in that loop",
+        code: &["palisade-agent", "palisade-server"],
+        tests: &[],
+    },
     External {
         name: "tokio-stream",
         why: "the trait of streams",
-        code: &["palisade-control", "palisade-store"],
+        code: &["palisade-control", "palisade-server", "palisade-store"],
         tests: &[],
     },
     External {
         name: "tonic",
         why: "gRPC between a server and its agents",
-        code: &["palisade-agent", "palisade-sync"],
+        code: &["palisade-agent", "palisade-server", "palisade-sync"],
         tests: &[],
     },
     External { name: "tonic-prost", why: "joins tonic and prost", code: &["palisade-sync"], tests: &[] },
@@ -432,25 +483,31 @@ pub(crate) const EXTERNALS: &[External] = &[
     External {
         name: "tower",
         why: "a function as the service that tonic connects by",
-        code: &["palisade-agent"],
+        code: &["palisade-agent", "palisade-server"],
         tests: &[],
     },
     External {
         name: "ureq",
         why: "a small synchronous HTTP client over rustls, for the command line and for tests",
         code: &["palisade-client"],
+        tests: &["palisade-server"],
+    },
+    External {
+        name: "utoipa",
+        why: "the description of our own API from the types and handlers that it describes",
+        code: &["palisade-server"],
         tests: &[],
     },
     External {
         name: "uuid",
         why: "ids that nobody else has",
-        code: &["palisade-cli", "palisade-control", "palisade-identity"],
+        code: &["palisade-cli", "palisade-control", "palisade-identity", "palisade-server"],
         tests: &[],
     },
     External {
         name: "x509-parser",
         why: "reads when a certificate ends",
-        code: &["palisade-agent"],
+        code: &["palisade-agent", "palisade-server"],
         tests: &[],
     },
 ];

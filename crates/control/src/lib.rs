@@ -2,7 +2,7 @@
 //!
 //! [`Control`] holds the [`World`], which is every resource and record of the store in memory. One task plans all actions, in order,
 //! and commits them in transactions that several servers on one store cannot interleave. Invariant: what the world shows is
-//! what the store holds at the world's revision. It speaks no protocol and decides nobody's permissions. Reference:
+//! what the store holds at the world's revision. It must not speak a protocol, nor decide what anybody may do. Reference:
 //! docs/adr/0024-one-planner-one-sequence.md.
 
 mod action;
