@@ -105,7 +105,7 @@ pub(super) fn written(call: &Call, status: StatusCode, operation: Option<&str>, 
     response
 }
 
-/// The answer to a deletion.
+/// The answer to a deletion. Clients of flow logs take no 200.
 pub(super) fn deleted(call: &Call, operation: Option<&str>) -> Response {
     match operation.filter(|operation| is_running(call, operation)) {
         Some(operation) => {
@@ -113,6 +113,7 @@ pub(super) fn deleted(call: &Call, operation: Option<&str>) -> Response {
             follow(call, operation, "global", response.headers_mut());
             response
         }
+        None if call.found.id.segment("flowLogs").is_some() => StatusCode::NO_CONTENT.into_response(),
         None => StatusCode::OK.into_response(),
     }
 }

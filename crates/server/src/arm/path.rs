@@ -55,7 +55,13 @@ impl Path {
             return Ok(Self { segments: Vec::new() });
         }
         check("segments", text.split('/').count(), PATH_SEGMENTS_MAX)?;
-        let segments = text.split('/').map(segment).collect::<Result<_, _>>()?;
+        let raw: Vec<_> = text.split('/').collect();
+        let is_gap = |at: usize| {
+            // `az resource create` writes two slashes behind a provider, where the path of a parent would stand.
+            at >= 2 && raw[at].is_empty() && raw[at - 2].eq_ignore_ascii_case("providers")
+        };
+        let kept = (0..raw.len()).filter(|at| !is_gap(*at));
+        let segments = kept.map(|at| segment(raw[at])).collect::<Result<_, _>>()?;
         Ok(Self { segments })
     }
 
@@ -130,6 +136,8 @@ mod tests {
         check("a", Err(PathError::Empty));
         check("//a", Err(PathError::Empty));
         check("/a//b", Err(PathError::Empty));
+        check("/providers/A.B//c/d", Ok(&["providers", "A.B", "c", "d"]));
+        check("/providers/A.B///c/d", Err(PathError::Empty));
         check("/a/../b", Err(PathError::Empty));
         check("/a/%2e%2E/b", Err(PathError::Empty));
         check("/a/b%2fc", Err(PathError::Character("b%2fc".into())));
