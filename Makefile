@@ -1,10 +1,10 @@
 # Every target is one script; the scripts say what they do and work without make.
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test bench lint fmt fuzz
+.PHONY: help setup run test test-clients bench lint fmt fuzz
 
 help: ## show this list
-	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 16
+	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 22
 
 setup: ## install what is missing (apt, rustup), fetch crates, mount bpffs
 	@scripts/setup.sh
@@ -14,6 +14,9 @@ run: ## bring up the lab, enforce its NSGs on real packets, stay until Ctrl-C
 
 test: ## all checks and all tests
 	@scripts/test.sh
+
+test-clients: ## real clients (az, SDKs for Python and JavaScript, schemathesis) against a real server
+	@scripts/test-clients.sh
 
 bench: ## what a packet costs, beside nftables, iptables with ipset, and no firewall
 	@scripts/bench.sh

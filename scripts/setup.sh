@@ -11,13 +11,18 @@
 
 source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 
-# What a build needs: clang-19 is the first with the arena's address space, g++ builds libFuzzer.
-build_packages=(clang-19 g++ gcc git libbpf-dev libc6-dev libelf-dev make pkg-config zlib1g-dev)
+# What a build needs: clang-19 is the first with the arena's address space, g++ builds libFuzzer, protoc reads what hosts and
+# servers say to each other.
+build_packages=(clang-19 g++ gcc git libbpf-dev libc6-dev libelf-dev make pkg-config protobuf-compiler zlib1g-dev)
 # What the lab and the tests with real packets and real guests need.
-run_packages=(curl iperf3 iproute2 iputils-ping nftables nmap)
+run_packages=(curl etcd-server iperf3 iproute2 iputils-ping nftables nmap)
 if [[ $(uname -m) == x86_64 ]]; then
     run_packages+=(qemu-system-x86)
 fi
+
+# What real clients run on, where the machine has none of its own: Python from 3.10, Node from 20.
+python3 -c 'import ensurepip, venv' 2>/dev/null || run_packages+=(python3-venv)
+have npm || run_packages+=(nodejs npm)
 
 # What the benchmark compares with.
 if [[ -n ${PALISADE_SETUP_PEERS:-} ]]; then

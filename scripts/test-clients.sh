@@ -52,7 +52,8 @@ have_venv() {
 }
 
 have_node() {
-    have npm || return
+    # The packages want Node 20; Debian 12 has 18.
+    have npm && (($(node --version | sed 's/^v\([0-9]*\).*/\1/') >= 20)) || return
     local pin=$pins/node/package-lock.json
     modules=$clients/node-$(hash_of "$pin")
     [[ -f $modules/complete ]] && return
