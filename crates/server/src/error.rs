@@ -14,9 +14,9 @@ use crate::headers::insert;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ApiError {
     /// What is wrong.
-    pub error: ControlError,
+    pub error: Box<ControlError>,
     /// Methods that would not have been refused, where the method is what is wrong.
-    allow: Option<String>,
+    allow: Option<Box<str>>,
 }
 
 /// What handlers answer.
@@ -32,7 +32,7 @@ impl ApiError {
     pub fn method(method: &str, served: &[&str]) -> Self {
         let served = served.join(", ");
         let message = format!("The method '{method}' is not allowed here; allowed are {served}.");
-        Self { allow: Some(served), ..Self::new(StatusCode::METHOD_NOT_ALLOWED, "MethodNotAllowed", message) }
+        Self { allow: Some(served.into()), ..Self::new(StatusCode::METHOD_NOT_ALLOWED, "MethodNotAllowed", message) }
     }
 
     /// 400.
@@ -57,7 +57,7 @@ impl ApiError {
 
 impl From<ControlError> for ApiError {
     fn from(error: ControlError) -> Self {
-        Self { error, allow: None }
+        Self { error: Box::new(error), allow: None }
     }
 }
 

@@ -75,7 +75,7 @@ impl From<ControlError> for OAuthError {
 
 impl From<ApiError> for OAuthError {
     fn from(error: ApiError) -> Self {
-        error.error.into()
+        (*error.error).into()
     }
 }
 
