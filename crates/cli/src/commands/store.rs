@@ -1,7 +1,7 @@
 //! `palisade store`: copies of a server's store, and the way back.
 //!
-//! Works on the store itself and asks no server. What writes a store takes the data folder's lock first, so that no server of
-//! that folder runs meanwhile.
+//! Works on the store itself and asks no server. A SQLite store is one process's at a time; what writes takes the data folder's lock
+//! first besides, so that no server of that folder runs meanwhile.
 
 use std::path::{Path, PathBuf};
 
@@ -15,13 +15,13 @@ use crate::{args::FormatArgs, exit::Exit, exit::Failure, output, output::Format}
 /// What to do.
 #[derive(Debug, clap::Subcommand)]
 pub enum Action {
-    /// Write all that the store holds to one file; the server may run meanwhile
+    /// Write all that the store holds to one file; with SQLite no server may run meanwhile
     Backup(BackupArgs),
     /// Fill a store from a backup; no server may run meanwhile
     Restore(RestoreArgs),
     /// Copy one store into another, such as SQLite into etcd; no server may run meanwhile
     Migrate(MigrateArgs),
-    /// Whether the store answers, and how much is in it
+    /// Whether the store answers, and how much is in it; with SQLite no server may run meanwhile
     Status(StatusArgs),
 }
 
