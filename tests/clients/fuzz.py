@@ -39,7 +39,8 @@ def main():
         # A stream does not end by itself.
         "--exclude-operation-id", "watch",
     ]
-    sys.exit(subprocess.run(command, check=False).returncode)
+    # It writes a cache to where it runs.
+    sys.exit(subprocess.run(command, check=False, cwd=lab.state).returncode)
 
 
 if __name__ == "__main__":

@@ -93,6 +93,7 @@ pub(crate) const CRATES: &[Crate] = &[
         name: "palisade-server",
         layer: 5,
         uses: &[
+            "palisade-arm",
             "palisade-client",
             "palisade-control",
             "palisade-identity",
@@ -239,7 +240,7 @@ pub(crate) const EXTERNALS: &[External] = &[
         name: "etcd-client",
         why: "speaks etcd (docs/adr/0023-one-trait-two-stores.md)",
         code: &["palisade-store"],
-        tests: &[],
+        tests: &["palisade-control"],
     },
     External {
         name: "etherparse",

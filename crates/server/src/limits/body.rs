@@ -73,7 +73,30 @@ pub fn json(body: &[u8]) -> Result<Option<Value>, ApiError> {
     }
     // Some clients of Windows begin with a byte order mark.
     let body = body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body);
-    serde_json::from_slice(body).map(Some).map_err(|error| invalid(&error.to_string()))
+    match serde_json::from_slice(body) {
+        Ok(value) => Ok(Some(value)),
+        Err(error) => match spliced(body, &error) {
+            Some(body) => template(&body).map(Some),
+            None => Err(invalid(&error.to_string())),
+        },
+    }
+}
+
+/// What the Azure CLI stops being JSON with, to put the text of a template behind it as it is, comments and all.
+const SPLICE: &[u8] = b"template:";
+
+/// The body with that key quoted, if it is what the error is about.
+fn spliced(body: &[u8], error: &serde_json::Error) -> Option<Vec<u8>> {
+    let at = error.column().checked_sub(1).filter(|_| error.line() == 1)?;
+    let rest = body.get(at..)?.strip_prefix(SPLICE)?;
+    Some([&body[..at], b"\"template\":", rest].concat())
+}
+
+/// JSON with comments, as templates are written.
+fn template(body: &[u8]) -> Result<Value, ApiError> {
+    let document =
+        palisade_arm::json::parse("the body", body).map_err(|error| invalid(&error.to_string()))?;
+    Ok(Value::from(&document.root))
 }
 
 pub(crate) fn invalid(why: &str) -> ApiError {
@@ -108,5 +131,20 @@ fn skip_string(bytes: &mut std::slice::Iter<'_, u8>) {
             b'\\' => drop(bytes.next()),
             _ => {}
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_template_that_the_azure_cli_splices_in_is_read() {
+        let body = br#"{"properties": {"mode": "Incremental", template:{ // why
+            "resources": []}}}"#;
+        let expect =
+            serde_json::json!({ "properties": { "mode": "Incremental", "template": { "resources": [] } } });
+        assert_eq!(json(body).unwrap(), Some(expect));
+        assert!(json(br#"{"properties": {other:{}}}"#).is_err());
     }
 }

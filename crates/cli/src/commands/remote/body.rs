@@ -5,8 +5,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use palisade_arm::json::{self, Kind, Node};
-use serde_json::{Map, Number, Value};
+use palisade_arm::json;
+use serde_json::Value;
 
 use crate::exit::Failure;
 
@@ -71,7 +71,7 @@ pub fn read_json(path: &Path) -> Result<Value, Failure> {
             second.line, first.line
         )));
     }
-    Ok(value(&document.root))
+    Ok(Value::from(&document.root))
 }
 
 /// One resource, a list of them, or the wrapping that lists come in.
@@ -91,25 +91,5 @@ fn flatten(path: &Path, value: Value, into: &mut Vec<Value>) -> Result<(), Failu
             ))),
         },
         _ => Err(Failure::input(format!("{}: it holds no object", path.display()))),
-    }
-}
-
-fn value(node: &Node) -> Value {
-    match &node.kind {
-        Kind::Null => Value::Null,
-        Kind::Bool(bool) => Value::Bool(*bool),
-        Kind::Number(number) => number.int.map_or_else(
-            || Number::from_f64(number.float).map_or(Value::Null, Value::Number),
-            |int| Value::Number(int.into()),
-        ),
-        Kind::String(text) => Value::String(text.clone()),
-        Kind::Array(items) => items.iter().map(value).collect(),
-        Kind::Object(object) => Value::Object(
-            object
-                .members()
-                .iter()
-                .map(|member| (member.key.clone(), value(&member.value)))
-                .collect::<Map<_, _>>(),
-        ),
     }
 }
