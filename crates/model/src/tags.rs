@@ -226,6 +226,11 @@ impl TagCatalog {
         }
     }
 
+    /// Whether the file defined it; a computed tag has addresses without.
+    pub fn defines(&self, name: &TagName) -> bool {
+        self.tags.contains_key(name)
+    }
+
     /// The addresses of a computed tag that is the same everywhere, or the file's replacement of it.
     pub(crate) fn computed(&self, tag: ComputedTag) -> AddressSet {
         let name = tag.name().parse().expect("computed tags have valid names");

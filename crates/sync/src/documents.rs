@@ -18,6 +18,10 @@ use sha2::{Digest as _, Sha256};
 use crate::limits::{CHANGE_BYTES, DOCUMENT_BYTES_MAX, DOCUMENTS_MAX, KEY_BYTES_MAX, TOTAL_BYTES_MAX};
 use crate::{Change, Document};
 
+/// How the keys of service tags begin, which the rest of the key is the name of in lower case. Every other key is a
+/// resource's id, which begins with a slash. The body is a file of service tags as Microsoft publishes it, with this one tag.
+pub const SERVICE_TAG_PREFIX: &str = "servicetags/";
+
 /// A SHA-256.
 pub type Hash = [u8; 32];
 

@@ -1,8 +1,8 @@
 //! What a server and its agents say to each other: the protocol, generated from `proto/fleet.proto`, and what both sides
 //! must understand alike: [`Documents`] and their hash, [`JoinToken`]s, names of hosts, limits, and whom to trust.
 //!
-//! It knows neither side and opens no connection. Documents are resources in ARM's JSON under their id in lower case; what
-//! they mean is not asked here.
+//! It knows neither side and opens no connection. Documents are resources in ARM's JSON under their id in lower case, and the
+//! service tags that these name; what they mean is not asked here.
 
 pub mod documents;
 pub mod host;

@@ -21,6 +21,7 @@ use palisade_model::spec::Unknown;
 use palisade_model::{Estate, TagCatalog, TagName, TagNameError};
 use palisade_net::Prefix;
 use palisade_sync::Documents;
+use palisade_sync::documents::SERVICE_TAG_PREFIX;
 
 pub(crate) use files::find;
 pub use files::{FILES_MAX, FOLDER_DEPTH_MAX, SourceFile, TOTAL_BYTES_MAX};
@@ -50,11 +51,11 @@ pub struct EstateSources {
 pub enum Input {
     /// What a user names.
     Files(Box<EstateSources>),
-    /// What a server gave, each under its resource's id.
+    /// What a server gave: each resource under its id, and the service tags that they name.
     Documents {
-        /// The resources.
+        /// The resources and tags.
         documents: Arc<Documents>,
-        /// Files of service tags, which are this host's own.
+        /// Files of service tags, which are this host's own: for names that the server did not send.
         service_tags: Vec<PathBuf>,
     },
 }
@@ -113,17 +114,21 @@ pub fn read(input: &Input) -> Result<Loaded, LoadError> {
 }
 
 /// Checks an estate that a server gave. That there is nothing in it is no error: no machine of this host has a NIC.
+///
+/// A tag that the server sent is the one by which it checked the rules, whatever a file of this host says.
 fn received(received: &Documents, service_tags: &[PathBuf]) -> Result<Loaded, LoadError> {
     let mut reader = Reader::default();
     let tag_files = reader.read_all(service_tags);
     let mut problems = reader.problems;
     let digest = hexadecimal(received.hash()) + &digest_of_tags(&tag_files);
-    let tags = catalog(&tag_files, &mut problems);
     let bodies = received
         .iter()
         .map(|(key, entry)| SourceFile { path: PathBuf::from(&**key), bytes: entry.body().to_vec() });
-    let documents = texts(bodies.collect(), &mut problems).into_iter().map(document).collect();
-    let files = tag_files.into_iter().map(|file| file.path).collect();
+    let (sent, resources): (Vec<_>, Vec<_>) =
+        bodies.partition(|file| file.path.starts_with(SERVICE_TAG_PREFIX));
+    let files = tag_files.iter().map(|file| file.path.clone()).collect();
+    let tags = catalog(tag_files.iter().chain(&sent), &mut problems);
+    let documents = texts(resources, &mut problems).into_iter().map(document).collect();
     Unchecked { documents, context: DeploymentContext::default(), tags, files, digest, problems }.check()
 }
 
@@ -135,7 +140,7 @@ pub fn tags(service_tags: &[PathBuf]) -> Result<TagCatalog, LoadError> {
     let mut reader = Reader::default();
     let files = reader.read_all(service_tags);
     let mut problems = reader.problems;
-    let tags = catalog(&files, &mut problems);
+    let tags = catalog(files.iter(), &mut problems);
     if problems.is_empty() { Ok(tags) } else { Err(LoadError { problems, digest: digest_of_tags(&files) }) }
 }
 
@@ -156,7 +161,7 @@ pub fn estate(sources: &EstateSources) -> Result<Loaded, LoadError> {
         let message = "no file was found (name an ARM template, a dump, or a folder with *.json files)";
         problems.push(Problem::about_input(Code::NoInput, message.to_owned()));
     }
-    let tags = catalog(&tag_files, &mut problems);
+    let tags = catalog(tag_files.iter(), &mut problems);
     let mut documents: Vec<_> = texts(inputs, &mut problems).into_iter().map(document).collect();
     parameters::assign(&mut documents, texts(parameters, &mut problems), &mut problems);
     Unchecked { documents, context: sources.context.clone(), tags, files, digest, problems }.check()
@@ -232,8 +237,9 @@ fn texts(files: Vec<SourceFile>, problems: &mut Vec<Problem>) -> Vec<File> {
 }
 
 /// The tags of all files. A file with one bad prefix is refused: a tag with a hole admits or denies the wrong traffic.
-fn catalog(files: &[SourceFile], problems: &mut Vec<Problem>) -> TagCatalog {
-    if files.is_empty() {
+fn catalog<'a>(files: impl Iterator<Item = &'a SourceFile>, problems: &mut Vec<Problem>) -> TagCatalog {
+    let mut files = files.peekable();
+    if files.peek().is_none() {
         return TagCatalog::default();
     }
     let mut tags = Vec::new();

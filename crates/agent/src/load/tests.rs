@@ -189,3 +189,60 @@ fn the_digest_is_that_of_names_and_contents() {
     let refused = load(&folder, &["bad.json"], &[], &[]).unwrap_err();
     assert_eq!(refused.digest.len(), 64, "a refused estate has one too");
 }
+
+/// A resource that lets through what comes from this tag, and the documents of tags beside it.
+fn sent(tag: &str, tags: &[(&str, &str)]) -> Arc<Documents> {
+    let id = "/subscriptions/s/resourceGroups/g/providers/Microsoft.Network/networkSecurityGroups/web-nsg";
+    let rule = format!(
+        r#"{{"id": "{id}", "name": "web-nsg", "type": "Microsoft.Network/networkSecurityGroups",
+             "properties": {{"securityRules": [{{"name": "r", "properties": {{
+             "priority": 100, "direction": "Inbound", "access": "Allow", "protocol": "Tcp", "sourcePortRange": "*",
+             "sourceAddressPrefix": "{tag}", "destinationAddressPrefix": "*", "destinationPortRange": "80"}}}}]}}}}"#
+    );
+    let mut documents = Documents::default();
+    let mut put = |key: String, body: String| {
+        let entry = palisade_sync::Entry::new(&key, body.into());
+        documents.put(key.into(), entry).unwrap();
+    };
+    put(id.to_lowercase(), rule);
+    for (name, prefix) in tags {
+        put(format!("{SERVICE_TAG_PREFIX}{}", name.to_lowercase()), tag_file(name, prefix));
+    }
+    Arc::new(documents)
+}
+
+fn tag_file(name: &str, prefix: &str) -> String {
+    format!(r#"{{"values": [{{"name": "{name}", "properties": {{"addressPrefixes": ["{prefix}"]}}}}]}}"#)
+}
+
+/// What the catalog of an estate that a server gave says of a tag.
+fn addresses(documents: &Arc<Documents>, files: Vec<PathBuf>, tag: &str) -> palisade_model::TagAddresses {
+    let input = Input::Documents { documents: documents.clone(), service_tags: files };
+    read(&input).unwrap().estate.tags().addresses(&tag.parse().unwrap())
+}
+
+#[test]
+fn service_tags_that_a_server_sent_are_taken_before_those_of_a_file() {
+    let known = |prefix: &str| {
+        palisade_model::TagAddresses::Known([prefix.parse::<Prefix>().unwrap()].into_iter().collect())
+    };
+    let documents = sent("Storage", &[("Storage", "192.0.2.0/24")]);
+    assert_eq!(addresses(&documents, Vec::new(), "Storage"), known("192.0.2.0/24"), "needs no file");
+    let own = folder(&[
+        ("own.json", &tag_file("storage", "198.51.100.0/24")),
+        ("more.json", &tag_file("Corp.West", "203.0.113.0/24")),
+    ]);
+    let files = ["own.json", "more.json"].map(|name| own.path().join(name)).to_vec();
+    assert_eq!(addresses(&documents, files.clone(), "Storage"), known("192.0.2.0/24"));
+    assert_eq!(addresses(&documents, files.clone(), "Corp.West"), known("203.0.113.0/24"));
+    let unsent = sent("Storage", &[]);
+    assert_eq!(addresses(&unsent, files, "Storage"), known("198.51.100.0/24"), "a file stands in for it");
+}
+
+#[test]
+fn a_service_tag_that_a_server_sent_broken_is_refused_under_its_key() {
+    let documents = sent("Storage", &[("Storage", "192.0.2.0/33")]);
+    let error = read(&Input::Documents { documents, service_tags: Vec::new() }).unwrap_err();
+    assert_eq!((error.problems.len(), error.problems[0].code.as_str()), (1, "PalServiceTagFile"));
+    assert_eq!(error.problems[0].file, "servicetags/storage");
+}

@@ -13,6 +13,7 @@ mod mirror;
 mod operation;
 mod span;
 mod status;
+mod tags;
 #[cfg(test)]
 mod tests;
 mod token;

@@ -1,18 +1,20 @@
 //! The span of a host: the documents that judge its interfaces, at one revision, ready to be sent.
 //!
 //! What belongs to it is [`World::closure`]'s to say and is gathered under the world's lock; what it looks like on the wire is
-//! made outside of it, once for all hosts that have the document, and shared. Invariant: the estate that a host reads from
-//! its span judges its interfaces exactly as the whole estate does. Reference: docs/adr/0029-spans-and-operations.md.
+//! made outside of it, once for all hosts that have the document, and shared. The service tags that its documents name go
+//! with them. Invariant: the estate that a host reads from its span judges its interfaces exactly as the whole estate does.
+//! Reference: docs/adr/0029-spans-and-operations.md.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use palisade_model::ResourceId;
+use palisade_model::{ResourceId, TagCatalog};
 use palisade_store::Revision;
 use palisade_sync::documents::DocumentsError;
 use palisade_sync::{Documents, Entry};
 
 use super::HostName;
+use super::tags::{self, SentTag};
 use crate::world::{Document, Part, World};
 
 /// What a host is to have, gathered from one world; not yet rendered.
@@ -20,6 +22,7 @@ use crate::world::{Document, Part, World};
 pub struct Gathered {
     revision: Revision,
     parts: Vec<Part>,
+    catalog: Arc<TagCatalog>,
     rivals: Vec<(ResourceId, Vec<HostName>)>,
 }
 
@@ -41,7 +44,12 @@ pub fn gather(world: &World, host: &HostName) -> Gathered {
         let hosts = world.bindings().hosts(world.document(id)?);
         (hosts.len() > 1).then(|| (id.clone(), hosts.into_iter().collect()))
     });
-    Gathered { revision: world.revision(), rivals: rivals.collect(), parts: world.closure(&nics) }
+    Gathered {
+        revision: world.revision(),
+        rivals: rivals.collect(),
+        parts: world.closure(&nics),
+        catalog: world.catalog().clone(),
+    }
 }
 
 /// Documents as they are sent, shared between the hosts that have them.
@@ -49,6 +57,7 @@ pub fn gather(world: &World, host: &HostName) -> Gathered {
 pub struct Renderer {
     /// By id, and whether it is only a member of a group.
     rendered: Mutex<HashMap<(ResourceId, bool), Rendered>>,
+    tags: tags::Renderer,
 }
 
 #[derive(Debug, Clone)]
@@ -57,6 +66,8 @@ struct Rendered {
     source: Arc<Document>,
     key: Arc<str>,
     entry: Entry,
+    /// What it names that may be a service tag, in lower case.
+    names: Arc<[String]>,
 }
 
 impl Renderer {
@@ -65,11 +76,17 @@ impl Renderer {
     /// # Errors
     /// It is larger than a host takes.
     pub fn span(&self, gathered: Gathered) -> Result<Span, DocumentsError> {
-        let Gathered { revision, parts, rivals } = gathered;
-        let mut documents = Documents::default();
+        let Gathered { revision, parts, catalog, rivals } = gathered;
+        let (mut documents, mut named) = (Documents::default(), BTreeSet::new());
         for part in &parts {
-            let Rendered { key, entry, .. } = self.rendered(part);
+            let Rendered { key, entry, names, .. } = self.rendered(part);
+            named.extend(names.iter().cloned());
             documents.put(key, entry)?;
+        }
+        if !documents.is_empty() {
+            for SentTag { key, entry } in self.tags.entries(&catalog, named) {
+                documents.put(key, entry)?;
+            }
         }
         Ok(Span { revision, documents, rivals })
     }
@@ -109,5 +126,5 @@ fn render(part: &Part) -> Rendered {
     let key: Arc<str> = source.id().as_str().to_ascii_lowercase().into();
     let text = serde_json::to_vec(&part.body()).expect("a JSON value is JSON text");
     let entry = Entry::new(&key, text.into());
-    Rendered { source: Arc::clone(source), key, entry }
+    Rendered { source: Arc::clone(source), key, entry, names: tags::named(source).into() }
 }

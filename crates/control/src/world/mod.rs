@@ -148,6 +148,11 @@ impl World {
         &self.tags
     }
 
+    /// The same, to be kept.
+    pub(crate) const fn catalog(&self) -> &Arc<palisade_model::TagCatalog> {
+        &self.tags
+    }
+
     /// Children of one collection, in the order they were given.
     pub(crate) fn children(&self, parent: &ResourceId, segment: &str) -> Vec<&Arc<Document>> {
         let prefix = ResourceId::new(&format!("{parent}/{segment}"));

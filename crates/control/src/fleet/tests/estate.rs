@@ -55,7 +55,7 @@ pub(super) fn choices() -> impl Strategy<Value = Choices> {
 
 pub(super) fn network() -> impl Strategy<Value = NetworkChoices> {
     let subnet = (proptest::option::of(0..NSGS), any::<bool>());
-    let rule = (0..NSGS, 0..6_usize, 1..2_000_u16);
+    let rule = (0..NSGS, 0..8_usize, 1..2_000_u16);
     (
         proptest::collection::vec(subnet, SUBNETS),
         proptest::collection::vec(rule, 0..6),
@@ -97,7 +97,7 @@ pub(super) fn host(number: usize) -> HostName {
 
 /// The world of these choices.
 pub(super) fn world(choices: &Choices) -> World {
-    let mut world = World::new(Arc::new(TagCatalog::default()));
+    let mut world = World::new(Arc::new(catalog()));
     for number in 0..HOSTS {
         register(&mut world, &host(number));
     }
@@ -111,6 +111,20 @@ pub(super) fn world(choices: &Choices) -> World {
         add_admin(&mut world, applies, also);
     }
     world
+}
+
+/// Tags of which rules name one, routes name one, default rules name one, and nobody one.
+fn catalog() -> TagCatalog {
+    let tag = |name: &str, prefixes: &[&str]| {
+        let prefixes = prefixes.iter().map(|text| text.parse().expect("a prefix"));
+        (name.parse().expect("a name"), prefixes.collect())
+    };
+    TagCatalog::new([
+        tag("Storage.WestUS", &["20.60.0.0/16", "2603:1030::/32"]),
+        tag("AzureCloud", &["20.0.0.0/8"]),
+        tag("Internet", &["1.0.0.0/8", "20.0.0.0/8"]),
+        tag("Sql", &["40.79.0.0/16"]),
+    ])
 }
 
 pub(super) fn register(world: &mut World, host: &HostName) {
@@ -160,6 +174,8 @@ fn add_network(world: &mut World, n: usize, network: &NetworkChoices) {
     if network.has_route {
         let route = json!({"addressPrefix": format!("172.{}.0.0/16", 16 + n), "nextHopType": "VirtualAppliance", "nextHopIpAddress": "10.0.0.4"});
         put(world, &format!("routeTables/t{n}/routes/r"), json!({"properties": route}));
+        let route = json!({"addressPrefix": "AzureCloud", "nextHopType": "Internet"});
+        put(world, &format!("routeTables/t{n}/routes/cloud"), json!({"properties": route}));
     }
     for g in 0..GROUPS {
         put(
@@ -213,6 +229,10 @@ pub(super) fn add_rule(
         2 | 3 => {
             rule["sourceAddressPrefix"] = "VirtualNetwork".into();
             rule["destinationApplicationSecurityGroups"] = group(0);
+        }
+        6 | 7 => {
+            rule["sourceAddressPrefix"] = "storage.westUS".into();
+            rule["destinationAddressPrefix"] = "Internet".into();
         }
         _ => {
             rule["sourceAddressPrefix"] = "*".into();

@@ -3,8 +3,10 @@
 use std::cell::Cell;
 
 use palisade_arm::estate::{Document as File, Options, read};
+use palisade_arm::service_tags;
 use palisade_model::{Estate, Layer, Severity, TagCatalog};
 use palisade_sync::Documents;
+use palisade_sync::documents::SERVICE_TAG_PREFIX;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 
@@ -12,13 +14,13 @@ use super::estate::{self, Choices, HOSTS, NicChoices, choices, host, network, ni
 use crate::fleet::{Renderer, concerned, gather};
 use crate::world::{Part, World};
 
-/// The checked estate of ARM's JSON documents.
-fn checked(texts: impl Iterator<Item = (String, Vec<u8>)>) -> Estate {
+/// The checked estate of ARM's JSON documents, whose rules name these tags.
+fn checked(texts: impl Iterator<Item = (String, Vec<u8>)>, tags: TagCatalog) -> Estate {
     let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("JSON is UTF-8");
     let files: Vec<File> = texts.map(|(name, bytes)| File::new(name, text(bytes))).collect();
     let read = read(&files, &Options::default());
     assert!(!read.has_errors(), "{:?}", read.problems);
-    let (estate, problems) = Estate::validate(&read.spec, TagCatalog::default());
+    let (estate, problems) = Estate::validate(&read.spec, tags);
     let errors: Vec<_> = problems.iter().filter(|problem| problem.severity == Severity::Error).collect();
     estate.unwrap_or_else(|| panic!("{errors:?}"))
 }
@@ -28,7 +30,7 @@ fn whole(world: &World) -> Estate {
         let body = Part::Whole(document.clone()).body();
         (document.id().to_string(), serde_json::to_vec(&body).expect("JSON"))
     });
-    checked(each)
+    checked(each, world.tags().clone())
 }
 
 fn documents(world: &World, renderer: &Renderer, number: usize) -> Documents {
@@ -36,12 +38,26 @@ fn documents(world: &World, renderer: &Renderer, number: usize) -> Documents {
 }
 
 fn part(documents: &Documents) -> Estate {
-    checked(documents.iter().map(|(key, entry)| (key.to_string(), entry.body().to_vec())))
+    let texts = documents.iter().map(|(key, entry)| (key.to_string(), entry.body().to_vec()));
+    let (tags, resources): (Vec<_>, Vec<_>) = texts.partition(|(key, _)| key.starts_with(SERVICE_TAG_PREFIX));
+    checked(resources.into_iter(), sent_tags(&tags))
+}
+
+/// The catalog of the tags that were sent, as a host reads it.
+fn sent_tags(documents: &[(String, Vec<u8>)]) -> TagCatalog {
+    let tags = documents.iter().flat_map(|(key, body)| {
+        let text = str::from_utf8(body).expect("JSON is UTF-8");
+        let tags = service_tags::read(text).expect("a file of tags").tags;
+        assert_eq!(tags.len(), 1, "{key}");
+        assert_eq!(*key, format!("{SERVICE_TAG_PREFIX}{}", tags[0].name.to_ascii_lowercase()));
+        tags
+    });
+    TagCatalog::new(tags.map(|tag| (tag.name.parse().expect("a name"), tag.prefixes)))
 }
 
 #[test]
 fn a_span_judges_its_interfaces_as_the_whole_estate_does() {
-    let reached: [Cell<usize>; 5] = Default::default();
+    let reached: [Cell<usize>; 7] = Default::default();
     let reach = |what: usize, holds: bool| reached[what].set(reached[what].get() + usize::from(holds));
     let mut runner = TestRunner::new(Config { cases: 300, failure_persistence: None, ..Config::default() });
     let checked = runner.run(&choices(), |choices| {
@@ -49,7 +65,9 @@ fn a_span_judges_its_interfaces_as_the_whole_estate_does() {
         let (whole, renderer) = (whole(&world), Renderer::default());
         for (number, chosen) in choices.nics.iter().enumerate() {
             let Some(on) = chosen.host else { continue };
-            let part = part(&documents(&world, &renderer, on));
+            let sent = documents(&world, &renderer, on);
+            let tags: Vec<_> = sent.iter().filter(|(key, _)| key.starts_with(SERVICE_TAG_PREFIX)).collect();
+            let part = part(&sent);
             let name = format!("nic{number}");
             let (expect, got) = (whole.nics_named(&name)[0], part.nics_named(&name)[0]);
             prop_assert_eq!(expect, got);
@@ -59,6 +77,8 @@ fn a_span_judges_its_interfaces_as_the_whole_estate_does() {
             prop_assert_eq!(whole.flow_timeout(expect), part.flow_timeout(got));
             prop_assert_eq!(whole.addresses_of(expect), part.addresses_of(got));
             reach(0, part.nics().count() < whole.nics().count());
+            reach(5, tags.len() > 1);
+            reach(6, tags.len() < world.tags().len());
             for (place, layer) in [Layer::Admin, Layer::Subnet, Layer::NetworkInterface, Layer::PublicAddress]
                 .into_iter()
                 .enumerate()
@@ -147,4 +167,39 @@ fn an_interface_that_joins_a_group_reaches_the_hosts_whose_rules_name_the_group(
     let changes = new.changes_since(&old);
     assert_eq!(changes.len(), 1);
     assert_eq!(changes[0].documents.len(), 1, "the delta is the new member alone");
+}
+
+#[test]
+fn a_span_has_the_tags_that_its_rules_and_routes_name_and_no_others() {
+    let nic = |host, network, nsg| NicChoices {
+        network,
+        subnet: 0,
+        nsg,
+        groups: [].into(),
+        public: None,
+        host: Some(host),
+        forwards: false,
+    };
+    let network = |shape, has_table| estate::NetworkChoices {
+        subnets: vec![(None, has_table)],
+        rules: vec![(0, shape, 80)],
+        peer: None,
+        prefix_set: false,
+        has_route: true,
+    };
+    let choices = Choices {
+        networks: vec![network(6, false), network(4, true), network(4, false)],
+        nics: vec![nic(0, 0, Some(0)), nic(1, 1, None), nic(2, 2, Some(0))],
+        admin: None,
+    };
+    let (world, renderer) = (world(&choices), Renderer::default());
+    let tags = |number| {
+        let sent = documents(&world, &renderer, number);
+        let keys = sent.iter().filter_map(|(key, _)| key.strip_prefix(SERVICE_TAG_PREFIX));
+        keys.map(str::to_owned).collect::<Vec<_>>()
+    };
+    assert_eq!(tags(0), ["internet", "storage.westus"], "a rule names it");
+    assert_eq!(tags(1), ["azurecloud", "internet"], "a route does");
+    assert_eq!(tags(2), ["internet"], "default rules name it, and a file replaces what is computed");
+    assert_eq!(documents(&World::new(world.catalog().clone()), &renderer, 0).len(), 0);
 }
