@@ -81,6 +81,12 @@ impl From<StoreError> for ControlError {
                 (503, "StoreUnavailable")
             }
         };
-        Self::new(status, code, error.to_string())
+        let message = match &error {
+            StoreError::TooLarge { .. } => {
+                format!("the request cannot be stored at once: {error}; write its parts one by one")
+            }
+            _ => error.to_string(),
+        };
+        Self::new(status, code, message)
     }
 }

@@ -3,6 +3,7 @@
 //! A hash over it does not depend on how a store or a library happens to order properties. Numbers and texts are written as
 //! `serde_json` writes them, which reads back what it wrote.
 
+use serde::Serialize;
 use serde_json::Value;
 
 /// The canonical form of `value`.
@@ -28,7 +29,7 @@ fn write(value: &Value, out: &mut Vec<u8>) {
             out.push(b'{');
             for (index, (name, field)) in fields.into_iter().enumerate() {
                 separate(index, out);
-                scalar(&Value::from(name.as_str()), out);
+                scalar(name, out);
                 out.push(b':');
                 write(field, out);
             }
@@ -44,6 +45,6 @@ fn separate(index: usize, out: &mut Vec<u8>) {
     }
 }
 
-fn scalar(value: &Value, out: &mut Vec<u8>) {
-    out.extend_from_slice(value.to_string().as_bytes());
+fn scalar(value: &(impl Serialize + ?Sized), out: &mut Vec<u8>) {
+    serde_json::to_writer(out, value).expect("a Vec takes everything, and a scalar is JSON");
 }

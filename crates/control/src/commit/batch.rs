@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use palisade_model::ResourceId;
 use palisade_store::{OPERATIONS_MAX, Op, Transaction};
 
-use super::encode::{self, text};
+use super::encode::{self, Key, text};
 use super::operations::{Kept, Operations};
 use super::sequence::{self, Sequence};
 use super::{Request, Shared};
@@ -31,6 +31,8 @@ pub(super) struct Batch {
     pub(super) operations: Operations,
     pub(super) answers: Vec<(Request, Result<Outcome, ControlError>)>,
     entries: Vec<Entry>,
+    /// Entries of the store that the changes are in.
+    keys: BTreeSet<Key>,
     /// Hosts that any of it concerns.
     pub(super) hosts: BTreeSet<HostName>,
     /// A group that was marked and must be emptied.
@@ -48,6 +50,7 @@ impl Batch {
             operations: Operations::default(),
             answers: Vec::new(),
             entries: Vec::new(),
+            keys: BTreeSet::new(),
             hosts: BTreeSet::new(),
             unfinished: None,
         }
@@ -65,7 +68,8 @@ impl Batch {
                 return None;
             }
         };
-        let needed = encode::count(own.changes()) + OVERHEAD;
+        let keys = encode::keys(own.changes());
+        let needed = keys.len() + OVERHEAD;
         if needed > OPERATIONS_MAX {
             own.roll_back(0);
             let message = format!(
@@ -74,17 +78,31 @@ impl Batch {
             self.answers.push((request, Err(ControlError::new(413, "RequestContentTooLarge", message))));
             return None;
         }
-        if !self.changes.is_empty() && encode::count(&self.changes) + needed > OPERATIONS_MAX {
+        let further = keys.iter().filter(|key| !self.keys.contains(key)).count();
+        if self.keys.len() + further + OVERHEAD > OPERATIONS_MAX {
             own.roll_back(0);
             return Some(request);
         }
         let changes = own.into_changes();
         let outcome = self.outcome(draft, shared, &changes, &planned);
         self.log(&request.caller, now, &planned, !changes.is_empty());
-        self.changes.extend(changes);
+        self.take(changes, keys);
         self.unfinished = planned.unfinished;
         self.answers.push((request, Ok(outcome)));
         None
+    }
+
+    /// Has changes that no caller asked for, if they are all that it has.
+    pub(super) fn of_changes(sequence: &Sequence, changes: Vec<Change>) -> Self {
+        let mut batch = Self::new(sequence);
+        let keys = encode::keys(&changes);
+        batch.take(changes, keys);
+        batch
+    }
+
+    fn take(&mut self, changes: Vec<Change>, keys: BTreeSet<Key>) {
+        self.changes.extend(changes);
+        self.keys.extend(keys);
     }
 
     fn outcome(&mut self, draft: &World, shared: &Shared, changes: &[Change], planned: &Planned) -> Outcome {
@@ -140,7 +158,7 @@ impl Batch {
         kept: &Kept,
         revision: palisade_store::Revision,
     ) -> Transaction {
-        let mut ops = encode::ops(draft, &self.changes);
+        let mut ops = encode::ops(draft, &self.keys);
         ops.push(Op::Put(sequence::KEY.to_owned(), text(&self.sequence)));
         if let Some(first) = self.entries.first() {
             ops.push(Op::Put(format!("audit/{:020}", first.seq), text(&self.entries)));

@@ -4,6 +4,7 @@
 //! that a thousand rules are few operations of one transaction and one rule is a small write. Ids in keys are in lower case.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use bytes::Bytes;
 use palisade_model::ResourceId;
@@ -43,11 +44,11 @@ struct Child<'a> {
     body: std::borrow::Cow<'a, Value>,
 }
 
-/// The writes that make the store hold what `world` has of what was changed.
-pub(super) fn ops(world: &World, changes: &[Change]) -> Vec<Op> {
+/// The writes that make the store hold what `world` has of some entries.
+pub(super) fn ops(world: &World, keys: &BTreeSet<Key>) -> Vec<Op> {
     let mut ops = Vec::new();
-    let mut buckets: BTreeMap<(ResourceId, &'static str), BTreeSet<u32>> = BTreeMap::new();
-    for key in keys(changes) {
+    let mut buckets: BTreeMap<(&ResourceId, &'static str), BTreeSet<u32>> = BTreeMap::new();
+    for key in keys {
         match key {
             Key::Resource(id) => {
                 let key = header_key(id);
@@ -57,42 +58,38 @@ pub(super) fn ops(world: &World, changes: &[Change]) -> Vec<Op> {
                 ));
             }
             Key::Bucket(parent, segment, bucket) => {
-                buckets.entry((parent, segment)).or_default().insert(bucket);
+                buckets.entry((parent, segment)).or_default().insert(*bucket);
             }
             Key::Record(key) => ops.push(match world.record(key) {
-                Some(value) => Op::Put(key.to_owned(), text(value)),
-                None => Op::Delete(key.to_owned()),
+                Some(value) => Op::Put(key.to_string(), text(value)),
+                None => Op::Delete(key.to_string()),
             }),
         }
     }
     for ((parent, segment), wanted) in buckets {
-        bucket_ops(world, &parent, segment, &wanted, &mut ops);
+        bucket_ops(world, parent, segment, &wanted, &mut ops);
     }
     ops
 }
 
-/// How many writes some changes need.
-pub(super) fn count(changes: &[Change]) -> usize {
-    keys(changes).len()
-}
-
-#[derive(PartialEq, Eq, PartialOrd, Ord)]
-enum Key<'a> {
-    Resource(&'a ResourceId),
+/// An entry of the store that the world is in.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Key {
+    Resource(ResourceId),
     Bucket(ResourceId, &'static str, u32),
-    Record(&'a str),
+    Record(Arc<str>),
 }
 
-/// The entries that some changes are in.
-fn keys(changes: &[Change]) -> BTreeSet<Key<'_>> {
-    let key = |change| match change {
-        &Change::Record { ref key, .. } => Some(Key::Record(key)),
+/// The entries that some changes are in: each takes one write.
+pub(super) fn keys(changes: &[Change]) -> BTreeSet<Key> {
+    let key = |change: &Change| match change {
+        Change::Record { key, .. } => Some(Key::Record(key.clone())),
         Change::Document { id, before, after } => {
             let document = after.as_ref().or(before.as_ref())?;
             if document.etag().is_empty() {
                 Some(Key::Bucket(id.parent()?, document.kind().segment(), bucket_of(id.name())))
             } else {
-                Some(Key::Resource(id))
+                Some(Key::Resource(id.clone()))
             }
         }
     };

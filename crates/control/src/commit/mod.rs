@@ -5,10 +5,14 @@
 //! is true now. Reference: docs/adr/0024-one-planner-one-sequence.md.
 
 mod batch;
+mod difference;
 mod encode;
+mod fate;
 mod load;
 mod operations;
 mod planner;
+#[cfg(test)]
+mod random;
 mod sequence;
 #[cfg(test)]
 mod tests;
@@ -21,7 +25,9 @@ use tokio::sync::{broadcast, mpsc, oneshot};
 
 use crate::fleet::{Board, OperationState};
 use crate::{Action, Caller, Committed, ControlError, Health, Options, Outcome, World};
+pub use fate::LOST_ANSWER_MAX;
 pub(crate) use load::RECORD_PREFIXES;
+pub use operations::drop_operations;
 use planner::Planner;
 
 /// Actions that may wait; beyond it a caller waits to be let in.

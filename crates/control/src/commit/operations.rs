@@ -4,7 +4,7 @@
 
 use std::collections::{BTreeSet, VecDeque};
 
-use palisade_store::{Op, Revision, StoreError};
+use palisade_store::{CommitError, Guard, OPERATIONS_MAX, Op, Revision, Store, StoreError, Transaction};
 use serde::{Deserialize, Serialize};
 
 use super::encode::{parse, text};
@@ -87,4 +87,27 @@ impl Kept {
         }
         self.push(batch);
     }
+}
+
+/// Takes away the operations that began at `through` or earlier; how many batches had some. Servers that know them go on
+/// answering for them.
+///
+/// # Errors
+/// The store fails; some may be gone.
+pub async fn drop_operations(store: &dyn Store, through: Revision) -> Result<usize, StoreError> {
+    let snapshot = store.snapshot(PREFIX).await?;
+    let old: Vec<_> = snapshot.entries.into_iter().filter(|entry| entry.modified <= through).collect();
+    // A guard and a write for each.
+    for entries in old.chunks(OPERATIONS_MAX / 2) {
+        let transaction = Transaction {
+            guards: entries.iter().map(|entry| Guard::Unchanged(entry.key.clone(), entry.modified)).collect(),
+            ops: entries.iter().map(|entry| Op::Delete(entry.key.clone())).collect(),
+        };
+        match store.commit(transaction).await {
+            // Whoever commits operations drops the oldest too, if there are many.
+            Ok(_) | Err(CommitError::Conflict) => {}
+            Err(CommitError::Store(error)) => return Err(error),
+        }
+    }
+    Ok(old.len())
 }

@@ -9,12 +9,14 @@ use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 
 use palisade_model::ResourceId;
-use palisade_store::{Commit, CommitError, Revision, Store, StoreError, Transaction, Watch};
+use palisade_store::{Commit, Revision, Store, StoreError, Watch};
 use tokio::sync::mpsc;
 use tokio::time::{sleep, timeout};
 use tokio_stream::StreamExt;
 
 use super::batch::Batch;
+use super::difference::difference;
+use super::fate::{Fate, RETRY, commit};
 use super::load::{self, Floors, Foreign};
 use super::operations::Kept;
 use super::sequence::Sequence;
@@ -26,15 +28,10 @@ use crate::{Committed, ControlError, World};
 
 /// Actions that are taken from the queue at once.
 const BATCH_MAX: usize = 256;
-/// How long a commit whose answer was lost is asked for.
-const UNKNOWN_MAX: Duration = Duration::from_secs(10);
 /// How long the watch may take to tell of a commit that is known to have been made.
 const WATCH_MAX: Duration = Duration::from_secs(5);
 /// How often an idle store is asked whether it is there.
 const HEARTBEAT: Duration = Duration::from_secs(5);
-/// Pauses between attempts to find the store again.
-const RETRY: Duration = Duration::from_millis(250);
-
 pub(super) struct Planner {
     store: Arc<dyn Store>,
     shared: Arc<Shared>,
@@ -47,14 +44,6 @@ pub(super) struct Planner {
     watch: Option<Watch>,
     /// Groups that are marked and must be emptied, whoever marked them.
     unfinished: VecDeque<ResourceId>,
-}
-
-/// What became of a transaction.
-enum Fate {
-    Committed(Revision),
-    /// Another server has committed, or what became of it is known only from the watch.
-    Overtaken,
-    Failed(StoreError),
 }
 
 impl Planner {
@@ -180,7 +169,10 @@ impl Planner {
             Fate::Committed(revision) => self.committed(batch, revision).await,
             Fate::Overtaken => self.overtaken(queue, batch).await,
             Fate::Failed(error) => {
-                self.ailing(&error);
+                // What is too large for the store says nothing of how the store is.
+                if !matches!(error, StoreError::TooLarge { .. }) {
+                    self.ailing(&error);
+                }
                 refuse(batch.undo(&mut self.draft), &error);
             }
         }
@@ -304,8 +296,7 @@ impl Planner {
         while let Some(group) = self.unfinished.front().cloned() {
             let mut draft = Draft::new(&mut self.draft);
             let is_gone = draft.world().document(&group).is_none() || plan::finish_group(&mut draft, &group);
-            let mut batch = Batch::new(&self.sequence);
-            batch.changes = draft.into_changes();
+            let batch = Batch::of_changes(&self.sequence, draft.into_changes());
             if !batch.changes.is_empty() {
                 let transaction = batch.transaction(&self.draft, &self.kept, self.draft.revision());
                 match commit(&*self.store, transaction).await {
@@ -376,25 +367,6 @@ impl Planner {
     }
 }
 
-/// Commits a transaction. One whose answer is lost is sent again: its guard lets it through once.
-async fn commit(store: &dyn Store, transaction: Transaction) -> Fate {
-    let begun = Instant::now();
-    let mut is_lost = false;
-    loop {
-        match store.commit(transaction.clone()).await {
-            Ok(revision) => return Fate::Committed(revision),
-            Err(CommitError::Conflict) => return Fate::Overtaken,
-            Err(CommitError::Store(error)) => {
-                is_lost |= matches!(error, StoreError::Unknown(_));
-                if !is_lost || begun.elapsed() > UNKNOWN_MAX {
-                    return Fate::Failed(error);
-                }
-                sleep(RETRY).await;
-            }
-        }
-    }
-}
-
 /// Answers everyone whose action is in a batch that is durable, or that changed nothing.
 fn answer(batch: Batch, revision: Revision) {
     for (request, outcome) in batch.answers {
@@ -423,27 +395,4 @@ fn going(world: &World) -> VecDeque<ResourceId> {
         .filter(|group| group.properties()["provisioningState"] == "Deleting")
         .map(|group| group.id().clone())
         .collect()
-}
-
-/// What is another in `after`.
-fn difference(before: &World, after: &World) -> Committed {
-    let mut changed: Vec<ResourceId> = Vec::new();
-    for document in after.documents() {
-        if !before.document(document.id()).is_some_and(|other| other.says_as(document)) {
-            changed.push(document.id().clone());
-        }
-    }
-    changed.extend(before.documents().map(|d| d.id()).filter(|id| after.document(id).is_none()).cloned());
-    let mut records: Vec<String> = Vec::new();
-    records.extend(
-        after
-            .records("")
-            .filter(|(key, value)| before.record(key) != Some(*value))
-            .map(|(key, _)| key.to_owned()),
-    );
-    records.extend(
-        before.records("").map(|(key, _)| key).filter(|key| after.record(key).is_none()).map(str::to_owned),
-    );
-    let hosts = fleet::concerned(before, after, &changed);
-    Committed { revision: after.revision(), changed, records, hosts, callers: Vec::new() }
 }

@@ -97,10 +97,13 @@ impl<'a> Scope<'a> {
         self.documents.push(nsg);
         self.documents.push(rule);
         let priority = |rule: &Document| rule.properties()["priority"].as_i64();
-        let direction = |rule: &Document| rule.properties()["direction"].as_str().map(str::to_ascii_lowercase);
+        let direction =
+            |rule: &Document| rule.properties()["direction"].as_str().map(str::to_ascii_lowercase);
         // The number first: it tells nearly all of them apart.
         let is_rival = |other: &&&'a Arc<Document>| {
-            priority(other) == priority(rule) && direction(other) == direction(rule) && other.id() != rule.id()
+            priority(other) == priority(rule)
+                && direction(other) == direction(rule)
+                && other.id() != rule.id()
         };
         let rivals = rules.iter().filter(is_rival);
         self.documents.extend(rivals.map(|rival| &***rival));

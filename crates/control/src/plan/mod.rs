@@ -18,7 +18,7 @@ mod precondition;
 mod put;
 mod records;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 mod watcher;
 
 use palisade_model::ResourceId;

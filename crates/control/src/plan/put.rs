@@ -65,12 +65,16 @@ fn child(
     parent: &ResourceId,
     body: Body,
 ) -> Result<Effect, ControlError> {
-    let siblings = draft.world().children(parent, target.kind.segment());
-    let next = siblings.last().map_or(0, |last| last.order() + 1);
     let stored = draft.world().document(&target.id).cloned();
     check_name(target.kind, target.id.name())?;
     let own = filled(draft.world(), context, target.kind, &target.id, body.own, stored.as_deref())?;
-    let order = stored.as_ref().map_or(next, |stored| stored.order());
+    let order = stored.as_ref().map_or_else(
+        || {
+            let siblings = draft.world().children(parent, target.kind.segment());
+            siblings.last().map_or(0, |last| last.order() + 1)
+        },
+        |stored| stored.order(),
+    );
     let document = Document::new(target.id.clone(), target.kind, own, no_etag(), order);
     if stored.as_ref().is_some_and(|stored| stored.says_as(&document)) {
         return Ok(Effect::Unchanged);

@@ -12,7 +12,7 @@ use crate::{Action, ControlError, Effect, Options, Precondition, World};
 
 /// Something to do in a small estate.
 #[derive(Debug, Clone)]
-enum Step {
+pub(crate) enum Step {
     Group(u8),
     Nsg(u8, u8),
     Rule { group: u8, nsg: u8, name: u8, priority: u16 },
@@ -24,7 +24,7 @@ enum Step {
 
 /// What is there, as simple as it can be said.
 #[derive(Debug, Clone, Default, PartialEq)]
-struct Naive {
+pub(crate) struct Naive {
     groups: BTreeSet<u8>,
     nsgs: BTreeMap<(u8, u8), BTreeMap<u8, u16>>,
     networks: BTreeSet<u8>,
@@ -34,7 +34,7 @@ struct Naive {
 
 impl Naive {
     /// Whether the step is taken, and what becomes of it.
-    fn step(&mut self, step: &Step) -> Option<Effect> {
+    pub(crate) fn step(&mut self, step: &Step) -> Option<Effect> {
         match step {
             Step::Group(group) => Some(put(self.groups.insert(*group), true)),
             Step::Nsg(group, nsg) => {
@@ -181,7 +181,7 @@ fn body(step: &Step) -> Value {
     }
 }
 
-fn action(step: &Step) -> Action {
+pub(crate) fn action(step: &Step) -> Action {
     let precondition = Precondition::default();
     match step {
         Step::Delete(what) => Action::Delete { id: id(what), precondition },
@@ -189,7 +189,7 @@ fn action(step: &Step) -> Action {
     }
 }
 
-fn steps() -> impl Strategy<Value = Vec<Step>> {
+pub(crate) fn steps() -> impl Strategy<Value = Vec<Step>> {
     let optional = || proptest::option::of(0..3_u8);
     let what = prop_oneof![
         1 => (0..2_u8).prop_map(Step::Group),

@@ -10,7 +10,7 @@ use palisade_model::ResourceId;
 use palisade_store::Revision;
 use serde_json::Value;
 
-use crate::kinds::{Field, Kind, Link, Shape};
+use crate::kinds::{self, Field, Kind, Link, Shape};
 
 /// A resource or a child.
 #[derive(Debug)]
@@ -90,6 +90,14 @@ impl Document {
 
     pub(crate) fn committed_at(&self, revision: Revision) {
         self.revision.store(revision.0, Ordering::Relaxed);
+    }
+
+    /// Whether the world's indexes say the same of two documents. Of interfaces they tell more than references.
+    pub(crate) fn is_indexed_as(&self, other: &Self) -> bool {
+        self.kind.name == other.kind.name
+            && self.kind.name != kinds::NIC
+            && self.id.as_str() == other.id.as_str()
+            && self.references().eq(other.references())
     }
 
     /// Whether two documents say the same.

@@ -164,13 +164,9 @@ impl World {
 
     /// All documents under an id, without itself.
     pub(crate) fn under(&self, id: &ResourceId) -> impl Iterator<Item = &Arc<Document>> {
-        let (from, prefix) = (ResourceId::new(id.as_str()), format!("{}/", id.as_str().to_ascii_lowercase()));
-        // `id/` itself is no id, so the range begins behind whatever sorts between `id` and `id/`.
-        let first = ResourceId::new(&format!("{prefix}\u{0}"));
-        self.documents
-            .range((Bound::Excluded(std::cmp::max(from, first)), Bound::Unbounded))
-            .take_while(move |(id, _)| starts_with(id, &prefix))
-            .map(|(_, document)| document)
+        // `0` is the character behind `/`, and `id/` itself is no id.
+        let [first, end] = ["/\u{0}", "0"].map(|tail| ResourceId::new(&format!("{id}{tail}")));
+        self.documents.range((Bound::Included(first), Bound::Excluded(end))).map(|(_, document)| document)
     }
 
     /// Documents that name `id`, children as such, in the order of ids.
@@ -240,14 +236,24 @@ impl World {
 
     pub(crate) fn set(&mut self, id: &ResourceId, document: Option<Arc<Document>>) {
         let before = match &document {
-            Some(document) => {
+            Some(document) => match self.documents.get_mut(id) {
+                Some(place) if place.id().as_str() == document.id().as_str() => {
+                    Some(std::mem::replace(place, document.clone()))
+                }
                 // The key is replaced too: its spelling is the document's.
-                let before = self.documents.remove(id);
-                self.documents.insert(document.id().clone(), document.clone());
-                before
-            }
+                _ => {
+                    let before = self.documents.remove(id);
+                    self.documents.insert(document.id().clone(), document.clone());
+                    before
+                }
+            },
             None => self.documents.remove(id),
         };
+        if let (Some(before), Some(after)) = (&before, &document)
+            && before.is_indexed_as(after)
+        {
+            return;
+        }
         if let Some(before) = &before {
             self.index.remove(before);
             self.bindings.remove(before);
