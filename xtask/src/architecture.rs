@@ -69,7 +69,7 @@ pub(crate) const CRATES: &[Crate] = &[
     Crate {
         name: "palisade-lab",
         layer: 5,
-        uses: &["palisade-agent", "palisade-classify", "palisade-model", "palisade-net"],
+        uses: &["palisade-agent", "palisade-classify", "palisade-client", "palisade-model", "palisade-net"],
         tests_use: &[],
     },
     Crate {
@@ -209,7 +209,7 @@ pub(crate) const EXTERNALS: &[External] = &[
     External {
         name: "bytes",
         why: "bodies of documents that many hosts share",
-        code: &["palisade-agent", "palisade-control", "palisade-server", "palisade-store", "palisade-sync"],
+        code: &[ "palisade-control", "palisade-server", "palisade-store", "palisade-sync"],
         tests: &[],
     },
     External {
@@ -240,7 +240,7 @@ pub(crate) const EXTERNALS: &[External] = &[
         name: "etcd-client",
         why: "speaks etcd (docs/adr/0023-one-trait-two-stores.md)",
         code: &["palisade-store"],
-        tests: &["palisade-control"],
+        tests: &["palisade-control", "palisade-server"],
     },
     External {
         name: "etherparse",
@@ -276,7 +276,7 @@ pub(crate) const EXTERNALS: &[External] = &[
         name: "jsonwebtoken",
         why: "signs and verifies tokens",
         code: &["palisade-identity"],
-        tests: &[],
+        tests: &["palisade-server"],
     },
     External {
         name: "libbpf-cargo",
@@ -386,6 +386,7 @@ pub(crate) const EXTERNALS: &[External] = &[
             "palisade-control",
             "palisade-identity",
             "palisade-lab",
+            "palisade-server",
             "palisade-store",
             "palisade-tests",
         ],
@@ -454,7 +455,7 @@ pub(crate) const EXTERNALS: &[External] = &[
             "palisade-server",
             "palisade-store",
         ],
-        tests: &[],
+        tests: &["palisade-server"],
     },
     External {
         name: "tokio-rustls",
@@ -465,8 +466,8 @@ pub(crate) const EXTERNALS: &[External] = &[
     External {
         name: "tokio-stream",
         why: "the trait of streams",
-        code: &["palisade-control", "palisade-server", "palisade-store"],
-        tests: &[],
+        code: &["palisade-agent", "palisade-control", "palisade-server", "palisade-store"],
+        tests: &["palisade-agent"],
     },
     External {
         name: "tonic",

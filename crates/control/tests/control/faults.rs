@@ -11,7 +11,7 @@ use palisade_store::{
 };
 use serde_json::json;
 
-use crate::support::{folder, id, put, rule};
+use crate::support::{delete, everything, folder, id, nic, put, reference, rule, until};
 
 const NSG: &str = "rg/net/networkSecurityGroups/nsg1";
 
@@ -23,6 +23,8 @@ const FULL: u8 = 2;
 const MADE_AND_LOST: u8 = 3;
 /// The next is lost on its way.
 const LOST: u8 = 4;
+/// One more is made.
+const LAST: u8 = 5;
 
 #[derive(Debug)]
 struct Faulty {
@@ -48,6 +50,10 @@ impl Store for Faulty {
                 self.mode.store(WELL, Ordering::SeqCst);
                 self.inner.commit(transaction).await?;
                 Err(lost())
+            }
+            LAST => {
+                self.mode.store(AWAY, Ordering::SeqCst);
+                self.inner.commit(transaction).await
             }
             LOST => {
                 self.mode.store(WELL, Ordering::SeqCst);
@@ -137,4 +143,83 @@ async fn every_commit_stands_in_the_audit_log() {
     assert_eq!(told, [("put", "Created"), ("put", "Created"), ("put", "Created")]);
     let verified = palisade_control::audit::verify(entries.into_iter().map(Ok)).expect("the chain is whole");
     assert_eq!(verified.entries, 3);
+}
+
+/// Interfaces of the group that is deleted: too many for one transaction.
+const NICS: u32 = 130;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_group_that_is_half_gone_goes_whole() {
+    let folder = folder();
+    let inner = Sqlite::open(folder.path()).expect("a store");
+    let store = Arc::new(Faulty { inner, mode: AtomicU8::new(WELL) });
+    for is_killed in [true, false] {
+        let control = Control::open(store.clone(), Options::default()).await.expect("it opens");
+        let subnets = json!([{"name": "a", "properties": {"addressPrefix": "10.0.0.0/16"}}]);
+        let network = json!({"addressSpace": {"addressPrefixes": ["10.0.0.0/16"]}, "subnets": subnets});
+        put(&control, "other", json!({"location": "westeurope"})).await.expect("a group");
+        put(&control, "rg", json!({"location": "westeurope"})).await.expect("a group");
+        let network = json!({"location": "westeurope", "properties": network});
+        put(&control, "rg/net/virtualNetworks/net", network).await.expect("a network");
+        put(&control, NSG, json!({"location": "westeurope"})).await.expect("an NSG");
+        for at in 0..NICS {
+            let mut body = nic("rg/net/virtualNetworks/net/subnets/a");
+            body["properties"]["networkSecurityGroup"] = reference(NSG);
+            put(&control, &format!("rg/net/networkInterfaces/n{at}"), body).await.expect("valid");
+        }
+        let whole = everything(&control).len();
+        // The mark is durable, and so the answer; then the store, or the server, is gone.
+        store.mode.store(LAST, Ordering::SeqCst);
+        let done = delete(&control, "rg").await.expect("it is marked");
+        assert_eq!(done.effect, Effect::Deleted);
+        assert_eq!(everything(&control).len(), whole, "nothing more could be committed");
+        let control = if is_killed {
+            drop(control);
+            store.mode.store(WELL, Ordering::SeqCst);
+            Control::open(store.clone(), Options::default()).await.expect("it opens")
+        } else {
+            store.mode.store(WELL, Ordering::SeqCst);
+            control
+        };
+        let inside = || control.read(|world| world.resources(&id("rg")).len());
+        until("the group is gone", || inside() == 0 && control.read(|w| w.document(&id("rg")).is_none()))
+            .await;
+        // Nothing of it is left in the store, and it can be made again.
+        let read = Control::open(store.clone(), Options::default()).await.expect("it opens");
+        assert_eq!(everything(&read), everything(&control));
+        assert!(read.read(|world| world.document(&id("other")).is_some()));
+        put(&control, "rg", json!({"location": "northeurope"})).await.expect("the name is free");
+        delete(&control, "rg").await.expect("it is empty");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nobody_writes_into_a_group_that_goes() {
+    let folder = folder();
+    let inner = Sqlite::open(folder.path()).expect("a store");
+    let store = Arc::new(Faulty { inner, mode: AtomicU8::new(WELL) });
+    let control = Control::open(store.clone(), Options::default()).await.expect("it opens");
+    put(&control, "rg", json!({"location": "westeurope"})).await.expect("a group");
+    for at in 0..NICS {
+        put(&control, &format!("rg/net/networkSecurityGroups/n{at}"), json!({"location": "westeurope"}))
+            .await
+            .expect("valid");
+    }
+    let deleting = tokio::spawn({
+        let control = control.clone();
+        async move { delete(&control, "rg").await }
+    });
+    // Whatever is written meanwhile is written before the group goes, or refused; it never outlives the group.
+    for at in 0..50 {
+        let nsg = format!("rg/net/networkSecurityGroups/late{at}");
+        if let Err(error) = put(&control, &nsg, json!({"location": "westeurope"})).await {
+            assert!(
+                ["ResourceGroupBeingDeleted", "ResourceGroupNotFound"].contains(&&*error.code),
+                "{error}"
+            );
+        }
+    }
+    deleting.await.expect("no panic").expect("nothing holds it");
+    let left = || everything(&control).iter().filter(|(id, _)| id.as_str().contains("/rg")).count();
+    until("the group is gone", || left() == 0).await;
 }

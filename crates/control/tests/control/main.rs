@@ -2,9 +2,14 @@
 
 mod concurrent;
 mod etags;
+mod etcd;
 mod faults;
 mod groups;
+mod large;
+#[path = "../../../store/tests/suite/support.rs"]
+mod member;
 mod real;
 mod refusals;
+mod reload;
 mod resources;
 mod support;

@@ -2,13 +2,18 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use palisade_control::{Action, Caller, Control, ControlError, Options, Outcome, Precondition};
 use palisade_model::ResourceId;
 use palisade_store::{Sqlite, Store};
 use serde_json::{Value, json};
+use tokio::task::JoinSet;
 
 pub const SUBSCRIPTION: &str = "/subscriptions/11111111-1111-1111-1111-111111111111";
+
+/// Far longer than anything takes: reaching it is a failure, not a wait.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A control plane whose store is gone with it.
 pub struct Bench {
@@ -125,4 +130,57 @@ pub fn with(mut body: Value, properties: Value) -> Value {
         body["properties"][key] = value.clone();
     }
     body
+}
+
+/// All that a server shows.
+pub fn everything(control: &Control) -> Vec<(ResourceId, Option<Value>)> {
+    control.read(|world| world.documents().map(|d| (d.id().clone(), world.render(d.id()))).collect())
+}
+
+/// Every reference leads to something.
+#[track_caller]
+pub fn assert_whole(control: &Control) {
+    control.read(|world| {
+        for document in world.documents() {
+            for target in document.references() {
+                assert!(world.document(target).is_some(), "{} names {target}, which is gone", document.id());
+            }
+        }
+    });
+}
+
+/// Waits until something holds.
+pub async fn until(what: &str, mut holds: impl FnMut() -> bool) {
+    let began = Instant::now();
+    while !holds() {
+        assert!(began.elapsed() < PATIENCE, "in vain: {what}");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
+/// Two servers of one store write into each other's way: interfaces name groups that the other deletes.
+pub async fn quarrel(one: &Control, two: &Control) {
+    put(one, "rg", json!({"location": "westeurope"})).await.expect("a group");
+    let network = json!({"location": "westeurope", "properties": {"addressSpace": {"addressPrefixes": ["10.0.0.0/16"]},
+        "subnets": [{"name": "s", "properties": {"addressPrefix": "10.0.0.0/24"}}]}});
+    // The second server may not have heard of the group yet when it is asked; it finds out before it answers.
+    put(one, "rg/net/virtualNetworks/net", network).await.expect("a network");
+    let mut both = JoinSet::new();
+    for (server, control) in [one.clone(), two.clone()].into_iter().enumerate() {
+        both.spawn(async move {
+            for round in 0..40 {
+                let nsg = format!("rg/net/networkSecurityGroups/g{}", round % 4);
+                let interface = format!("rg/net/networkInterfaces/n{}", round % 3);
+                // Each may be refused: the other server is in the way. What is stored must be right all the same.
+                let _ = put(&control, &nsg, json!({"location": "westeurope"})).await;
+                let mut body = nic("rg/net/virtualNetworks/net/subnets/s");
+                body["properties"]["networkSecurityGroup"] = reference(&nsg);
+                body["tags"] = json!({"server": server.to_string(), "round": round.to_string()});
+                let _ = put(&control, &interface, body).await;
+                let _ = delete(&control, &format!("rg/net/networkSecurityGroups/g{}", (round + 1) % 4)).await;
+                let _ = delete(&control, &format!("rg/net/networkInterfaces/n{}", (round + 2) % 3)).await;
+            }
+        });
+    }
+    both.join_all().await;
 }
