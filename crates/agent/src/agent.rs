@@ -3,8 +3,8 @@
 //! It does no waiting and reads no clock: [`crate::run()`] tells it when to look and what time it is. Generic over the
 //! datapath, so that tests run it against one that is only memory.
 //!
-//! Invariants: a refused estate changes nothing; the numbers of NICs are on disk before the kernel learns them; no
-//! interface is attached before a policy was in force on this host.
+//! Invariants: a refused estate changes nothing; the numbers of NICs are written down before the kernel learns them
+//! (see [`crate::state`] for what that outlives); no interface is attached before a policy was in force on this host.
 
 mod account;
 mod flows;

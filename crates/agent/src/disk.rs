@@ -5,8 +5,17 @@ use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
-/// Writes beside the file, and renames once it is on disk. The new file is of `mode`.
-pub(crate) fn replace(path: &Path, mode: u32, parts: &[&[u8]]) -> io::Result<()> {
+/// What a file must outlive.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Outlives {
+    /// The process. After a loss of power there may be the version before, or what nobody can read.
+    Process,
+    /// A loss of power too: it is on the medium before it takes the place of the version before.
+    Power,
+}
+
+/// Writes beside the file, and renames. The new file is of `mode`.
+pub(crate) fn replace(path: &Path, mode: u32, parts: &[&[u8]], outlives: Outlives) -> io::Result<()> {
     let beside = beside(path);
     if let Err(error) = fs::remove_file(&beside)
         && error.kind() != io::ErrorKind::NotFound
@@ -16,6 +25,9 @@ pub(crate) fn replace(path: &Path, mode: u32, parts: &[&[u8]]) -> io::Result<()>
     let mut file = File::options().write(true).create_new(true).mode(mode).open(&beside)?;
     for part in parts {
         file.write_all(part)?;
+    }
+    if outlives == Outlives::Process {
+        return fs::rename(&beside, path);
     }
     file.sync_all()?;
     fs::rename(&beside, path)?;

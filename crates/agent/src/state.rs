@@ -1,7 +1,9 @@
 //! What the agent knows, on disk: for its next start, and for `palisade status` when no agent lives.
 //!
 //! It holds nothing that enforces: that is pinned in the kernel. Losing it loses the numbers of NICs, and with them their
-//! flows; it never opens anything.
+//! flows; it never opens anything. It outlives its process and need not outlive a loss of power: what it tells of the
+//! kernel does not either. After one it tells of a generation that the kernel does not have, or cannot be read; both say
+//! that nothing is known. So no change waits for a medium.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -10,7 +12,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use crate::disk;
+use crate::disk::{self, Outlives};
 use crate::error::{AgentError, Context};
 use crate::identity::{Identity, NicId};
 use crate::instance::Instance;
@@ -197,6 +199,7 @@ impl State {
     pub(crate) fn write(&self, instance: &Instance) -> Result<(), AgentError> {
         let path = instance.state_file();
         let bytes = serde_json::to_vec_pretty(self).expect("the state has text keys only");
-        disk::replace(&path, FILE_MODE, &[&bytes, b"\n"]).context(|| format!("write {}", path.display()))
+        let parts: &[&[u8]] = &[&bytes, b"\n"];
+        disk::replace(&path, FILE_MODE, parts, Outlives::Process).context(|| format!("write {}", path.display()))
     }
 }

@@ -20,7 +20,7 @@ use prost::Message as _;
 
 use super::vault::failed;
 use super::{RemoteError, Snapshot};
-use crate::disk;
+use crate::disk::{self, Outlives};
 
 /// Bytes by which the file may be larger than twice the documents.
 const SLACK_BYTES: usize = 1 << 20;
@@ -98,7 +98,7 @@ impl Journal {
 
     fn rewrite(&mut self, whole: &[u8]) -> Result<(), RemoteError> {
         self.file = None;
-        let written = disk::replace(&self.path, MODE, &[whole]);
+        let written = disk::replace(&self.path, MODE, &[whole], Outlives::Power);
         let opened = written.and_then(|()| File::options().append(true).open(&self.path));
         self.file = Some(opened.map_err(failed("write", &self.path))?);
         (self.bytes, self.is_settled) = (whole.len(), true);
