@@ -174,13 +174,21 @@ impl Follower {
         }
     }
 
+    /// Takes in that the host was looked at. No change of policy waits for this: it looks at every process.
+    pub(crate) fn looked(&mut self, host: &Inventory, now: u64) {
+        let is_old = |seen: &Seen| seen.links != host.links || seen.at + MACHINES_LOOK_S <= now;
+        if self.seen.as_ref().is_none_or(is_old) {
+            let machines = machines::find(&Places::default(), &host.links);
+            self.seen = Some(Seen { links: host.links.clone(), machines, at: now });
+        }
+    }
+
     /// Takes in how the kernel was made to agree: reports it, and keeps what was accepted.
     pub(crate) fn synced<P: Plane>(
         &mut self,
         agent: &mut Agent<P>,
         outcome: &Result<bool, AgentError>,
         host: &Inventory,
-        now: u64,
     ) -> Result<Vec<Event>, AgentError> {
         match outcome {
             Ok(true) if self.accepted.is_some() => {
@@ -194,7 +202,7 @@ impl Follower {
             Err(error) => self.trouble = in_full(error),
         }
         let kept = self.accepted.as_ref().map_or(Ok(()), |accepted| self.journal.keep(accepted));
-        self.stand(agent, host, now)?;
+        self.stand(agent, host)?;
         let settled = kept.and_then(|()| self.journal.settle());
         let revision = |snapshot: &Option<Snapshot>| snapshot.as_ref().map_or(0, |known| known.revision);
         let (revision, seen) = (revision(&self.applied), revision(&self.newest));
@@ -203,16 +211,11 @@ impl Follower {
     }
 
     /// Says how the agent stands; the first time, the connection is begun with it.
-    fn stand<P: Plane>(&mut self, agent: &Agent<P>, host: &Inventory, now: u64) -> Result<(), AgentError> {
+    fn stand<P: Plane>(&mut self, agent: &Agent<P>, host: &Inventory) -> Result<(), AgentError> {
         let seen = self.newest.as_ref().map_or(0, |newest| newest.revision);
         let report = report::of(agent.state(), self.applied.as_ref(), &self.policies, seen, &self.trouble);
         // Before the first state there is nothing to report: nothing was asked for.
         let report = (seen > 0).then_some(report);
-        let is_old = |seen: &Seen| seen.links != host.links || seen.at + MACHINES_LOOK_S <= now;
-        if self.seen.as_ref().is_none_or(is_old) {
-            let machines = machines::find(&Places::default(), &host.links);
-            self.seen = Some(Seen { links: host.links.clone(), machines, at: now });
-        }
         let machines = self.seen.as_ref().map(|seen| seen.machines.as_slice()).unwrap_or_default();
         let inventory = inventory::of(host, machines);
         let standing = Standing { inventory, report, accepted: self.accepted.clone() };

@@ -19,6 +19,7 @@ use crate::agent::Agent;
 use crate::clock::{ClockWatch, Reading};
 use crate::error::{AgentError, Context, in_full};
 use crate::event::Event;
+use crate::identity::Identity;
 use crate::instance::Instance;
 use crate::interfaces::Inventory;
 use crate::interfaces::bypass::Roots;
@@ -110,7 +111,7 @@ pub fn apply_once(options: &Options, mut tell: impl FnMut(&Event)) -> Result<App
     let mut agent = start(options, follower.as_ref())?;
     let has_estate = follower.is_none_or(|follower| follower.input().is_some());
     let loaded = if has_estate { agent.load(now()) } else { Ok(()) };
-    let outcome = loaded.and_then(|()| look(&agent)).and_then(|host| agent.sync(&host, now()));
+    let outcome = loaded.and_then(|()| look(&agent)).and_then(|seen| agent.sync(&seen.host, now()));
     agent.take_events().iter().for_each(&mut tell);
     let is_done = outcome?;
     agent.sweep()?;
@@ -149,6 +150,7 @@ pub fn run(options: &Options, tell: impl FnMut(&Event)) -> Result<(), AgentError
         files,
         watched: options.sources.files(),
         clock,
+        seen: None,
         tell,
         settled_at: None,
         follow_up: None,
@@ -177,10 +179,19 @@ fn start(options: &Options, follower: Option<&Follower>) -> Result<Agent<Datapat
     Ok(agent)
 }
 
+/// What was seen of the host.
+struct Seen {
+    host: Inventory,
+    /// The NICs whose interfaces were looked for.
+    nics: Vec<Identity>,
+}
+
 /// Looks at the host.
-fn look(agent: &Agent<Datapath>) -> Result<Inventory, AgentError> {
-    let tags = agent.state().identities.iter().filter_map(|nic| nic.interface.as_deref());
-    Inventory::take(&Roots::default(), tags).context(|| "list the network interfaces".into())
+fn look(agent: &Agent<Datapath>) -> Result<Seen, AgentError> {
+    let nics = agent.state().identities.clone();
+    let tags = nics.iter().filter_map(|nic| nic.interface.as_deref());
+    let host = Inventory::take(&Roots::default(), tags).context(|| "list the network interfaces".into())?;
+    Ok(Seen { host, nics })
 }
 
 /// Seconds since 1970.
@@ -198,6 +209,8 @@ struct Service<T> {
     files: FileWatch,
     watched: EstateSources,
     clock: ClockWatch,
+    /// What was seen last. What changes at interfaces is heard, and looked at then.
+    seen: Option<Seen>,
     tell: T,
     /// When to read files that gave a sign of change.
     settled_at: Option<Instant>,
@@ -281,10 +294,22 @@ impl<T: FnMut(&Event)> Service<T> {
         let Some(follower) = &mut self.follower else { return };
         let Some(heard) = follower.hear(&mut self.agent, now()) else { return };
         heard.events.iter().for_each(&mut self.tell);
-        if heard.is_estate_new { self.reload() } else { self.sync() }
+        if heard.is_estate_new {
+            self.load();
+        }
+        // The kernel tells of interfaces by itself, and was heard just now; somebody waits for this change.
+        match self.seen.take() {
+            Some(seen) if seen.nics == self.agent.state().identities => self.agree(seen),
+            _ => self.sync(),
+        }
     }
 
     fn reload(&mut self) {
+        self.load();
+        self.sync();
+    }
+
+    fn load(&mut self) {
         if self.follower.as_ref().is_none_or(|follower| follower.input().is_some()) {
             let loaded = self.agent.load(now());
             self.note(loaded);
@@ -292,21 +317,31 @@ impl<T: FnMut(&Event)> Service<T> {
         if let Some(follower) = &mut self.follower {
             follower.loaded(&self.agent);
         }
-        self.sync();
     }
 
+    /// Looks at the host, and makes the kernel agree.
     fn sync(&mut self) {
-        let host = match look(&self.agent) {
-            Ok(host) => host,
-            Err(error) => return self.note(Err(error)),
-        };
-        let outcome = self.agent.sync(&host, now());
+        match look(&self.agent) {
+            Ok(seen) => {
+                if let Some(follower) = &mut self.follower {
+                    follower.looked(&seen.host, now());
+                }
+                self.agree(seen);
+            }
+            Err(error) => self.note(Err(error)),
+        }
+    }
+
+    /// Makes the kernel agree with what was seen of the host.
+    fn agree(&mut self, seen: Seen) {
+        let outcome = self.agent.sync(&seen.host, now());
         if let Some(follower) = &mut self.follower {
-            match follower.synced(&mut self.agent, &outcome, &host, now()) {
+            match follower.synced(&mut self.agent, &outcome, &seen.host) {
                 Ok(events) => events.iter().for_each(&mut self.tell),
                 Err(error) => self.note(Err(error)),
             }
         }
+        self.seen = Some(seen);
         self.note(outcome.map(drop));
     }
 

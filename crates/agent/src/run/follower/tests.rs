@@ -64,7 +64,7 @@ impl Host {
     fn sync(&mut self) {
         let host = Inventory { links: self.links.clone(), bypasses: Vec::new() };
         let outcome = self.agent.sync(&host, 5);
-        let events = self.follower.synced(&mut self.agent, &outcome, &host, 5).unwrap();
+        let events = self.follower.synced(&mut self.agent, &outcome, &host).unwrap();
         self.tell(&events);
     }
 
