@@ -200,6 +200,7 @@ impl State {
         let path = instance.state_file();
         let bytes = serde_json::to_vec_pretty(self).expect("the state has text keys only");
         let parts: &[&[u8]] = &[&bytes, b"\n"];
-        disk::replace(&path, FILE_MODE, parts, Outlives::Process).context(|| format!("write {}", path.display()))
+        disk::replace(&path, FILE_MODE, parts, Outlives::Process)
+            .context(|| format!("write {}", path.display()))
     }
 }

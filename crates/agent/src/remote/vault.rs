@@ -86,7 +86,8 @@ impl Vault {
         };
         let path = self.dir.join(HOST_FILE);
         let bytes = serde_json::to_vec_pretty(&file).expect("texts are JSON");
-        disk::replace(&path, HOST_FILE_MODE, &[&bytes, b"\n"], Outlives::Power).map_err(failed("write", &path))
+        disk::replace(&path, HOST_FILE_MODE, &[&bytes, b"\n"], Outlives::Power)
+            .map_err(failed("write", &path))
     }
 
     /// The file of the documents that were accepted last.
