@@ -72,8 +72,9 @@ impl Ours {
         Ok(())
     }
 
-    /// Distinct rule lists that the kernel holds, and their bytes.
+    /// Distinct rule lists that the kernel holds once what was replaced is freed, and their bytes.
     pub fn blobs(&mut self) -> (usize, usize) {
+        self.plane().settle();
         self.plane().blobs()
     }
 

@@ -158,7 +158,13 @@ impl Datapath {
         self.observer.tick()
     }
 
-    /// Distinct policy blobs in the shared memory, and their bytes.
+    /// Frees what earlier publishes replaced, after a wait for the packets that may use it. A publish that needs the room
+    /// does so by itself, as does [`Plane::take_retired`].
+    pub fn settle(&mut self) {
+        self.publisher.settle();
+    }
+
+    /// Distinct policy blobs in the shared memory, and their bytes; also those that are replaced and not freed yet.
     pub fn blobs(&self) -> (usize, usize) {
         self.publisher.blobs()
     }
@@ -196,8 +202,13 @@ impl Datapath {
         let known: BTreeSet<u32> = self.nics().iter().map(|nic| nic.slot).collect();
         let slot_max = self.observer.regions().slot_max();
         let is_new = |slot: &u32| !known.contains(slot) && *slot <= slot_max;
+        let new: Vec<u32> = nics.iter().map(|nic| nic.slot).filter(is_new).collect();
+        if !new.is_empty() {
+            // A packet of who had the slot before may still be under way, and be counted after the cleaning.
+            self.publisher.settle();
+        }
         let (mut used, mut with_flows) = (Vec::new(), BTreeSet::new());
-        for slot in nics.iter().map(|nic| nic.slot).filter(is_new) {
+        for slot in new {
             let counters = self.counters(slot)?;
             if counters.flows > 0 {
                 with_flows.insert(slot);

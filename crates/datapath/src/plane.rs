@@ -108,6 +108,6 @@ pub trait Plane: Watch {
     fn set_anchor(&mut self, anchor: u64);
 
     /// Final counters of rules that no policy in force names any more. Each is handed out once, and only if it counted
-    /// something.
+    /// something. It waits for packets under way, and frees what earlier publishes replaced.
     fn take_retired(&mut self) -> Vec<RuleCounts>;
 }

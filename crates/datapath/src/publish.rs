@@ -1,8 +1,10 @@
 //! Brings a policy of the whole host into force with one store.
 //!
-//! New blobs and the new snapshot are written where nothing refers to, then one word selects them; after a grace
-//! period the memory of the old ones is free. The only state is what is free: it is rebuilt from the snapshot in force,
-//! so a process that dies at any point leaves a policy in force and loses nothing.
+//! New blobs and the new snapshot are written where nothing refers to, then one word selects them; every packet that
+//! begins from there on is judged by them. After a grace period the memory of the old ones is free. That period takes
+//! milliseconds, so a publish does not wait for it: [`Publisher::settle`] does, or a publish that needs the room. The only
+//! state is what is free: it is rebuilt from the snapshot in force, so a process that dies at any point leaves a policy in
+//! force and loses nothing.
 
 mod blobs;
 mod descriptor;
@@ -72,9 +74,10 @@ pub(crate) struct Timing {
 struct Written {
     offset: u32,
     generation: u64,
-    nics: Vec<NicDescriptor>,
 }
 
+/// Snapshots that may wait to be freed; the next publish waits with them.
+pub(crate) const REPLACED_MAX: usize = 16;
 /// Where the snapshot's table stands in its memory.
 const TABLE_AT: usize = size_of::<Snapshot>().next_multiple_of(64);
 
@@ -124,12 +127,37 @@ impl Publisher {
     pub(crate) fn publish(&mut self, nics: &[NicPolicy], timing: Timing) -> Result<u64, Error> {
         policy::check(nics, self.slot_max)?;
         let current = published(&self.memory);
-        let in_force = current.as_ref().map_or(&[][..], |current| &current.nics);
-        let written = self.write(nics, timing, current.as_ref()).inspect_err(|_| self.settle(in_force))?;
+        let written = self.write_in_room(nics, timing, current.as_ref()).inspect_err(|_| self.reclaim())?;
         self.memory.word(ACTIVE).store(written.offset, Ordering::Release);
         self.replaced.extend(current.map(|old| (old.offset, old.snapshot.size as usize)));
-        self.settle(&written.nics);
+        if self.replaced.len() >= REPLACED_MAX {
+            self.settle();
+        }
         Ok(written.generation)
+    }
+
+    /// Frees what was replaced, after a wait for the packets that may use it. Nothing is done if nothing was replaced.
+    pub(crate) fn settle(&mut self) {
+        if !self.replaced.is_empty() {
+            self.reclaim();
+        }
+    }
+
+    /// Frees what the policy in force does not use.
+    fn reclaim(&mut self) {
+        // Without the wait all of it stays taken until the next time; the new policy is in force all the same.
+        if !self.replaced.is_empty() && self.grace.wait().is_err() {
+            return;
+        }
+        for (offset, bytes) in self.replaced.drain(..) {
+            self.space.give(offset, bytes);
+        }
+        let current = published(&self.memory);
+        let nics = current.as_ref().map_or(&[][..], |current| &current.nics);
+        // Counters first: they are told with the blob that they belong to.
+        let counts = self.tallies.keep_only(&self.memory, &mut self.space, &tallies::offsets_in(nics));
+        self.retired.extend(counts);
+        self.blobs.keep_only(&blobs_in(nics), &mut self.space);
     }
 
     /// Waits until every packet that is under way has been judged.
@@ -139,6 +167,7 @@ impl Publisher {
 
     /// Counters of rules that are in force no more, each once; those that counted nothing are left out.
     pub(crate) fn take_retired(&mut self) -> Vec<RuleCounts> {
+        self.settle();
         std::mem::take(&mut self.retired)
     }
 
@@ -161,19 +190,20 @@ impl Publisher {
         self.space.give(start, bytes);
     }
 
-    /// Frees what the policy in force, which has these NICs, does not use.
-    fn settle(&mut self, nics: &[NicDescriptor]) {
-        // Without the wait all of it stays taken until the next publish; the new policy is in force all the same.
-        if !self.replaced.is_empty() && self.grace.wait().is_err() {
-            return;
+    /// Writes a policy; where there is no room, what was replaced before is freed for it.
+    fn write_in_room(
+        &mut self,
+        nics: &[NicPolicy],
+        timing: Timing,
+        current: Option<&Published>,
+    ) -> Result<Written, Error> {
+        match self.write(nics, timing, current) {
+            Err(Error::MemoryFull { .. }) if !self.replaced.is_empty() => {
+                self.settle();
+                self.write(nics, timing, current)
+            }
+            written => written,
         }
-        for (offset, bytes) in self.replaced.drain(..) {
-            self.space.give(offset, bytes);
-        }
-        // Counters first: they are told with the blob that they belong to.
-        let counts = self.tallies.keep_only(&self.memory, &mut self.space, &tallies::offsets_in(nics));
-        self.retired.extend(counts);
-        self.blobs.keep_only(&blobs_in(nics), &mut self.space);
     }
 
     /// Writes the blobs and the snapshot of `nics` where no packet sees them yet.
@@ -213,7 +243,7 @@ impl Publisher {
             self.memory.write(nics_offset + table::bytes(*place) as u32, nic.as_bytes());
         }
         self.memory.write(shared_at, &shared);
-        Ok(Written { offset, generation, nics: descriptors })
+        Ok(Written { offset, generation })
     }
 
     /// Where the layers of a NIC are: inbound, outbound. `stored` remembers blobs of this publish by address, since many

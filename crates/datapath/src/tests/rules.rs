@@ -92,6 +92,7 @@ fn counters_do_not_take_more_and_more_memory() {
             rig.publish_with(DNS, OPEN, |nic| nic.outbound[2] = named(&name, OPEN));
         }
         rig.publish(DNS, OPEN);
+        rig.datapath.settle();
         assert_eq!(rig.datapath.publisher.free_bytes(), free);
     }
 }

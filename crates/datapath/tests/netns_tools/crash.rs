@@ -77,6 +77,7 @@ fn a_publisher_may_be_killed_at_any_moment() {
         datapath = Datapath::open(&config).expect("the datapath is taken over");
         assert!(datapath.generation() >= generation.max(told), "generation {told} was in force");
         generation = datapath.publish(&[policy(0)]).expect("the policy is published");
+        datapath.settle();
         assert_eq!((datapath.blobs(), datapath.free_bytes()), room, "after {generation}");
     }
 
