@@ -27,6 +27,7 @@ pub(super) fn measure(run: &mut Run<'_>) -> Result<Vec<Case>> {
     let stage = Stage::up(&unique_name(), Lifetime::Process, &["host", "machine"], |stage| {
         let (host, machine) = (stage.namespace("host"), stage.namespace("machine"));
         let mut wiring = Batch::new();
+        wiring.line("link set lo up");
         wiring.line(format!("link add {INTERFACE} type veth peer name eth0 netns {}", machine.name()));
         wiring.line(format!("link set {INTERFACE} up"));
         wiring.run_in(&host)

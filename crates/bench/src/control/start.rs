@@ -43,6 +43,7 @@ pub(super) fn measure(run: &mut Run<'_>) -> Result<Vec<Case>> {
     let folder = run.folder()?;
     let stage = Stage::up(&unique_name(), Lifetime::Process, &["host", "machine"], |stage| {
         let mut wiring = Batch::new();
+        wiring.line("link set lo up");
         wiring.line(format!(
             "link add {INTERFACE} type veth peer name eth0 netns {}",
             stage.namespace("machine").name()
@@ -115,6 +116,8 @@ impl RealAgent {
         let child = Command::new(&options.program)
             .args(["agent", "--server", &server.agents().to_string(), "--host-name", HOST])
             .args(["--join-token", token["token"].as_str().unwrap_or_default(), "--instance", instance])
+            .arg("--data")
+            .arg(folder.join("agent"))
             // The table of flows is taken whole at the start and is the operator's choice, not the agent's own need.
             .args(["--flows", "10000"])
             .stdin(Stdio::null())
