@@ -27,6 +27,8 @@ pub struct DeploymentContext {
     pub template_uri: Option<String>,
     /// What `utcNow()` answers, as `2026-01-31T12:00:00Z`; unknown when not given.
     pub utc_now: Option<String>,
+    /// What `newGuid()` is made from in the default of a parameter, another text for each deployment; unknown when not given.
+    pub guid_seed: Option<String>,
 }
 
 impl Default for DeploymentContext {
@@ -42,6 +44,7 @@ impl Default for DeploymentContext {
             deployment_name: "main".to_owned(),
             template_uri: None,
             utc_now: None,
+            guid_seed: None,
         }
     }
 }

@@ -31,7 +31,7 @@ impl<'a> Evaluator<'a> {
             "tenant" => self.tenant(cx)?,
             "managementgroup" => self.management_group(cx)?,
             "environment" => azure_cloud(cx)?,
-            "newguid" => made_now("newGuid()", cx),
+            "newguid" => self.new_guid(cx)?,
             "utcnow" => self.utc_now(args, cx)?,
             "deployer" => unknown("deployer()".to_owned(), Some(Type::Object), service("deployer()"), cx),
             "pickzones" => live("pickZones", Type::Array, args, cx),
@@ -142,6 +142,15 @@ impl<'a> Evaluator<'a> {
                 ("type", text("/providers/Microsoft.Management/managementGroups", cx)),
             ],
         )
+    }
+
+    /// One GUID for each parameter, the same however often the template is evaluated. Elsewhere it has no place.
+    fn new_guid(&self, cx: Cx<'_, 'a>) -> Result<Value, Fault> {
+        let (Some(seed), Place::Parameter(name)) = (&self.context.guid_seed, &*cx.frame.place) else {
+            return Ok(made_now("newGuid()", cx));
+        };
+        let of = format!("{seed}-{}{}", cx.frame.scope.qualifier(), name.to_lowercase());
+        Ok(Value::new(self.text(super::functions::name_uuid(&of)).map(Text::from)?, cx.at))
     }
 
     fn utc_now(&self, args: &[Value], cx: Cx<'_, 'a>) -> Result<Value, Fault> {

@@ -14,9 +14,6 @@ use crate::plan::{Context, Draft, plan};
 use crate::time::unix_seconds;
 use crate::{Action, Caller, Control, ControlError, Effect, Precondition, World};
 
-/// Longest wait for hosts. An operation ends by itself long before.
-const SETTLE_MAX: Duration = Duration::from_secs(3_600);
-
 /// A resource that was written.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Made {
@@ -43,11 +40,19 @@ pub trait Executor: Send + Sync {
     /// Does all writes in order without keeping any; each sees those before it that succeeded. What `GET` would answer.
     fn rehearse(&self, puts: &[(ResourceId, Value)]) -> Vec<Result<Value, ControlError>>;
 
-    /// Writes a resource.
-    async fn put(&self, id: &ResourceId, body: Value) -> Result<Made, ControlError>;
+    /// The ETag of what is stored.
+    fn etag(&self, id: &ResourceId) -> Option<String>;
 
-    /// Waits until the hosts have done what these operations ask of them.
-    async fn settle(&self, operations: &[String]) -> Result<(), ControlError>;
+    /// Writes a resource.
+    async fn put(
+        &self,
+        id: &ResourceId,
+        body: Value,
+        precondition: Precondition,
+    ) -> Result<Made, ControlError>;
+
+    /// Waits for a time until the hosts have done what these operations ask of them; whether they have.
+    async fn settle(&self, operations: &[String], within: Duration) -> Result<bool, ControlError>;
 
     /// What time it is.
     fn now(&self) -> SystemTime;
@@ -99,8 +104,17 @@ impl Executor for OnControl {
         puts.iter().map(one).collect()
     }
 
-    async fn put(&self, id: &ResourceId, body: Value) -> Result<Made, ControlError> {
-        let action = Action::Put { id: id.clone(), body, precondition: Precondition::default() };
+    fn etag(&self, id: &ResourceId) -> Option<String> {
+        self.control.read(|world| world.etag(id).map(str::to_owned))
+    }
+
+    async fn put(
+        &self,
+        id: &ResourceId,
+        body: Value,
+        precondition: Precondition,
+    ) -> Result<Made, ControlError> {
+        let action = Action::Put { id: id.clone(), body, precondition };
         let outcome = self.control.act(&self.caller, action).await?;
         Ok(Made {
             resource: outcome.resource.unwrap_or_default(),
@@ -109,15 +123,18 @@ impl Executor for OnControl {
         })
     }
 
-    async fn settle(&self, operations: &[String]) -> Result<(), ControlError> {
-        let until = Instant::now() + SETTLE_MAX;
+    async fn settle(&self, operations: &[String], within: Duration) -> Result<bool, ControlError> {
+        let until = Instant::now() + within;
         for operation in operations {
-            let state = self.control.fleet().wait(operation, until).await;
-            if let Some(OperationState::Failed { code, message }) = state {
-                return Err(ControlError::new(409, code, message).about(operation.clone()));
+            match self.control.fleet().wait(operation, until).await {
+                Some(OperationState::Failed { code, message }) => {
+                    return Err(ControlError::new(409, code, message).about(operation.clone()));
+                }
+                Some(OperationState::InProgress) => return Ok(false),
+                Some(OperationState::Succeeded) | None => {}
             }
         }
-        Ok(())
+        Ok(true)
     }
 
     fn now(&self) -> SystemTime {

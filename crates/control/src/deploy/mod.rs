@@ -5,6 +5,7 @@
 //! known beforehand is wrong, and each resource is written whole or not at all. Reference: docs/arm.md, "Deployments", and
 //! docs/adr/0025-deployments-in-steps.md.
 
+mod active;
 mod change;
 mod document;
 mod executor;
@@ -16,6 +17,7 @@ mod run;
 #[cfg(test)]
 mod tests;
 
+pub use active::end_silent;
 pub use change::what_if;
 pub use document::operations;
 pub use executor::{Executor, Made, OnControl, Permission};

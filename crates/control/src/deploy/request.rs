@@ -7,6 +7,7 @@ use palisade_arm::json::{self, Document, Node};
 use palisade_arm::template::{Deployment, DeploymentContext, Input, Level, Live, NoLinks, evaluate_live};
 use palisade_model::ResourceId;
 use serde_json::{Value, json};
+use uuid::Uuid;
 
 use crate::ControlError;
 
@@ -88,6 +89,7 @@ impl Request {
             location,
             deployment_name: place.name.clone(),
             utc_now: Some(utc_now),
+            guid_seed: Some(Uuid::new_v4().to_string()),
             ..DeploymentContext::default()
         };
         let settings = properties.get("whatIfSettings").and_then(|settings| settings.get("resultFormat"));

@@ -5,15 +5,17 @@
 //! end, together.
 
 use std::collections::BTreeSet;
+use std::time::SystemTime;
 
 use serde_json::Value;
 
+use super::active::{self, BEAT};
 use super::document::{self, Progress, State, Write};
 use super::executor::Executor;
 use super::plan::{Step, refresh, why};
 use super::preflight::{Prepared, Seen, prepare};
 use super::request::Request;
-use crate::ControlError;
+use crate::{ControlError, Precondition};
 
 /// A deployment that has passed every check and is stored as running.
 #[derive(Debug)]
@@ -24,14 +26,20 @@ pub struct Running {
     /// What hosts must do.
     operations: Vec<String>,
     progress: Progress,
+    /// When its document was last written.
+    told: SystemTime,
 }
 
-/// Checks a deployment and stores it as running; its document, and what goes on with it.
+/// Checks a deployment and stores it as running, unless one of its name is; its document, and what goes on with it.
 pub async fn begin(executor: &dyn Executor, request: Request) -> Result<(Running, Value), ControlError> {
+    let vacancy = active::vacancy(executor, &request.id())?;
     let Prepared { steps, .. } = prepare(executor, &request)?;
-    let progress = Progress { started: executor.now(), writes: Vec::new(), outputs: None, error: None };
-    let running = Running { request, steps, done: BTreeSet::new(), operations: Vec::new(), progress };
-    let document = running.store(executor, State::Running).await?;
+    let started = executor.now();
+    let progress = Progress { started, writes: Vec::new(), outputs: None, error: None };
+    let (done, operations) = (BTreeSet::new(), Vec::new());
+    let mut running = Running { request, steps, done, operations, progress, told: started };
+    let stored = running.store(executor, State::Running, vacancy).await;
+    let document = stored.map_err(|error| active::overtaken(error, &running.request.id()))?;
     Ok((running, document))
 }
 
@@ -64,7 +72,7 @@ impl Running {
                 State::Failed
             }
         };
-        self.store(executor, state).await
+        self.store(executor, state, Precondition::default()).await
     }
 
     async fn make_all(&mut self, executor: &dyn Executor) -> Result<(), ControlError> {
@@ -80,8 +88,11 @@ impl Running {
             let deployment = self.request.evaluate(&self.seen(executor));
             refresh(&mut self.steps, &deployment)?;
         }
-        executor.settle(&self.operations).await?;
+        while !executor.settle(&self.operations, BEAT).await? {
+            self.beat(executor).await?;
+        }
         let deployment = self.request.evaluate(&self.seen(executor));
+        refresh(&mut self.steps, &deployment)?;
         self.progress.outputs = Some(document::outputs(&deployment.outputs)?);
         Ok(())
     }
@@ -100,7 +111,7 @@ impl Running {
             let Ok(body) = &step.body else { continue };
             let (id, kind, body) = (step.id.clone(), step.kind.name, body.clone());
             let from = executor.now();
-            let outcome = executor.put(&id, body).await;
+            let outcome = executor.put(&id, body, Precondition::default()).await;
             let at_end = executor.now();
             let took = at_end.duration_since(from).unwrap_or_default();
             let told = outcome.as_ref().map(|made| made.is_new).map_err(Clone::clone);
@@ -114,8 +125,16 @@ impl Running {
                     .operation,
             );
             self.done.insert(at);
+            if executor.now().duration_since(self.told).is_ok_and(|since| since >= BEAT) {
+                self.beat(executor).await?;
+            }
         }
         Ok(())
+    }
+
+    /// Writes how far it has come, which also tells that it goes on.
+    async fn beat(&mut self, executor: &dyn Executor) -> Result<(), ControlError> {
+        self.store(executor, State::Running, Precondition::default()).await.map(drop)
     }
 
     /// What the template may see now.
@@ -151,9 +170,15 @@ impl Running {
         ControlError { details: vec![cause], ..ControlError::new(409, "DeploymentFailed", message) }
     }
 
-    async fn store(&self, executor: &dyn Executor, state: State) -> Result<Value, ControlError> {
-        let body = document::body(&self.request, &self.steps, &self.progress, state, executor.now());
-        let made = executor.put(&self.request.id(), body).await?;
+    async fn store(
+        &mut self,
+        executor: &dyn Executor,
+        state: State,
+        precondition: Precondition,
+    ) -> Result<Value, ControlError> {
+        self.told = executor.now();
+        let body = document::body(&self.request, &self.steps, &self.progress, state, self.told);
+        let made = executor.put(&self.request.id(), body, precondition).await?;
         Ok(made.resource)
     }
 }

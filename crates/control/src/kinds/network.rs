@@ -224,6 +224,10 @@ pub(super) static PUBLIC_IPS: Kind = Kind {
         GUID,
         Field::read_only("ipConfiguration"),
         Field::new("ipAddress", Shape::Text),
+        Field::new(
+            "dnsSettings",
+            Shape::Object(&[Field::new("domainNameLabel", Shape::Text), Field::read_only("fqdn")]),
+        ),
         Field::new("idleTimeoutInMinutes", Shape::Integer),
         Field::new("publicIPAllocationMethod", Shape::Text),
         Field::new("publicIPAddressVersion", Shape::Text),

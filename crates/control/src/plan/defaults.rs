@@ -25,6 +25,7 @@ pub(super) fn fill(
 ) -> Result<(), ControlError> {
     if kind.name == kinds::PUBLIC_IP {
         envelope_of_public_ip(own);
+        name_of_public_ip(own);
     }
     let Some(properties) = own.get_mut("properties").and_then(Value::as_object_mut) else { return Ok(()) };
     let before = |key: &str| stored.and_then(|stored| stored.properties().get(key)).cloned();
@@ -158,6 +159,17 @@ fn envelope_of_public_ip(own: &mut Map<String, Value>) {
     let sku = own.entry("sku").or_insert_with(|| json!({}));
     if let Some(sku) = sku.as_object_mut() {
         absent(sku, json!({"name": "Basic", "tier": "Regional"}));
+    }
+}
+
+/// The name that Azure makes of a label. Templates read it; whether it can be resolved is a matter of the name servers here.
+fn name_of_public_ip(own: &mut Map<String, Value>) {
+    let location = own.get("location").and_then(Value::as_str).unwrap_or_default().to_owned();
+    let settings = own.get_mut("properties").and_then(|properties| properties.get_mut("dnsSettings"));
+    let Some(settings) = settings.and_then(Value::as_object_mut) else { return };
+    if let Some(label) = settings.get("domainNameLabel").and_then(Value::as_str) {
+        let name = format!("{label}.{location}.cloudapp.azure.com").to_lowercase();
+        settings.insert("fqdn".to_owned(), name.into());
     }
 }
 

@@ -31,7 +31,7 @@ fn joined(call: &Call<'_>) -> Result<String, Fault> {
 }
 
 /// What `guid` gives for the joined arguments.
-fn name_uuid(name: &str) -> String {
+pub(in crate::template) fn name_uuid(name: &str) -> String {
     let digest = Sha1::new().chain_update(GUID_NAMESPACE).chain_update(name).finalize();
     let mut bytes = [0_u8; 16];
     bytes.copy_from_slice(&digest[..16]);

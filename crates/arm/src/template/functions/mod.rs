@@ -19,6 +19,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, LazyLock};
 
 pub(super) use date::{format_moment, moment};
+pub(super) use hash::name_uuid;
 pub(super) use logic::same;
 
 use super::collection::{List, Map};

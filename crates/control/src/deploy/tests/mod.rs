@@ -5,6 +5,7 @@ mod refusals;
 mod runs;
 mod told;
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -32,6 +33,8 @@ pub(super) struct Bench {
     forbidden: Option<String>,
     /// What the hosts answer.
     unreachable: bool,
+    /// How late it is.
+    hour: AtomicU64,
 }
 
 impl Bench {
@@ -43,6 +46,7 @@ impl Bench {
             broken: None,
             forbidden: None,
             unreachable: false,
+            hour: AtomicU64::new(0),
         };
         bench.write(&group("g"), &json!({"location": "westeurope"})).expect("a group can be made");
         bench
@@ -54,7 +58,7 @@ impl Bench {
 
     pub(super) fn write(&self, id: &ResourceId, body: &Value) -> Result<(Value, bool), ControlError> {
         let mut world = self.world();
-        let outcome = Self::plan(&mut world, &self.options, id, body)?;
+        let outcome = Self::plan(&mut world, &self.options, id, body, Precondition::default())?;
         Ok((outcome.0, outcome.1 == Effect::Created))
     }
 
@@ -63,9 +67,10 @@ impl Bench {
         options: &Options,
         id: &ResourceId,
         body: &Value,
+        precondition: Precondition,
     ) -> Result<(Value, Effect), ControlError> {
         let (id, body) = (id.clone(), body.clone());
-        let put = Action::Put { id, body, precondition: Precondition::default() };
+        let put = Action::Put { id, body, precondition };
         let planned = plan(&mut Draft::new(world), &Context { options, now: 1_790_000_000 }, &put)?;
         Ok((planned.resource.unwrap_or_default(), planned.effect))
     }
@@ -98,27 +103,40 @@ impl Executor for Bench {
 
     fn rehearse(&self, puts: &[(ResourceId, Value)]) -> Vec<Result<Value, ControlError>> {
         let mut world = self.world().clone();
-        puts.iter().map(|(id, body)| Ok(Self::plan(&mut world, &self.options, id, body)?.0)).collect()
+        let one = |(id, body): &(ResourceId, Value)| {
+            Ok(Self::plan(&mut world, &self.options, id, body, Precondition::default())?.0)
+        };
+        puts.iter().map(one).collect()
     }
 
-    async fn put(&self, id: &ResourceId, body: Value) -> Result<Made, ControlError> {
+    fn etag(&self, id: &ResourceId) -> Option<String> {
+        self.world().etag(id).map(str::to_owned)
+    }
+
+    async fn put(
+        &self,
+        id: &ResourceId,
+        body: Value,
+        precondition: Precondition,
+    ) -> Result<Made, ControlError> {
         if self.broken.as_deref() == Some(id.name()) {
             return Err(ControlError::new(409, "Broken", "it broke"));
         }
-        let (resource, is_new) = self.write(id, &body)?;
+        let planned = Self::plan(&mut self.world(), &self.options, id, &body, precondition)?;
         self.written.lock().unwrap_or_else(PoisonError::into_inner).push(id.to_string());
-        Ok(Made { resource, is_new, operation: Some(id.name().to_owned()) })
+        let (resource, effect) = planned;
+        Ok(Made { resource, is_new: effect == Effect::Created, operation: Some(id.name().to_owned()) })
     }
 
-    async fn settle(&self, _operations: &[String]) -> Result<(), ControlError> {
+    async fn settle(&self, _operations: &[String], _within: Duration) -> Result<bool, ControlError> {
         if self.unreachable {
             return Err(ControlError::new(409, "AgentsUnreachable", "1 of 1 hosts did not confirm"));
         }
-        Ok(())
+        Ok(true)
     }
 
     fn now(&self) -> SystemTime {
-        UNIX_EPOCH + Duration::from_secs(1_790_000_000)
+        UNIX_EPOCH + Duration::from_secs(1_790_000_000 + 3_600 * self.hour.load(Ordering::Relaxed))
     }
 }
 

@@ -197,3 +197,52 @@ async fn it_is_stored_as_running_first() {
     assert_eq!(state(&document), "Succeeded");
     assert_eq!(bench.get(&id_of_deployment()), Some(document));
 }
+
+#[tokio::test]
+async fn one_of_a_name_is_active_until_it_ends_or_falls_silent() {
+    let bench = Bench::new();
+    let again = || request(json!([resource("networkSecurityGroups", "n", json!({}))]), json!({}));
+    let (first, _) = begin(&bench, again()).await.expect("nothing is wrong");
+    let refused = begin(&bench, again()).await.expect_err("one is active");
+    assert_eq!((refused.status, refused.code.as_ref()), (409, "DeploymentActive"));
+    first.finish(&bench).await.expect("it is stored");
+    let (_forgotten, _) = begin(&bench, again()).await.expect("the first has ended");
+    bench.hour.fetch_add(1, Ordering::Relaxed);
+    let (last, _) = begin(&bench, again()).await.expect("nobody has heard of the second for an hour");
+    assert_eq!(state(&last.finish(&bench).await.expect("it is stored")), "Succeeded");
+}
+
+#[tokio::test]
+async fn each_parameter_has_a_guid_of_its_own_for_the_whole_deployment() {
+    let bench = Bench::new();
+    let parameters = json!({
+        "one": {"type": "string", "defaultValue": "[newGuid()]"},
+        "two": {"type": "string", "defaultValue": "[newGuid()]"},
+        "now": {"type": "string", "defaultValue": "[utcNow('yyyy')]"}});
+    let tags =
+        json!({"one": "[parameters('one')]", "two": "[parameters('two')]", "now": "[parameters('now')]"});
+    let made = with(resource("networkSecurityGroups", "n", json!({})), "tags", tags);
+    let outputs = json!({"one": {"type": "string", "value": "[parameters('one')]"}});
+    let more = json!({"parameters": parameters, "outputs": outputs});
+    let document = deploy(&bench, request(json!([made.clone()]), more.clone())).await;
+    assert_eq!(state(&document), "Succeeded", "{document:#}");
+    let tags =
+        |bench: &Bench| bench.get(&id("networkSecurityGroups", "n")).expect("it was made")["tags"].clone();
+    let first = tags(&bench);
+    assert_ne!(first["one"], first["two"]);
+    assert_eq!(first["now"], "2026");
+    assert_eq!(document["properties"]["outputs"]["one"]["value"], first["one"]);
+    deploy(&bench, request(json!([made]), more)).await;
+    assert_ne!(tags(&bench)["one"], first["one"], "another deployment has another");
+}
+
+#[tokio::test]
+async fn the_name_of_a_public_address_is_told() {
+    let bench = Bench::new();
+    let address = resource("publicIPAddresses", "p", json!({"dnsSettings": {"domainNameLabel": "Web"}}));
+    let outputs =
+        json!({"outputs": {"name": {"type": "string", "value": "[reference('p').dnsSettings.fqdn]"}}});
+    let document = deploy(&bench, request(json!([address]), outputs)).await;
+    assert_eq!(state(&document), "Succeeded", "{document:#}");
+    assert_eq!(document["properties"]["outputs"]["name"]["value"], "web.westeurope.cloudapp.azure.com");
+}
