@@ -209,7 +209,7 @@ pub(crate) const EXTERNALS: &[External] = &[
     External {
         name: "bytes",
         why: "bodies of documents that many hosts share",
-        code: &[ "palisade-control", "palisade-server", "palisade-store", "palisade-sync"],
+        code: &["palisade-control", "palisade-server", "palisade-store", "palisade-sync"],
         tests: &[],
     },
     External {
@@ -485,7 +485,7 @@ pub(crate) const EXTERNALS: &[External] = &[
     External {
         name: "tower",
         why: "a function as the service that tonic connects by",
-        code: &["palisade-agent", "palisade-server"],
+        code: &["palisade-agent"],
         tests: &[],
     },
     External {

@@ -1,7 +1,7 @@
 //! Who somebody is, and what they may do: principals and their secrets, tokens, roles and where they hold.
 //!
 //! Everything here is a value or a function of its arguments: the present time, in seconds since 1970, is one of them, and
-//! randomness is the only thing that comes from outside. Where the values are kept, and how they arrive, is others' work.
+//! randomness is the only thing that comes from outside. It must not keep anything, nor know how a request arrives.
 //!
 //! Invariant: what cannot be understood is refused. A token that is not ours, a scope that is not one, a role that nobody
 //! knows: none of them allows anything. Reference: docs/adr/0027-own-token-service.md.

@@ -1,7 +1,7 @@
 //! What a server and its agents say to each other: the protocol, generated from `proto/fleet.proto`, and what both sides
 //! must understand alike: [`Documents`] and their hash, [`JoinToken`]s, names of hosts, limits, and whom to trust.
 //!
-//! It knows neither side and opens no connection. Documents are resources in ARM's JSON under their id in lower case, and the
+//! It must not know either side, nor open a connection. Documents are resources in ARM's JSON under their id in lower case, and the
 //! service tags that these name; what they mean is not asked here.
 
 pub mod documents;
@@ -12,6 +12,9 @@ pub mod trust;
 
 #[allow(missing_docs, unused_qualifications, clippy::all, clippy::pedantic)]
 mod generated {
+    // What the generated code uses by full paths.
+    use {prost as _, tonic_prost as _};
+
     tonic::include_proto!("palisade.fleet.v1");
 }
 
