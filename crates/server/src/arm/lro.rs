@@ -2,7 +2,9 @@
 //!
 //! A write that hosts must act on is answered at once and followed at `Azure-AsyncOperation` and `Location`. Clients
 //! differ in which one they read and how long they wait without `Retry-After`, so all three are always sent, with absolute
-//! URLs. Reference: Resource Manager's asynchronous operations; ADR 0026.
+//! URLs. A question for one that goes on is held back a little, for hosts mostly confirm within milliseconds. Reference: Resource Manager's asynchronous operations; ADR 0026.
+
+use std::time::Duration;
 
 use axum::{
     Json,
@@ -11,6 +13,7 @@ use axum::{
 };
 use palisade_control::{ControlError, fleet::OperationState};
 use serde_json::{Value, json};
+use tokio::time::Instant;
 
 use super::call::Call;
 use crate::{
@@ -21,6 +24,8 @@ use crate::{
 const ASYNC_OPERATION: HeaderName = HeaderName::from_static("azure-asyncoperation");
 /// How long to wait before asking again. Without it some clients wait half a minute.
 const RETRY_AFTER: HeaderValue = HeaderValue::from_static("1");
+/// How long a question waits for the end of an operation before it is told that it goes on.
+const HELD_BACK: Duration = Duration::from_millis(100);
 
 /// Whether an operation is still under way.
 pub(super) fn is_running(call: &Call, operation: &str) -> bool {
@@ -44,8 +49,8 @@ pub(super) fn follow(call: &Call, operation: &str, location: &str, headers: &mut
 }
 
 /// `GET .../operations/{operation}`: how it goes.
-pub(super) fn operation(call: &Call) -> Answer {
-    let (state, name) = state(call)?;
+pub(super) async fn operation(call: &Call) -> Answer {
+    let (state, name) = state(call).await?;
     let mut body = json!({ "id": call.found.id.as_str(), "name": name });
     match &state {
         OperationState::InProgress => body["status"] = json!("InProgress"),
@@ -63,8 +68,8 @@ pub(super) fn operation(call: &Call) -> Answer {
 }
 
 /// `GET .../operationResults/{operation}`: what came of it, for clients that follow `Location`.
-pub(super) fn result(call: &Call) -> Answer {
-    let (state, name) = state(call)?;
+pub(super) async fn result(call: &Call) -> Answer {
+    let (state, name) = state(call).await?;
     match state {
         OperationState::InProgress => {
             let mut response = (StatusCode::ACCEPTED, Json(Value::Null)).into_response();
@@ -80,9 +85,9 @@ pub(super) fn result(call: &Call) -> Answer {
     }
 }
 
-fn state(call: &Call) -> Result<(OperationState, String), ApiError> {
+async fn state(call: &Call) -> Result<(OperationState, String), ApiError> {
     let name = call.found.names.last().cloned().unwrap_or_default();
-    match call.app.control.operation(&name) {
+    match call.app.control.fleet().wait(&name, Instant::now() + HELD_BACK).await {
         Some(state) => Ok((state, name)),
         None => Err(ApiError::not_found(
             "OperationNotFound",
