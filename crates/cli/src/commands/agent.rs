@@ -6,6 +6,7 @@ mod server;
 use std::io::{self, Write};
 use std::time::Duration;
 
+use clap::ArgGroup;
 use palisade_agent::{Applied, DEFAULT_NAME, Event, Instance, Options, Sources, Tuning, load::Problem};
 
 use crate::{args::EstateArgs, commands::estate, exit::Exit, exit::Failure, output::Format};
@@ -22,6 +23,7 @@ use server::ServerArgs;
                         certificate, which the agent renews. Without the server it enforces what it was given last."
 )]
 #[command(args_conflicts_with_subcommands = true)]
+#[command(group = ArgGroup::new("fleet").args(["server", "register"]))]
 #[command(mut_arg("estate", |estate| estate.required(false).required_unless_present_any(["server", "discover"])))]
 pub struct Arguments {
     #[command(flatten)]
@@ -116,7 +118,7 @@ impl Arguments {
 /// Runs the agent.
 pub fn run(arguments: &Arguments) -> Result<Exit, Failure> {
     if arguments.discover.discover {
-        return discover::run(&arguments.discover);
+        return discover::run(&arguments.discover, &arguments.server);
     }
     let options = Options {
         instance: arguments.instance.places()?,

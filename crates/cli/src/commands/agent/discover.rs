@@ -5,8 +5,9 @@ use std::str::FromStr;
 
 use palisade_agent::machines::{Card, Machine};
 use palisade_agent::running_machines;
+use palisade_model::{HOST_TAG, INTERFACE_TAG};
 
-use super::DiscoverArgs;
+use super::{DiscoverArgs, ServerArgs};
 use crate::{exit::Exit, exit::Failure, output, output::Format};
 
 /// Longest name of a NIC in Azure.
@@ -40,10 +41,10 @@ fn is_plain(word: &str) -> bool {
 }
 
 /// Prints what was found.
-pub fn run(arguments: &DiscoverArgs) -> Result<Exit, Failure> {
+pub fn run(arguments: &DiscoverArgs, server: &ServerArgs) -> Result<Exit, Failure> {
     let machines = running_machines().map_err(Failure::caused_by)?;
     if let Some(subnet) = &arguments.register {
-        for command in commands(&machines, subnet) {
+        for command in commands(&machines, &server.name()?, subnet) {
             output::line(command)?;
         }
         return Ok(Exit::Clean);
@@ -68,9 +69,9 @@ fn row(machine: &Machine, card: &Card) -> [String; 5] {
     [machine.name.clone(), hypervisor, machine.pid.to_string(), card.interface.clone(), mac]
 }
 
-/// One command for each card, which makes a NIC and ties it to the interface by a tag. An interface whose name a shell could
-/// take for something else is left out.
-fn commands(machines: &[Machine], subnet: &Subnet) -> Vec<String> {
+/// One command for each card, which makes a NIC and ties it to this host and to the interface by tags. An interface whose
+/// name a shell could take for something else is left out.
+fn commands(machines: &[Machine], host: &str, subnet: &Subnet) -> Vec<String> {
     let mut taken = BTreeSet::new();
     let plain = cards(machines).filter(|(_, card)| is_plain(&card.interface));
     let command = |(machine, card): (&Machine, &Card)| {
@@ -78,7 +79,7 @@ fn commands(machines: &[Machine], subnet: &Subnet) -> Vec<String> {
         let name = nic_name(machine, card, &mut taken);
         format!(
             "az network nic create --resource-group {group} --name {name} --vnet-name {network} --subnet {subnet} \
-             --tags palisade-interface={}",
+             --tags {HOST_TAG}={host} {INTERFACE_TAG}={}",
             card.interface
         )
     };
@@ -119,7 +120,7 @@ mod tests {
         let subnet: Subnet = "rg/net/web".parse().unwrap();
         let machines =
             [machine("a", &["tap0"]), machine("a", &["tap1"]), machine("b $(x)", &["tap2", "tap3", "t;x"])];
-        let commands = commands(&machines, &subnet);
+        let commands = commands(&machines, "h1", &subnet);
         let begin = "az network nic create --resource-group rg --name ";
         let names: Vec<&str> = commands
             .iter()
@@ -127,7 +128,8 @@ mod tests {
             .collect();
         assert_eq!(names, ["a-nic", "a-tap1", "b---x--tap2", "b---x--tap3"]);
         assert!(
-            commands[0].ends_with(" --vnet-name net --subnet web --tags palisade-interface=tap0"),
+            commands[0]
+                .ends_with(" --vnet-name net --subnet web --tags palisade-host=h1 palisade-interface=tap0"),
             "{commands:?}"
         );
     }

@@ -32,8 +32,8 @@ pub struct ServerArgs {
     /// Certificate of the server's authority; without it, the authority is known by the token
     #[arg(long, value_name = "FILE", requires = "server")]
     ca: Option<PathBuf>,
-    /// Name of this host at the server, when it joins [default: the system's name]
-    #[arg(long, value_name = "NAME", requires = "server")]
+    /// Name of this host at the server, when it joins or is registered [default: the system's name]
+    #[arg(long, value_name = "NAME", requires = "fleet")]
     host_name: Option<String>,
     /// Where key, certificate and the last good documents are kept [default: /var/lib/palisade/agent/INSTANCE]
     #[arg(long, value_name = "DIR", requires = "server")]
@@ -59,7 +59,8 @@ impl ServerArgs {
         }))
     }
 
-    fn name(&self) -> Result<String, Failure> {
+    /// The name of this host.
+    pub fn name(&self) -> Result<String, Failure> {
         let name = match &self.host_name {
             Some(name) => name.clone(),
             None => read(Path::new(HOST_NAME_FILE))?.trim().to_owned(),
