@@ -50,6 +50,13 @@ pub enum Event {
         /// Why.
         why: String,
     },
+    /// This server keeps house for all that share the store.
+    HousekeepingBegun,
+    /// A round of housekeeping failed; the next one tries again.
+    HousekeepingFailed {
+        /// Why.
+        why: String,
+    },
     /// The server stops.
     Stopping,
 }

@@ -1,7 +1,7 @@
 //! The HTTPS front of the control plane: Azure Resource Manager, tokens, Palisade's own API, and the service of agents.
 //!
 //! It turns requests into actions and questions of [`palisade_control`] and answers into Azure's words. It decides who
-//! may ask (`access`), how often and how much (`limits`); it does not know what a resource means, and keeps nothing
+//! may ask (`access`), how often and how much (`limits`). It must not know what a resource means, nor keep anything
 //! that the store does not hold. Invariant: every refusal is in Azure's envelope, and no panic reaches a client.
 //! Reference: docs/adr/0026-one-fallback-handler.md.
 
@@ -15,6 +15,7 @@ pub mod fleet;
 mod folder;
 mod front;
 mod headers;
+mod housekeeping;
 pub mod limits;
 pub mod login;
 mod options;
@@ -27,5 +28,6 @@ pub use error::{Answer, ApiError, envelope};
 pub use event::{Event, Events};
 pub use folder::{Bootstrap, Folder, FolderError};
 pub use headers::Ids;
+pub use housekeeping::Housekeeping;
 pub use options::{ServerOptions, StoreSource};
 pub use running::{Running, Server, StartError};

@@ -5,8 +5,12 @@ use std::{net::SocketAddr, path::PathBuf, sync::Arc};
 use palisade_store::{Store, StoreUrl};
 
 use crate::{
-    access::outside::Provider,
+    access::{
+        fetch::Fetcher,
+        outside::{KeySource, Provider},
+    },
     event::Events,
+    housekeeping::Housekeeping,
     limits::{CONNECTIONS_MAX, RATE_PER_ADDRESS, RATE_PER_PRINCIPAL, REQUESTS_MAX, Rate},
 };
 
@@ -27,6 +31,8 @@ pub struct ServerOptions {
     pub tls_files: Option<(PathBuf, PathBuf)>,
     /// An OpenID provider whose people are taken.
     pub openid: Option<Provider>,
+    /// Where keys of issuers elsewhere come from.
+    pub key_source: Arc<dyn KeySource>,
     /// Settings of the control plane.
     pub control: palisade_control::Options,
     /// Most connections at once.
@@ -37,6 +43,8 @@ pub struct ServerOptions {
     pub rate_per_address: Rate,
     /// What one principal may ask.
     pub rate_per_principal: Rate,
+    /// When what is forgotten.
+    pub housekeeping: Housekeeping,
     /// What the operator is told.
     pub events: Events,
 }
@@ -61,11 +69,13 @@ impl ServerOptions {
             names: Vec::new(),
             tls_files: None,
             openid: None,
+            key_source: Arc::new(Fetcher),
             control: palisade_control::Options::default(),
             connections_max: CONNECTIONS_MAX,
             requests_max: REQUESTS_MAX,
             rate_per_address: RATE_PER_ADDRESS,
             rate_per_principal: RATE_PER_PRINCIPAL,
+            housekeeping: Housekeeping::default(),
             events: Events::default(),
         }
     }

@@ -17,11 +17,12 @@ use tokio::{sync::watch, task::JoinHandle};
 use uuid::Uuid;
 
 use crate::{
-    access::{Gatekeeper, fetch::Fetcher, outside::Outside},
+    access::{Gatekeeper, outside::Outside},
     api::History,
     app::{App, Site},
     event::Event,
     folder::{Bootstrap, Folder, FolderError},
+    housekeeping,
     limits::{Rates, STOP_TIMEOUT},
     login::{self, Desk},
     options::{ServerOptions, StoreSource},
@@ -118,7 +119,7 @@ fn gate(options: &ServerOptions, site: &Site) -> Result<Gatekeeper, StartError> 
     let tenant = Uuid::parse_str(&site.tenant).map_err(|_| {
         ControlError::new(500, "StoreDamaged", format!("tenant \"{}\" is no GUID", site.tenant))
     })?;
-    Ok(Gatekeeper::new(tenant, Outside::new(options.openid.clone(), Arc::new(Fetcher))))
+    Ok(Gatekeeper::new(tenant, Outside::new(options.openid.clone(), options.key_source.clone())))
 }
 
 /// A listener, and where it is.
@@ -174,7 +175,14 @@ impl Running {
         if let Some(address) = agents_address {
             app.events.tell(Event::AgentsListening { address });
         }
-        let helpers = vec![tokio::spawn(certificates.keep(app.clone())), tokio::spawn(remember(app.clone()))];
+        let mut helpers = vec![
+            tokio::spawn(certificates.keep(app.clone())),
+            tokio::spawn(remember(app.clone())),
+            tokio::spawn(housekeeping::keep(app.clone(), options.housekeeping)),
+        ];
+        if agents.is_none() {
+            helpers.extend(serve::mirror(&app, options));
+        }
         Ok(Self { app, address, agents_address, bootstrap, folder, handle, stop, serving, agents, helpers })
     }
 

@@ -15,6 +15,7 @@ use axum_server::{
     tls_rustls::{RustlsAcceptor, RustlsConfig},
 };
 use hyper_util::rt::TokioTimer;
+use palisade_control::fleet::watch_mirror;
 use palisade_store::{Store, StoreUrl};
 use rustls::ServerConfig;
 use tokio::{sync::watch, task::JoinHandle};
@@ -92,6 +93,12 @@ pub(crate) fn agents(
             app.events.tell(Event::Failed { what: "the service of agents", why: error.to_string() });
         }
     }))
+}
+
+/// Follows what other servers' hosts report, at a server without agents of its own; `None` if nobody else has any.
+pub(crate) fn mirror(app: &Arc<App>, options: &ServerOptions) -> Option<JoinHandle<()>> {
+    let store = shared(app, &options.store)?;
+    Some(tokio::spawn(watch_mirror(store, app.control.clone(), |_| false)))
 }
 
 /// The store, if other servers may be at it too.

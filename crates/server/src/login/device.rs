@@ -179,6 +179,11 @@ fn ended(world: &World, now: u64) -> Vec<RecordChange> {
         .collect()
 }
 
+/// When an approval ends.
+pub(crate) fn approval_end(value: &Value) -> Option<u64> {
+    directory::read::<Approval>(value).map(|approval| approval.expires)
+}
+
 fn key(code: &UserCode) -> String {
     format!("{}{}", directory::DEVICE, code.fingerprint())
 }

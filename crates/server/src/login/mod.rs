@@ -35,6 +35,7 @@ use crate::{access, app::App, headers::base};
 
 pub(crate) use bootstrap::bootstrap;
 pub use desk::Desk;
+pub(crate) use device::approval_end;
 
 /// Names that clients use for the tenant before they know it.
 const ANY_TENANT: &[&str] = &["adfs", "common", "organizations"];
