@@ -10,6 +10,7 @@ use nix::{
 };
 use palisade_agent::load;
 use palisade_lab::interrupt::Interrupt;
+use palisade_server::access::outside::Provider;
 use palisade_server::{App, Events, Server, ServerOptions, StoreSource};
 use palisade_store::StoreUrl;
 use tokio::{runtime::Runtime, sync::oneshot, task::JoinHandle};
@@ -61,6 +62,35 @@ pub struct ServeArgs {
     /// Microsoft's service tag file, by which rules are checked and answered
     #[arg(long, value_name = "FILE", env = "PALISADE_SERVICE_TAGS")]
     pub service_tags: Vec<PathBuf>,
+    #[command(flatten)]
+    openid: OpenIdArgs,
+}
+
+/// Options of an OpenID provider.
+#[derive(Debug, Clone, clap::Args)]
+struct OpenIdArgs {
+    /// OpenID provider whose people may log in: its issuer, as it stands in its tokens
+    #[arg(long, value_name = "URL", value_parser = issuer, requires = "oidc_client_id")]
+    oidc_issuer: Option<String>,
+    /// Our client id at the provider, which its tokens must be for
+    #[arg(long, value_name = "ID", requires = "oidc_issuer")]
+    oidc_client_id: Option<String>,
+    /// Claim of the provider's tokens that lists groups, to which roles can be given then
+    #[arg(long, value_name = "NAME", requires = "oidc_issuer")]
+    oidc_group_claim: Option<String>,
+}
+
+impl OpenIdArgs {
+    fn provider(&self) -> Option<Provider> {
+        let (issuer, client_id) = self.oidc_issuer.clone().zip(self.oidc_client_id.clone())?;
+        Some(Provider { issuer, client_id, group_claim: self.oidc_group_claim.clone() })
+    }
+}
+
+/// Keys are fetched from there, so nobody on the way may change them.
+fn issuer(text: &str) -> Result<String, String> {
+    let host = text.strip_prefix("https://").filter(|rest| !rest.is_empty());
+    host.map(|_| text.to_owned()).ok_or_else(|| "an issuer begins with https://".to_owned())
 }
 
 impl ServeArgs {
@@ -71,6 +101,7 @@ impl ServeArgs {
         options.store = StoreSource::Url(self.store.clone());
         options.names.clone_from(&self.names);
         options.tls_files = self.tls_certificate.clone().zip(self.tls_key.clone());
+        options.openid = self.openid.provider();
         options.control.tags = load::tags(&self.service_tags)
             .map_err(|error| Failure::inputs(error.problems.iter().filter(|problem| problem.is_error)))?;
         options.events = Events::to(tell);

@@ -36,6 +36,9 @@ fn bad_usage_is_told_from_findings() {
         &["effective", "estate.json", "--nic", "nobody"],
         &["effective", "estate.json", "--nic", "web1-nic", "--nsg", "web-nsg"],
         &["completions", "bogus"],
+        &["server", "--oidc-issuer", "https://issuer.example"],
+        &["server", "--oidc-client-id", "palisade"],
+        &["up", "--oidc-issuer", "http://issuer.example", "--oidc-client-id", "palisade"],
     ] {
         let run = palisade(arguments, b"");
         assert_eq!((run.code, run.stdout.as_str()), (2, ""), "{arguments:?}");

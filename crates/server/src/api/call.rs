@@ -46,6 +46,20 @@ impl Call {
         serde_json::from_value(body).map_err(|error| invalid(&error.to_string()))
     }
 
+    /// Runs what makes a hash off the threads that answer, in line with those of logins.
+    pub(super) async fn hash<R: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> R + Send + 'static,
+    ) -> Result<R, ApiError> {
+        self.app.desk.hash(work).await.ok_or_else(|| {
+            ApiError::new(
+                StatusCode::TOO_MANY_REQUESTS,
+                "TooManyRequests",
+                "Too many passwords and secrets are being made or compared. Try again in a moment.",
+            )
+        })
+    }
+
     /// A whole number of the query.
     pub(super) fn number(&self, name: &str) -> Result<Option<u64>, ApiError> {
         let Some(text) = self.query.get(name) else { return Ok(None) };

@@ -10,7 +10,7 @@ use utoipa::ToSchema;
 use super::{
     call::{Call, answer, done},
     openapi::Refusals,
-    principals::{Principal, change_of, invalid, keep, stored},
+    principals::{Principal, change_of, invalid, keep, stored, with_password},
 };
 use crate::{
     access::assignments,
@@ -64,7 +64,7 @@ pub(super) async fn update(call: &Call) -> Answer {
         call.app.control.read(|world| assignments::other_owner(world, |one| !goes || one.principal != id))?;
     principal.enabled = change.enabled.unwrap_or(principal.enabled);
     if let Some(password) = change.password {
-        principal.set_password(&password, call.now()).map_err(invalid)?;
+        principal = with_password(call, principal, password).await?;
     }
     let mut changes = vec![change_of(&principal, Expect::Equals(before))];
     changes.extend(guard);

@@ -187,21 +187,21 @@ pub(super) async fn create(call: &Call) -> Answer {
             ));
         }
         PrincipalKind::ServicePrincipal => {
-            let mut made = Stored::service(&request.name, now).map_err(invalid)?;
-            let secret = made.add_secret("first", now + LIFETIME_DAYS * DAY, now).map_err(invalid)?;
+            let made = Stored::service(&request.name, now).map_err(invalid)?;
+            let (made, secret) =
+                with_secret(call, made, "first".to_owned(), now + LIFETIME_DAYS * DAY).await?;
             client_secret = Some(secret);
             made
         }
         PrincipalKind::User => {
-            let mut made = Stored::user(&request.name, &request.name, now).map_err(invalid)?;
+            let made = Stored::user(&request.name, &request.name, now).map_err(invalid)?;
             let text = match request.password {
                 Some(given) => given,
                 None => password
                     .insert(palisade_identity::new_secret().map_err(|error| invalid(error.into()))?)
                     .clone(),
             };
-            made.set_password(&text, now).map_err(invalid)?;
-            made
+            with_password(call, made, text).await?
         }
     };
     refuse_taken(call, &principal)?;
@@ -244,13 +244,12 @@ pub(super) async fn delete(call: &Call) -> Answer {
     responses((status = 201, description = "The secret.", body = NewSecret), Refusals))]
 pub(super) async fn create_secret(call: &Call) -> Answer {
     let request: SecretRequest = call.body()?;
-    let (before, mut principal) = stored(call)?;
-    let now = call.now();
+    let (before, principal) = stored(call)?;
     let days = request.lifetime_days.unwrap_or(LIFETIME_DAYS);
-    let expires = days.checked_mul(DAY).and_then(|lifetime| now.checked_add(lifetime));
+    let expires = days.checked_mul(DAY).and_then(|lifetime| call.now().checked_add(lifetime));
     let expires = expires.ok_or_else(|| invalid(PrincipalError::Lifetime))?;
-    let secret =
-        principal.add_secret(&request.description.unwrap_or_default(), expires, now).map_err(invalid)?;
+    let (principal, secret) =
+        with_secret(call, principal, request.description.unwrap_or_default(), expires).await?;
     let id = principal.secrets.last().map(|own| own.id.to_string()).unwrap_or_default();
     keep(call, &principal, Expect::Equals(before), "create secret").await?;
     answer(StatusCode::CREATED, &NewSecret { id, secret, expires: rfc3339(expires) })
@@ -274,6 +273,31 @@ pub(super) async fn delete_secret(call: &Call) -> Answer {
     }
     keep(call, &principal, Expect::Equals(before), "delete secret").await?;
     Ok(done())
+}
+
+/// The principal with a secret more, and the secret.
+async fn with_secret(
+    call: &Call,
+    mut principal: Stored,
+    description: String,
+    expires: u64,
+) -> Result<(Stored, String), ApiError> {
+    let now = call.now();
+    let made = call.hash(move || {
+        let secret = principal.add_secret(&description, expires, now)?;
+        Ok((principal, secret))
+    });
+    made.await?.map_err(invalid)
+}
+
+/// The person with another password.
+pub(super) async fn with_password(
+    call: &Call,
+    mut principal: Stored,
+    password: String,
+) -> Result<Stored, ApiError> {
+    let now = call.now();
+    call.hash(move || principal.set_password(&password, now).map(|()| principal)).await?.map_err(invalid)
 }
 
 /// The principal of the path: as it is kept, and what it is.

@@ -51,7 +51,7 @@ impl Desk {
         if wait > 0 {
             return Err(OAuthError::wait(wait));
         }
-        let proven = self.hash(prove).await?;
+        let proven = self.hash(prove).await.ok_or_else(|| OAuthError::wait(1))?;
         if proven {
             self.forget(&keys[0].0)
         } else {
@@ -60,15 +60,14 @@ impl Desk {
         Ok(proven)
     }
 
-    /// Runs what makes a hash, in line with others.
-    pub(super) async fn hash<R: Send + 'static>(
+    /// Runs what makes a hash, in line with others; nothing if the line is too long.
+    pub(crate) async fn hash<R: Send + 'static>(
         &self,
         work: impl FnOnce() -> R + Send + 'static,
-    ) -> Result<R, OAuthError> {
-        let busy = || OAuthError::wait(1);
-        let _in_line = self.waiting.try_acquire().map_err(|_| busy())?;
-        let _place = self.hashes.acquire().await.map_err(|_| busy())?;
-        tokio::task::spawn_blocking(work).await.map_err(|_| busy())
+    ) -> Option<R> {
+        let _in_line = self.waiting.try_acquire().ok()?;
+        let _place = self.hashes.acquire().await.ok()?;
+        tokio::task::spawn_blocking(work).await.ok()
     }
 
     fn wait(&self, key: &str, patience: Patience, now: u64) -> u64 {

@@ -5,6 +5,7 @@ mod authorization;
 mod client;
 mod limits;
 mod lists;
+mod outside;
 mod questions;
 mod refusals;
 mod resources;

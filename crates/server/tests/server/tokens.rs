@@ -9,7 +9,7 @@ const AZ: &str = "04b07795-8ddb-461a-bbee-02f9e1bf7b46";
 const PASSWORD: &str = "correct horse battery";
 const DEVICE: &str = "urn:ietf:params:oauth:grant-type:device_code";
 
-async fn form(client: &Client, path: &str, fields: &[(&str, &str)]) -> Answer {
+pub(crate) async fn form(client: &Client, path: &str, fields: &[(&str, &str)]) -> Answer {
     let escape =
         |text: &str| text.replace('%', "%25").replace('+', "%2B").replace('&', "%26").replace(' ', "+");
     let pairs: Vec<_> = fields.iter().map(|(name, value)| format!("{name}={}", escape(value))).collect();
@@ -19,13 +19,13 @@ async fn form(client: &Client, path: &str, fields: &[(&str, &str)]) -> Answer {
 
 /// Fails unless the answer is this refusal, in OAuth's shape.
 #[track_caller]
-fn refused(answer: &Answer, status: u16, error: &str) {
+pub(crate) fn refused(answer: &Answer, status: u16, error: &str) {
     assert_eq!((answer.status, answer.body["error"].as_str()), (status, Some(error)), "{}", answer.text);
     assert!(answer.body["error_description"].as_str().is_some_and(|text| text.len() > 10));
     assert_eq!(answer.header("cache-control"), Some("no-store"));
 }
 
-fn text(answer: &Answer, field: &str) -> String {
+pub(crate) fn text(answer: &Answer, field: &str) -> String {
     answer.body[field].as_str().unwrap_or_else(|| panic!("no {field}: {}", answer.text)).to_owned()
 }
 
