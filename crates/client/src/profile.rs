@@ -219,6 +219,24 @@ impl Bootstrap {
             .map_err(|source| ProfileError::Unreadable { path: path.to_owned(), source })
     }
 
+    /// The owner's profile, without a token yet.
+    ///
+    /// # Errors
+    /// The certificate cannot be read.
+    pub fn profile(&self) -> Result<Profile, ProfileError> {
+        Ok(Profile {
+            endpoint: self.endpoint.clone(),
+            authority: Some(self.authority()?),
+            tenant_id: self.tenant_id.clone(),
+            subscription_id: self.subscription_id.clone(),
+            login: Login::ServicePrincipal {
+                client_id: self.client_id.clone(),
+                client_secret: self.client_secret.clone(),
+            },
+            token: None,
+        })
+    }
+
     /// The certificate that it leads to.
     pub fn authority(&self) -> Result<String, ProfileError> {
         fs::read_to_string(&self.ca_file)

@@ -5,9 +5,11 @@ use std::fmt::Write as _;
 use crate::error::{LabError, Result};
 use crate::lab::Lab;
 use crate::matrix::Matrix;
-use crate::netns::registry;
+use crate::netns::{Namespace, registry};
 use crate::policy::{Enforcer, EstateFiles, Predictor};
 use crate::probe::PATIENCE;
+use crate::topology::HYPERVISOR;
+use crate::wiring::control::{GROUP, Places};
 
 /// Puts the estate in force, sends every probe and asks for every prediction. Servers must be running.
 pub fn enforce_and_observe(
@@ -26,8 +28,16 @@ pub fn enforce_and_observe(
     Matrix::observe(lab, Some(predictor), PATIENCE)
 }
 
-/// What to try by hand while the lab of this name is up.
-pub fn hints(name: &str, files: &EstateFiles) -> String {
+/// What to try by hand while the lab of this name is up; `program` is the `palisade` command.
+pub fn hints(name: &str, files: &EstateFiles, program: &str) -> String {
+    let places = Places::of_lab(name);
+    // Not `ip netns exec`, which would hide the programs' pins from what it starts.
+    let namespace = Namespace::named(registry::namespace_name(name, HYPERVISOR));
+    let inside = format!(
+        "sudo nsenter --net={} env PALISADE_PROFILES={}",
+        namespace.path().display(),
+        places.profiles.display()
+    );
     let at = |host: &str| format!("sudo ip netns exec {}", registry::namespace_name(name, host));
     let mut text = String::from("The lab is up. Things to try in another terminal:\n");
     for (what, how) in [
@@ -37,8 +47,17 @@ pub fn hints(name: &str, files: &EstateFiles) -> String {
         ("the web server asks the database", format!("{} nc -w 3 10.20.2.4 5432", at("web1"))),
         ("a shell on the web server", format!("{} bash", at("web1"))),
         (
-            "another policy, in force a moment after saving",
-            format!("sudo nano {}", files.parameters.display()),
+            "another policy: edit the parameters and deploy again",
+            format!(
+                "sudo nano {}; {inside} {program} apply {} --resource-group {GROUP}",
+                files.parameters.display(),
+                files.template.display()
+            ),
+        ),
+        ("what its server has", format!("{inside} {program} get nsg")),
+        (
+            "a shell for az, which logs in as docs/clients.md says",
+            format!("{inside} bash  # credentials: {}", places.data.join("bootstrap.json").display()),
         ),
     ] {
         writeln!(text, "  {what}:\n      {how}").expect("writing to a string cannot fail");

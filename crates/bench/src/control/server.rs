@@ -15,7 +15,7 @@ use nix::{
     sys::signal::{Signal, kill},
     unistd::Pid,
 };
-use palisade_client::{Bootstrap, Client, Login, Profile};
+use palisade_client::{Bootstrap, Client};
 
 use crate::error::{Context, Error, Result};
 
@@ -86,18 +86,7 @@ impl Server {
     /// A client with the rights of the first owner, and a token.
     pub(super) fn owner(&self) -> Result<Client> {
         let bootstrap = Bootstrap::read(&self.data.join("bootstrap.json"))?;
-        let profile = Profile {
-            authority: Some(bootstrap.authority()?),
-            endpoint: bootstrap.endpoint,
-            tenant_id: bootstrap.tenant_id,
-            subscription_id: bootstrap.subscription_id,
-            login: Login::ServicePrincipal {
-                client_id: bootstrap.client_id,
-                client_secret: bootstrap.client_secret,
-            },
-            token: None,
-        };
-        let client = Client::of(profile)?;
+        let client = Client::of(bootstrap.profile()?)?;
         client.token()?;
         Ok(client)
     }

@@ -16,10 +16,7 @@ use palisade_lab::{
     policy::EstateFiles,
     probe::server::Servers,
     show, tour,
-    wiring::{
-        agent::{self, AgentProcess},
-        oracle::Oracle,
-    },
+    wiring::{agent, control::ControlPlane, oracle::Oracle},
 };
 use serde_json::Value;
 
@@ -38,7 +35,7 @@ pub struct Arguments {
 
 #[derive(Debug, clap::Subcommand)]
 enum Action {
-    /// Build a lab, enforce its estate, try everything, and stay until Ctrl-C
+    /// Build a lab, deploy its estate to `palisade up` in it, try everything, and stay until Ctrl-C
     Run(LabArgs),
     /// The same in the background: returns when the lab is up, and leaves it up
     Up(LabArgs),
@@ -79,9 +76,9 @@ pub fn run(arguments: &Arguments) -> Result<Exit, Failure> {
     }
 }
 
-/// A lab with its servers and its agent; everything ends with the value.
+/// A lab with its servers and its control plane; everything ends with the value.
 struct Running {
-    agent: AgentProcess,
+    control: ControlPlane,
     servers: Servers,
     lab: Lab,
 }
@@ -92,14 +89,14 @@ impl Running {
         // A lab of this name that crashed may have left its programs pinned.
         remove_pins(name)?;
         let servers = lab.serve().map_err(Failure::caused_by)?;
-        let agent = agent_of(&lab)?;
-        Ok(Self { agent, servers, lab })
+        let control = control_of(&lab)?;
+        Ok(Self { control, servers, lab })
     }
 
     /// Removes everything and says whether that worked.
     fn stop(self) -> Result<(), Failure> {
-        let Self { agent, servers, lab } = self;
-        agent.stop().map_err(Failure::caused_by)?;
+        let Self { control, servers, lab } = self;
+        control.stop().map_err(Failure::caused_by)?;
         drop(servers);
         lab.down().map_err(Failure::caused_by)
     }
@@ -111,15 +108,15 @@ fn show(arguments: &LabArgs) -> Result<Exit, Failure> {
     let mut running = Running::start(&arguments.name.name)?;
     let files =
         EstateFiles::write(&running.lab.stage().folder(), Situation::Default).map_err(Failure::caused_by)?;
-    eprintln!("enforcing {} and trying every pair and service ...", files.template.display());
+    eprintln!("deploying {} and trying every pair and service ...", files.template.display());
     let mut oracle = Oracle::default();
-    let matrix = show::enforce_and_observe(&running.lab, &files, &mut running.agent, &mut oracle)
+    let matrix = show::enforce_and_observe(&running.lab, &files, &mut running.control, &mut oracle)
         .map_err(Failure::caused_by)?;
     print(&matrix, arguments.format.format)?;
     let agrees = matrix.mismatches().next().is_none();
     if !arguments.once {
         if !arguments.detached {
-            eprintln!("\n{}Ctrl-C removes it.", show::hints(&arguments.name.name, &files));
+            eprintln!("\n{}Ctrl-C removes it.", show::hints(&arguments.name.name, &files, &program()?));
         }
         interrupt.wait().map_err(Failure::caused_by)?;
         eprintln!("removing the lab ...");
@@ -160,7 +157,7 @@ fn background(arguments: &LabArgs) -> Result<Exit, Failure> {
         output::json(&matrix)?;
     }
     let files = EstateFiles::of_lab(name);
-    eprintln!("{}`palisade lab down --name {name}` removes it.", show::hints(name, &files));
+    eprintln!("{}`palisade lab down --name {name}` removes it.", show::hints(name, &files, &program()?));
     Ok(Exit::Clean)
 }
 
@@ -173,7 +170,7 @@ fn down(name: &str) -> Result<Exit, Failure> {
 fn tell(name: &str) -> Result<Exit, Failure> {
     let interrupt = Interrupt::take_over().map_err(Failure::caused_by)?;
     let mut running = Running::start(name)?;
-    let report = tour::tell(&running.lab, &mut running.agent, Some(&interrupt), &mut io::stdout())
+    let report = tour::tell(&running.lab, &mut running.control, Some(&interrupt), &mut io::stdout())
         .map_err(Failure::caused_by)?;
     running.stop()?;
     output::line(format_args!("\n{} steps held, {} did not.", report.held, report.failures.len()))?;
@@ -183,19 +180,20 @@ fn tell(name: &str) -> Result<Exit, Failure> {
     Ok(if report.failures.is_empty() { Exit::Clean } else { Exit::Found })
 }
 
-/// The agent of a lab: this very program, in the namespace where every machine's interface ends.
-fn agent_of(lab: &Lab) -> Result<AgentProcess, Failure> {
-    let name = lab.stage().name();
-    let files = EstateFiles::of_lab(name);
-    let mut command = lab.on_hypervisor(std::env::current_exe()?).map_err(Failure::caused_by)?;
-    command.args(["agent", "--instance", &instance_name(name)]).arg(&files.template);
-    command.arg("--parameters").arg(&files.parameters).arg("--service-tags").arg(&files.service_tags);
-    Ok(AgentProcess::new(instance(name)?, command, lab.stage().folder().join("agent.log")))
+/// The control plane of a lab: this very program, in the namespace where every machine's interface ends.
+fn control_of(lab: &Lab) -> Result<ControlPlane, Failure> {
+    let (name, program) = (lab.stage().name(), std::env::current_exe()?);
+    ControlPlane::of_lab(lab, &program, &instance_name(name), instance(name)?).map_err(Failure::caused_by)
 }
 
 /// Takes what a lab of this name left in the kernel out of it.
 fn remove_pins(lab: &str) -> Result<(), Failure> {
     agent::remove_pins(&instance(lab)?).map_err(Failure::caused_by)
+}
+
+/// This program, as somebody types it.
+fn program() -> io::Result<String> {
+    Ok(std::env::current_exe()?.display().to_string())
 }
 
 /// Where the agent of a lab lives.

@@ -92,7 +92,8 @@ fn membership(arguments: &Arguments, serving: &Serving) -> Result<ServerOptions,
         authority: None,
         host,
         data_dir,
-        service_tags: arguments.serve.service_tags.clone(),
+        // The server sends those that this machine's rules name.
+        service_tags: Vec::new(),
     })
 }
 

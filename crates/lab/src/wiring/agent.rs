@@ -86,22 +86,45 @@ impl AgentProcess {
         remove_pins(&self.instance)
     }
 
-    /// The generation in force, once it is that of the estate with this digest.
-    fn generation_of(&mut self, digest: &str) -> anyhow::Result<Option<u64>> {
+    /// Fails if the process has ended by itself.
+    pub(super) fn check_alive(&mut self) -> anyhow::Result<()> {
         if let Some(child) = &mut self.child
             && let Some(status) = child.try_wait()?
         {
             bail!("the agent ended ({status}):\n{}", self.log().trim_end());
         }
-        let Some(state) = State::read(&self.instance)? else { return Ok(None) };
-        if let Some(refused) = state.refused.filter(|refused| refused.digest == digest) {
-            bail!("{}", refused.message);
-        }
-        if state.enforced.as_deref() != Some(digest) {
-            return Ok(None);
-        }
-        Ok(state.published.map(|published| published.generation))
+        Ok(())
     }
+
+    /// Waits until the agent's state gives an answer; `what` it did not do otherwise.
+    pub(super) fn wait_for<T>(
+        &mut self,
+        what: &str,
+        answer: impl Fn(&State) -> anyhow::Result<Option<T>>,
+    ) -> anyhow::Result<T> {
+        let deadline = Instant::now() + PATIENCE;
+        while Instant::now() < deadline {
+            self.check_alive()?;
+            if let Some(state) = State::read(&self.instance)?
+                && let Some(found) = answer(&state)?
+            {
+                return Ok(found);
+            }
+            thread::sleep(LOOK_EVERY);
+        }
+        bail!("the agent did not {what} within {} s", PATIENCE.as_secs())
+    }
+}
+
+/// The generation in force, once it is that of the estate with this digest.
+fn generation_of(state: &State, digest: &str) -> anyhow::Result<Option<u64>> {
+    if let Some(refused) = state.refused.as_ref().filter(|refused| refused.digest == digest) {
+        bail!("{}", refused.message);
+    }
+    if state.enforced.as_deref() != Some(digest) {
+        return Ok(None);
+    }
+    Ok(state.published.as_ref().map(|published| published.generation))
 }
 
 /// Started with the first estate; later ones are found by the agent itself, as files that change.
@@ -109,14 +132,7 @@ impl Enforcer for AgentProcess {
     fn enforce(&mut self, estate: &EstateFiles) -> anyhow::Result<u64> {
         let wanted = load::estate(&sources(estate))?.digest;
         self.start()?;
-        let deadline = Instant::now() + PATIENCE;
-        while Instant::now() < deadline {
-            if let Some(generation) = self.generation_of(&wanted)? {
-                return Ok(generation);
-            }
-            thread::sleep(LOOK_EVERY);
-        }
-        bail!("the agent did not put the estate in force within {} s", PATIENCE.as_secs())
+        self.wait_for("put the estate in force", |state| generation_of(state, &wanted))
     }
 }
 

@@ -156,7 +156,7 @@ fn the_matrix_marks_every_cell_in_which_packets_and_policy_disagree() {
         "{table}"
     );
     assert_eq!(matrix.to_json()["mismatches"], expected);
-    assert!(hints(lab.stage().name(), &files).contains(lab.stage().namespace("web1").name()));
+    assert!(hints(lab.stage().name(), &files, "palisade").contains(lab.stage().namespace("web1").name()));
 }
 
 #[test]

@@ -100,21 +100,11 @@ pub fn logout(arguments: &LogoutArgs) -> Result<Exit, Failure> {
 }
 
 fn by_bootstrap(bootstrap: &Bootstrap) -> Result<Profile, Failure> {
-    let authority = bootstrap.authority().map_err(Failure::input)?;
-    let transport = Transport::new(&bootstrap.endpoint, Some(&authority))?;
-    let service = TokenService::new(&transport, &bootstrap.tenant_id);
+    let profile = bootstrap.profile().map_err(Failure::input)?;
+    let transport = Transport::new(&profile.endpoint, profile.authority.as_deref())?;
+    let service = TokenService::new(&transport, &profile.tenant_id);
     let granted = service.by_secret(&bootstrap.client_id, &bootstrap.client_secret)?;
-    Ok(Profile {
-        endpoint: transport.endpoint().to_owned(),
-        authority: Some(authority),
-        tenant_id: bootstrap.tenant_id.clone(),
-        subscription_id: bootstrap.subscription_id.clone(),
-        login: Login::ServicePrincipal {
-            client_id: bootstrap.client_id.clone(),
-            client_secret: bootstrap.client_secret.clone(),
-        },
-        token: Some(granted.token),
-    })
+    Ok(Profile { endpoint: transport.endpoint().to_owned(), token: Some(granted.token), ..profile })
 }
 
 fn by_options(arguments: &LoginArgs) -> Result<Profile, Failure> {
