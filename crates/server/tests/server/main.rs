@@ -3,8 +3,12 @@
 mod api;
 mod authorization;
 mod client;
+mod housekeeping;
 mod limits;
 mod lists;
+#[path = "../../../store/tests/suite/support.rs"]
+#[expect(dead_code, reason = "these tests do not kill it")]
+mod member;
 mod outside;
 mod questions;
 mod refusals;
