@@ -240,7 +240,7 @@ pub(crate) const EXTERNALS: &[External] = &[
         name: "etcd-client",
         why: "speaks etcd (docs/adr/0023-one-trait-two-stores.md)",
         code: &["palisade-store"],
-        tests: &["palisade-control", "palisade-server"],
+        tests: &["palisade-control"],
     },
     External {
         name: "etherparse",

@@ -45,8 +45,8 @@ async fn two_servers_at_once_break_nothing_and_one_goes_on_alone() {
             let _ = put(&one, NSG, json!({"location": "westeurope", "tags": {"at": at.to_string()}})).await;
         }
     });
-    let stirs = two.read(|world| world.revision());
-    until("the first is at work", || two.read(|world| world.revision()).0 > stirs.0 + 3).await;
+    let stirs = two.read(palisade_control::World::revision);
+    until("the first is at work", || two.read(palisade_control::World::revision).0 > stirs.0 + 3).await;
     dying.abort();
     let _ = dying.await;
     for at in 0..10 {
@@ -70,8 +70,9 @@ async fn a_member_that_is_killed_costs_time_and_nothing_else() {
     }
     let mut refused = false;
     for _ in 0..KILLS {
-        let before = control.read(|world| world.revision());
-        until("writers are at work", || control.read(|world| world.revision()).0 > before.0 + 5).await;
+        let before = control.read(palisade_control::World::revision);
+        until("writers are at work", || control.read(palisade_control::World::revision).0 > before.0 + 5)
+            .await;
         server.kill();
         let error = loop {
             match put(&control, NSG, json!({"location": "westeurope", "tags": {"a": "b"}})).await {
@@ -181,7 +182,7 @@ async fn a_member_that_is_full_is_told_and_serves_again() {
     assert_eq!(again.status, 507, "{again}");
     assert_eq!(everything(&control), shown, "what was refused is not shown");
     // What an administrator does.
-    let mut client = server.client().await;
+    let mut client = etcd_client::Client::connect(server.url("").endpoints, None).await.expect("it answers");
     let newest = server.open("control").await.status().await.expect("it answers").revision;
     let physical = CompactionOptions::new().with_physical();
     client.compact(newest.0.cast_signed(), Some(physical)).await.expect("it compacts");

@@ -20,6 +20,11 @@ const LIFE_MS: u64 = 600;
 /// Far longer than anything takes: reaching it is a failure, not a wait.
 const PATIENCE: Duration = Duration::from_secs(60);
 
+/// What an administrator has.
+pub(crate) async fn client(server: &EtcdServer) -> etcd_client::Client {
+    etcd_client::Client::connect(server.url("").endpoints, None).await.unwrap()
+}
+
 fn put(key: &str, value: impl Into<Bytes>) -> Transaction {
     Transaction { guards: vec![], ops: vec![Op::Put(key.to_owned(), value.into())] }
 }
@@ -181,7 +186,7 @@ async fn out_of_space_is_told_and_survived() {
     assert!(status.refuses.unwrap().contains("NOSPACE"));
     assert_eq!(store.snapshot("").await.unwrap().entries[0].modified, last);
     // What an administrator does.
-    let mut client = server.client().await;
+    let mut client = client(&server).await;
     let physical = CompactionOptions::new().with_physical();
     client.compact(last.0.cast_signed(), Some(physical)).await.unwrap();
     client.defragment().await.unwrap();

@@ -8,6 +8,7 @@ use etcd_client::PutOptions;
 use palisade_store::backup::{BackupError, Destination, backup, inspect, migrate, restore};
 use palisade_store::{Entry, Etcd, Op, Revision, Sqlite, Store, StoreError, StoreUrl, Transaction, url};
 
+use crate::adversity::client;
 use crate::support::EtcdServer;
 
 async fn write(store: &dyn Store, ops: &[(&str, &[u8])]) -> Revision {
@@ -126,7 +127,7 @@ async fn half_a_restore_is_refused_until_it_is_done() {
     let file = folder.path().join("backup");
     backup(&etcd, &file).await.unwrap();
     // What a restore that was killed leaves.
-    server.client().await.put("half/restoring", "", Some(PutOptions::new())).await.unwrap();
+    client(&server).await.put("half/restoring", "", Some(PutOptions::new())).await.unwrap();
     let ops = vec![Op::Put("a".to_owned(), Bytes::new())];
     let error = etcd.commit(Transaction { guards: vec![], ops }).await.unwrap_err();
     assert!(error.to_string().contains("not come to its end"), "{error}");
@@ -143,7 +144,7 @@ async fn half_a_restore_is_refused_until_it_is_done() {
 async fn a_newer_layout_in_etcd_is_refused() {
     let Some(server) = EtcdServer::start(&[]).await else { return };
     for (version, part) in [("2", "run the newer program"), ("x", "\"x\"")] {
-        server.client().await.put("newer/schema", version, None).await.unwrap();
+        client(&server).await.put("newer/schema", version, None).await.unwrap();
         let error = Etcd::open(&server.url("newer")).await.unwrap_err().to_string();
         assert!(error.contains(part), "{error}");
     }

@@ -111,11 +111,6 @@ impl EtcdServer {
     pub(crate) fn start_again(&mut self) {
         self.child = spawn(self.folder.path(), self.ports, &self.arguments, self.tls.is_some());
     }
-
-    /// Runs etcdctl's equivalent.
-    pub(crate) async fn client(&self) -> etcd_client::Client {
-        etcd_client::Client::connect([format!("127.0.0.1:{}", self.ports[0])], None).await.unwrap()
-    }
 }
 
 impl Drop for EtcdServer {
