@@ -473,7 +473,7 @@ pub(crate) const EXTERNALS: &[External] = &[
         name: "tonic",
         why: "gRPC between a server and its agents",
         code: &["palisade-agent", "palisade-server", "palisade-sync"],
-        tests: &[],
+        tests: &["palisade-agent"],
     },
     External { name: "tonic-prost", why: "joins tonic and prost", code: &["palisade-sync"], tests: &[] },
     External {
