@@ -32,7 +32,10 @@ impl ApiError {
     pub fn method(method: &str, served: &[&str]) -> Self {
         let served = served.join(", ");
         let message = format!("The method '{method}' is not allowed here; allowed are {served}.");
-        Self { allow: Some(served.into()), ..Self::new(StatusCode::METHOD_NOT_ALLOWED, "MethodNotAllowed", message) }
+        Self {
+            allow: Some(served.into()),
+            ..Self::new(StatusCode::METHOD_NOT_ALLOWED, "MethodNotAllowed", message)
+        }
     }
 
     /// 400.

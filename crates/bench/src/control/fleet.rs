@@ -42,10 +42,6 @@ pub(super) struct Fleet {
 /// What one host has.
 #[derive(Debug, Default)]
 struct Host {
-    /// The revision that it reported last.
-    applied: AtomicU64,
-    /// When, in nanoseconds of the fleet's clock.
-    at: AtomicU64,
     /// How often it was in sync on a new stream.
     streams: AtomicU64,
 }
@@ -64,18 +60,12 @@ impl Fleet {
         let tokens = (0..count).map(|number| token(owner, number)).collect::<Result<Vec<_>>>()?;
         let credentials = runtime.block_on(join_all(&place, tokens))?;
         let hosts: Arc<Vec<Host>> = Arc::new((0..count).map(|_| Host::default()).collect());
-        let clock = Instant::now();
         let tasks = credentials.into_iter().enumerate().map(|(number, credentials)| {
             let (hosts, place) = (hosts.clone(), place.clone());
-            runtime.spawn(async move { follow(&hosts[number], &place, &credentials, clock).await })
+            runtime.spawn(async move { follow(&hosts[number], &place, &credentials).await })
         });
         let tasks = tasks.collect();
         Ok(Self { tasks, hosts, runtime })
-    }
-
-    /// Waits until every host has reported this revision or a later one.
-    pub(super) fn wait_for(&self, revision: u64) -> Result<()> {
-        self.wait("have a change in force", |host| host.applied.load(Ordering::Acquire) >= revision)
     }
 
     /// Waits until every host was in sync on so many streams.
@@ -129,7 +119,7 @@ async fn join_all(place: &ServerAddress, tokens: Vec<JoinToken>) -> Result<Vec<C
 }
 
 /// Follows the server for good, and comes back when it was away.
-async fn follow(host: &Host, place: &ServerAddress, credentials: &Credentials, clock: Instant) {
+async fn follow(host: &Host, place: &ServerAddress, credentials: &Credentials) {
     let mut backoff = Backoff::default();
     let mut have: Option<Snapshot> = None;
     loop {
@@ -143,8 +133,6 @@ async fn follow(host: &Host, place: &ServerAddress, credentials: &Credentials, c
                 if session.report(report(&snapshot)).await.is_err() {
                     break;
                 }
-                host.at.store(clock.elapsed().as_nanos() as u64, Ordering::Release);
-                host.applied.store(snapshot.revision, Ordering::Release);
                 host.streams.fetch_add(u64::from(std::mem::take(&mut is_new)), Ordering::Release);
                 have = Some(snapshot);
                 backoff = Backoff::default();

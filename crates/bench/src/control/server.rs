@@ -4,7 +4,7 @@
 
 use std::{
     fs,
-    net::{SocketAddr, TcpListener, TcpStream},
+    net::{SocketAddr, TcpListener},
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     thread,
@@ -43,7 +43,7 @@ impl Server {
         Ok(Self { program: program.to_owned(), data: data.to_owned(), listen, agents, extra, child: None })
     }
 
-    /// Starts `palisade server` and waits until it serves; how long that took.
+    /// Starts `palisade server` and waits until its owner has logged in; how long that took.
     pub(super) fn start(&mut self) -> Result<Duration> {
         self.start_as("server")
     }
@@ -66,7 +66,8 @@ impl Server {
             .spawn()
             .context(|| format!("start {}", self.program.display()))?;
         self.child = Some(child);
-        while TcpStream::connect(self.listen).is_err() {
+        // Its port takes connections before anything is answered there.
+        while self.owner().is_err() {
             let ended = self.child.as_mut().and_then(|child| child.try_wait().ok().flatten());
             if ended.is_some() || begun.elapsed() > START_TIMEOUT {
                 return Err(self.failed("does not serve"));

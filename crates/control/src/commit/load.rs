@@ -69,11 +69,11 @@ pub(super) async fn load(store: &dyn Store, tags: Arc<TagCatalog>) -> Result<Loa
     let mut world = World::new(tags);
     for entry in &resources {
         let document = encode::read_resource(&entry.key, &entry.value, entry.modified)?;
-        world.set(&document.id().clone(), Some(Arc::new(document)));
+        world.set(&document.id().clone(), Some(&Arc::new(document)));
     }
     for entry in &children {
         for child in encode::read_bucket(&entry.key, &entry.value, entry.modified)? {
-            world.set(&child.id().clone(), Some(Arc::new(child)));
+            world.set(&child.id().clone(), Some(&Arc::new(child)));
         }
     }
     for entry in &records {

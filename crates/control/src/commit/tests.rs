@@ -21,7 +21,7 @@ fn a_thousand_children_fit_one_transaction_and_come_back() {
         let kind = kinds::locate(id).expect("it is served").kind;
         let body = json!({"properties": {"priority": order}});
         let document = Document::new(id.clone(), kind, body, etag.into(), order);
-        let change = Change::Document { id: id.clone(), before: None, after: Some(Arc::new(document)) };
+        let change = Change::Document { id: id.clone(), before: None, after: Some(&Arc::new(document)) };
         world.apply(&change);
         changes.push(change);
     };
@@ -38,7 +38,7 @@ fn a_thousand_children_fit_one_transaction_and_come_back() {
             None => encode::read_bucket(key, value, Revision(7)).expect("it is read"),
         };
         for document in documents {
-            read.set(&document.id().clone(), Some(Arc::new(document)));
+            read.set(&document.id().clone(), Some(&Arc::new(document)));
         }
     }
     assert_eq!(read.documents().count(), 1_001);

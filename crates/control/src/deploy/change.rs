@@ -29,7 +29,7 @@ pub fn what_if(executor: &dyn Executor, request: &Request) -> Result<Value, Cont
         }
         let before = executor.get(&step.id).map(|found| comparable(found, step.kind));
         changes.push(match after {
-            Some(after) => change(&step.id, before, comparable(after, step.kind), request.ids_only),
+            Some(after) => change(&step.id, before.as_ref(), &comparable(after, step.kind), request.ids_only),
             None => unsupported(&step.id),
         });
     }
@@ -39,9 +39,9 @@ pub fn what_if(executor: &dyn Executor, request: &Request) -> Result<Value, Cont
     )
 }
 
-fn change(id: &ResourceId, before: Option<Value>, after: Value, ids_only: bool) -> Value {
-    let delta = before.as_ref().map(|before| delta(before, &after)).unwrap_or_default();
-    let kind = match &before {
+fn change(id: &ResourceId, before: Option<&Value>, after: &Value, ids_only: bool) -> Value {
+    let delta = before.map(|before| delta(before, after)).unwrap_or_default();
+    let kind = match before {
         None => "Create",
         Some(_) if delta.is_empty() => "NoChange",
         Some(_) => "Modify",
@@ -110,7 +110,7 @@ fn strip(members: &mut Map<String, Value>, fields: &[Field]) {
         match field.shape {
             Shape::Object(inner) => strip_object(value, inner),
             Shape::Objects(inner) => {
-                value.as_array_mut().into_iter().flatten().for_each(|v| strip_object(v, inner))
+                value.as_array_mut().into_iter().flatten().for_each(|v| strip_object(v, inner));
             }
             Shape::Elements(inner) => {
                 let elements = value.as_array_mut().into_iter().flatten();
@@ -172,10 +172,10 @@ fn member(path: &str, old: Option<&Value>, new: Option<&Value>, out: &mut Vec<Va
     match (old, new) {
         (Some(old), Some(new)) => compare(path, old, new, out),
         (None, Some(new)) if !new.is_null() => {
-            out.push(property(path, "Create", None, Some(new), Vec::new()))
+            out.push(property(path, "Create", None, Some(new), Vec::new()));
         }
         (Some(old), None) if !old.is_null() => {
-            out.push(property(path, "Delete", Some(old), None, Vec::new()))
+            out.push(property(path, "Delete", Some(old), None, Vec::new()));
         }
         _ => {}
     }

@@ -13,13 +13,16 @@ const PROBLEMS_MAX: usize = 100;
 /// Members of the envelope that are not the owner's to write.
 const IDENTITY: [&str; 5] = ["id", "name", "type", "etag", "systemData"];
 
+/// Children by their collection, each with its name and its own part.
+pub(super) type Inlined = Vec<(&'static Collection, Vec<(String, Map<String, Value>)>)>;
+
 /// A body that was read.
 #[derive(Debug)]
 pub(super) struct Body {
     /// The resource's own part: envelope and `properties`.
     pub(super) own: Map<String, Value>,
     /// Inlined children of the collections that are there.
-    pub(super) children: Vec<(&'static Collection, Vec<(String, Map<String, Value>)>)>,
+    pub(super) children: Inlined,
 }
 
 /// Reads the body of a resource of this kind.

@@ -123,7 +123,7 @@ fn put_collections(
     draft: &mut Draft<'_>,
     context: &Context<'_>,
     target: &Target,
-    mut given: Vec<(&'static Collection, Vec<(String, Map<String, Value>)>)>,
+    mut given: body::Inlined,
 ) -> Result<bool, ControlError> {
     let mut changed = false;
     for collection in target.kind.collections.iter().filter(|collection| collection.is_inlined) {

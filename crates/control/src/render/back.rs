@@ -34,7 +34,7 @@ pub(super) fn configurations(world: &World, id: &ResourceId, property: &str) -> 
 }
 
 /// Writes a list of references, if there are any: Azure leaves empty ones out.
-pub(super) fn put_ids(properties: &mut Map<String, Value>, key: &str, ids: Vec<ResourceId>) {
+pub(super) fn put_ids(properties: &mut Map<String, Value>, key: &str, ids: &[ResourceId]) {
     if !ids.is_empty() {
         let ids = ids.iter().map(|id| json!({"id": id.as_str()})).collect();
         properties.insert(key.to_owned(), Value::Array(ids));

@@ -28,7 +28,7 @@ fn render(nsg: &ResourceId, etag: &str, rule: &Rule) -> Value {
             "sourceAddressPrefix": addresses(&rule.source().addresses),
             "destinationAddressPrefix": addresses(&rule.destination().addresses),
             "access": shown(rule.access().known()),
-            "priority": rule.priority().known().map(|priority| priority.get()),
+            "priority": rule.priority().known().map(palisade_model::Priority::get),
             "direction": shown(rule.direction().known()),
             "sourcePortRanges": [],
             "destinationPortRanges": [],

@@ -72,17 +72,17 @@ fn specific(world: &World, document: &Arc<Document>, etag: &str, properties: &mu
     match document.kind().name {
         kinds::NSG => {
             properties.insert("defaultSecurityRules".to_owned(), defaults::rules(id, etag));
-            back::put_ids(properties, "networkInterfaces", back::of_kind(world, id, kinds::NIC));
-            back::put_ids(properties, "subnets", back::of_kind(world, id, kinds::SUBNET));
-            back::put_ids(properties, "flowLogs", back::of_kind(world, id, kinds::FLOW_LOG));
+            back::put_ids(properties, "networkInterfaces", &back::of_kind(world, id, kinds::NIC));
+            back::put_ids(properties, "subnets", &back::of_kind(world, id, kinds::SUBNET));
+            back::put_ids(properties, "flowLogs", &back::of_kind(world, id, kinds::FLOW_LOG));
         }
         kinds::ROUTE_TABLE => {
-            back::put_ids(properties, "subnets", back::of_kind(world, id, kinds::SUBNET));
+            back::put_ids(properties, "subnets", &back::of_kind(world, id, kinds::SUBNET));
         }
-        kinds::NETWORK => back::put_ids(properties, "flowLogs", back::of_kind(world, id, kinds::FLOW_LOG)),
+        kinds::NETWORK => back::put_ids(properties, "flowLogs", &back::of_kind(world, id, kinds::FLOW_LOG)),
         kinds::SUBNET => {
             let held = back::configurations(world, id, "subnet");
-            back::put_ids(properties, "ipConfigurations", held);
+            back::put_ids(properties, "ipConfigurations", &held);
         }
         kinds::PUBLIC_IP => {
             if let Some(holder) = back::configurations(world, id, "publicIPAddress").into_iter().next() {

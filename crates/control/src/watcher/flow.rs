@@ -161,8 +161,8 @@ fn of_all_ports(policy: &EffectivePolicy, question: &Question, now: u32) -> Resu
     };
     let region = Region::new(question.protocol, (&source.0, &source.1), (&destination.0, &destination.1));
     let answer = region::ask(policy, question.direction, vec![region], now)?;
-    let decided = answer.said.iter().filter_map(|said| Some((said.layer.layer, said.decided?)));
-    let name = decided.filter(|(layer, (_, access))| region::decides(*layer, *access, answer.drops)).last();
+    let mut decided = answer.said.iter().filter_map(|said| Some((said.layer.layer, said.decided?)));
+    let name = decided.rfind(|(layer, (_, access))| region::decides(*layer, *access, answer.drops));
     let name = name.map(|(layer, (rule, _))| Dialect::Path.name(layer, rule));
     Ok((if answer.drops { "Deny" } else { "Allow" }, name))
 }

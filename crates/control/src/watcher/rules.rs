@@ -44,13 +44,13 @@ pub(super) fn all(layers: [Option<&EffectiveLayer>; 2], dialect: Dialect) -> Vec
 fn one(layer: Layer, rule: &EffectiveRule, direction: Direction, dialect: Dialect) -> Value {
     let mut members = Map::new();
     members.insert("name".to_owned(), dialect.name(layer, rule).into());
-    members.insert("protocol".to_owned(), protocol(rule.protocol).into());
+    members.insert("protocol".to_owned(), protocol(rule.protocol));
     ports(&mut members, "source", &rule.source_ports);
     ports(&mut members, "destination", &rule.destination_ports);
     side(&mut members, "source", &rule.source_field, &rule.source);
     side(&mut members, "destination", &rule.destination_field, &rule.destination);
-    members.insert("access".to_owned(), access(rule.access).into());
-    members.insert("priority".to_owned(), rule.priority.known().map(|priority| priority.get()).into());
+    members.insert("access".to_owned(), access(rule.access));
+    members.insert("priority".to_owned(), rule.priority.known().map(palisade_model::Priority::get).into());
     members.insert("direction".to_owned(), direction.to_string().into());
     members.into()
 }

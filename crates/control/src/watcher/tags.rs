@@ -27,7 +27,7 @@ pub fn list(tags: &TagCatalog, subscription: &str, location: &str, skip: usize) 
         if prefixes > PAGE_PREFIXES_MAX && !values.is_empty() {
             break;
         }
-        values.push(entry(name, addresses));
+        values.push(entry(name, &addresses));
     }
     let next = skip + values.len();
     let page = json!({
@@ -41,7 +41,7 @@ pub fn list(tags: &TagCatalog, subscription: &str, location: &str, skip: usize) 
     (page, (next < names.len()).then_some(next))
 }
 
-fn entry(name: &TagName, addresses: Vec<String>) -> Value {
+fn entry(name: &TagName, addresses: &[String]) -> Value {
     let (service, region) = name.as_str().split_once('.').unwrap_or((name.as_str(), ""));
     json!({
         "name": name.as_str(),

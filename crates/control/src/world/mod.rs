@@ -216,7 +216,7 @@ impl World {
     /// Makes a change.
     pub(crate) fn apply(&mut self, change: &Change) {
         match change {
-            Change::Document { id, after, .. } => self.set(id, after.clone()),
+            Change::Document { id, after, .. } => self.set(id, after.as_ref()),
             Change::Record { key, after, .. } => self.set_record(key, after.clone()),
         }
     }
@@ -224,7 +224,7 @@ impl World {
     /// Takes the newest change back.
     pub(crate) fn undo(&mut self, change: &Change) {
         match change {
-            Change::Document { id, before, .. } => self.set(id, before.clone()),
+            Change::Document { id, before, .. } => self.set(id, before.as_ref()),
             Change::Record { key, before, .. } => self.set_record(key, before.clone()),
         }
     }
@@ -234,8 +234,8 @@ impl World {
         self.revision = revision;
     }
 
-    pub(crate) fn set(&mut self, id: &ResourceId, document: Option<Arc<Document>>) {
-        let before = match &document {
+    pub(crate) fn set(&mut self, id: &ResourceId, document: Option<&Arc<Document>>) {
+        let before = match document {
             Some(document) => match self.documents.get_mut(id) {
                 Some(place) if place.id().as_str() == document.id().as_str() => {
                     Some(std::mem::replace(place, document.clone()))
@@ -249,7 +249,7 @@ impl World {
             },
             None => self.documents.remove(id),
         };
-        if let (Some(before), Some(after)) = (&before, &document)
+        if let (Some(before), Some(after)) = (&before, document)
             && before.is_indexed_as(after)
         {
             return;
@@ -258,7 +258,7 @@ impl World {
             self.index.remove(before);
             self.bindings.remove(before);
         }
-        if let Some(document) = &document {
+        if let Some(document) = document {
             self.index.insert(document);
             self.bindings.insert(document);
         }

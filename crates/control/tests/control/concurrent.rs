@@ -61,7 +61,7 @@ async fn two_servers_break_no_reference() {
     let last =
         put(&one, "rg", json!({"location": "westeurope", "tags": {"at": "last"}})).await.expect("valid");
     let mut changes = two.changes();
-    while two.read(|world| world.revision()) < last.revision {
+    while two.read(palisade_control::World::revision) < last.revision {
         changes.recv().await.expect("the watch tells of it");
     }
     let stored = Control::open(store, Options::default()).await.expect("it opens");

@@ -117,7 +117,7 @@ async fn failures_of_the_store_are_told_and_survived() {
         let done = put(&control, &path, rule(100 + at, 80)).await.expect("it is found out");
         assert_eq!(done.resource, control.read(|world| world.render(&id(&path))));
         assert!(done.resource.is_some() && done.effect == Effect::Created);
-        assert_eq!(done.revision, control.read(|world| world.revision()));
+        assert_eq!(done.revision, control.read(palisade_control::World::revision));
     }
     assert!(control.health().problem.is_none());
     let again = Control::open(store, Options::default()).await.expect("it opens");

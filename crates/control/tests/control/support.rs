@@ -125,9 +125,9 @@ pub fn nic(subnet: &str) -> Value {
 }
 
 /// A body in which everything is like `body` but for some properties.
-pub fn with(mut body: Value, properties: Value) -> Value {
-    for (key, value) in properties.as_object().expect("an object") {
-        body["properties"][key] = value.clone();
+pub fn with(mut body: Value, mut properties: Value) -> Value {
+    for (key, value) in properties.as_object_mut().expect("an object") {
+        body["properties"][key] = value.take();
     }
     body
 }

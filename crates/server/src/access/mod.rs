@@ -39,8 +39,11 @@ pub struct Principal {
     /// Ids of groups that an issuer elsewhere says he is in.
     pub groups: Vec<Uuid>,
     /// The rights at one revision of the world: lists ask for many items.
-    rights: Arc<Mutex<Option<(Revision, Arc<Rights>)>>>,
+    rights: Arc<Mutex<Option<Known>>>,
 }
+
+/// Rights, and the revision that they were read at.
+type Known = (Revision, Arc<Rights>);
 
 impl Principal {
     /// The principal of a record, and the groups that his token tells.

@@ -56,6 +56,9 @@ struct Remembered {
     commits: VecDeque<Arc<Committed>>,
 }
 
+/// Commits to come.
+type Next = broadcast::Receiver<Arc<Committed>>;
+
 impl History {
     /// Of nothing yet: it begins at a revision.
     pub(crate) fn new(since: Revision) -> Self {
@@ -73,7 +76,7 @@ impl History {
             match changes.recv().await {
                 Ok(commit) => self.add(commit),
                 Err(broadcast::error::RecvError::Lagged(_)) => {
-                    self.forget(control.read(|world| world.revision()))
+                    self.forget(control.read(palisade_control::World::revision));
                 }
                 Err(broadcast::error::RecvError::Closed) => return,
             }
@@ -100,10 +103,7 @@ impl History {
     }
 
     /// Commits after a revision, and those to come; nothing if they are no longer known.
-    pub(super) fn join(
-        &self,
-        after: Option<Revision>,
-    ) -> Option<(Vec<Arc<Committed>>, broadcast::Receiver<Arc<Committed>>)> {
+    pub(super) fn join(&self, after: Option<Revision>) -> Option<(Vec<Arc<Committed>>, Next)> {
         let remembered = self.lock();
         let after =
             after.unwrap_or_else(|| remembered.commits.back().map_or(remembered.since, |last| last.revision));

@@ -87,7 +87,7 @@ pub(super) async fn delete(call: &Call) -> Answer {
 /// `defaultSecurityRules` of an NSG: all, or the one of the last name.
 pub(super) fn defaults(call: &Call, is_one: bool) -> Answer {
     let mut names = call.found.id.as_str().rsplit_once("/defaultSecurityRules").into_iter();
-    let nsg = names.next().map(|(nsg, _)| ResourceId::new(nsg)).unwrap_or_else(|| call.found.id.clone());
+    let nsg = names.next().map_or_else(|| call.found.id.clone(), |(nsg, _)| ResourceId::new(nsg));
     let body = call.app.control.read(|world| world.render(&nsg).ok_or_else(|| missing(world, &nsg)))?;
     let rules = body["properties"]["defaultSecurityRules"].as_array().cloned().unwrap_or_default();
     if !is_one {

@@ -21,13 +21,13 @@ pub(super) async fn answer(call: &Call, what: Roles) -> Answer {
     let filter = call.query.get("$filter").unwrap_or_default();
     let one = |value: Value| Json(value).into_response();
     Ok(match what {
-        Roles::Definitions => list(control.read(|world| definitions::list(world, &scope, filter))?),
+        Roles::Definitions => list(&control.read(|world| definitions::list(world, &scope, filter))?),
         Roles::Definition => one(control.read(|world| definitions::get(world, name))?),
         Roles::Define => {
             put(definitions::put(control, &call.caller, &call.principal, name, call.body()?).await?)
         }
         Roles::Undefine => gone(definitions::delete(control, &call.caller, &call.principal, name).await?),
-        Roles::Assignments => list(control.read(|world| assignments::list(world, &scope, filter))?),
+        Roles::Assignments => list(&control.read(|world| assignments::list(world, &scope, filter))?),
         Roles::Assignment => one(control.read(|world| assignments::get(world, &scope, name))?),
         Roles::Assign => {
             put(assignments::put(control, &call.caller, &call.principal, &scope, name, call.body()?).await?)
@@ -36,12 +36,12 @@ pub(super) async fn answer(call: &Call, what: Roles) -> Answer {
             gone(assignments::delete(control, &call.caller, &call.principal, &scope, name).await?)
         }
         Roles::Permissions => {
-            list(control.read(|world| definitions::permissions(world, &call.principal, &scope))?)
+            list(&control.read(|world| definitions::permissions(world, &call.principal, &scope))?)
         }
     })
 }
 
-fn list(value: Vec<Value>) -> Response {
+fn list(value: &[Value]) -> Response {
     Json(json!({ "value": value })).into_response()
 }
 

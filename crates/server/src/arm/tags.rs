@@ -16,7 +16,7 @@ type Tags = Map<String, Value>;
 
 pub(super) fn read(call: &Call) -> Answer {
     let (tags, _etag) = stored(call)?;
-    Ok(answer(call, tags))
+    Ok(answer(call, &tags))
 }
 
 /// PUT puts all, PATCH merges, replaces or deletes.
@@ -36,7 +36,7 @@ pub(super) async fn write(call: &Call) -> Answer {
         }
     };
     put(call, tags.clone(), etag).await?;
-    Ok(answer(call, tags))
+    Ok(answer(call, &tags))
 }
 
 pub(super) async fn delete(call: &Call) -> Answer {
@@ -96,7 +96,7 @@ fn without(mut tags: Tags, given: &Tags) -> Tags {
     tags
 }
 
-fn answer(call: &Call, tags: Tags) -> Response {
+fn answer(call: &Call, tags: &Tags) -> Response {
     let body = json!({
         "id": call.found.id.as_str(),
         "name": "default",
@@ -110,16 +110,16 @@ fn answer(call: &Call, tags: Tags) -> Response {
 mod tests {
     use super::*;
 
-    fn tags(value: Value) -> Tags {
+    fn tags(value: &Value) -> Tags {
         value.as_object().cloned().unwrap()
     }
 
     #[test]
     fn names_of_tags_have_no_case() {
-        let old = || tags(json!({ "Env": "prod", "team": "a" }));
-        let merge = merged(old(), tags(json!({ "env": "test", "new": "1" })));
-        assert_eq!(merge, tags(json!({ "Env": "test", "team": "a", "new": "1" })));
-        let delete = without(old(), &tags(json!({ "ENV": "prod", "team": "b" })));
-        assert_eq!(delete, tags(json!({ "team": "a" })));
+        let old = || tags(&json!({ "Env": "prod", "team": "a" }));
+        let merge = merged(old(), tags(&json!({ "env": "test", "new": "1" })));
+        assert_eq!(merge, tags(&json!({ "Env": "test", "team": "a", "new": "1" })));
+        let delete = without(old(), &tags(&json!({ "ENV": "prod", "team": "b" })));
+        assert_eq!(delete, tags(&json!({ "team": "a" })));
     }
 }

@@ -53,9 +53,9 @@ impl Desk {
         }
         let proven = self.hash(prove).await.ok_or_else(|| OAuthError::wait(1))?;
         if proven {
-            self.forget(&keys[0].0)
+            self.forget(&keys[0].0);
         } else {
-            self.count(&keys, now)
+            self.count(&keys, now);
         }
         Ok(proven)
     }

@@ -38,19 +38,19 @@ impl Credentials {
 
     /// The operator's own certificate chain and key, from PEM files.
     pub fn from_files(certificate: &Path, key: &Path) -> Result<Self, TlsError> {
-        let read = |path: &Path| fs::read(path).map_err(|error| file(path, error));
+        let read = |path: &Path| fs::read(path).map_err(|error| file(path, &error));
         let chain: Vec<_> = CertificateDer::pem_slice_iter(&read(certificate)?)
             .collect::<Result<_, _>>()
-            .map_err(|error| file(certificate, error))?;
+            .map_err(|error| file(certificate, &error))?;
         if chain.is_empty() {
-            return Err(file(certificate, "it holds no certificate"));
+            return Err(file(certificate, &"it holds no certificate"));
         }
-        let key = PrivateKeyDer::from_pem_slice(&read(key)?).map_err(|error| file(key, error))?;
+        let key = PrivateKeyDer::from_pem_slice(&read(key)?).map_err(|error| file(key, &error))?;
         Ok(Self { chain, key })
     }
 }
 
-fn file(path: &Path, why: impl ToString) -> TlsError {
+fn file(path: &Path, why: &dyn ToString) -> TlsError {
     TlsError::File { path: path.display().to_string(), why: why.to_string() }
 }
 

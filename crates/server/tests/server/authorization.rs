@@ -189,7 +189,7 @@ async fn each_role_may_what_it_may_and_nothing_else() {
             match ask(client, &method, &path).await {
                 403 => {}
                 status if status == 401 || status >= 500 => {
-                    wrong.push(format!("{method} {shape}: {letter} {status}"))
+                    wrong.push(format!("{method} {shape}: {letter} {status}"));
                 }
                 _ => found[*column].push(*letter),
             }

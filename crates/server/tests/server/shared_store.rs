@@ -112,7 +112,7 @@ async fn an_operation_of_one_server_is_followed_at_another() {
     for client in [&one.client, &other] {
         assert_eq!(client.get(&path).await.expect(200).body["status"], "InProgress");
     }
-    let applied = first.control.read(|world| world.revision()).0;
+    let applied = first.control.read(palisade_control::World::revision).0;
     first.control.fleet().report(&host, HostReport { applied, seen: applied, ..HostReport::default() });
     let second = two.running.app().clone();
     until("the second hears of the host", || {

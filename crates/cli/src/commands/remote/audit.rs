@@ -133,7 +133,7 @@ fn check(arguments: &VerifyArgs) -> Result<Exit, Failure> {
             match form {
                 Format::Table => output::line(&broken)?,
                 Format::Json => {
-                    output::json(&json!({ "break": { "seq": broken.seq, "why": broken.why.to_string() } }))?
+                    output::json(&json!({ "break": { "seq": broken.seq, "why": broken.why.to_string() } }))?;
                 }
             }
             return Ok(Exit::Found);

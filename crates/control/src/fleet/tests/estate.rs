@@ -142,7 +142,7 @@ pub(super) fn put(world: &mut World, path: &str, body: Value) {
     let kind = kinds::find(&format!("Microsoft.Network/{kind}")).expect("a kind");
     let etag = if path.matches('/').count() == 1 { "W/\"1\"" } else { "" };
     let document = Document::new(id(path), kind, body, etag.into(), 0);
-    world.set(&id(path), Some(Arc::new(document)));
+    world.set(&id(path), Some(&Arc::new(document)));
 }
 
 fn reference(path: &str) -> Value {

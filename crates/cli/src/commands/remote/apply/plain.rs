@@ -101,10 +101,12 @@ fn type_of(id: &str) -> Option<String> {
 /// Writes another subscription into every id.
 fn move_to(value: &mut Value, from: &str, to: &str) {
     match value {
-        Value::String(text) if text.len() >= from.len() && text.is_char_boundary(from.len()) => {
-            if text[..from.len()].eq_ignore_ascii_case(from) {
-                text.replace_range(..from.len(), to);
-            }
+        Value::String(text)
+            if text.len() >= from.len()
+                && text.is_char_boundary(from.len())
+                && text[..from.len()].eq_ignore_ascii_case(from) =>
+        {
+            text.replace_range(..from.len(), to);
         }
         Value::Array(items) => items.iter_mut().for_each(|item| move_to(item, from, to)),
         Value::Object(members) => members.values_mut().for_each(|item| move_to(item, from, to)),

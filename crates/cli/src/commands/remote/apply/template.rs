@@ -31,10 +31,10 @@ pub fn read(
             "--parameters and --name are for one template (apply them one after the other)",
         ));
     }
-    templates.into_iter().map(|(file, template)| one(arguments, client, &file, template)).collect()
+    templates.into_iter().map(|(file, template)| one(arguments, client, &file, &template)).collect()
 }
 
-fn one(arguments: &Arguments, client: &Client, file: &Path, template: Value) -> Result<Deployment, Failure> {
+fn one(arguments: &Arguments, client: &Client, file: &Path, template: &Value) -> Result<Deployment, Failure> {
     let stem = file.file_stem().unwrap_or_default().to_string_lossy();
     let beside = file.with_file_name(format!("{stem}.parameters.json"));
     let parameters = arguments.parameters.clone().or_else(|| beside.is_file().then_some(beside));
