@@ -47,7 +47,7 @@ impl Issuer {
     }
 
     /// A token that says this, besides issuer and times.
-    fn token(&self, claims: Value) -> String {
+    fn token(&self, claims: &Value) -> String {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
         let mut all = json!({ "iss": ISSUER, "iat": now, "nbf": now, "exp": now + 600 });
         all.as_object_mut().unwrap().extend(claims.as_object().unwrap().clone());
@@ -90,7 +90,7 @@ async fn a_person_of_the_provider_is_known_at_first_sight_and_may_what_his_group
     let claims = json!({
         "sub": "ada", "aud": CLIENT, "preferred_username": "ada@issuer.example", "groups": ["firewall", 7],
     });
-    let ada = site.client.with_token(&issuer.token(claims.clone()));
+    let ada = site.client.with_token(&issuer.token(&claims));
     ada.get("/subscriptions").await.expect(200);
     ada.get("/tenants").await.expect(200);
     assert_eq!(issuer.asked.load(Ordering::Relaxed), 2, "the keys are fetched once");
@@ -113,14 +113,14 @@ async fn a_person_of_the_provider_is_known_at_first_sight_and_may_what_his_group
     } });
     site.client.put(&path, body).await.expect(201);
     ada.get(&groups).await.expect(200);
-    let other = issuer.token(json!({ "sub": "bob", "aud": CLIENT, "groups": ["kitchen"] }));
+    let other = issuer.token(&json!({ "sub": "bob", "aud": CLIENT, "groups": ["kitchen"] }));
     site.client.with_token(&other).get(&groups).await.refused(403, "AuthorizationFailed");
 
     // Who is disabled is out, with this token and the next.
     let id = own["id"].as_str().unwrap();
     let change = json!({ "enabled": false });
     site.client.json("PATCH", &format!("/api/v1/principals/{id}"), Some(change)).await.expect(200);
-    for token in [ada, site.client.with_token(&issuer.token(claims))] {
+    for token in [ada, site.client.with_token(&issuer.token(&claims))] {
         token.get(&groups).await.refused(401, "InvalidAuthenticationToken");
     }
     site.running.stop().await;
@@ -131,11 +131,11 @@ async fn a_token_of_the_provider_is_refused_if_anything_is_wrong_with_it() {
     let (issuer, stranger) = (Issuer::new(), Issuer::new());
     let site = site(&issuer).await;
     let wrong = [
-        issuer.token(json!({ "sub": "ada", "aud": "another-client" })),
-        issuer.token(json!({ "sub": "ada", "aud": CLIENT, "exp": 1_000 })),
-        issuer.token(json!({ "sub": "ada", "aud": CLIENT, "iss": "https://evil.example" })),
-        issuer.token(json!({ "aud": CLIENT })),
-        stranger.token(json!({ "sub": "ada", "aud": CLIENT })),
+        issuer.token(&json!({ "sub": "ada", "aud": "another-client" })),
+        issuer.token(&json!({ "sub": "ada", "aud": CLIENT, "exp": 1_000 })),
+        issuer.token(&json!({ "sub": "ada", "aud": CLIENT, "iss": "https://evil.example" })),
+        issuer.token(&json!({ "aud": CLIENT })),
+        stranger.token(&json!({ "sub": "ada", "aud": CLIENT })),
     ];
     for token in wrong {
         let answer = site.client.with_token(&token).get("/subscriptions").await;
@@ -165,7 +165,7 @@ async fn a_program_gets_a_token_by_an_assertion_of_an_issuer_that_vouches_for_it
         form(&site.client, "/common/oauth2/v2.0/token", &fields).await
     };
     let claims = json!({ "sub": "repo:lab", "aud": "api://AzureADTokenExchange" });
-    refused(&redeem(&issuer.token(claims.clone())).await, 401, "invalid_client");
+    refused(&redeem(&issuer.token(&claims)).await, 401, "invalid_client");
 
     // With keys that were given, with keys at a place, and with those of the discovery document.
     let path = format!("/api/v1/principals/{id}/federated/pipeline");
@@ -180,19 +180,19 @@ async fn a_program_gets_a_token_by_an_assertion_of_an_issuer_that_vouches_for_it
             entry[field] = value;
         }
         site.client.put(&path, entry).await.expect(200);
-        let answer = redeem(&issuer.token(claims.clone())).await.expect(200);
+        let answer = redeem(&issuer.token(&claims)).await.expect(200);
         let program = site.client.with_token(&text(&answer, "access_token"));
         program.get("/subscriptions").await.expect(200);
         for wrong in [
-            stranger.token(claims.clone()),
-            issuer.token(json!({ "sub": "repo:other", "aud": "api://AzureADTokenExchange" })),
-            issuer.token(json!({ "sub": "repo:lab", "aud": "another" })),
+            stranger.token(&claims),
+            issuer.token(&json!({ "sub": "repo:other", "aud": "api://AzureADTokenExchange" })),
+            issuer.token(&json!({ "sub": "repo:lab", "aud": "another" })),
             "garbage".to_owned(),
         ] {
             refused(&redeem(&wrong).await, 401, "invalid_client");
         }
     }
     site.client.delete(&path).await.expect(204);
-    refused(&redeem(&issuer.token(claims)).await, 401, "invalid_client");
+    refused(&redeem(&issuer.token(&claims)).await, 401, "invalid_client");
     site.running.stop().await;
 }
