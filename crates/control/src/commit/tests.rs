@@ -21,7 +21,7 @@ fn a_thousand_children_fit_one_transaction_and_come_back() {
         let kind = kinds::locate(id).expect("it is served").kind;
         let body = json!({"properties": {"priority": order}});
         let document = Document::new(id.clone(), kind, body, etag.into(), order);
-        let change = Change::Document { id: id.clone(), before: None, after: Some(&Arc::new(document)) };
+        let change = Change::Document { id: id.clone(), before: None, after: Some(Arc::new(document)) };
         world.apply(&change);
         changes.push(change);
     };

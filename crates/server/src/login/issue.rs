@@ -55,17 +55,14 @@ pub(super) async fn issue(
     Ok(Tokens(answer))
 }
 
-/// Version 1 has numbers as texts, and says when, not only in how long.
+/// Numbers (RFC 6749, 5.1): the Azure CLI adds them up. Version 1 also says when, as texts.
 fn lifetimes(answer: &mut Value, asked: &Asked) {
+    answer["expires_in"] = Value::from(ACCESS_LIFETIME);
+    answer["ext_expires_in"] = Value::from(ACCESS_LIFETIME);
     if asked.is_version_1() {
-        answer["expires_in"] = Value::from(ACCESS_LIFETIME.to_string());
-        answer["ext_expires_in"] = Value::from(ACCESS_LIFETIME.to_string());
         answer["expires_on"] = Value::from((asked.now + ACCESS_LIFETIME).to_string());
         answer["not_before"] = Value::from(asked.now.to_string());
         answer["resource"] = Value::from(asked.form.get("resource").unwrap_or_default());
-    } else {
-        answer["expires_in"] = Value::from(ACCESS_LIFETIME);
-        answer["ext_expires_in"] = Value::from(ACCESS_LIFETIME);
     }
 }
 
