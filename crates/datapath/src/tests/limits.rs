@@ -2,6 +2,10 @@
 
 use std::{collections::BTreeSet, thread};
 
+use nix::{
+    sched::{CpuSet, sched_setaffinity},
+    unistd::Pid,
+};
 use palisade_abi::{
     flow::{Direction, FlowState},
     verdict::Reason,
@@ -105,6 +109,15 @@ fn the_table_holds_what_was_asked_for() {
     }
 }
 
+/// Keeps the thread on one CPU. Two test runs on one could interrupt each other, which packets cannot, and counters of a CPU
+/// have one writer.
+fn stay_at(cpu: usize) {
+    let mut cpus = CpuSet::new();
+    cpus.set(cpu).expect("the number of a CPU");
+    // A machine with one CPU runs them one after the other.
+    let _ = sched_setaffinity(Pid::from_raw(0), &cpus);
+}
+
 /// Two CPUs see the first packets of the same connections at the same time.
 #[test]
 fn two_cpus_begin_a_flow_once() {
@@ -114,9 +127,11 @@ fn two_cpus_begin_a_flow_once() {
             (1..=5000).map(|port| udp(VM, &peer(port)).build().expect("the packet can be written")).collect();
         let datapath = &rig.datapath;
         thread::scope(|scope| {
-            for _ in 0..2 {
-                scope.spawn(|| {
-                    for bytes in &frames {
+            for cpu in 0..2 {
+                let frames = &frames;
+                scope.spawn(move || {
+                    stay_at(cpu);
+                    for bytes in frames {
                         let direction = Direction::Outbound;
                         let packet = TestPacket { direction, ifindex: LOOPBACK, bytes, segments: (0, 0) };
                         datapath.time_packet(&packet, 1).expect("the kernel takes the packet");

@@ -1,5 +1,7 @@
 //! Templates deployed to a world without a store: what is made, in which order, and what is refused before anything is.
 
+#![expect(clippy::needless_pass_by_value, reason = "bodies are written where they are handed over")]
+
 mod examples;
 mod refusals;
 mod runs;

@@ -217,8 +217,8 @@ pub(super) fn add_rule(
 ) {
     let group = |g: usize| json!([reference(&format!("applicationSecurityGroups/a{network}-{g}"))]);
     let mut rule = json!({
-        "protocol": "Tcp", "access": if port % 2 == 0 { "Allow" } else { "Deny" },
-        "direction": if shape % 2 == 0 { "Inbound" } else { "Outbound" },
+        "protocol": "Tcp", "access": if port.is_multiple_of(2) { "Allow" } else { "Deny" },
+        "direction": if shape.is_multiple_of(2) { "Inbound" } else { "Outbound" },
         "priority": 100 + number, "sourcePortRange": "*", "destinationPortRange": port.to_string(),
     });
     match shape {

@@ -1,5 +1,7 @@
 //! Answers about estates given as JSON: the vectors of the documentation, whole answers, and generated estates against the oracle.
 
+#![expect(clippy::needless_pass_by_value, reason = "bodies are written where they are handed over")]
+
 mod generated;
 mod golden;
 mod questions;
