@@ -2,8 +2,13 @@
 //!
 //! `palisade up` in a network namespace with an interface that belongs to a machine; everything is real.
 
-use std::{path::Path, time::Instant};
+use std::{
+    path::Path,
+    thread,
+    time::{Duration, Instant},
+};
 
+use palisade_client::Client;
 use palisade_lab::{
     Lifetime,
     netns::{ip::Batch, registry::unique_name, stage::Stage},
@@ -19,6 +24,10 @@ use crate::{
 
 /// The interface of the machine.
 const INTERFACE: &str = "vm0";
+/// The name of the machine at its server.
+const HOST: &str = "bench";
+/// How long its agent may take to join.
+const JOIN_TIMEOUT: Duration = Duration::from_secs(20);
 
 pub(super) fn measure(run: &mut Run<'_>) -> Result<Vec<Case>> {
     (run.tell)("a rule until it is in force");
@@ -37,7 +46,7 @@ pub(super) fn measure(run: &mut Run<'_>) -> Result<Vec<Case>> {
     let program = run.options.program.as_path();
     let measured = stage.namespace("host").enter(|| -> Result<(Vec<f64>, f64)> {
         let data = folder.path().join("data");
-        let mut server = Server::new(program, &data, &["--host", "bench", "--instance", &instance])?;
+        let mut server = Server::new(program, &data, &["--host", HOST, "--instance", &instance])?;
         server.start_as("up")?;
         let taken = rules_in_force(&server, rounds)?;
         let memory = server.memory()?;
@@ -62,7 +71,8 @@ fn rules_in_force(server: &Server, rounds: usize) -> Result<Vec<f64>> {
     let client = server.owner()?;
     let ids = estate::lay(&client)?;
     estate::put(&client, &ids.nsg(0), &estate::nsg(10))?;
-    let tags = json!({ "palisade-interface": INTERFACE });
+    await_host(&client)?;
+    let tags = json!({ "palisade-interface": INTERFACE, "palisade-host": HOST });
     estate::put_in_force(&client, &ids.nic(0), &estate::nic(&ids, 0, &tags))?;
     let one = |round: usize| {
         let begun = Instant::now();
@@ -76,6 +86,18 @@ fn rules_in_force(server: &Server, rounds: usize) -> Result<Vec<f64>> {
         Ok(begun.elapsed().as_secs_f64() * 1e3)
     };
     (0..rounds).map(one).collect()
+}
+
+/// Waits until the machine's own agent has joined.
+fn await_host(client: &Client) -> Result<()> {
+    let begun = Instant::now();
+    while client.host(HOST).is_err() {
+        if begun.elapsed() > JOIN_TIMEOUT {
+            return Err(Error::Server { what: format!("knows of no host {HOST}") });
+        }
+        thread::sleep(Duration::from_millis(5));
+    }
+    Ok(())
 }
 
 /// Takes away what `up` leaves in force.

@@ -61,7 +61,10 @@ fn write(owner: &Client, ids: &Ids, number: usize, nsg: usize, until: Instant) -
     while Instant::now() < until {
         // Each client has its own priorities, so that rules of one NSG never collide.
         let own = number + CLIENTS * (count % 8);
-        estate::put(&client, &ids.rule(nsg, &format!("rule-{own}")), &estate::rule(own))?;
+        let mut rule = estate::rule(own);
+        // One that says what is there already would not be written.
+        rule["properties"]["destinationPortRange"] = (1 + count % 65_535).to_string().into();
+        estate::put(&client, &ids.rule(nsg, &format!("rule-{own}")), &rule)?;
         count += 1;
     }
     Ok(count)
