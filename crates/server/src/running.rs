@@ -47,6 +47,8 @@ pub struct Running {
     serving: JoinHandle<io::Result<()>>,
     agents: Option<JoinHandle<()>>,
     helpers: Vec<JoinHandle<()>>,
+    /// Whether the store is this server's to close.
+    owns_store: bool,
 }
 
 /// Why a server does not start.
@@ -183,7 +185,20 @@ impl Running {
         if agents.is_none() {
             helpers.extend(serve::mirror(&app, options));
         }
-        Ok(Self { app, address, agents_address, bootstrap, folder, handle, stop, serving, agents, helpers })
+        let owns_store = matches!(options.store, StoreSource::Url(_));
+        Ok(Self {
+            app,
+            address,
+            agents_address,
+            bootstrap,
+            folder,
+            handle,
+            stop,
+            serving,
+            agents,
+            helpers,
+            owns_store,
+        })
     }
 
     /// Where the API is served.
@@ -221,7 +236,7 @@ impl Running {
         (&mut self.serving).await.map_err(io::Error::other)?
     }
 
-    /// Takes no more requests, lets those under way finish within [`STOP_TIMEOUT`], and ends.
+    /// Takes no more requests, lets those under way finish within [`STOP_TIMEOUT`], closes the store that it opened, and ends.
     pub async fn stop(self) {
         self.app.events.tell(Event::Stopping);
         self.stop.send_replace(true);
@@ -236,6 +251,10 @@ impl Running {
         for helper in self.helpers {
             helper.abort();
             let _ = helper.await;
+        }
+        // Whoever answered last may hold it a moment longer than the next server wants to wait.
+        if self.owns_store {
+            self.app.store.close().await;
         }
     }
 }

@@ -169,6 +169,10 @@ pub trait Store: Send + Sync + std::fmt::Debug {
     /// How it is.
     async fn status(&self) -> Result<Status, StoreError>;
 
+    /// Finishes the commits under way and gives the store to whoever opens it next. Later writes are refused as unavailable.
+    /// A store that is dropped closes too, when the last who share it let it go.
+    async fn close(&self) {}
+
     /// What and where it is, in a few words, without secrets.
     fn describe(&self) -> String;
 }

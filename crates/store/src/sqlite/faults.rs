@@ -32,7 +32,7 @@ pub(super) fn committing(error: Error) -> StoreError {
 
 /// The writer's thread is gone.
 pub(super) fn stopped() -> StoreError {
-    StoreError::Unavailable("its writer stopped: restart the server".to_owned())
+    StoreError::Unavailable("it was closed, or its writer stopped: restart the server".to_owned())
 }
 
 /// The index of the write-ahead log is in a file of its own; where that cannot grow, the disk is full too.

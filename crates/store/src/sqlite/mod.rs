@@ -157,6 +157,11 @@ impl Store for Sqlite {
         Ok(Status { revision, bytes, refuses })
     }
 
+    async fn close(&self) {
+        // One that is closed already cannot be asked.
+        let _ = self.ask(|reply| Job::Close { reply }).await;
+    }
+
     fn describe(&self) -> String {
         format!("SQLite in {}", self.path.display())
     }

@@ -47,6 +47,19 @@ fn a_second_one_is_refused_and_told_who_has_it() {
     Sqlite::open(folder.path()).unwrap();
 }
 
+#[tokio::test]
+async fn one_that_is_closed_is_free_while_others_hold_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Sqlite::open(folder.path()).unwrap();
+    let revision = store.commit(put("a", 3)).await.unwrap();
+    store.close().await;
+    store.close().await;
+    let error = store.commit(put("b", 3)).await.unwrap_err();
+    assert!(matches!(error, crate::CommitError::Store(StoreError::Unavailable(_))), "{error}");
+    let next = Sqlite::open(folder.path()).unwrap();
+    assert_eq!(next.snapshot("").await.unwrap().revision, revision);
+}
+
 #[test]
 fn a_file_of_something_else_is_left_alone() {
     let folder = tempfile::tempdir().unwrap();

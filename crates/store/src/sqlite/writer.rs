@@ -25,6 +25,7 @@ pub(super) enum Job {
     Compact { through: Revision, reply: oneshot::Sender<Result<(), StoreError>> },
     Import { ops: Vec<Op>, at_least: Revision, reply: oneshot::Sender<Result<Revision, StoreError>> },
     Refusal { reply: oneshot::Sender<Option<String>> },
+    Close { reply: oneshot::Sender<()> },
 }
 
 type Answer = Result<Revision, CommitError>;
@@ -55,7 +56,7 @@ impl Writer {
         Ok(Self { connection, revision, log, live, broken: None, full: None, _lock: lock })
     }
 
-    /// Works until nobody can ask any more.
+    /// Works until it is closed, or nobody can ask any more.
     pub(super) fn run(mut self, mut queue: mpsc::Receiver<Job>) {
         let mut next = queue.blocking_recv();
         while let Some(job) = next.take() {
@@ -70,6 +71,12 @@ impl Writer {
                 }
                 Job::Refusal { reply } => {
                     let _ = reply.send(self.broken.clone().or_else(|| self.full.clone()));
+                }
+                Job::Close { reply } => {
+                    drop(queue);
+                    drop(self);
+                    let _ = reply.send(());
+                    return;
                 }
             }
             next = next.or_else(|| queue.blocking_recv());
