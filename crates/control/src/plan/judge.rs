@@ -3,12 +3,11 @@
 //! Only the resource, its children and what they refer to are looked at. Of the members of a group one stands for all:
 //! they are in one network, and that is what members owe each other.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use palisade_arm::estate::{ReadResult, Stored, read_stored};
 use palisade_model::spec::EstateSpec;
-use palisade_model::{Estate, Problem, ResourceId, Severity, limits};
+use palisade_model::{Estate, Problem, ResourceId, Severity};
 
 use crate::kinds::{self, Target};
 use crate::world::{Document, Part};
@@ -89,24 +88,14 @@ impl<'a> Scope<'a> {
         let (Some(nsg), Some(rule)) = (world.document(&target.top), world.document(&target.id)) else {
             return false;
         };
-        let rules = world.children(&target.top, rule.kind().segment());
-        if Totals::of(&rules).are_beyond_limits() {
+        let Some(book) = world.rulebook(&target.top).filter(|book| !book.is_beyond_limits()) else {
             return false;
-        }
+        };
         self.is_partial = true;
         self.documents.push(nsg);
         self.documents.push(rule);
-        let priority = |rule: &Document| rule.properties()["priority"].as_i64();
-        let direction =
-            |rule: &Document| rule.properties()["direction"].as_str().map(str::to_ascii_lowercase);
-        // The number first: it tells nearly all of them apart.
-        let is_rival = |other: &&&'a Arc<Document>| {
-            priority(other) == priority(rule)
-                && direction(other) == direction(rule)
-                && other.id() != rule.id()
-        };
-        let rivals = rules.iter().filter(is_rival);
-        self.documents.extend(rivals.map(|rival| &***rival));
+        let rivals = book.rivals(rule).filter_map(|rival| world.document(rival));
+        self.documents.extend(rivals.map(|rival| &**rival));
         self.groups(world);
         true
     }
@@ -159,36 +148,6 @@ impl<'a> Scope<'a> {
             body: document.body(),
         });
         spec(read_stored(stored))
-    }
-}
-
-/// What the limits of a whole NSG are about.
-#[derive(Default)]
-struct Totals<'a> {
-    rules: usize,
-    sources: usize,
-    destinations: usize,
-    groups: BTreeSet<&'a ResourceId>,
-}
-
-impl<'a> Totals<'a> {
-    fn of(rules: &[&'a Arc<Document>]) -> Self {
-        let mut totals = Self { rules: rules.len(), ..Self::default() };
-        for rule in rules {
-            let count = |side: &str| rule.properties()[side].as_array().map_or(0, Vec::len) + 1;
-            totals.sources += count("sourceAddressPrefixes");
-            totals.destinations += count("destinationAddressPrefixes");
-            totals.groups.extend(rule.references());
-        }
-        totals
-    }
-
-    /// Whether they may be; the model tells.
-    fn are_beyond_limits(&self) -> bool {
-        self.rules > limits::RULES_PER_NSG_MAX
-            || self.sources > limits::ADDRESSES_PER_NSG_SIDE_MAX
-            || self.destinations > limits::ADDRESSES_PER_NSG_SIDE_MAX
-            || self.groups.len() > limits::ASGS_PER_NSG_MAX
     }
 }
 

@@ -10,6 +10,7 @@ use palisade_model::ResourceId;
 use palisade_store::Revision;
 use serde_json::Value;
 
+use super::rulebook::Share;
 use crate::kinds::{self, Field, Kind, Link, Shape};
 
 /// A resource or a child.
@@ -21,6 +22,7 @@ pub struct Document {
     etag: Arc<str>,
     order: u32,
     references: Vec<(ResourceId, &'static Link)>,
+    share: Option<Share>,
     /// Set when the commit is known; until then 0.
     revision: AtomicU64,
 }
@@ -31,7 +33,10 @@ impl Document {
         let mut references = Vec::new();
         collect(kind.envelope, &body, &mut references);
         collect(kind.properties, &body["properties"], &mut references);
-        Self { id, kind, body, etag, order, references, revision: AtomicU64::new(0) }
+        let mut document =
+            Self { id, kind, body, etag, order, references, share: None, revision: AtomicU64::new(0) };
+        document.share = Share::of(&document);
+        document
     }
 
     /// The id, names as their owner spelt them.
@@ -84,6 +89,11 @@ impl Document {
         self.references.iter().map(|(id, link)| (id, *link))
     }
 
+    /// What it takes of its NSG, if it is a rule.
+    pub(super) const fn share(&self) -> Option<&Share> {
+        self.share.as_ref()
+    }
+
     pub(crate) const fn order(&self) -> u32 {
         self.order
     }
@@ -97,6 +107,7 @@ impl Document {
         self.kind.name == other.kind.name
             && self.kind.name != kinds::NIC
             && self.id.as_str() == other.id.as_str()
+            && self.share == other.share
             && self.references().eq(other.references())
     }
 

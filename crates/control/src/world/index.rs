@@ -6,6 +6,7 @@ use std::net::IpAddr;
 use palisade_model::ResourceId;
 
 use super::Document;
+use super::rulebook::Rulebook;
 use crate::kinds::{self, Kind};
 
 /// Indexes of documents.
@@ -16,6 +17,8 @@ pub(super) struct Index {
     referrers: HashMap<ResourceId, BTreeSet<ResourceId>>,
     /// Private addresses in use, by virtual network, and the interface that has each.
     addresses: HashMap<ResourceId, BTreeMap<IpAddr, ResourceId>>,
+    /// NSGs that have rules.
+    rulebooks: HashMap<ResourceId, Rulebook>,
 }
 
 impl Index {
@@ -27,6 +30,9 @@ impl Index {
         }
         for (network, address) in addresses(document) {
             self.addresses.entry(network).or_default().insert(address, id.clone());
+        }
+        if let Some((share, nsg)) = document.share().zip(id.parent()) {
+            self.rulebooks.entry(nsg).or_default().insert(document, share);
         }
     }
 
@@ -48,6 +54,12 @@ impl Index {
                 held.is_empty()
             });
         }
+        if let Some((share, nsg)) = document.share().zip(id.parent()) {
+            drop_from(&mut self.rulebooks, &nsg, |book| {
+                book.remove(document, share);
+                book.is_empty()
+            });
+        }
     }
 
     pub(super) fn of_kind(&self, kind: &Kind) -> impl Iterator<Item = &ResourceId> {
@@ -56,6 +68,10 @@ impl Index {
 
     pub(super) fn referrers(&self, id: &ResourceId) -> impl Iterator<Item = &ResourceId> {
         self.referrers.get(id).into_iter().flatten()
+    }
+
+    pub(super) fn rulebook(&self, nsg: &ResourceId) -> Option<&Rulebook> {
+        self.rulebooks.get(nsg)
     }
 
     pub(super) fn holder(&self, network: &ResourceId, address: IpAddr) -> Option<&ResourceId> {
@@ -75,7 +91,7 @@ impl Index {
 }
 
 /// Changes an entry, and takes it away once `change` says that it is empty.
-fn drop_from<K: std::hash::Hash + Eq, V>(
+pub(super) fn drop_from<K: std::hash::Hash + Eq, V>(
     map: &mut HashMap<K, V>,
     key: &K,
     change: impl FnOnce(&mut V) -> bool,

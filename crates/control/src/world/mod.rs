@@ -7,6 +7,7 @@
 mod closure;
 mod document;
 mod index;
+mod rulebook;
 #[cfg(test)]
 pub(crate) mod tests;
 
@@ -23,6 +24,7 @@ use crate::kinds;
 pub use closure::Part;
 pub use document::Document;
 use index::Index;
+use rulebook::Rulebook;
 
 /// Every resource and record, at one revision.
 #[derive(Debug, Clone, Default)]
@@ -181,6 +183,11 @@ impl World {
             top = self.document(&top.id().parent()?)?;
         }
         Some(top)
+    }
+
+    /// The rules of an NSG that has some, summed up.
+    pub(crate) fn rulebook(&self, nsg: &ResourceId) -> Option<&Rulebook> {
+        self.index.rulebook(nsg)
     }
 
     /// Which configuration has an address in a network.
