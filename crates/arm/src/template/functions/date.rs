@@ -2,7 +2,7 @@
 //!
 //! No clock: `utcNow` takes its answer from the deployment context and only formats it here.
 
-use palisade_model::calendar::{days_from_civil, days_in_month};
+use palisade_model::calendar::{civil_from_days, days_from_civil, days_in_month};
 
 use super::{Call, Function, Needs};
 use crate::template::problem::Fault;
@@ -141,17 +141,6 @@ fn add_months(moment: i64, months: i64) -> Option<i64> {
     }
     let day = day.min(days_in_month(year, month));
     Some(days_from_civil(year, month, day) * DAY + moment.rem_euclid(DAY))
-}
-
-fn civil_from_days(days: i64) -> (i64, i64, i64) {
-    let days = days + 719_468;
-    let (era, day_of_era) = (days.div_euclid(146_097), days.rem_euclid(146_097));
-    let year_of_era = (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let shifted = (5 * day_of_year + 2) / 153;
-    let day = day_of_year - (153 * shifted + 2) / 5 + 1;
-    let month = if shifted < 10 { shifted + 3 } else { shifted - 9 };
-    (era * 400 + year_of_era + i64::from(month <= 2), month, day)
 }
 
 /// A .NET pattern of `y M d H m s f T Z` and punctuation, or one of the standard letters `u s o`; `None` for
