@@ -237,6 +237,18 @@ pub(crate) const EXTERNALS: &[External] = &[
         tests: &["palisade-classify"],
     },
     External {
+        name: "data-encoding",
+        why: "hashes and serial numbers in hexadecimal digits",
+        code: &[
+            "palisade-agent",
+            "palisade-control",
+            "palisade-identity",
+            "palisade-server",
+            "palisade-sync",
+        ],
+        tests: &[],
+    },
+    External {
         name: "etcd-client",
         why: "speaks etcd (docs/adr/0023-one-trait-two-stores.md)",
         code: &["palisade-store"],

@@ -18,6 +18,7 @@ use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
+use data_encoding::HEXLOWER;
 use palisade_datapath::{Attachment, LayerPolicy, NicKind, NicPolicy};
 use sha2::{Digest as _, Sha256};
 
@@ -105,7 +106,7 @@ impl PolicyDigest {
     pub fn of(nics: &[NicPolicy]) -> Self {
         let mut digests = NicDigests::default();
         let all = nics.iter().fold(Sha256::new(), |all, nic| all.chain_update(digests.of(nic)));
-        Self(all.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
+        Self(HEXLOWER.encode(&all.finalize()))
     }
 }
 

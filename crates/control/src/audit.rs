@@ -12,6 +12,7 @@ mod redact;
 #[cfg(test)]
 mod tests;
 
+use data_encoding::HEXLOWER;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
@@ -111,9 +112,5 @@ impl Entry {
 
 /// SHA-256 in hexadecimal digits.
 fn digest(bytes: &[u8]) -> String {
-    use std::fmt::Write as _;
-    Sha256::digest(bytes).iter().fold(String::with_capacity(64), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}"); // a String takes everything
-        text
-    })
+    HEXLOWER.encode(&Sha256::digest(bytes))
 }

@@ -14,6 +14,7 @@ mod tests;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use data_encoding::HEXLOWER;
 use palisade_arm::estate::{self as arm, Document, File, Options, Summary};
 use palisade_arm::service_tags::{self, ServiceTag};
 use palisade_arm::template::DeploymentContext;
@@ -120,7 +121,7 @@ fn received(received: &Documents, service_tags: &[PathBuf]) -> Result<Loaded, Lo
     let mut reader = Reader::default();
     let tag_files = reader.read_all(service_tags);
     let mut problems = reader.problems;
-    let digest = hexadecimal(received.hash()) + &digest_of_tags(&tag_files);
+    let digest = HEXLOWER.encode(&received.hash()) + &digest_of_tags(&tag_files);
     let bodies = received
         .iter()
         .map(|(key, entry)| SourceFile { path: PathBuf::from(&**key), bytes: entry.body().to_vec() });
@@ -205,16 +206,12 @@ fn digest<'a>(files: impl Iterator<Item = &'a SourceFile>) -> String {
             hash.update(part);
         }
     }
-    hexadecimal(hash.finalize().into())
+    HEXLOWER.encode(&hash.finalize())
 }
 
 /// What tag files add to the digest of what a server gave: nothing where there are none.
 fn digest_of_tags(files: &[SourceFile]) -> String {
     if files.is_empty() { String::new() } else { digest(files.iter()) }
-}
-
-fn hexadecimal(hash: [u8; 32]) -> String {
-    hash.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 fn document(file: File) -> Document {

@@ -1,5 +1,6 @@
 //! Between the words of the protocol and those of the control plane.
 
+use data_encoding::HEXLOWER;
 use palisade_control::fleet::{HostReport, Interface, NicStatus};
 use palisade_sync::limits::{INTERFACES_MAX, NICS_MAX};
 use palisade_sync::{Change, FromServer, Hash, InSync, Inventory, Report, Reset, from_server};
@@ -14,11 +15,11 @@ pub(super) fn report(report: Report) -> Result<HostReport, Status> {
         id: nic.id,
         interface: nic.interface,
         error: nic.error,
-        policy: hex(&nic.policy),
+        policy: HEXLOWER.encode(&nic.policy),
     };
     Ok(HostReport {
         applied: report.applied_revision,
-        hash: hex(&report.applied_hash),
+        hash: HEXLOWER.encode(&report.applied_hash),
         seen: report.seen_revision,
         error: report.error,
         nics: report.nics.into_iter().map(nic).collect(),
@@ -55,8 +56,4 @@ pub(super) const fn change(change: Change) -> FromServer {
 pub(super) fn in_sync(revision: u64, hash: &Hash) -> FromServer {
     let in_sync = InSync { revision, hash: hash.to_vec() };
     FromServer { message: Some(from_server::Message::InSync(in_sync)) }
-}
-
-pub(super) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -6,6 +6,7 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use data_encoding::HEXLOWER;
 use palisade_control::{Action, Control, Expect, RecordChange};
 use rcgen::{
     BasicConstraints, CertificateParams, CertificateSigningRequestParams, DistinguishedName, DnType,
@@ -148,7 +149,7 @@ impl Authority {
         })?;
         Ok(SignedHost {
             pem: certificate.pem(),
-            serial: hex(parsed.raw_serial()),
+            serial: HEXLOWER.encode(parsed.raw_serial()),
             not_after: u64::try_from(parsed.validity().not_after.timestamp()).unwrap_or_default(),
         })
     }
@@ -193,8 +194,4 @@ fn serial() -> Result<SerialNumber, TlsError> {
     getrandom::fill(&mut bytes).map_err(|error| TlsError::Keep(format!("no random numbers: {error}")))?;
     bytes[0] = (bytes[0] & 0x7f) | 0x40;
     Ok(SerialNumber::from_slice(&bytes))
-}
-
-pub(super) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

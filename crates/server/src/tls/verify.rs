@@ -3,9 +3,8 @@
 //! rustls has checked by then that our authority signed it for a client and that it has not ended; whether the host was
 //! revoked since is not in it, and is asked of the records.
 
+use data_encoding::HEXLOWER;
 use x509_parser::prelude::{FromDer, X509Certificate};
-
-use super::authority::hex;
 
 /// Who a host's certificate says it is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,5 +26,5 @@ pub fn host_of(certificate: &[u8]) -> Option<HostIdentity> {
         return None;
     }
     let not_after = u64::try_from(certificate.validity().not_after.timestamp()).ok()?;
-    Some(HostIdentity { host, serial: hex(certificate.raw_serial()), not_after })
+    Some(HostIdentity { host, serial: HEXLOWER.encode(certificate.raw_serial()), not_after })
 }

@@ -1,3 +1,5 @@
+use data_encoding::HEXLOWER;
+
 use super::*;
 
 fn set(documents: &[(&str, &str)]) -> Documents {
@@ -8,18 +10,14 @@ fn set(documents: &[(&str, &str)]) -> Documents {
     set
 }
 
-fn hex(hash: &Hash) -> String {
-    hash.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
 #[test]
 fn the_hash_is_the_one_that_is_written_down() {
     // printf '' | sha256sum
     let nothing = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
-    assert_eq!(hex(&Documents::default().hash()), nothing);
+    assert_eq!(HEXLOWER.encode(&Documents::default().hash()), nothing);
     // { printf '/a\0{}' | sha256sum | xxd -r -p; printf '/b\0[]' | sha256sum | xxd -r -p; } | sha256sum
     let two = "0a0893b4ae117f8a2240fe65dd3df77daaf6d0ac2e9bab8879e574696358e742";
-    assert_eq!(hex(&set(&[("/b", "[]"), ("/a", "{}")]).hash()), two);
+    assert_eq!(HEXLOWER.encode(&set(&[("/b", "[]"), ("/a", "{}")]).hash()), two);
 }
 
 #[test]

@@ -37,8 +37,10 @@ pub(in crate::template) fn name_uuid(name: &str) -> String {
     bytes.copy_from_slice(&digest[..16]);
     bytes[6] = bytes[6] & 0x0F | 0x50;
     bytes[8] = bytes[8] & 0x3F | 0x80;
-    let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
-    format!("{}-{}-{}-{}-{}", &hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..])
+    let number = u128::from_be_bytes(bytes);
+    let field = |shift: u32| (number >> shift) as u16;
+    let (first, last) = ((number >> 96) as u32, number & 0xffff_ffff_ffff);
+    format!("{first:08x}-{:04x}-{:04x}-{:04x}-{last:012x}", field(80), field(64), field(48))
 }
 
 /// What `uniqueString` gives for the joined arguments.
