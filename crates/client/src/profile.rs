@@ -84,7 +84,7 @@ pub struct Token {
 }
 
 /// What a server writes at its first start: the way in for its first owner.
-#[derive(Clone, Deserialize)]
+#[derive(Clone, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Bootstrap {
     /// The address of the server.
@@ -95,7 +95,7 @@ pub struct Bootstrap {
     pub tenant_id: String,
     /// The subscription.
     pub subscription_id: String,
-    /// The first service principal.
+    /// Application id of the first service principal.
     pub client_id: String,
     /// Its secret.
     pub client_secret: String,

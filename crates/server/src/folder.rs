@@ -16,31 +16,13 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use serde::{Deserialize, Serialize};
+use palisade_client::Bootstrap;
 
 /// The data folder, locked.
 #[derive(Debug)]
 pub struct Folder {
     path: PathBuf,
     _lock: File,
-}
-
-/// How the first principal logs in.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Bootstrap {
-    /// Where the API is.
-    pub endpoint: String,
-    /// The authority to trust.
-    pub ca_file: PathBuf,
-    /// Tenant.
-    pub tenant_id: String,
-    /// Subscription.
-    pub subscription_id: String,
-    /// Application id of the service principal.
-    pub client_id: String,
-    /// Its secret.
-    pub client_secret: String,
 }
 
 /// What is wrong with the folder.

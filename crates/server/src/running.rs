@@ -11,6 +11,7 @@ use std::{
 };
 
 use axum_server::Handle;
+use palisade_client::Bootstrap;
 use palisade_control::{Control, ControlError, World};
 use palisade_store::{Store, StoreError};
 use tokio::{sync::watch, task::JoinHandle};
@@ -21,7 +22,7 @@ use crate::{
     api::History,
     app::{App, Site},
     event::Event,
-    folder::{Bootstrap, Folder, FolderError},
+    folder::{Folder, FolderError},
     housekeeping,
     limits::{Rates, STOP_TIMEOUT},
     login::{self, Desk},
@@ -140,8 +141,8 @@ impl Bound {
     }
 }
 
-/// The address by which clients on this machine reach a listener.
-fn reachable(bound: SocketAddr) -> SocketAddr {
+/// The address by which this machine reaches a listener of its own.
+pub fn reachable(bound: SocketAddr) -> SocketAddr {
     let ip = match bound.ip() {
         IpAddr::V4(ip) if ip.is_unspecified() => IpAddr::V4(Ipv4Addr::LOCALHOST),
         IpAddr::V6(ip) if ip.is_unspecified() => IpAddr::V6(Ipv6Addr::LOCALHOST),

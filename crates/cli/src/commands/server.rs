@@ -114,6 +114,7 @@ impl ServeArgs {
 pub struct Serving {
     runtime: Runtime,
     app: Arc<App>,
+    agents_address: Option<SocketAddr>,
     stop: oneshot::Sender<()>,
     ended: JoinHandle<()>,
 }
@@ -124,7 +125,7 @@ impl Serving {
     pub fn start(options: ServerOptions) -> Result<Self, Failure> {
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
         let mut running = runtime.block_on(Server::start(options)).map_err(Failure::caused_by)?;
-        let app = running.app().clone();
+        let (app, agents_address) = (running.app().clone(), running.agents_address());
         let (stop, stopped) = oneshot::channel();
         let ended = runtime.spawn(async move {
             tokio::select! {
@@ -137,12 +138,17 @@ impl Serving {
             }
             running.stop().await;
         });
-        Ok(Self { runtime, app, stop, ended })
+        Ok(Self { runtime, app, agents_address, stop, ended })
     }
 
     /// What the server's handlers have in their hands.
     pub fn app(&self) -> &App {
         &self.app
+    }
+
+    /// Where agents connect, if they are served.
+    pub fn agents_address(&self) -> Option<SocketAddr> {
+        self.agents_address
     }
 
     /// Does something on the server's threads.

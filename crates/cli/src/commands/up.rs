@@ -3,7 +3,7 @@
 //! The agent joins the server over loopback as any other would, by itself and once; what it has in force stays in force when
 //! the process ends.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::SocketAddr;
 
 use palisade_agent::{
     Options, Sources,
@@ -14,7 +14,7 @@ use palisade_control::{
     time::unix_seconds,
 };
 use palisade_lab::interrupt::Interrupt;
-use palisade_server::app::system_caller;
+use palisade_server::{app::system_caller, reachable};
 
 use super::{
     agent::{self, InstanceArgs, TuningArgs},
@@ -36,7 +36,7 @@ const TOKEN_SECONDS: u64 = 300;
 pub struct Arguments {
     #[command(flatten)]
     serve: ServeArgs,
-    /// Where agents connect: this machine's own, and others that join
+    /// Where agents connect, this machine's own and others that join; port 0 takes a free one
     #[arg(long, value_name = "ADDR:PORT", default_value = AGENTS_LISTEN)]
     agents_listen: SocketAddr,
     /// Name of this machine at the server; its host name when missing
@@ -85,7 +85,9 @@ fn membership(arguments: &Arguments, serving: &Serving) -> Result<ServerOptions,
         let text = serving.block_on(text).map_err(Failure::caused_by)?;
         Some(text.parse().map_err(Failure::caused_by)?)
     };
-    let address = reachable(arguments.agents_listen);
+    // Not the one that was asked for, whose port may be 0.
+    let bound = serving.agents_address().expect("it was told to serve agents");
+    let address = reachable(bound);
     Ok(ServerOptions {
         server: ServerAddress { host: address.ip().to_string(), port: address.port() },
         token,
@@ -95,16 +97,6 @@ fn membership(arguments: &Arguments, serving: &Serving) -> Result<ServerOptions,
         // The server sends those that this machine's rules name.
         service_tags: Vec::new(),
     })
-}
-
-/// The address by which this machine reaches one that it listens at.
-fn reachable(listening: SocketAddr) -> SocketAddr {
-    let ip = match listening.ip() {
-        IpAddr::V4(ip) if ip.is_unspecified() => IpAddr::V4(Ipv4Addr::LOCALHOST),
-        IpAddr::V6(ip) if ip.is_unspecified() => IpAddr::V6(Ipv6Addr::LOCALHOST),
-        ip => ip,
-    };
-    SocketAddr::new(ip, listening.port())
 }
 
 /// The machine's own name, up to the first dot.

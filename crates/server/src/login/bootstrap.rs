@@ -3,6 +3,7 @@
 //! The first principal is made only in a store that has none, in the same commit as everything else, so that two servers
 //! that start at once on one store do not both make one. Its secret is told once; nothing else is ever a default.
 
+use palisade_client::Bootstrap;
 use palisade_control::{Action, Control, ControlError, Expect, RecordChange, time};
 use palisade_identity::{Assignment, KeyRing, Principal, Scope, new_id, role_id};
 use uuid::Uuid;
@@ -10,7 +11,7 @@ use uuid::Uuid;
 use crate::{
     access::directory::{self, Tenant},
     app::{Site, system_caller},
-    folder::{Bootstrap, Folder},
+    folder::Folder,
     running::StartError,
 };
 
