@@ -13,6 +13,7 @@ mod tests;
 
 use std::fmt;
 use std::os::fd::{AsFd, BorrowedFd};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use nix::errno::Errno;
 use nix::sys::time::TimeSpec;
@@ -29,6 +30,25 @@ const TOLERANCE_NS: u64 = 1_000_000;
 const READINGS: usize = 8;
 /// When the timer would fire that is only there to be cancelled: in the year 2200.
 const NEVER_S: i64 = 7_258_118_400;
+
+/// What the wall clock shows, in whole seconds since 1970; 0 before.
+pub(crate) fn wall_s() -> u64 {
+    since_1970().as_secs()
+}
+
+/// What the wall clock shows, in milliseconds since 1970; 0 before.
+pub(crate) fn wall_ms() -> u64 {
+    u64::try_from(since_1970().as_millis()).unwrap_or(u64::MAX)
+}
+
+/// What the wall clock shows as the windows of rules count it: it stands at its ends outside of what 32 bits hold.
+pub fn window_s() -> u32 {
+    u32::try_from(wall_s()).unwrap_or(u32::MAX)
+}
+
+fn since_1970() -> Duration {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
+}
 
 /// Nanoseconds since 1970 at which `CLOCK_BOOTTIME` was 0, modulo 2^64.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -3,10 +3,9 @@
 //! It changes nothing. Flows come and go while they are read. NICs have their names; rules have only their rows, since
 //! what these are called is known to the agent alone.
 
-use std::time::{SystemTime, UNIX_EPOCH};
-
 use palisade_datapath::{FlowRecord, Observer, ticks_per_second};
 
+use crate::clock::wall_ms;
 use crate::compile::RuleNames;
 use crate::error::AgentError;
 use crate::events::{Moment, NameBook, NicNames, Record, line};
@@ -20,12 +19,7 @@ use crate::state::State;
 pub fn list_flows(instance: &Instance, sink: &mut dyn FnMut(&str)) -> Result<(), AgentError> {
     let observer = Observer::open(&instance.pin_dir)?;
     let book = book(State::read(instance)?.unwrap_or_default());
-    let wall = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    let moment = Moment {
-        tick: observer.tick()?,
-        ticks_per_second: ticks_per_second()?,
-        wall_ms: u64::try_from(wall.as_millis()).unwrap_or(u64::MAX),
-    };
+    let moment = Moment { tick: observer.tick()?, ticks_per_second: ticks_per_second()?, wall_ms: wall_ms() };
     for flow in observer.flows().filter(|flow| !flow.is_over(moment.tick)) {
         let record = Record::of_flow(&FlowRecord { flow, ending: None }, &moment);
         sink(&line::of(&record, &book));

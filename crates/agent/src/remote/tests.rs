@@ -5,6 +5,7 @@ use std::time::Duration;
 use palisade_sync::{Hello, JoinToken, Report};
 
 use super::*;
+use crate::clock::wall_s;
 use crate::fleet::{Fleet, wait_for};
 
 fn document(key: &'static str, body: &str) -> (&'static str, String) {
@@ -242,10 +243,7 @@ fn a_certificate_that_has_ended_needs_a_new_token() {
     host.arrival(1);
     host.link = None;
     let ends = host.vault().joined().unwrap().unwrap().credentials.ends();
-    wait_for("the certificate to end", || {
-        let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
-        (now.as_secs() > ends).then_some(())
-    });
+    wait_for("the certificate to end", || (wall_s() > ends).then_some(()));
     fleet.mind().life = Duration::from_secs(3600);
     host.start(Standing::default());
     host.lost("the certificate of this host has ended");

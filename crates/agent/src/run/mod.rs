@@ -9,14 +9,14 @@ mod signals;
 mod telling;
 
 use std::os::fd::AsFd;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use palisade_datapath::{Config, Datapath};
 
 use crate::agent::Agent;
-use crate::clock::{ClockWatch, Reading};
+use crate::clock::{ClockWatch, Reading, wall_s};
 use crate::error::{AgentError, Context, in_full};
 use crate::event::Event;
 use crate::identity::Identity;
@@ -81,7 +81,7 @@ impl Sources {
     fn follower(&self) -> Result<Option<Follower>, AgentError> {
         match self {
             Self::Files(_) => Ok(None),
-            Self::Server(server) => Follower::open((**server).clone(), now()).map(Some),
+            Self::Server(server) => Follower::open((**server).clone(), wall_s()).map(Some),
         }
     }
 }
@@ -110,8 +110,8 @@ pub fn apply_once(options: &Options, mut tell: impl FnMut(&Event)) -> Result<App
     let follower = options.sources.follower()?;
     let mut agent = start(options, follower.as_ref())?;
     let has_estate = follower.is_none_or(|follower| follower.input().is_some());
-    let loaded = if has_estate { agent.load(now()) } else { Ok(()) };
-    let outcome = loaded.and_then(|()| look(&agent)).and_then(|seen| agent.sync(&seen.host, now()));
+    let loaded = if has_estate { agent.load(wall_s()) } else { Ok(()) };
+    let outcome = loaded.and_then(|()| look(&agent)).and_then(|seen| agent.sync(&seen.host, wall_s()));
     agent.take_events().iter().for_each(&mut tell);
     let is_done = outcome?;
     agent.sweep()?;
@@ -172,7 +172,7 @@ fn start(options: &Options, follower: Option<&Follower>) -> Result<Agent<Datapat
     };
     let received = follower.and_then(Follower::input);
     let input = received.unwrap_or_else(|| options.sources.files().into());
-    let mut agent = Agent::start(options.instance.clone(), input, tuning.limits(), now(), open)?;
+    let mut agent = Agent::start(options.instance.clone(), input, tuning.limits(), wall_s(), open)?;
     // One that was killed while somebody listened left the kernel telling.
     agent.listen(false);
     agent.follow_clock(&Reading::take()?)?;
@@ -192,11 +192,6 @@ fn look(agent: &Agent<Datapath>) -> Result<Seen, AgentError> {
     let tags = nics.iter().filter_map(|nic| nic.interface.as_deref());
     let host = Inventory::take(&Roots::default(), tags).context(|| "list the network interfaces".into())?;
     Ok(Seen { host, nics })
-}
-
-/// Seconds since 1970.
-fn now() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
 }
 
 /// A running agent and what it listens to.
@@ -292,7 +287,7 @@ impl<T: FnMut(&Event)> Service<T> {
 
     fn hear_server(&mut self) {
         let Some(follower) = &mut self.follower else { return };
-        let Some(heard) = follower.hear(&mut self.agent, now()) else { return };
+        let Some(heard) = follower.hear(&mut self.agent, wall_s()) else { return };
         heard.events.iter().for_each(&mut self.tell);
         if heard.is_estate_new {
             self.load();
@@ -311,7 +306,7 @@ impl<T: FnMut(&Event)> Service<T> {
 
     fn load(&mut self) {
         if self.follower.as_ref().is_none_or(|follower| follower.input().is_some()) {
-            let loaded = self.agent.load(now());
+            let loaded = self.agent.load(wall_s());
             self.note(loaded);
         }
         if let Some(follower) = &mut self.follower {
@@ -324,7 +319,7 @@ impl<T: FnMut(&Event)> Service<T> {
         match look(&self.agent) {
             Ok(seen) => {
                 if let Some(follower) = &mut self.follower {
-                    follower.looked(&seen.host, now());
+                    follower.looked(&seen.host, wall_s());
                 }
                 self.agree(seen);
             }
@@ -334,7 +329,7 @@ impl<T: FnMut(&Event)> Service<T> {
 
     /// Makes the kernel agree with what was seen of the host.
     fn agree(&mut self, seen: Seen) {
-        let outcome = self.agent.sync(&seen.host, now());
+        let outcome = self.agent.sync(&seen.host, wall_s());
         if let Some(follower) = &mut self.follower {
             match follower.synced(&mut self.agent, &outcome, &seen.host) {
                 Ok(events) => events.iter().for_each(&mut self.tell),

@@ -4,12 +4,13 @@
 //! whose socket cannot be opened enforces all the same, and tells nobody.
 
 use std::path::Path;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 use nix::poll::PollFd;
 use palisade_datapath::{Datapath, Report};
 
 use crate::agent::Agent;
+use crate::clock::wall_ms;
 use crate::error::{AgentError, Context};
 use crate::events::{EventServer, Moment, line};
 
@@ -93,10 +94,9 @@ impl Telling {
 
 /// Now, by both clocks.
 fn moment(agent: &Agent<Datapath>) -> Result<Moment, AgentError> {
-    let wall = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     Ok(Moment {
         tick: agent.plane().tick()?,
         ticks_per_second: agent.plane().ticks_per_second(),
-        wall_ms: u64::try_from(wall.as_millis()).unwrap_or(u64::MAX),
+        wall_ms: wall_ms(),
     })
 }

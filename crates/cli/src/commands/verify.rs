@@ -9,9 +9,9 @@ use std::{
     fs::File,
     io::{self, BufRead, BufReader, BufWriter, Write},
     path::{Path, PathBuf},
-    time::SystemTime,
 };
 
+use palisade_agent::clock::window_s;
 use palisade_classify::{Decision, Engine, Verdict};
 use palisade_model::{Estate, calendar::Moment};
 use palisade_net::{Flow, PortRange};
@@ -141,7 +141,7 @@ struct Verifier<'a> {
 
 impl<'a> Verifier<'a> {
     fn new(estate: &'a Estate, arguments: &'a Arguments) -> Self {
-        let at = arguments.at.unwrap_or_else(now);
+        let at = arguments.at.unwrap_or_else(window_s);
         Self { estate, target: &arguments.target, at, nics: HashMap::new(), nsgs: HashMap::new() }
     }
 
@@ -173,12 +173,6 @@ impl<'a> Verifier<'a> {
             .map_err(|error| LineError { code: "PolicyTooLarge", message: error.to_string() })?;
         Ok((target, engine))
     }
-}
-
-/// The wall clock in seconds; it stands at its ends outside of what 32 bits hold.
-fn now() -> u32 {
-    let since_1970 = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-    u32::try_from(since_1970.as_secs()).unwrap_or(u32::MAX)
 }
 
 /// A time as a person types it.

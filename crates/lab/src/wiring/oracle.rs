@@ -1,9 +1,9 @@
 //! Prediction in a lab: the oracle, asked about the estate that is enforced.
 
-use std::{collections::HashMap, time::SystemTime};
+use std::collections::HashMap;
 
 use anyhow::Context as _;
-use palisade_agent::load;
+use palisade_agent::{clock::window_s, load};
 use palisade_classify::{Verdict, oracle};
 use palisade_model::{EffectivePolicy, Estate};
 use palisade_net::Flow;
@@ -31,12 +31,6 @@ impl Oracle {
     }
 }
 
-/// The wall clock in seconds; it stands at its ends outside of what 32 bits hold.
-fn now() -> u32 {
-    let since_1970 = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-    u32::try_from(since_1970.as_secs()).unwrap_or(u32::MAX)
-}
-
 impl Predictor for Oracle {
     fn load(&mut self, estate: &EstateFiles) -> anyhow::Result<()> {
         self.estate = Some(load::estate(&sources(estate))?.estate);
@@ -46,7 +40,7 @@ impl Predictor for Oracle {
 
     fn predict(&mut self, nic: &str, flow: &Flow) -> anyhow::Result<Prediction> {
         let policy = self.policy(nic)?;
-        let decision = oracle::decide(policy, flow, now());
+        let decision = oracle::decide(policy, flow, window_s());
         let explanation = decision.explain(policy, flow.direction());
         let rule = match (explanation.nsg, explanation.rule) {
             (Some(nsg), Some(rule)) => format!("{nsg}/{}", rule.name),

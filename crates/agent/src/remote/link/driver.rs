@@ -4,13 +4,14 @@
 //! that grow; nothing that fails here changes what is enforced.
 
 use std::convert::Infallible;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use palisade_sync::{Hello, Inventory, Report};
 use tokio::sync::watch;
 use tokio::time::sleep;
 
 use super::{Board, Contact, ServerOptions, Standing};
+use crate::clock::wall_s;
 use crate::error::in_full;
 use crate::remote::vault::Joined;
 use crate::remote::{Backoff, Connection, Credentials, RemoteError, Session, Trust, Vault, client};
@@ -81,7 +82,7 @@ impl Driver {
         let token = token.as_ref().map(|token| (token, token.digest())).filter(|(_, digest)| new(digest));
         let Some((token, digest)) = token else {
             let known = known.ok_or(RemoteError::NotJoined)?;
-            return if known.credentials.ends() > now() { Ok(known) } else { Err(RemoteError::Expired) };
+            return if known.credentials.ends() > wall_s() { Ok(known) } else { Err(RemoteError::Expired) };
         };
         let trust = authority.clone().map_or(Trust::Token, |authority| Trust::Authority(authority.into()));
         let credentials = client::join(server, &trust, token, host).await?;
@@ -149,7 +150,7 @@ async fn keep_renewed(
     mut joined: Joined,
 ) -> Infallible {
     loop {
-        let due = Duration::from_secs(joined.credentials.renew_at().saturating_sub(now()));
+        let due = Duration::from_secs(joined.credentials.renew_at().saturating_sub(wall_s()));
         if !due.is_zero() {
             sleep(due.min(RENEW_LOOK)).await;
             continue;
@@ -158,7 +159,7 @@ async fn keep_renewed(
             Ok(credentials) => joined.credentials = credentials,
             Err(error) => {
                 board.trouble(in_full(&error));
-                let left = Duration::from_secs(joined.credentials.ends().saturating_sub(now()));
+                let left = Duration::from_secs(joined.credentials.ends().saturating_sub(wall_s()));
                 sleep((left / 10).clamp(RENEW_PAUSE, RENEW_LOOK)).await;
             }
         }
@@ -169,9 +170,4 @@ async fn renew(vault: &Vault, connection: &Connection, joined: &Joined) -> Resul
     let credentials = connection.renew(&joined.credentials).await?;
     vault.keep(&Joined { credentials: credentials.clone(), ..joined.clone() })?;
     Ok(credentials)
-}
-
-/// Seconds since 1970.
-fn now() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
 }
