@@ -21,7 +21,7 @@ mod world;
 mod commit;
 
 pub use action::{Action, Caller, Committed, Effect, Expect, Health, Outcome, Precondition, RecordChange};
-pub use commit::{Control, LOST_ANSWER_MAX, drop_operations};
+pub use commit::{CURRENT_MAX, Control, LOST_ANSWER_MAX, drop_operations};
 pub use error::ControlError;
 pub use options::{Options, PublicAddresses};
 pub use world::{Document, World};

@@ -148,6 +148,12 @@ pub trait Store: Send + Sync + std::fmt::Debug {
     /// All entries whose key begins with `prefix`, at one revision.
     async fn snapshot(&self, prefix: &str) -> Result<Snapshot, StoreError>;
 
+    /// The commit that wrote an entry last, as of now or later, if the entry is there.
+    async fn written(&self, key: &str) -> Result<Option<Revision>, StoreError>;
+
+    /// Whether other processes may write it at the same time.
+    fn is_shared(&self) -> bool;
+
     /// Commits a transaction; durable when it returns.
     async fn commit(&self, transaction: Transaction) -> Result<Revision, CommitError>;
 

@@ -5,6 +5,7 @@
 //! is true now. Reference: docs/adr/0024-one-planner-one-sequence.md.
 
 mod batch;
+mod current;
 mod difference;
 mod encode;
 mod fate;
@@ -25,6 +26,8 @@ use tokio::sync::{broadcast, mpsc, oneshot};
 
 use crate::fleet::{Board, OperationState};
 use crate::{Action, Caller, Committed, ControlError, Health, Options, Outcome, World};
+pub use current::CURRENT_MAX;
+use current::Inquiry;
 pub use fate::LOST_ANSWER_MAX;
 pub(crate) use load::RECORD_PREFIXES;
 pub use operations::drop_operations;
@@ -39,6 +42,7 @@ const CHANGES_MAX: usize = 1_024;
 #[derive(Debug, Clone)]
 pub struct Control {
     shared: Arc<Shared>,
+    inquiry: Arc<Inquiry>,
     queue: mpsc::Sender<Request>,
 }
 
@@ -76,9 +80,10 @@ impl Control {
         let pulse = Mutex::new(Pulse { answered: Instant::now(), problem: None });
         let world = RwLock::new(World::default());
         let shared = Arc::new(Shared { world, board, changes, pulse, options });
+        let inquiry = Arc::new(Inquiry::new(store.clone()));
         let planner = Planner::open(store, shared.clone(), requests).await?;
         tokio::spawn(planner.run());
-        Ok(Self { shared, queue })
+        Ok(Self { shared, inquiry, queue })
     }
 
     /// Looks at the world. Nothing is committed meanwhile, so it must be quick and must not wait for anything.

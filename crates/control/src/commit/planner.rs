@@ -118,13 +118,14 @@ impl Planner {
 
     /// Lets readers see the planner's world.
     fn publish(&self, operations: Vec<(String, Revision, super::operations::Operations)>) {
+        // Who sees a revision finds the operations that began with it.
+        for (batch, revision, operations) in operations {
+            operations.track(&self.shared.board, &batch, revision);
+        }
         let mut world = self.shared.world.write().unwrap_or_else(PoisonError::into_inner);
         let committed = difference(&world, &self.draft);
         *world = self.draft.clone();
         drop(world);
-        for (batch, revision, operations) in operations {
-            operations.track(&self.shared.board, &batch, revision);
-        }
         // Nobody listening is no error.
         drop(self.shared.changes.send(Arc::new(committed)));
     }
@@ -188,8 +189,8 @@ impl Planner {
         }
         self.sequence = batch.sequence.clone();
         self.draft.advance(revision);
-        self.show(&batch.changes, revision, std::mem::take(&mut batch.hosts), callers);
         operations.track(&self.shared.board, &batch.id, revision);
+        self.show(&batch.changes, revision, std::mem::take(&mut batch.hosts), callers);
         self.alive();
         if let Some(group) = batch.unfinished.clone() {
             self.unfinished.push_back(group);
@@ -241,10 +242,10 @@ impl Planner {
                 self.take(&commit, foreign);
                 if is_ours {
                     let hosts = self.concerned(&changes);
-                    self.show(&changes, commit.revision, hosts, Vec::new());
                     for (batch, operations) in begun {
                         operations.track(&self.shared.board, &batch, commit.revision);
                     }
+                    self.show(&changes, commit.revision, hosts, Vec::new());
                 }
             }
             Err(error) => {

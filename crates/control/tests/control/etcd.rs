@@ -39,6 +39,14 @@ async fn two_servers_at_once_break_nothing_and_one_goes_on_alone() {
     agrees(&one, &two).await;
     agrees(&one, &open(&server).await).await;
     assert_whole(&one);
+    // Whatever one has acknowledged is there at the other for whoever asks next.
+    for at in 0..50 {
+        let (writes, reads) = if at % 2 == 0 { (&one, &two) } else { (&two, &one) };
+        let path = format!("rg/net/networkSecurityGroups/at{at}");
+        put(writes, &path, json!({"location": "westeurope"})).await.expect("it is written");
+        reads.current().await.expect("the member answers");
+        assert!(reads.read(|world| world.document(&id(&path)).is_some()), "{path} is not there yet");
+    }
     // One dies in the middle of its work.
     let dying = tokio::spawn(async move {
         for at in 0.. {
@@ -81,7 +89,9 @@ async fn a_member_that_is_killed_costs_time_and_nothing_else() {
             }
         };
         assert_eq!((error.status, &*error.code), (503, "StoreUnavailable"), "{error}");
-        assert!(control.read(|world| world.render(&id(NSG))).is_some(), "reads go on");
+        assert!(control.read(|world| world.render(&id(NSG))).is_some(), "what is known is still there");
+        let error = control.current().await.expect_err("nobody can say that it is the newest");
+        assert_eq!((error.status, &*error.code), (503, "StoreUnavailable"), "{error}");
         refused |= control.health().problem.is_some();
         server.start_again();
         // Without anybody's doing it serves again.

@@ -41,6 +41,17 @@ impl Store for Faulty {
         }
     }
 
+    async fn written(&self, key: &str) -> Result<Option<Revision>, StoreError> {
+        match self.mode.load(Ordering::SeqCst) {
+            AWAY => Err(StoreError::Unavailable("unplugged".into())),
+            _ => self.inner.written(key).await,
+        }
+    }
+
+    fn is_shared(&self) -> bool {
+        true
+    }
+
     async fn commit(&self, transaction: Transaction) -> Result<Revision, CommitError> {
         let lost = || CommitError::Store(StoreError::Unknown("cut off".into()));
         match self.mode.load(Ordering::SeqCst) {
@@ -107,7 +118,12 @@ async fn failures_of_the_store_are_told_and_survived() {
         let error =
             put(&control, &format!("{NSG}/securityRules/a"), rule(100, 80)).await.expect_err("no store");
         assert_eq!((error.status, &*error.code), (status, code));
-        assert_eq!(shown(), before, "reads go on from what is known");
+        assert_eq!(shown(), before, "what is known is still there");
+        assert_eq!(
+            control.current().await.is_err(),
+            mode == AWAY,
+            "but nobody knows whether it is the newest"
+        );
         assert!(control.health().problem.is_some());
         store.mode.store(WELL, Ordering::SeqCst);
     }

@@ -28,6 +28,14 @@ impl Store for Slow {
         self.inner.snapshot(prefix).await
     }
 
+    async fn written(&self, key: &str) -> Result<Option<Revision>, StoreError> {
+        self.inner.written(key).await
+    }
+
+    fn is_shared(&self) -> bool {
+        true
+    }
+
     async fn commit(&self, transaction: Transaction) -> Result<Revision, CommitError> {
         self.inner.commit(transaction).await
     }

@@ -75,8 +75,11 @@ enum Handler {
     Watch,
 }
 
+/// Where it is told how the server is; answered even when the store does not answer.
+pub(crate) const STATUS_PATH: &str = "/api/v1/status";
+
 const ROWS: &[(&str, &str, &str, Handler)] = &[
-    ("GET", "/api/v1/status", "Palisade.Server/status/read", Handler::Status),
+    ("GET", STATUS_PATH, "Palisade.Server/status/read", Handler::Status),
     ("GET", "/api/v1/hosts", "Palisade.Fleet/hosts/read", Handler::Hosts),
     ("GET", "/api/v1/hosts/{name}", "Palisade.Fleet/hosts/read", Handler::Host),
     ("POST", "/api/v1/hosts/{name}/revoke", "Palisade.Fleet/hosts/revoke/action", Handler::RevokeHost),

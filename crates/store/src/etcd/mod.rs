@@ -16,7 +16,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bytes::Bytes;
 use etcd_client::{
-    AlarmAction, AlarmType, Client, Compare, CompareOp, DeleteOptions, Txn, TxnOp, TxnOpResponse, TxnResponse,
+    AlarmAction, AlarmType, Client, Compare, CompareOp, DeleteOptions, GetOptions, KeyValue, Txn, TxnOp,
+    TxnOpResponse, TxnResponse,
 };
 
 use crate::url::EtcdUrl;
@@ -74,12 +75,16 @@ impl Etcd {
     }
 
     async fn get(&self, key: &str) -> Result<Option<Vec<u8>>, StoreError> {
+        Ok(self.find(key, None).await?.map(|pair| pair.into_key_value().1))
+    }
+
+    async fn find(&self, key: &str, options: Option<GetOptions>) -> Result<Option<KeyValue>, StoreError> {
         let request = |mut client: Client| {
-            let key = key.to_owned();
-            async move { client.get(key, None).await }
+            let (key, options) = (key.to_owned(), options.clone());
+            async move { client.get(key, options).await }
         };
         let mut found = self.members.read(request).await.map_err(Fault::of_read)?;
-        Ok(found.take_kvs().pop().map(|pair| pair.into_key_value().1))
+        Ok(found.take_kvs().pop())
     }
 
     async fn txn(&self, txn: Txn) -> Result<TxnResponse, StoreError> {
@@ -139,6 +144,17 @@ fn restoring() -> StoreError {
 impl Store for Etcd {
     async fn snapshot(&self, prefix: &str) -> Result<Snapshot, StoreError> {
         reading::snapshot(&self.members, &self.layout.data, prefix).await
+    }
+
+    async fn written(&self, key: &str) -> Result<Option<Revision>, StoreError> {
+        // Not serializable, as a member could answer that alone: the majority must agree that there is nothing newer.
+        let keys_only = GetOptions::new().with_keys_only();
+        let found = self.find(&self.data(key), Some(keys_only)).await?;
+        Ok(found.map(|pair| Revision(pair.mod_revision().cast_unsigned())))
+    }
+
+    fn is_shared(&self) -> bool {
+        true
     }
 
     async fn commit(&self, transaction: Transaction) -> Result<Revision, CommitError> {

@@ -120,6 +120,15 @@ impl Store for Sqlite {
         Readers::run(&self.readers, move |connection| readers::snapshot(connection, &prefix)).await
     }
 
+    async fn written(&self, key: &str) -> Result<Option<Revision>, StoreError> {
+        let key = key.to_owned();
+        Readers::run(&self.readers, move |connection| readers::written(connection, &key)).await
+    }
+
+    fn is_shared(&self) -> bool {
+        false
+    }
+
     async fn commit(&self, transaction: Transaction) -> Result<Revision, CommitError> {
         transaction.check()?;
         self.ask(|reply| Job::Commit { transaction, reply }).await?

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
-use rusqlite::{Connection, Row, params};
+use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
 use super::{connect, faults};
 use crate::{Commit, Entry, Revision, Snapshot, StoreError, prefix};
@@ -81,6 +81,12 @@ fn entry(row: &Row<'_>) -> rusqlite::Result<Entry> {
         value: Bytes::from(row.get::<_, Vec<u8>>(1)?),
         modified: Revision(row.get(2)?),
     })
+}
+
+/// The commit that wrote an entry last.
+pub(super) fn written(connection: &Connection, key: &str) -> rusqlite::Result<Option<Revision>> {
+    let mut statement = connection.prepare_cached("SELECT modified FROM kv WHERE k = ?1")?;
+    statement.query_row([key], |row| row.get(0).map(Revision)).optional()
 }
 
 /// The newest revision, and the bytes that the file takes.

@@ -90,6 +90,16 @@ pub(crate) async fn revisions_grow_by_what_changes(store: Shared) {
     assert_eq!(store.status().await.unwrap().revision, again);
 }
 
+pub(crate) async fn an_entry_knows_its_last_write(store: Shared) {
+    assert_eq!(store.written("a").await.unwrap(), None);
+    let first = write(&store, &[put("a", "1"), put("b", "1")]).await;
+    let second = write(&store, &[put("b", "2")]).await;
+    assert_eq!(store.written("a").await.unwrap(), Some(first));
+    assert_eq!(store.written("b").await.unwrap(), Some(second));
+    write(&store, &[delete("a")]).await;
+    assert_eq!(store.written("a").await.unwrap(), None);
+}
+
 pub(crate) async fn a_watch_replays_and_follows(store: Shared) {
     let first = write(&store, &[put("a", "1")]).await;
     let second = write(&store, &[put("b", "1"), put("a", "2")]).await;

@@ -30,6 +30,7 @@ suite! {
     guards,
     a_transaction_is_whole_or_not,
     revisions_grow_by_what_changes,
+    an_entry_knows_its_last_write,
     a_watch_replays_and_follows,
     a_watch_sees_its_prefix_only,
     a_slow_watch_misses_nothing,
