@@ -14,11 +14,11 @@ use palisade_client::Client;
 use serde_json::{Value, json};
 
 use super::{
-    ServerArgs,
+    RequestArgs,
     body::{self, Body},
     wait::WaitArgs,
 };
-use crate::{args::FormatArgs, exit::Exit, exit::Failure, output, output::Format};
+use crate::{exit::Exit, exit::Failure, output, output::Format};
 
 /// Options of the command.
 #[derive(Debug, clap::Args)]
@@ -51,9 +51,7 @@ pub struct Arguments {
     #[command(flatten)]
     wait: WaitArgs,
     #[command(flatten)]
-    server: ServerArgs,
-    #[command(flatten)]
-    format: FormatArgs,
+    request: RequestArgs,
 }
 
 /// What happened to a resource, or would.
@@ -92,7 +90,7 @@ pub fn run(arguments: &Arguments) -> Result<Exit, Failure> {
             Body::Resources(mut found) => resources.append(&mut found),
         }
     }
-    let client = arguments.server.client()?;
+    let client = arguments.request.client()?;
     let deployments = template::read(arguments, &client, templates)?;
     let resources = plain::read(&client, resources, arguments.map_subscription)?;
     let changes = if arguments.dry_run {
@@ -111,7 +109,7 @@ pub fn run(arguments: &Arguments) -> Result<Exit, Failure> {
 }
 
 fn print(arguments: &Arguments, changes: &[Change]) -> Result<(), Failure> {
-    match arguments.format.format {
+    match arguments.request.form() {
         Format::Json => {
             let all: Vec<Value> = changes
                 .iter()

@@ -12,8 +12,8 @@ use palisade_client::{Client, ClientError};
 use palisade_control::audit::{Entry, Head, verify};
 use serde_json::{Value, json};
 
-use super::ServerArgs;
-use crate::{args::FormatArgs, exit::Exit, exit::Failure, output, output::Format};
+use super::{RequestArgs, ServerArgs};
+use crate::{exit::Exit, exit::Failure, output, output::Format};
 
 /// So many entries are asked for at a time.
 const PAGE: u64 = 1_000;
@@ -50,9 +50,7 @@ pub struct VerifyArgs {
     #[arg(long, value_name = "SEQ:HASH", value_parser = head)]
     head: Option<Head>,
     #[command(flatten)]
-    server: ServerArgs,
-    #[command(flatten)]
-    format: FormatArgs,
+    request: RequestArgs,
 }
 
 fn head(text: &str) -> Result<Head, String> {
@@ -100,7 +98,7 @@ fn check(arguments: &VerifyArgs) -> Result<Exit, Failure> {
             }))
         }
         None => {
-            let client = arguments.server.client()?;
+            let client = arguments.request.client()?;
             let mut log = Log::new(&client, 0);
             let mut failed = None;
             let verified = verify((&mut log).map_while(|entry| match entry {
@@ -121,7 +119,7 @@ fn check(arguments: &VerifyArgs) -> Result<Exit, Failure> {
         Some(head) => verified.ends_at(head),
         None => Ok(verified),
     });
-    match (verified, arguments.format.format) {
+    match (verified, arguments.request.form()) {
         (Ok(verified), Format::Table) => output::line(format_args!(
             "{} entries, none changed; the last is {}:{}",
             verified.entries, verified.head.seq, verified.head.hash

@@ -5,11 +5,11 @@ use std::io;
 use serde_json::Value;
 
 use super::{
-    ServerArgs,
+    RequestArgs,
     ids::{ResourceArgs, Target},
     rows::{self, NOTHING, first, segment, text},
 };
-use crate::{args::FormatArgs, exit::Exit, exit::Failure, output, output::Format};
+use crate::{exit::Exit, exit::Failure, output, output::Format};
 
 /// Options of the command.
 #[derive(Debug, clap::Args)]
@@ -21,15 +21,13 @@ pub struct Arguments {
     #[command(flatten)]
     resource: ResourceArgs,
     #[command(flatten)]
-    server: ServerArgs,
-    #[command(flatten)]
-    format: FormatArgs,
+    request: RequestArgs,
 }
 
 /// Prints what was asked for.
 pub fn run(arguments: &Arguments) -> Result<Exit, Failure> {
-    let client = arguments.server.client()?;
-    match (arguments.resource.target(&client)?, arguments.format.format) {
+    let client = arguments.request.client()?;
+    match (arguments.resource.target(&client)?, arguments.request.form()) {
         (Target::One(id), Format::Json) => output::json(&client.get(&id)?)?,
         (Target::One(id), Format::Table) => one(&client.get(&id)?)?,
         (Target::Many(path), Format::Json) => output::json(&client.list(&path)?)?,
@@ -58,7 +56,7 @@ fn one(resource: &Value) -> io::Result<()> {
     if is_rule(resource) {
         return rules(std::slice::from_ref(resource));
     }
-    for (label, pointer) in [
+    let labels = [
         ("name", "/name"),
         ("type", "/type"),
         ("id", "/id"),
@@ -66,12 +64,8 @@ fn one(resource: &Value) -> io::Result<()> {
         ("tags", "/tags"),
         ("state", "/properties/provisioningState"),
         ("etag", "/etag"),
-    ] {
-        let text = text(resource, pointer);
-        if text != NOTHING {
-            output::line(format_args!("{label:<10} {text}"))?;
-        }
-    }
+    ];
+    rows::members(resource, &labels)?;
     let lists = ["/properties/securityRules", "/properties/defaultSecurityRules"];
     let all: Vec<_> =
         lists.iter().filter_map(|list| resource.pointer(list)?.as_array()).flatten().cloned().collect();

@@ -1,10 +1,12 @@
 //! `palisade hosts`: the machines that enforce, and what each has in force.
 
+use std::io;
+
 use serde_json::Value;
 
 use super::{
-    ServerArgs,
-    rows::{self, NOTHING, first, text},
+    RequestArgs, ServerArgs,
+    rows::{self, Column, NOTHING, first, text},
 };
 use crate::{args::FormatArgs, exit::Exit, exit::Failure, output, output::Format};
 
@@ -12,22 +14,13 @@ use crate::{args::FormatArgs, exit::Exit, exit::Failure, output, output::Format}
 #[derive(Debug, clap::Subcommand)]
 pub enum Action {
     /// All hosts; exit code 1 if one does not have its newest state in force
-    List(ListArgs),
+    List(RequestArgs),
     /// One host with its NICs and interfaces
     Show(ShowArgs),
     /// Refuse a host's certificate from now on; what it enforces stays in force
     Revoke(NameArgs),
     /// Forget a host that is gone
     Remove(NameArgs),
-}
-
-/// Options of `list`.
-#[derive(Debug, clap::Args)]
-pub struct ListArgs {
-    #[command(flatten)]
-    server: ServerArgs,
-    #[command(flatten)]
-    format: FormatArgs,
 }
 
 /// Options of `show`.
@@ -51,7 +44,7 @@ pub struct NameArgs {
 /// Runs one action.
 pub fn run(action: &Action) -> Result<Exit, Failure> {
     match action {
-        Action::List(arguments) => list(arguments),
+        Action::List(request) => list(request),
         Action::Show(arguments) => show(arguments),
         Action::Revoke(host) => {
             host.server.client()?.revoke_host(&host.name)?;
@@ -66,25 +59,20 @@ pub fn run(action: &Action) -> Result<Exit, Failure> {
     }
 }
 
-fn list(arguments: &ListArgs) -> Result<Exit, Failure> {
-    let hosts = arguments.server.client()?.hosts()?;
-    match arguments.format.format {
-        Format::Json => output::json(&hosts)?,
-        Format::Table => rows::table(
-            [
-                ("HOST", |host| text(host, "/name")),
-                ("STATE", |host| text(host, "/state")),
-                ("WANTED", |host| text(host, "/wantedRevision")),
-                ("IN FORCE", |host| text(host, "/appliedRevision")),
-                ("NICS", |host| {
-                    host["nics"].as_array().map_or_else(|| NOTHING.to_owned(), |nics| nics.len().to_string())
-                }),
-                ("LAST SEEN", |host| text(host, "/lastSeen")),
-                ("PROBLEM", problem),
-            ],
-            &hosts,
-        )?,
-    }
+fn list(request: &RequestArgs) -> Result<Exit, Failure> {
+    let columns: [Column; 7] = [
+        ("HOST", |host| text(host, "/name")),
+        ("STATE", |host| text(host, "/state")),
+        ("WANTED", |host| text(host, "/wantedRevision")),
+        ("IN FORCE", |host| text(host, "/appliedRevision")),
+        ("NICS", |host| {
+            host["nics"].as_array().map_or_else(|| NOTHING.to_owned(), |nics| nics.len().to_string())
+        }),
+        ("LAST SEEN", |host| text(host, "/lastSeen")),
+        ("PROBLEM", problem),
+    ];
+    let hosts = request.client()?.hosts()?;
+    rows::list(request.form(), columns, &hosts)?;
     Ok(if hosts.iter().all(is_in_force) { Exit::Clean } else { Exit::Found })
 }
 
@@ -105,10 +93,15 @@ fn problem(host: &Value) -> String {
 
 fn show(arguments: &ShowArgs) -> Result<Exit, Failure> {
     let host = arguments.host.server.client()?.host(&arguments.host.name)?;
-    if arguments.format.format == Format::Json {
-        output::json(&host)?;
-        return Ok(if is_in_force(&host) { Exit::Clean } else { Exit::Found });
+    match arguments.format.format {
+        Format::Json => output::json(&host)?,
+        Format::Table => describe(&host)?,
     }
+    Ok(if is_in_force(&host) { Exit::Clean } else { Exit::Found })
+}
+
+/// A host for people: itself, its NICs, its interfaces.
+fn describe(host: &Value) -> io::Result<()> {
     for (label, pointer) in [
         ("host", "/name"),
         ("state", "/state"),
@@ -120,7 +113,7 @@ fn show(arguments: &ShowArgs) -> Result<Exit, Failure> {
         ("in force", "/appliedRevision"),
         ("problem", "/error"),
     ] {
-        output::line(format_args!("{label:<12} {}", text(&host, pointer)))?;
+        output::line(format_args!("{label:<12} {}", text(host, pointer)))?;
     }
     let list = |pointer: &str| host.pointer(pointer).and_then(Value::as_array).cloned().unwrap_or_default();
     output::line("")?;
@@ -141,6 +134,5 @@ fn show(arguments: &ShowArgs) -> Result<Exit, Failure> {
             ("NOTE", |one| text(one, "/note")),
         ],
         &list("/interfaces"),
-    )?;
-    Ok(if is_in_force(&host) { Exit::Clean } else { Exit::Found })
+    )
 }

@@ -1,10 +1,10 @@
 //! `palisade join-token`: what a host needs once to become one of the fleet.
 
 use super::{
-    ServerArgs,
-    rows::{self, text},
+    RequestArgs, ServerArgs,
+    rows::{self, Column, text},
 };
-use crate::{args::FormatArgs, exit::Exit, exit::Failure, output, output::Format};
+use crate::{exit::Exit, exit::Failure, output, output::Format};
 
 /// What to do.
 #[derive(Debug, clap::Subcommand)]
@@ -12,7 +12,7 @@ pub enum Action {
     /// Make a token with which one host can join, once; it is shown now and never again
     Create(CreateArgs),
     /// Tokens that are still good
-    List(ListArgs),
+    List(RequestArgs),
     /// Take a token back
     Delete(DeleteArgs),
 }
@@ -27,18 +27,7 @@ pub struct CreateArgs {
     #[arg(long, value_name = "SECONDS")]
     lifetime: Option<u64>,
     #[command(flatten)]
-    server: ServerArgs,
-    #[command(flatten)]
-    format: FormatArgs,
-}
-
-/// Options of `list`.
-#[derive(Debug, clap::Args)]
-pub struct ListArgs {
-    #[command(flatten)]
-    server: ServerArgs,
-    #[command(flatten)]
-    format: FormatArgs,
+    request: RequestArgs,
 }
 
 /// Options of `delete`.
@@ -54,9 +43,9 @@ pub struct DeleteArgs {
 pub fn run(action: &Action) -> Result<Exit, Failure> {
     match action {
         Action::Create(arguments) => {
-            let client = arguments.server.client()?;
+            let client = arguments.request.client()?;
             let token = client.create_join_token(arguments.host.as_deref(), arguments.lifetime)?;
-            match arguments.format.format {
+            match arguments.request.form() {
                 Format::Json => output::json(&token)?,
                 Format::Table => {
                     eprintln!("good until {}, for one host, once:", text(&token, "/expires"));
@@ -64,19 +53,13 @@ pub fn run(action: &Action) -> Result<Exit, Failure> {
                 }
             }
         }
-        Action::List(arguments) => {
-            let tokens = arguments.server.client()?.join_tokens()?;
-            match arguments.format.format {
-                Format::Json => output::json(&tokens)?,
-                Format::Table => rows::table(
-                    [
-                        ("ID", |token| text(token, "/id")),
-                        ("HOST", |token| text(token, "/host")),
-                        ("EXPIRES", |token| text(token, "/expires")),
-                    ],
-                    &tokens,
-                )?,
-            }
+        Action::List(request) => {
+            let columns: [Column; 3] = [
+                ("ID", |token| text(token, "/id")),
+                ("HOST", |token| text(token, "/host")),
+                ("EXPIRES", |token| text(token, "/expires")),
+            ];
+            rows::list(request.form(), columns, &request.client()?.join_tokens()?)?;
         }
         Action::Delete(arguments) => {
             arguments.server.client()?.delete_join_token(&arguments.id)?;

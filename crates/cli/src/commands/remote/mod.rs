@@ -21,7 +21,7 @@ pub mod watch;
 
 use palisade_client::{Client, ClientError, Profiles};
 
-use crate::exit::Failure;
+use crate::{args::FormatArgs, exit::Failure, output::Format};
 
 /// Which server.
 #[derive(Debug, Clone, clap::Args)]
@@ -37,6 +37,27 @@ impl ServerArgs {
     pub fn client(&self) -> Result<Client, Failure> {
         let path = Profiles::place().map_err(Failure::input)?;
         Ok(Client::open(&path, self.profile.as_deref())?)
+    }
+}
+
+/// Which server, and the form of what it answers.
+#[derive(Debug, Clone, clap::Args)]
+pub struct RequestArgs {
+    #[command(flatten)]
+    server: ServerArgs,
+    #[command(flatten)]
+    format: FormatArgs,
+}
+
+impl RequestArgs {
+    /// The server, as the profile's identity.
+    pub fn client(&self) -> Result<Client, Failure> {
+        self.server.client()
+    }
+
+    /// The form of the answer.
+    pub fn form(&self) -> Format {
+        self.format.format
     }
 }
 

@@ -3,10 +3,10 @@
 use serde_json::Value;
 
 use super::{
-    ServerArgs,
-    rows::{self, NOTHING, text},
+    RequestArgs, ServerArgs,
+    rows::{self, Column, text},
 };
-use crate::{args::FormatArgs, exit::Exit, exit::Failure, output, output::Format};
+use crate::{exit::Exit, exit::Failure, output, output::Format};
 
 /// What to do.
 #[derive(Debug, clap::Subcommand)]
@@ -14,7 +14,7 @@ pub enum Action {
     /// Make a service principal or a user; a secret that the server makes is shown now and never again
     Create(CreateArgs),
     /// All principals
-    List(ListArgs),
+    List(RequestArgs),
     /// Delete a principal and its role assignments
     Delete(DeleteArgs),
     /// Secrets of service principals
@@ -49,18 +49,7 @@ pub struct CreateArgs {
     )]
     password: Option<String>,
     #[command(flatten)]
-    server: ServerArgs,
-    #[command(flatten)]
-    format: FormatArgs,
-}
-
-/// Options of `list`.
-#[derive(Debug, clap::Args)]
-pub struct ListArgs {
-    #[command(flatten)]
-    server: ServerArgs,
-    #[command(flatten)]
-    format: FormatArgs,
+    request: RequestArgs,
 }
 
 /// Options of `delete`.
@@ -84,9 +73,7 @@ pub struct SecretCreateArgs {
     #[arg(long, value_name = "N")]
     days: Option<u64>,
     #[command(flatten)]
-    server: ServerArgs,
-    #[command(flatten)]
-    format: FormatArgs,
+    request: RequestArgs,
 }
 
 /// Options of `secret delete`.
@@ -104,19 +91,20 @@ pub struct SecretDeleteArgs {
 pub fn run(action: &Action) -> Result<Exit, Failure> {
     match action {
         Action::Create(arguments) => create(arguments)?,
-        Action::List(arguments) => list(arguments)?,
+        Action::List(request) => list(request)?,
         Action::Delete(arguments) => {
             arguments.server.client()?.delete_principal(&arguments.principal)?;
             eprintln!("deleted {}", arguments.principal);
         }
         Action::Secret(SecretAction::Create(arguments)) => {
-            let client = arguments.server.client()?;
+            let client = arguments.request.client()?;
             let secret = client.create_secret(
                 &arguments.principal,
                 arguments.description.as_deref(),
                 arguments.days,
             )?;
-            facts(arguments.format.format, &secret, &["id", "secret", "expires"])?;
+            let labels = [("id", "/id"), ("secret", "/secret"), ("expires", "/expires")];
+            made(arguments.request.form(), &secret, &labels)?;
         }
         Action::Secret(SecretAction::Delete(arguments)) => {
             arguments.server.client()?.delete_secret(&arguments.principal, &arguments.id)?;
@@ -128,43 +116,34 @@ pub fn run(action: &Action) -> Result<Exit, Failure> {
 
 fn create(arguments: &CreateArgs) -> Result<(), Failure> {
     let kind = if arguments.user { "User" } else { "ServicePrincipal" };
-    let client = arguments.server.client()?;
+    let client = arguments.request.client()?;
     let principal = client.create_principal(kind, &arguments.name, arguments.password.as_deref())?;
-    facts(
-        arguments.format.format,
-        &principal,
-        &["id", "kind", "name", "clientId", "clientSecret", "password"],
-    )
+    let labels = [
+        ("id", "/id"),
+        ("kind", "/kind"),
+        ("name", "/name"),
+        ("clientId", "/clientId"),
+        ("clientSecret", "/clientSecret"),
+        ("password", "/password"),
+    ];
+    made(arguments.request.form(), &principal, &labels)
 }
 
-/// Prints members that are there, a line each.
-fn facts(format: Format, value: &Value, keys: &[&str]) -> Result<(), Failure> {
-    if format == Format::Json {
-        return Ok(output::json(value)?);
-    }
-    for key in keys {
-        let text = text(value, &format!("/{key}"));
-        if text != NOTHING {
-            output::line(format_args!("{key:<13} {text}"))?;
-        }
-    }
-    Ok(())
+/// Prints what was made: a document, or the members that are there.
+fn made(form: Format, what: &Value, labels: &[(&str, &str)]) -> Result<(), Failure> {
+    Ok(match form {
+        Format::Json => output::json(what),
+        Format::Table => rows::members(what, labels),
+    }?)
 }
 
-fn list(arguments: &ListArgs) -> Result<(), Failure> {
-    let principals = arguments.server.client()?.principals()?;
-    match arguments.format.format {
-        Format::Json => output::json(&principals)?,
-        Format::Table => rows::table(
-            [
-                ("OBJECT ID", |one| text(one, "/id")),
-                ("KIND", |one| text(one, "/kind")),
-                ("NAME", |one| text(one, "/name")),
-                ("CLIENT ID", |one| text(one, "/clientId")),
-                ("SECRETS", |one| one["secrets"].as_array().map_or(0, Vec::len).to_string()),
-            ],
-            &principals,
-        )?,
-    }
-    Ok(())
+fn list(request: &RequestArgs) -> Result<(), Failure> {
+    let columns: [Column; 5] = [
+        ("OBJECT ID", |one| text(one, "/id")),
+        ("KIND", |one| text(one, "/kind")),
+        ("NAME", |one| text(one, "/name")),
+        ("CLIENT ID", |one| text(one, "/clientId")),
+        ("SECRETS", |one| one["secrets"].as_array().map_or(0, Vec::len).to_string()),
+    ];
+    Ok(rows::list(request.form(), columns, &request.client()?.principals()?)?)
 }

@@ -5,8 +5,8 @@
 use palisade_client::{Client, Precondition};
 use serde_json::{Value, json};
 
-use super::{ServerArgs, rows::text};
-use crate::{args::FormatArgs, exit::Exit, exit::Failure, output, output::Format};
+use super::{RequestArgs, ServerArgs, rows::text};
+use crate::{exit::Exit, exit::Failure, output, output::Format};
 
 /// Where assignments live under a scope.
 const ASSIGNMENTS: &str = "providers/Microsoft.Authorization/roleAssignments";
@@ -35,9 +35,7 @@ pub struct AssignArgs {
     #[command(flatten)]
     scope: ScopeArgs,
     #[command(flatten)]
-    server: ServerArgs,
-    #[command(flatten)]
-    format: FormatArgs,
+    request: RequestArgs,
 }
 
 /// Options of `list`.
@@ -46,9 +44,7 @@ pub struct ListArgs {
     #[command(flatten)]
     scope: ScopeArgs,
     #[command(flatten)]
-    server: ServerArgs,
-    #[command(flatten)]
-    format: FormatArgs,
+    request: RequestArgs,
 }
 
 /// Options of `delete`.
@@ -98,7 +94,7 @@ pub fn run(action: &Action) -> Result<Exit, Failure> {
 }
 
 fn assign(arguments: &AssignArgs) -> Result<(), Failure> {
-    let client = arguments.server.client()?;
+    let client = arguments.request.client()?;
     let scope = arguments.scope.path(&client);
     let (role, principal) =
         (definition(&client, &scope, &arguments.role)?, object_id(&client, &arguments.to)?);
@@ -117,7 +113,7 @@ fn assign(arguments: &AssignArgs) -> Result<(), Failure> {
             client.put(&id, &json!({ "properties": properties }), Precondition::Always)?.resource
         }
     };
-    match arguments.format.format {
+    match arguments.request.form() {
         Format::Json => output::json(&assignment)?,
         Format::Table => eprintln!("{} has {} at {scope}", arguments.to, arguments.role),
     }
@@ -153,10 +149,10 @@ fn object_id(client: &Client, principal: &str) -> Result<String, Failure> {
 }
 
 fn list(arguments: &ListArgs) -> Result<(), Failure> {
-    let client = arguments.server.client()?;
+    let client = arguments.request.client()?;
     let scope = arguments.scope.path(&client);
     let assignments = client.list(&format!("{scope}/{ASSIGNMENTS}"))?;
-    if arguments.format.format == Format::Json {
+    if arguments.request.form() == Format::Json {
         return Ok(output::json(&assignments)?);
     }
     let roles = client.list(&format!("{scope}/{DEFINITIONS}"))?;

@@ -4,7 +4,7 @@ use std::io;
 
 use serde_json::Value;
 
-use crate::output;
+use crate::output::{self, Format};
 
 /// A column: its heading, and how its text is found in an item.
 pub type Column = (&'static str, fn(&Value) -> String);
@@ -12,10 +12,30 @@ pub type Column = (&'static str, fn(&Value) -> String);
 /// What stands where nothing is.
 pub const NOTHING: &str = "-";
 
-/// Prints a list.
+/// Prints a list in the form that was asked for.
+pub fn list<const N: usize>(form: Format, columns: [Column; N], items: &[Value]) -> io::Result<()> {
+    match form {
+        Format::Json => output::json(&items),
+        Format::Table => table(columns, items),
+    }
+}
+
+/// Prints a list as a table.
 pub fn table<const N: usize>(columns: [Column; N], items: &[Value]) -> io::Result<()> {
     let rows: Vec<_> = items.iter().map(|item| columns.map(|(_, text)| text(item))).collect();
     output::table(columns.map(|(heading, _)| heading), &rows)
+}
+
+/// Prints the members of an item that are there, each on a line after its label.
+pub fn members(item: &Value, labels: &[(&str, &str)]) -> io::Result<()> {
+    let width = labels.iter().map(|(label, _)| label.len() + 1).max().unwrap_or_default();
+    for (label, pointer) in labels {
+        let text = text(item, pointer);
+        if text != NOTHING {
+            output::line(format_args!("{label:<width$} {text}"))?;
+        }
+    }
+    Ok(())
 }
 
 /// The text of a member, by a JSON pointer.

@@ -3,10 +3,10 @@
 use serde_json::Value;
 
 use super::{
-    ServerArgs,
+    RequestArgs,
     rows::{NOTHING, text},
 };
-use crate::{args::FormatArgs, exit::Exit, exit::Failure, output, output::Format};
+use crate::{exit::Exit, exit::Failure, output, output::Format};
 
 /// Options of the command.
 #[derive(Debug, clap::Args)]
@@ -18,14 +18,12 @@ pub struct Arguments {
     #[arg(long, value_name = "TEXT")]
     matching: Option<String>,
     #[command(flatten)]
-    server: ServerArgs,
-    #[command(flatten)]
-    format: FormatArgs,
+    request: RequestArgs,
 }
 
 /// Prints changes until the server ends the stream.
 pub fn run(arguments: &Arguments) -> Result<Exit, Failure> {
-    let client = arguments.server.client()?;
+    let client = arguments.request.client()?;
     let wanted = arguments.matching.as_ref().map(|text| text.to_lowercase());
     for notice in client.watch(arguments.after)? {
         let notice = notice.map_err(|error| {
@@ -34,7 +32,7 @@ pub fn run(arguments: &Arguments) -> Result<Exit, Failure> {
         if wanted.as_ref().is_some_and(|wanted| !notice.data.to_string().to_lowercase().contains(wanted)) {
             continue;
         }
-        match arguments.format.format {
+        match arguments.request.form() {
             Format::Json => output::line(serde_json::json!({
                 "event": notice.kind, "id": notice.id, "data": notice.data,
             }))?,
