@@ -23,9 +23,9 @@ use crate::{
 };
 
 /// The interface of the machine.
-const INTERFACE: &str = "vm0";
-/// The name of the machine at its server.
-const HOST: &str = "bench";
+pub(super) const INTERFACE: &str = "vm0";
+/// The name of the host at its server.
+pub(super) const HOST: &str = "bench";
 /// How long its agent may take to join.
 const JOIN_TIMEOUT: Duration = Duration::from_secs(20);
 
@@ -33,14 +33,7 @@ pub(super) fn measure(run: &mut Run<'_>) -> Result<Vec<Case>> {
     (run.tell)("a rule until it is in force");
     let rounds = run.choose(500, 60);
     let folder = run.folder()?;
-    let stage = Stage::up(&unique_name(), Lifetime::Process, &["host", "machine"], |stage| {
-        let (host, machine) = (stage.namespace("host"), stage.namespace("machine"));
-        let mut wiring = Batch::new();
-        wiring.line("link set lo up");
-        wiring.line(format!("link add {INTERFACE} type veth peer name eth0 netns {}", machine.name()));
-        wiring.line(format!("link set {INTERFACE} up"));
-        wiring.run_in(&host)
-    })?;
+    let stage = host_with_machine()?;
     // A pin directory is a host's own, like the namespace.
     let instance = stage.name().to_owned();
     let program = run.options.program.as_path();
@@ -64,6 +57,19 @@ pub(super) fn measure(run: &mut Run<'_>) -> Result<Vec<Case>> {
         .at_most(15.0)
         .goal("p99 at most 60 ms", p99 <= 60.0);
     Ok(vec![case])
+}
+
+/// A namespace `host` with a loopback and the interface of one machine.
+pub(super) fn host_with_machine() -> Result<Stage> {
+    let stage = Stage::up(&unique_name(), Lifetime::Process, &["host", "machine"], |stage| {
+        let (host, machine) = (stage.namespace("host"), stage.namespace("machine"));
+        let mut wiring = Batch::new();
+        wiring.line("link set lo up");
+        wiring.line(format!("link add {INTERFACE} type veth peer name eth0 netns {}", machine.name()));
+        wiring.line(format!("link set {INTERFACE} up"));
+        wiring.run_in(&host)
+    });
+    Ok(stage?)
 }
 
 /// Writes rules one after the other; milliseconds until each was in force.

@@ -8,7 +8,7 @@ use std::{
 
 use palisade_client::Client;
 
-use super::{Run, estate::Ids, fanout::one_nsg_everywhere, fleet::Fleet, force::round, server::Server};
+use super::{Run, estate::Ids, fanout::Site, force::round};
 use crate::{error::Result, report::Case, stats};
 
 /// How often a client asks meanwhile.
@@ -17,26 +17,19 @@ const ASK_INTERVAL: Duration = Duration::from_millis(10);
 pub(super) fn measure(run: &mut Run<'_>) -> Result<Vec<Case>> {
     let hosts = run.choose(1_000, 200);
     (run.tell)(&format!("{hosts} hosts that come back at once"));
-    let folder = run.folder()?;
-    let mut server = Server::new(&run.options.program, &folder.path().join("data"), &[])?;
-    server.start()?;
-    let owner = server.owner()?;
-    let ids = one_nsg_everywhere(&owner, hosts)?;
-    let fleet = Fleet::join(&server, &owner, hosts)?;
-    fleet.wait_for_streams(1)?;
-    server.stop()?;
-    server.start()?;
+    let mut site = Site::start(run, hosts)?;
+    site.server.stop()?;
+    site.server.start()?;
     let begun = Instant::now();
     let is_over = AtomicBool::new(false);
     let (in_sync, answers) = thread::scope(|scope| {
-        let asking = scope.spawn(|| ask(&owner, &ids, &is_over));
-        let in_sync = fleet.wait_for_streams(2).map(|()| begun.elapsed().as_secs_f64());
+        let asking = scope.spawn(|| ask(&site.owner, &site.ids, &is_over));
+        let in_sync = site.fleet.wait_for_streams(2).map(|()| begun.elapsed().as_secs_f64());
         is_over.store(true, Ordering::Relaxed);
         (in_sync, asking.join().expect("asking does not panic"))
     });
     let (in_sync, answers) = (in_sync?, answers?);
-    drop(fleet);
-    server.stop()?;
+    site.stop()?;
     let [median, worst] = [0.5, 1.0].map(|share| stats::quantile(&answers, share));
     let case = Case::new("reconnect/in-sync", in_sync, "s")
         .with("hosts", hosts)

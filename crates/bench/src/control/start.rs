@@ -8,16 +8,12 @@ use std::{
 };
 
 use palisade_client::{Client, Patience};
-use palisade_lab::{
-    Lifetime,
-    netns::{ip::Batch, registry::unique_name, stage::Stage},
-};
 use serde_json::json;
 
 use super::{
     Options, Run,
     estate::{self, Ids},
-    force::{detach, round},
+    force::{HOST, INTERFACE, detach, host_with_machine, round},
     server::{Server, memory_of},
 };
 use crate::{
@@ -30,10 +26,6 @@ use crate::{
 const IDLE: Duration = Duration::from_secs(2);
 /// How long an agent may take to be known.
 const AGENT_TIMEOUT: Duration = Duration::from_secs(30);
-/// The host with a real agent.
-const HOST: &str = "bench";
-/// Its machine's interface.
-const INTERFACE: &str = "vm0";
 /// Rules of each NSG.
 const RULES: usize = 10;
 
@@ -41,15 +33,7 @@ pub(super) fn measure(run: &mut Run<'_>) -> Result<Vec<Case>> {
     let (nics, nsgs) = (run.choose(10_000, 2_000), run.choose(1_000, 200));
     (run.tell)(&format!("a server with {nics} NICs and {nsgs} NSGs"));
     let folder = run.folder()?;
-    let stage = Stage::up(&unique_name(), Lifetime::Process, &["host", "machine"], |stage| {
-        let mut wiring = Batch::new();
-        wiring.line("link set lo up");
-        wiring.line(format!(
-            "link add {INTERFACE} type veth peer name eth0 netns {}",
-            stage.namespace("machine").name()
-        ));
-        wiring.run_in(&stage.namespace("host"))
-    })?;
+    let stage = host_with_machine()?;
     let (instance, options) = (stage.name().to_owned(), run.options);
     stage.namespace("host").enter(|| large(options, folder.path(), &instance, nics, nsgs))?
 }
