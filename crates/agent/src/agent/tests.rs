@@ -59,19 +59,6 @@ fn estate(nics: &[&str], port: &str) -> String {
     )
 }
 
-fn link(index: u32, alias: &str) -> Link {
-    let name = format!("tap{index}");
-    Link {
-        index,
-        name,
-        alias: Some(alias.to_owned()),
-        mac: None,
-        kind: LinkKind::Tap,
-        card: None,
-        is_up: true,
-    }
-}
-
 impl Host {
     fn new(estate: &str) -> Self {
         let dir = tempfile::tempdir().unwrap();
@@ -134,7 +121,7 @@ impl Host {
 fn an_interface_is_attached_once_its_policy_is_published() {
     let mut host = Host::new(&estate(&["a", "b"], "80"));
     assert_eq!(
-        host.show(&[link(7, "a"), link(9, "unknown")]),
+        host.show(&[Link::tap(7, "a"), Link::tap(9, "unknown")]),
         [
             "accepted an estate (NICs: 2)",
             "generation 1 is in force (interfaces: 1)",
@@ -158,23 +145,23 @@ fn an_interface_is_attached_once_its_policy_is_published() {
 #[test]
 fn machines_come_and_go_and_keep_their_slots() {
     let mut host = Host::new(&estate(&["a", "b", "c"], "80"));
-    host.show(&[link(7, "a"), link(8, "b")]);
+    host.show(&[Link::tap(7, "a"), Link::tap(8, "b")]);
     host.agent.plane.remove_interface(7);
-    let events = host.show(&[link(8, "b"), link(9, "c")]);
+    let events = host.show(&[Link::tap(8, "b"), Link::tap(9, "c")]);
     assert_eq!(events.last().unwrap(), "forget interface 7, which is gone");
     assert_eq!(
         (host.attached(), host.in_force()),
         (vec![8, 9], vec![(8, 2), (9, 3)]),
         "slot 1 was in force for a"
     );
-    host.show(&[link(8, "b"), link(9, "c"), link(10, "a")]);
+    host.show(&[Link::tap(8, "b"), Link::tap(9, "c"), Link::tap(10, "a")]);
     assert_eq!(host.in_force(), [(10, 1), (8, 2), (9, 3)]);
 }
 
 #[test]
 fn a_change_is_published_once_and_only_if_it_is_one() {
     let mut host = Host::new(&estate(&["a"], "80"));
-    host.show(&[link(7, "a")]);
+    host.show(&[Link::tap(7, "a")]);
     host.change(&format!("{} // the same\n", estate(&["a"], "80")));
     assert_eq!(host.generation(), 1);
     host.change(&estate(&["a"], "443"));
@@ -184,7 +171,7 @@ fn a_change_is_published_once_and_only_if_it_is_one() {
 #[test]
 fn a_broken_file_changes_nothing_and_is_told() {
     let mut host = Host::new(&estate(&["a"], "80"));
-    host.show(&[link(7, "a")]);
+    host.show(&[Link::tap(7, "a")]);
     let unknown_tag = estate(&["a"], "80").replacen("\"*\"", "\"Storage\"", 1);
     for (broken, code) in [
         ("{", "InvalidRequestContent"),
@@ -198,7 +185,7 @@ fn a_broken_file_changes_nothing_and_is_told() {
         let refused = host.agent.state().refused.clone().unwrap();
         assert_eq!((refused.time, refused.problems[0].code.as_str()), (host.clock, code));
     }
-    let events = host.show(&[link(7, "a"), link(8, "a-new")]);
+    let events = host.show(&[Link::tap(7, "a"), Link::tap(8, "a-new")]);
     assert_eq!(events, [""; 0], "the last good estate still decides");
     host.change(&estate(&["a"], "443"));
     assert_eq!((host.generation(), &host.agent.state().refused), (2, &None));
@@ -207,28 +194,28 @@ fn a_broken_file_changes_nothing_and_is_told() {
 #[test]
 fn the_last_good_estate_serves_machines_that_start_while_a_file_is_broken() {
     let mut host = Host::new(&estate(&["a", "b"], "80"));
-    host.show(&[link(7, "a")]);
+    host.show(&[Link::tap(7, "a")]);
     host.change("{");
-    host.show(&[link(7, "a"), link(8, "b")]);
+    host.show(&[Link::tap(7, "a"), Link::tap(8, "b")]);
     assert_eq!(host.in_force(), [(7, 1), (8, 2)]);
 }
 
 #[test]
 fn what_is_uncertain_is_closed() {
     let mut host = Host::new(&estate(&["a"], "80"));
-    host.show(&[link(7, "a")]);
-    let events = host.show(&[link(7, "a"), link(8, "a")]);
+    host.show(&[Link::tap(7, "a")]);
+    let events = host.show(&[Link::tap(7, "a"), Link::tap(8, "a")]);
     assert!(events[0].contains("interfaces tap7, tap8 fit it, so all are closed"), "{events:?}");
     assert_eq!((host.attached(), host.in_force()), (vec![7, 8], vec![]));
     assert_eq!(host.agent.state().closed.keys().collect::<Vec<_>>(), ["tap7", "tap8"]);
-    host.show(&[link(7, "a")]);
+    host.show(&[Link::tap(7, "a")]);
     assert_eq!(host.in_force(), [(7, 1)], "it is certain again");
 }
 
 #[test]
 fn an_interface_whose_nic_left_the_estate_is_not_opened() {
     let mut host = Host::new(&estate(&["a", "b"], "80"));
-    host.show(&[link(7, "a"), link(8, "b")]);
+    host.show(&[Link::tap(7, "a"), Link::tap(8, "b")]);
     host.change(&estate(&["b"], "80"));
     assert_eq!((host.attached(), host.in_force()), (vec![7, 8], vec![(8, 2)]));
     assert!(host.agent.state().closed["tap7"].why.starts_with("its NIC is no longer in the estate"));
@@ -237,7 +224,7 @@ fn an_interface_whose_nic_left_the_estate_is_not_opened() {
 #[test]
 fn a_restart_adopts_what_is_in_force_and_publishes_nothing() {
     let mut host = Host::new(&estate(&["a", "b"], "80"));
-    host.show(&[link(7, "a"), link(8, "b")]);
+    host.show(&[Link::tap(7, "a"), Link::tap(8, "b")]);
     let mut host = host.restart(None);
     host.agent.load(host.clock).unwrap();
     assert_eq!(host.sync(), ["generation 1 is in force and stays", "accepted an estate (NICs: 2)"]);
@@ -248,10 +235,10 @@ fn a_restart_adopts_what_is_in_force_and_publishes_nothing() {
 #[test]
 fn a_restart_on_a_broken_file_keeps_policy_and_closes_what_starts() {
     let mut host = Host::new(&estate(&["a", "b"], "80"));
-    host.show(&[link(7, "a")]);
+    host.show(&[Link::tap(7, "a")]);
     let mut host = host.restart(Some("{"));
     host.agent.load(host.clock).unwrap();
-    host.show(&[link(7, "a"), link(8, "b")]);
+    host.show(&[Link::tap(7, "a"), Link::tap(8, "b")]);
     assert_eq!((host.attached(), host.in_force()), (vec![7, 8], vec![(7, 1)]));
     let state = host.agent.state();
     assert_eq!((state.nics.len(), state.closed.keys().next().unwrap().as_str()), (1, "tap8"));
@@ -262,11 +249,11 @@ fn a_restart_on_a_broken_file_keeps_policy_and_closes_what_starts() {
 #[test]
 fn without_its_memory_an_agent_gives_nobody_the_flows_of_others() {
     let mut host = Host::new(&estate(&["a"], "80"));
-    host.show(&[link(7, "a")]);
+    host.show(&[Link::tap(7, "a")]);
     fs::write(instance(&host.dir).state_file(), "not JSON").unwrap();
     let mut host = host.restart(None);
     host.agent.load(host.clock).unwrap();
-    host.show(&[link(7, "a")]);
+    host.show(&[Link::tap(7, "a")]);
     assert_eq!(host.in_force(), [(7, 2)]);
 }
 
@@ -274,7 +261,7 @@ fn without_its_memory_an_agent_gives_nobody_the_flows_of_others() {
 fn an_interface_that_cannot_be_attached_is_told_and_tried_again() {
     let mut host = Host::new(&estate(&["a", "b"], "80"));
     host.agent.plane.remove_interface(7);
-    host.links = vec![link(7, "a"), link(8, "b")];
+    host.links = vec![Link::tap(7, "a"), Link::tap(8, "b")];
     assert!(!host.agent.sync(&host.look(), 5).unwrap());
     assert_eq!(host.agent.state().unenforced.keys().collect::<Vec<_>>(), ["tap7"]);
     assert_eq!(host.attached(), [8], "the other one is enforced");
@@ -286,11 +273,11 @@ fn an_interface_that_cannot_be_attached_is_told_and_tried_again() {
 #[test]
 fn an_estate_that_came_while_the_disk_was_full_is_enforced_once_there_is_room() {
     let mut host = Host::new(&estate(&["a"], "80"));
-    host.show(&[link(7, "a")]);
+    host.show(&[Link::tap(7, "a")]);
     let in_the_way = fill_the_disk(&host.dir);
     fs::write(host.dir.path().join("estate.json"), estate(&["a", "b"], "443")).unwrap();
     host.agent.load(5).unwrap_err();
-    host.links.push(link(8, "b"));
+    host.links.push(Link::tap(8, "b"));
     host.agent.sync(&host.look(), 5).unwrap_err();
     assert_eq!((host.attached(), host.in_force()), (vec![7, 8], vec![(7, 1)]), "the new machine is closed");
 
@@ -310,7 +297,7 @@ fn fill_the_disk(dir: &tempfile::TempDir) -> PathBuf {
 #[test]
 fn a_first_start_that_cannot_publish_cuts_nobody_off() {
     let mut host = Host::new(&estate(&["a", "b"], "80"));
-    host.links = vec![link(7, "a"), link(8, "b")];
+    host.links = vec![Link::tap(7, "a"), Link::tap(8, "b")];
     let in_the_way = fill_the_disk(&host.dir);
     host.agent.sync(&host.look(), 5).unwrap_err();
     assert_eq!((host.generation(), host.attached()), (0, vec![]));
@@ -327,11 +314,11 @@ fn a_first_start_that_cannot_publish_cuts_nobody_off() {
 #[test]
 fn where_the_kernel_lost_everything_a_refused_estate_cuts_nobody_off() {
     let mut host = Host::new(&estate(&["a", "b"], "80"));
-    host.show(&[link(7, "a"), link(8, "a")]);
+    host.show(&[Link::tap(7, "a"), Link::tap(8, "a")]);
     drop(std::mem::take(&mut host.agent.plane));
     let mut host = host.restart(Some("{"));
     host.agent.load(host.clock).unwrap();
-    host.show(&[link(7, "a"), link(8, "a")]);
+    host.show(&[Link::tap(7, "a"), Link::tap(8, "a")]);
     assert_eq!((host.generation(), host.attached()), (0, vec![]));
     let state = host.agent.state();
     assert_eq!((state.unenforced.len(), state.closed.len()), (2, 0), "nothing is called closed that is open");
@@ -343,8 +330,8 @@ fn where_the_kernel_lost_everything_a_refused_estate_cuts_nobody_off() {
 #[test]
 fn an_interface_that_became_another_kind_is_attached_anew() {
     let mut host = Host::new(&estate(&["a"], "80"));
-    host.show(&[link(7, "a")]);
-    let events = host.show(&[Link { kind: LinkKind::Macvtap, ..link(7, "a") }]);
+    host.show(&[Link::tap(7, "a")]);
+    let events = host.show(&[Link { kind: LinkKind::Macvtap, ..Link::tap(7, "a") }]);
     let expect =
         ["generation 2 is in force (interfaces: 1)", "attach to tap7 (interface 7, directions inverted)"];
     assert_eq!(events, expect);
@@ -379,7 +366,7 @@ fn windows_are_closed_until_the_clock_is_known_and_opened_once() {
     let set = Reading { anchor: Anchor(7), wall_s: clock::SET_SINCE_S, error_ns: 1 };
     assert!(!host.agent.follow_clock(&unset).unwrap());
     host.agent.load(5).unwrap();
-    let events = host.show(&[link(7, "a")]);
+    let events = host.show(&[Link::tap(7, "a")]);
     assert!(events.iter().any(|event| event.contains("the wall clock was never set")), "{events:?}");
     assert!(status(&instance(&host.dir)).unwrap().windows_closed);
     let closed = host.agent.plane().policy().next().unwrap().clone();

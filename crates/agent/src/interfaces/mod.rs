@@ -37,6 +37,22 @@ pub struct Link {
     pub is_up: bool,
 }
 
+#[cfg(test)]
+impl Link {
+    /// A machine's tap that is up.
+    pub(crate) fn tap(index: u32, alias: &str) -> Self {
+        Self {
+            index,
+            name: format!("tap{index}"),
+            alias: Some(alias.to_owned()),
+            mac: None,
+            kind: LinkKind::Tap,
+            card: None,
+            is_up: true,
+        }
+    }
+}
+
 /// What a host has for machines: interfaces, and what stands in the place of one.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Inventory {

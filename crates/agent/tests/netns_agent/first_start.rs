@@ -4,7 +4,8 @@ use std::fs;
 
 use serde_json::{Value, json};
 
-use crate::stage::{Stage, VM, wait_for};
+use crate::fleet::wait_for;
+use crate::stage::{Stage, VM};
 use crate::{ANSWER, OPEN, answers, is_dropped, stage};
 use crate::{SHUT, stage::AgentProcess};
 

@@ -6,8 +6,9 @@ use std::os::unix::net::UnixStream;
 use palisade_agent::list_flows;
 use serde_json::Value;
 
-use crate::stage::{Stage, VM, wait_for};
-use crate::{ANSWER, OPEN, SHUT, answers, enforced, is_dropped, stage};
+use crate::fleet::wait_for;
+use crate::stage::{Stage, VM};
+use crate::{ANSWER, OPEN, SHUT, answers, enforced_machine, is_dropped, stage};
 
 /// Somebody who listens.
 fn listen(stage: &Stage) -> BufReader<UnixStream> {
@@ -33,13 +34,7 @@ fn told(stage: &Stage, listener: &mut BufReader<UnixStream>, kind: &str, port: u
 #[test]
 fn flows_are_told_with_the_names_of_nics_and_rules() {
     let Some(stage) = stage() else { return };
-    stage.write_estate(OPEN);
-    stage.add_machine();
-    stage.raise_machine();
-    let agent = stage.start_agent();
-    enforced(&stage);
-    let _server = stage.serve(&[OPEN, SHUT]);
-    assert!(answers(&stage, OPEN, ANSWER));
+    let (agent, _server) = enforced_machine(&stage);
     is_dropped(&stage, SHUT);
     let mut listener = listen(&stage);
 
@@ -89,13 +84,7 @@ fn next_begin(listener: &mut BufReader<UnixStream>) -> Option<Value> {
 #[test]
 fn the_flows_that_the_kernel_knows_are_listed() {
     let Some(stage) = stage() else { return };
-    stage.write_estate(OPEN);
-    stage.add_machine();
-    stage.raise_machine();
-    let agent = stage.start_agent();
-    enforced(&stage);
-    let _server = stage.serve(&[OPEN]);
-    assert!(answers(&stage, OPEN, ANSWER));
+    let (agent, _server) = enforced_machine(&stage);
     assert!(agent.stop().success());
     let mut flows: Vec<Value> = Vec::new();
     list_flows(stage.instance(), &mut |line| flows.push(serde_json::from_str(line).unwrap())).unwrap();

@@ -2,8 +2,9 @@
 
 use nix::sys::signal::Signal;
 
+use crate::fleet::wait_for;
 use crate::macvtap::{MAC, Machine, fresh_ifindex};
-use crate::stage::{HOST, Stage, VM, wait_for};
+use crate::stage::{HOST, Stage, VM};
 use crate::{ANSWER, OPEN, SHUT, answers, drops, enforced, is_dropped, stage};
 
 #[test]

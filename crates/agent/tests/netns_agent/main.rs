@@ -18,11 +18,12 @@ use std::fs;
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use fleet::wait_for;
 use nix::sys::signal::Signal;
 use palisade_agent::load::EstateSources;
 use palisade_agent::status::Status;
 use palisade_agent::{Applied, Options, Tuning, apply_once};
-use stage::{Stage, VM, wait_for};
+use stage::{AgentProcess, Server, Stage, VM};
 
 const OPEN: u16 = 9000;
 const SHUT: u16 = 9001;
@@ -68,6 +69,18 @@ fn drops(status: &Status) -> u64 {
     status.nics.iter().map(|nic| nic.inbound.dropped.get("SubnetDeny").copied().unwrap_or_default()).sum()
 }
 
+/// A machine whose estate lets [`OPEN`] in, enforced by an agent that runs, and what answers in it at both ports.
+fn enforced_machine(stage: &Stage) -> (AgentProcess, Server) {
+    stage.write_estate(OPEN);
+    stage.add_machine();
+    stage.raise_machine();
+    let agent = stage.start_agent();
+    enforced(stage);
+    let server = stage.serve(&[OPEN, SHUT]);
+    assert!(answers(stage, OPEN, ANSWER));
+    (agent, server)
+}
+
 /// Waits until the machine's interface is attached and its policy in force.
 fn enforced(stage: &Stage) -> Status {
     wait_for("the machine's policy to be in force", || {
@@ -103,13 +116,7 @@ fn an_interface_that_appears_is_enforced_before_it_is_up() {
 #[test]
 fn a_changed_file_is_applied_and_a_broken_one_is_not() {
     let Some(stage) = stage() else { return };
-    stage.write_estate(OPEN);
-    stage.add_machine();
-    stage.raise_machine();
-    let agent = stage.start_agent();
-    enforced(&stage);
-    let _server = stage.serve(&[OPEN, SHUT]);
-    assert!(answers(&stage, OPEN, ANSWER));
+    let (agent, _server) = enforced_machine(&stage);
 
     stage.write_estate(SHUT);
     wait_for("the change to be in force", || (stage.status().generation == 2).then_some(()));

@@ -2,8 +2,7 @@
 
 use nix::sys::signal::Signal;
 
-use crate::fleet::{Fleet, estate};
-use crate::stage::wait_for;
+use crate::fleet::{Fleet, estate, wait_for};
 use crate::{ANSWER, OPEN, SHUT, answers, enforced, is_dropped, stage};
 
 /// The most memory of its own that an idle agent of a server may have.

@@ -9,7 +9,7 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use nix::sched::{CloneFlags, setns, unshare};
 use nix::sys::signal::{Signal, kill};
@@ -22,23 +22,9 @@ use palisade_agent::{Instance, remove};
 pub const HOST: IpAddr = IpAddr::V4(Ipv4Addr::new(198, 51, 100, 1));
 /// The machine's address.
 pub const VM: IpAddr = IpAddr::V4(Ipv4Addr::new(10, 0, 0, 4));
-/// The longest that anything may take.
-const PATIENCE: Duration = Duration::from_secs(20);
 
 const PIN_ROOT: &str = "/sys/fs/bpf/palisade";
 const PREFIX: &str = "agent-test-";
-
-/// Asks until there is an answer.
-pub fn wait_for<T>(what: &str, mut ask: impl FnMut() -> Option<T>) -> T {
-    let end = Instant::now() + PATIENCE;
-    loop {
-        if let Some(answer) = ask() {
-            return answer;
-        }
-        assert!(Instant::now() < end, "waited in vain for {what}");
-        std::thread::sleep(Duration::from_millis(2));
-    }
-}
 
 /// The host. The thread that makes it is inside from then on.
 pub struct Stage {

@@ -62,7 +62,7 @@ fn found(ending: Option<Ending>) -> FlowRecord {
 
 fn host() -> Host {
     let mut host = Host::new(&estate(&["a"], "80"));
-    host.show(&[link(7, "a")]);
+    host.show(&[Link::tap(7, "a")]);
     host
 }
 

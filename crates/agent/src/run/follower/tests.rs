@@ -7,19 +7,7 @@ use palisade_sync::Report;
 use super::*;
 use crate::fleet::{Fleet, NETWORK, estate, wait_for};
 use crate::instance::Instance;
-use crate::interfaces::{Link as Interface, LinkKind};
-
-fn tap(index: u32, alias: &str) -> Interface {
-    Interface {
-        index,
-        name: format!("tap{index}"),
-        alias: Some(alias.to_owned()),
-        mac: None,
-        kind: LinkKind::Tap,
-        card: None,
-        is_up: true,
-    }
-}
+use crate::interfaces::Link as Interface;
 
 /// A host, with the loop of its agent taken by hand.
 struct Host {
@@ -43,7 +31,8 @@ impl Host {
             service_tags: Vec::new(),
         };
         let (agent, follower) = start(&dir, &options, Simulator::new());
-        let mut host = Self { dir, options, links: vec![tap(7, "a")], agent, follower, told: Vec::new() };
+        let mut host =
+            Self { dir, options, links: vec![Interface::tap(7, "a")], agent, follower, told: Vec::new() };
         host.begin();
         host
     }
@@ -217,7 +206,7 @@ fn without_a_server_an_agent_enforces_what_it_was_given_last() {
     let mut host = Host { dir, options, links, agent, follower, told };
     host.begin();
     assert_eq!((host.agent.plane().generation(), host.agent.plane().nics().len()), (1, 1));
-    host.links.push(tap(8, "b"));
+    host.links.push(Interface::tap(8, "b"));
     host.sync();
     assert_eq!(host.agent.plane().nics().len(), 2, "machines that come later too");
     wait_for("the status to say so", || {
@@ -241,7 +230,7 @@ fn what_changes_by_itself_is_reported() {
     let mut host = Host::new(&fleet);
     fleet.give(&estate(&["a", "b"], "80"));
     host.in_force(&fleet, 1);
-    host.links.push(tap(8, "b"));
+    host.links.push(Interface::tap(8, "b"));
     host.sync();
     let report = host.reported(&fleet, "the second NIC", |report| report.nics.len() == 2);
     assert_eq!(report.nics[1].interface, "tap8");
@@ -251,7 +240,7 @@ fn what_changes_by_itself_is_reported() {
         ["tap7", "tap8"]
     );
 
-    host.links.push(tap(9, "b"));
+    host.links.push(Interface::tap(9, "b"));
     host.sync();
     let report = host.reported(&fleet, "a closed NIC", |report| !report.nics[1].error.is_empty());
     assert!(report.nics[1].error.contains("interfaces tap8, tap9 fit it"), "{report:?}");

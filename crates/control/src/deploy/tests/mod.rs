@@ -188,6 +188,27 @@ pub(super) fn resource(kind: &str, name: &str, properties: Value) -> Value {
         "properties": properties})
 }
 
+/// A network with a subnet `a`, behind the NSG `n`.
+pub(super) fn network() -> Value {
+    resource(
+        "virtualNetworks",
+        "v",
+        json!({"addressSpace": {"addressPrefixes": ["10.0.0.0/16"]}, "subnets": [{"name": "a", "properties": {
+            "addressPrefix": "10.0.0.0/24",
+            "networkSecurityGroup": {"id": "[resourceId('Microsoft.Network/networkSecurityGroups', 'n')]"}}}]}),
+    )
+}
+
+/// An interface in that subnet.
+pub(super) fn interface(name: &str) -> Value {
+    resource(
+        "networkInterfaces",
+        name,
+        json!({"ipConfigurations": [{"name": "ipconfig1", "properties": {
+            "subnet": {"id": "[resourceId('Microsoft.Network/virtualNetworks/subnets', 'v', 'a')]"}}}]}),
+    )
+}
+
 pub(super) fn with(mut resource: Value, key: &str, value: Value) -> Value {
     resource[key] = value;
     resource

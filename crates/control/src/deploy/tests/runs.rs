@@ -2,25 +2,6 @@
 
 use super::*;
 
-fn network() -> Value {
-    resource(
-        "virtualNetworks",
-        "v",
-        json!({"addressSpace": {"addressPrefixes": ["10.0.0.0/16"]}, "subnets": [{"name": "a", "properties": {
-            "addressPrefix": "10.0.0.0/24",
-            "networkSecurityGroup": {"id": "[resourceId('Microsoft.Network/networkSecurityGroups', 'n')]"}}}]}),
-    )
-}
-
-fn interface(name: &str) -> Value {
-    resource(
-        "networkInterfaces",
-        name,
-        json!({"ipConfigurations": [{"name": "ipconfig1", "properties": {
-            "subnet": {"id": "[resourceId('Microsoft.Network/virtualNetworks/subnets', 'v', 'a')]"}}}]}),
-    )
-}
-
 fn rule(source: &str) -> Value {
     json!({"priority": 100, "direction": "Inbound", "access": "Allow", "protocol": "Tcp", "sourcePortRange": "*",
         "sourceAddressPrefix": source, "destinationAddressPrefix": "*", "destinationPortRange": "22"})

@@ -111,21 +111,8 @@ async fn what_if_may_tell_ids_only() {
 #[tokio::test]
 async fn an_exported_group_deploys_to_no_change_and_elsewhere_to_the_same() {
     let bench = Bench::new();
-    let network = resource(
-        "virtualNetworks",
-        "v",
-        json!({"addressSpace": {"addressPrefixes": ["10.0.0.0/16"]}, "subnets": [{"name": "a", "properties": {
-            "addressPrefix": "10.0.0.0/24",
-            "networkSecurityGroup": {"id": "[resourceId('Microsoft.Network/networkSecurityGroups', 'n')]"}}}]}),
-    );
-    let interface = resource(
-        "networkInterfaces",
-        "i",
-        json!({"ipConfigurations": [{"name": "c", "properties": {
-            "subnet": {"id": "[resourceId('Microsoft.Network/virtualNetworks/subnets', 'v', 'a')]"}}}]}),
-    );
     let tagged = with(nsg("22"), "tags", json!({"odd": "[[not an expression]"}));
-    deploy(&bench, request(json!([tagged, network, interface]), json!({}))).await;
+    deploy(&bench, request(json!([tagged, network(), interface("i")]), json!({}))).await;
     let rendered = |at: &ResourceId| bench.list(at).iter().filter_map(|id| bench.get(id)).collect::<Vec<_>>();
     let exported = export(&group("g"), rendered(&group("g")))["template"].clone();
     let again = request_at(group("g"), &body(exported.clone(), json!({}))).expect("it is a template");

@@ -42,10 +42,7 @@ async fn each_host_has_its_own_span_and_is_told_of_its_own_changes_only() {
 async fn a_host_that_has_everything_is_sent_nothing_and_one_that_has_the_last_state_what_is_new() {
     let site = Site::new();
     let mut server = Server::start(&site).await;
-    server.lay_out().await;
-    let identity = server.join("a").await;
-    server.nic("nic-a", "one", "a").await;
-    let mut first = Host::connect(&server, &identity, <_>::default()).await.expect("a session");
+    let (identity, mut first) = server.host_a().await;
     first.sync().await;
     let has = first.documents.clone();
     drop(first);
@@ -72,10 +69,7 @@ async fn a_host_that_is_behind_is_sent_the_newest_difference_and_no_queue() {
     const CHANGES: u16 = 200;
     let site = Site::new();
     let server = Server::start(&site).await;
-    server.lay_out().await;
-    let identity = server.join("a").await;
-    server.nic("nic-a", "one", "a").await;
-    let mut slow = Host::connect(&server, &identity, <_>::default()).await.expect("a session");
+    let (_, mut slow) = server.host_a().await;
     slow.sync().await;
     let mut last = 0;
     for port in 1..=CHANGES {
@@ -97,10 +91,7 @@ async fn a_host_that_is_behind_is_sent_the_newest_difference_and_no_queue() {
 async fn a_host_whose_hash_differs_is_sent_everything_again() {
     let site = Site::new();
     let mut server = Server::start(&site).await;
-    server.lay_out().await;
-    let identity = server.join("a").await;
-    server.nic("nic-a", "one", "a").await;
-    let mut session = Host::connect(&server, &identity, <_>::default()).await.expect("a session");
+    let (_, mut session) = server.host_a().await;
     let revision = session.sync().await.revision;
     let wrong = Report { applied_revision: revision, applied_hash: vec![7; 32], ..Report::default() };
     session.report(wrong).await;
@@ -150,10 +141,7 @@ async fn an_inventory_brings_the_interfaces_that_it_fits() {
 async fn what_is_shown_of_a_host_is_what_it_last_said() {
     let site = Site::new();
     let mut server = Server::start(&site).await;
-    server.lay_out().await;
-    let identity = server.join("a").await;
-    server.nic("nic-a", "one", "a").await;
-    let mut session = Host::connect(&server, &identity, <_>::default()).await.expect("a session");
+    let (_, mut session) = server.host_a().await;
     assert!(matches!(session.next().await, Ok(Some(from_server::Message::Reset(_)))));
     let revision = session.sync().await.revision;
     session.applied(revision).await;

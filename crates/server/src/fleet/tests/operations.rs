@@ -18,10 +18,7 @@ async fn wait(server: &Server, operation: &str) -> OperationState {
 async fn it_succeeds_when_the_host_has_it_in_force() {
     let site = Site::new();
     let server = Server::start(&site).await;
-    server.lay_out().await;
-    let identity = server.join("a").await;
-    server.nic("nic-a", "one", "a").await;
-    let mut session = Host::connect(&server, &identity, <_>::default()).await.expect("a session");
+    let (_, mut session) = server.host_a().await;
     session.sync().await;
     let operation = server.rule("one", 80).await.operation.expect("a host must act");
     assert_eq!(server.control.operation(&operation), Some(OperationState::InProgress));
@@ -34,10 +31,7 @@ async fn it_succeeds_when_the_host_has_it_in_force() {
 async fn a_refusal_fails_it_with_the_hosts_reason() {
     let site = Site::new();
     let server = Server::start(&site).await;
-    server.lay_out().await;
-    let identity = server.join("a").await;
-    server.nic("nic-a", "one", "a").await;
-    let mut session = Host::connect(&server, &identity, <_>::default()).await.expect("a session");
+    let (_, mut session) = server.host_a().await;
     session.sync().await;
     let operation = server.rule("one", 80).await.operation.expect("a host must act");
     let seen = session.sync().await.revision;

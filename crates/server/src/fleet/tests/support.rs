@@ -190,6 +190,15 @@ impl Server {
         self.put(&format!("networkInterfaces/{name}"), body).await
     }
 
+    /// Lays out, and lets host `a` join and follow it, with `nic-a` behind NSG `one`; what it says that it is, and the host.
+    pub(super) async fn host_a(&self) -> ((String, String), Host) {
+        self.lay_out().await;
+        let identity = self.join("a").await;
+        self.nic("nic-a", "one", "a").await;
+        let host = Host::connect(self, &identity, <_>::default()).await.expect("a session");
+        (identity, host)
+    }
+
     /// A rule for this port.
     pub(super) async fn rule(&self, nsg: &str, port: u16) -> Outcome {
         let rule = json!({"properties": {
