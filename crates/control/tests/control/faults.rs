@@ -1,134 +1,42 @@
 //! A store that fails: nothing is told that is not so, nothing is lost, and service goes on by itself.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, Ordering};
-use std::time::Duration;
 
-use async_trait::async_trait;
 use palisade_control::{Control, Effect, Options};
-use palisade_store::{
-    CommitError, Leadership, Revision, Snapshot, Sqlite, Status, Store, StoreError, Transaction, Watch,
-};
+use palisade_store::{Sqlite, Store};
 use serde_json::json;
 
 use crate::support::{delete, everything, folder, id, nic, put, reference, rule, until};
+use crate::unreliable::Commits::{Away, Full, Last, Lost, MadeAndLost, Well};
+use crate::unreliable::Unreliable;
 
 const NSG: &str = "rg/net/networkSecurityGroups/nsg1";
-
-/// How commits go.
-const WELL: u8 = 0;
-const AWAY: u8 = 1;
-const FULL: u8 = 2;
-/// The next is made and its answer lost.
-const MADE_AND_LOST: u8 = 3;
-/// The next is lost on its way.
-const LOST: u8 = 4;
-/// One more is made.
-const LAST: u8 = 5;
-
-#[derive(Debug)]
-struct Faulty {
-    inner: Sqlite,
-    mode: AtomicU8,
-}
-
-#[async_trait]
-impl Store for Faulty {
-    async fn snapshot(&self, prefix: &str) -> Result<Snapshot, StoreError> {
-        match self.mode.load(Ordering::SeqCst) {
-            AWAY => Err(StoreError::Unavailable("unplugged".into())),
-            _ => self.inner.snapshot(prefix).await,
-        }
-    }
-
-    async fn written(&self, key: &str) -> Result<Option<Revision>, StoreError> {
-        match self.mode.load(Ordering::SeqCst) {
-            AWAY => Err(StoreError::Unavailable("unplugged".into())),
-            _ => self.inner.written(key).await,
-        }
-    }
-
-    fn is_shared(&self) -> bool {
-        true
-    }
-
-    async fn commit(&self, transaction: Transaction) -> Result<Revision, CommitError> {
-        let lost = || CommitError::Store(StoreError::Unknown("cut off".into()));
-        match self.mode.load(Ordering::SeqCst) {
-            AWAY => Err(StoreError::Unavailable("unplugged".into()).into()),
-            FULL => Err(StoreError::Full("no room".into()).into()),
-            MADE_AND_LOST => {
-                self.mode.store(WELL, Ordering::SeqCst);
-                self.inner.commit(transaction).await?;
-                Err(lost())
-            }
-            LAST => {
-                self.mode.store(AWAY, Ordering::SeqCst);
-                self.inner.commit(transaction).await
-            }
-            LOST => {
-                self.mode.store(WELL, Ordering::SeqCst);
-                Err(lost())
-            }
-            _ => self.inner.commit(transaction).await,
-        }
-    }
-
-    async fn import(
-        &self,
-        entries: Vec<(String, bytes::Bytes)>,
-        revision: Revision,
-    ) -> Result<Revision, StoreError> {
-        self.inner.import(entries, revision).await
-    }
-
-    async fn watch(&self, prefix: &str, after: Revision) -> Result<Watch, StoreError> {
-        self.inner.watch(prefix, after).await
-    }
-
-    async fn compact(&self, through: Revision) -> Result<(), StoreError> {
-        self.inner.compact(through).await
-    }
-
-    async fn campaign(&self, name: &str, ttl: Duration) -> Result<Leadership, StoreError> {
-        self.inner.campaign(name, ttl).await
-    }
-
-    async fn status(&self) -> Result<Status, StoreError> {
-        self.inner.status().await
-    }
-
-    fn describe(&self) -> String {
-        self.inner.describe()
-    }
-}
 
 #[tokio::test]
 async fn failures_of_the_store_are_told_and_survived() {
     let folder = folder();
-    let store =
-        Arc::new(Faulty { inner: Sqlite::open(folder.path()).expect("a store"), mode: AtomicU8::new(WELL) });
+    let store = Unreliable::new(Arc::new(Sqlite::open(folder.path()).expect("a store")));
     let control = Control::open(store.clone(), Options::default()).await.expect("it opens");
     put(&control, "rg", json!({"location": "westeurope"})).await.expect("a group");
     put(&control, NSG, json!({"location": "westeurope"})).await.expect("an NSG");
     let shown = || control.read(|world| world.documents().map(|d| d.body().clone()).collect::<Vec<_>>());
     let before = shown();
-    for (mode, status, code) in [(AWAY, 503, "StoreUnavailable"), (FULL, 507, "StoreFull")] {
-        store.mode.store(mode, Ordering::SeqCst);
+    for (mode, status, code) in [(Away, 503, "StoreUnavailable"), (Full, 507, "StoreFull")] {
+        store.set(mode);
         let error =
             put(&control, &format!("{NSG}/securityRules/a"), rule(100, 80)).await.expect_err("no store");
         assert_eq!((error.status, &*error.code), (status, code));
         assert_eq!(shown(), before, "what is known is still there");
         assert_eq!(
             control.current().await.is_err(),
-            mode == AWAY,
+            mode == Away,
             "but nobody knows whether it is the newest"
         );
         assert!(control.health().problem.is_some());
-        store.mode.store(WELL, Ordering::SeqCst);
+        store.set(Well);
     }
-    for (at, mode) in [(0, MADE_AND_LOST), (1, LOST)] {
-        store.mode.store(mode, Ordering::SeqCst);
+    for (at, mode) in [(0, MadeAndLost), (1, Lost)] {
+        store.set(mode);
         let path = format!("{NSG}/securityRules/r{at}");
         let done = put(&control, &path, rule(100 + at, 80)).await.expect("it is found out");
         assert_eq!(done.resource, control.read(|world| world.render(&id(&path))));
@@ -167,8 +75,7 @@ const NICS: u32 = 130;
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_group_that_is_half_gone_goes_whole() {
     let folder = folder();
-    let inner = Sqlite::open(folder.path()).expect("a store");
-    let store = Arc::new(Faulty { inner, mode: AtomicU8::new(WELL) });
+    let store = Unreliable::new(Arc::new(Sqlite::open(folder.path()).expect("a store")));
     for is_killed in [true, false] {
         let control = Control::open(store.clone(), Options::default()).await.expect("it opens");
         let subnets = json!([{"name": "a", "properties": {"addressPrefix": "10.0.0.0/16"}}]);
@@ -185,16 +92,16 @@ async fn a_group_that_is_half_gone_goes_whole() {
         }
         let whole = everything(&control).len();
         // The mark is durable, and so the answer; then the store, or the server, is gone.
-        store.mode.store(LAST, Ordering::SeqCst);
+        store.set(Last);
         let done = delete(&control, "rg").await.expect("it is marked");
         assert_eq!(done.effect, Effect::Deleted);
         assert_eq!(everything(&control).len(), whole, "nothing more could be committed");
         let control = if is_killed {
             drop(control);
-            store.mode.store(WELL, Ordering::SeqCst);
+            store.set(Well);
             Control::open(store.clone(), Options::default()).await.expect("it opens")
         } else {
-            store.mode.store(WELL, Ordering::SeqCst);
+            store.set(Well);
             control
         };
         let inside = || control.read(|world| world.resources(&id("rg")).len());
@@ -212,8 +119,7 @@ async fn a_group_that_is_half_gone_goes_whole() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nobody_writes_into_a_group_that_goes() {
     let folder = folder();
-    let inner = Sqlite::open(folder.path()).expect("a store");
-    let store = Arc::new(Faulty { inner, mode: AtomicU8::new(WELL) });
+    let store = Unreliable::new(Arc::new(Sqlite::open(folder.path()).expect("a store")));
     let control = Control::open(store.clone(), Options::default()).await.expect("it opens");
     put(&control, "rg", json!({"location": "westeurope"})).await.expect("a group");
     for at in 0..NICS {

@@ -13,3 +13,4 @@ mod refusals;
 mod reload;
 mod resources;
 mod support;
+mod unreliable;
