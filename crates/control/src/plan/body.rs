@@ -50,10 +50,7 @@ struct Reader {
 impl Reader {
     fn resource(&mut self, kind: &'static Kind, body: &Value, path: &str) -> Body {
         let mut read = Body { own: Map::new(), children: Vec::new() };
-        let Some(members) = body.as_object() else {
-            self.wrong(path, body, "an object");
-            return read;
-        };
+        let Some(members) = self.object(body, path) else { return read };
         for (key, value) in members.iter().filter(|(_, value)| !value.is_null()) {
             let is = |name: &str| key.eq_ignore_ascii_case(name);
             if IDENTITY.iter().any(|name| is(name)) {
@@ -78,10 +75,7 @@ impl Reader {
     }
 
     fn properties(&mut self, kind: &'static Kind, value: &Value, path: &str, read: &mut Body) -> Value {
-        let Some(members) = value.as_object() else {
-            self.wrong(path, value, "an object");
-            return Value::Null;
-        };
+        let Some(members) = self.object(value, path) else { return Value::Null };
         let mut own = Map::new();
         for (key, value) in members {
             match kind.collection(key).filter(|collection| collection.is_inlined) {
@@ -130,10 +124,7 @@ impl Reader {
 
 impl Reader {
     fn fields(&mut self, fields: &'static [Field], value: &Value, path: &str) -> Option<Value> {
-        let Some(members) = value.as_object() else {
-            self.wrong(path, value, "an object");
-            return None;
-        };
+        let members = self.object(value, path)?;
         let mut read = Map::new();
         for (key, value) in members {
             self.member(fields, key, value, path, &mut read);
@@ -186,10 +177,7 @@ impl Reader {
 
     /// A part of a resource that has a name: an IP configuration.
     fn element(&mut self, fields: &'static [Field], value: &Value, path: &str) -> Option<Value> {
-        let Some(members) = value.as_object() else {
-            self.wrong(path, value, "an object");
-            return None;
-        };
+        let members = self.object(value, path)?;
         let mut read = Map::new();
         for (key, value) in members.iter().filter(|(_, value)| !value.is_null()) {
             if key.eq_ignore_ascii_case("properties") {
@@ -221,10 +209,7 @@ impl Reader {
     }
 
     fn tags(&mut self, value: &Value, path: &str) -> Value {
-        let Some(members) = value.as_object() else {
-            self.wrong(path, value, "an object");
-            return Value::Null;
-        };
+        let Some(members) = self.object(value, path) else { return Value::Null };
         let mut tags = Map::new();
         for (name, value) in members.iter().filter(|(_, value)| !value.is_null()) {
             if let Some(text) = self.text(value, &at(path, name)) {
@@ -245,6 +230,14 @@ impl Reader {
             list.extend(read(self, element, &format!("{path}[{index}]")));
         }
         Some(Value::Array(list))
+    }
+
+    fn object<'v>(&mut self, value: &'v Value, path: &str) -> Option<&'v Map<String, Value>> {
+        let members = value.as_object();
+        if members.is_none() {
+            self.wrong(path, value, "an object");
+        }
+        members
     }
 
     fn list<'v>(&mut self, value: &'v Value, path: &str) -> &'v [Value] {

@@ -35,6 +35,11 @@ impl Call {
         self.names.first().map_or("", String::as_str)
     }
 
+    /// The second name in the path: of a part of what the first one names.
+    pub(super) fn part(&self) -> &str {
+        self.names.get(1).map_or("", String::as_str)
+    }
+
     /// Seconds since 1970.
     pub(super) fn now(&self) -> u64 {
         time::unix_seconds(self.app.now())

@@ -2,7 +2,7 @@
 
 use axum::http::StatusCode;
 use palisade_control::{Action, Expect};
-use palisade_identity::{Federated, KeySet};
+use palisade_identity::{Federated, KeySet, Principal as Stored};
 use serde::Deserialize;
 use serde_json::Value;
 use utoipa::ToSchema;
@@ -10,7 +10,7 @@ use utoipa::ToSchema;
 use super::{
     call::{Call, answer, done},
     openapi::Refusals,
-    principals::{Principal, change_of, invalid, keep, stored, with_password},
+    principals::{Principal, change_of, change_with, invalid, stored, with_password},
 };
 use crate::{
     access::assignments,
@@ -83,10 +83,10 @@ pub(super) async fn update(call: &Call) -> Answer {
     responses((status = 200, description = "The principal.", body = Principal), Refusals))]
 pub(super) async fn put_federated(call: &Call) -> Answer {
     let request: FederatedRequest = call.body()?;
-    let (before, mut principal) = stored(call)?;
-    let name = call.names.get(1).cloned().unwrap_or_default();
-    principal.add_federated(checked(name, request)?).map_err(invalid)?;
-    keep(call, &principal, Expect::Equals(before), "write federated credential").await?;
+    let change = |principal: &mut Stored| {
+        principal.add_federated(checked(call.part().to_owned(), request)?).map_err(invalid)
+    };
+    let principal = change_with(call, "write federated credential", change).await?;
     answer(StatusCode::OK, &Principal::from(&principal))
 }
 
@@ -99,15 +99,15 @@ pub(super) async fn put_federated(call: &Call) -> Answer {
     ),
     responses((status = 204, description = "It is gone."), Refusals))]
 pub(super) async fn delete_federated(call: &Call) -> Answer {
-    let (before, mut principal) = stored(call)?;
-    let name = call.names.get(1).map_or("", String::as_str);
-    let count = principal.federated.len();
-    principal.federated.retain(|one| one.name != name);
-    if principal.federated.len() == count {
-        let message = format!("There is no federated credential '{name}'.");
-        return Err(ApiError::not_found("FederatedCredentialNotFound", message));
-    }
-    keep(call, &principal, Expect::Equals(before), "delete federated credential").await?;
+    let change = |principal: &mut Stored| {
+        let name = call.part();
+        let found = principal.federated.iter().position(|one| one.name == name);
+        let message = || format!("There is no federated credential '{name}'.");
+        let missing = || ApiError::not_found("FederatedCredentialNotFound", message());
+        principal.federated.remove(found.ok_or_else(missing)?);
+        Ok(())
+    };
+    change_with(call, "delete federated credential", change).await?;
     Ok(done())
 }
 

@@ -264,14 +264,14 @@ pub(super) async fn create_secret(call: &Call) -> Answer {
     ),
     responses((status = 204, description = "It is good no more."), Refusals))]
 pub(super) async fn delete_secret(call: &Call) -> Answer {
-    let (before, mut principal) = stored(call)?;
-    let id = call.names.get(1).map_or("", String::as_str);
-    let count = principal.secrets.len();
-    principal.secrets.retain(|secret| !secret.id.to_string().eq_ignore_ascii_case(id));
-    if principal.secrets.len() == count {
-        return Err(ApiError::not_found("SecretNotFound", format!("There is no secret '{id}'.")));
-    }
-    keep(call, &principal, Expect::Equals(before), "delete secret").await?;
+    let change = |principal: &mut Stored| {
+        let id = call.part();
+        let found = principal.secrets.iter().position(|own| own.id.to_string().eq_ignore_ascii_case(id));
+        let missing = || ApiError::not_found("SecretNotFound", format!("There is no secret '{id}'."));
+        principal.secrets.remove(found.ok_or_else(missing)?);
+        Ok(())
+    };
+    change_with(call, "delete secret", change).await?;
     Ok(done())
 }
 
@@ -310,12 +310,19 @@ pub(super) fn stored(call: &Call) -> Result<(Value, Stored), ApiError> {
     })
 }
 
-pub(super) async fn keep(
+/// Changes the principal of the path, unless somebody else does at the same time; what it is then.
+pub(super) async fn change_with(
     call: &Call,
-    principal: &Stored,
-    expect: Expect,
     verb: &'static str,
-) -> Result<(), ApiError> {
+    change: impl FnOnce(&mut Stored) -> Result<(), ApiError>,
+) -> Result<Stored, ApiError> {
+    let (before, mut principal) = stored(call)?;
+    change(&mut principal)?;
+    keep(call, &principal, Expect::Equals(before), verb).await?;
+    Ok(principal)
+}
+
+async fn keep(call: &Call, principal: &Stored, expect: Expect, verb: &'static str) -> Result<(), ApiError> {
     let changes = vec![change_of(principal, expect)];
     call.app.control.act(&call.caller, Action::Records { changes, verb }).await?;
     Ok(())
