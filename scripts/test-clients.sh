@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Real clients, pinned and unmodified, against a real server that enforces on real packets: the Azure SDKs for Python and
-# JavaScript, the Azure CLI with the commands of docs/clients.md, and schemathesis with the server's own API.
+# JavaScript, the Azure CLI and Ansible with the commands of docs/clients.md, and schemathesis with the server's own API.
 #
 # Clients live in target/clients, by a hash of what pins them, and are installed only when that changes. What cannot be
 # installed here, or needs root and there is none, prints `skipped: ` and why.
@@ -25,6 +25,7 @@ main() {
     suite python have_venv sdk && run_suite python
     suite node have_node && run_suite node
     suite az have_venv az && run_suite az
+    suite ansible have_ansible && run_suite ansible
     suite fuzz have_venv fuzz && run_suite fuzz
     if ((${#failed[@]})); then
         say "clients: failed: ${failed[*]}"
@@ -49,6 +50,27 @@ have_venv() {
     python3 -m venv "$venv" &&
         "$venv/bin/pip" install --quiet --disable-pip-version-check --no-deps --requirement "$pin" >&2 &&
         touch "$venv/complete"
+}
+
+# Azure's collection for Ansible imports every library that one of its modules may use. Most are the Azure CLI's too and
+# are taken from there; of two wheels only a part is unpacked.
+have_ansible() {
+    have_venv az || return
+    local libraries pin=$pins/requirements/ansible-parts.txt
+    libraries=$(realpath "$venv"/lib/python3*/site-packages)
+    have_venv ansible || return
+    local parts=$clients/ansible-parts-$(hash_of "$pin")
+    if [[ ! -f $parts/complete ]]; then
+        say "clients: unpacking parts of the wheels of $pin"
+        rm -rf "$parts" && mkdir -p "$parts"
+        # No part depends on the version of Python that the whole of Ansible asks for.
+        "$venv/bin/pip" download --quiet --disable-pip-version-check --no-deps --only-binary :all: \
+            --python-version 3.12 --require-hashes --requirement "$pin" --dest "$parts/wheels" >&2 &&
+            "$pins/unpack.py" "$parts/wheels" "$parts" ansible_collections/azure/azcollection/ \
+                msgraph/_ msgraph/graph_ msgraph/generated/base_ &&
+            rm -rf "$parts/wheels" && touch "$parts/complete" || return
+    fi
+    printf '%s\n' "$(realpath "$parts")" "$libraries" >"$(echo "$venv"/lib/python3*/site-packages)/palisade.pth"
 }
 
 have_node() {
@@ -107,7 +129,13 @@ suite_node() {
 suite_az() {
     within env HOME="$state" PALISADE_DATA="$state/data" \
         PATH="$PWD/$venv/bin:$PWD/$(target_dir)/debug:$PATH" \
-        python3 "$pins/recipe.py" docs/clients.md
+        python3 "$pins/recipe.py" docs/clients.md "The server" "Azure CLI"
+}
+
+suite_ansible() {
+    within env HOME="$state" PALISADE_DATA="$state/data" ANSIBLE_LOCALHOST_WARNING=false \
+        ANSIBLE_INVENTORY_UNPARSED_WARNING=false PATH="$PWD/$venv/bin:$PWD/$(target_dir)/debug:$PATH" \
+        python3 "$pins/recipe.py" docs/clients.md "The server" Ansible -- ansible-playbook "$pins/ansible/suite.yml"
 }
 
 suite_fuzz() {

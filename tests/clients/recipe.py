@@ -1,7 +1,10 @@
 #!/usr/bin/env python3
 """Runs the commands of a page as they stand there, in one shell and in order.
 
-The page's blocks marked `sh` are the commands. Comments behind a block say what must be true after it:
+    recipe.py PAGE SECTION... [-- COMMAND]
+
+The blocks marked `sh` of the sections with these headings are the commands, and the last is COMMAND, which so has the
+variables that the page sets. Comments behind a block say what must be true after it:
     <!-- check: open FROM TO PORT -->   packets of the lab come through, or do not (`closed`)
     <!-- expect: TEXT -->               the block has printed this
     <!-- machine: NAME -->              the block has printed a MAC address; this machine of the lab has it from now on
@@ -10,6 +13,7 @@ A command that fails ends it, with the block that it stands in.
 
 import os
 import re
+import shlex
 import subprocess
 import sys
 import time
@@ -17,15 +21,24 @@ from pathlib import Path
 
 from lab import Lab
 
+SECTION = re.compile(r"^## (.*)\n((?:(?!## ).*\n)*)", re.MULTILINE)
 BLOCK = re.compile(r"^```sh\n(.*?)^```\n((?:<!-- .*? -->\n)*)", re.MULTILINE | re.DOTALL)
+COMMAND = re.compile(r"^(?:if )?(?:az|palisade|ansible|ansible-playbook) ", re.MULTILINE)
 COMMENT = re.compile(r"<!-- (check|expect|machine): (.*?) -->")
 END = "@@ block ended @@"
 
 
-def main(page):
-    blocks = BLOCK.findall(Path(page).read_text())
-    if not blocks:
-        sys.exit(f"{page} has no commands")
+def main(page, words):
+    names, command = (words[:words.index("--")], words[words.index("--") + 1:]) if "--" in words else (words, [])
+    sections = dict(SECTION.findall(Path(page).read_text()))
+    blocks = []
+    for name in names:
+        found = BLOCK.findall(sections.get(name, ""))
+        if not found:
+            sys.exit(f"{page} has no section {name!r} with commands")
+        blocks += found
+    if command:
+        blocks.append((shlex.join(command) + "\n", ""))
     lab = Lab(os.environ["PALISADE_LAB"])
     shell = subprocess.Popen(["bash"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     shell.stdin.write("set -euo pipefail\n")
@@ -36,7 +49,7 @@ def main(page):
         output = run(shell, commands_of_block)
         for kind, text in COMMENT.findall(comments):
             hold(lab, kind, text, output)
-        commands += len(re.findall(r"^(?:if )?(?:az|palisade) ", commands_of_block, re.MULTILINE))
+        commands += len(COMMAND.findall(commands_of_block))
         print(f"  ({time.monotonic() - began:.1f} s)", flush=True)
     shell.stdin.close()
     if shell.wait():
@@ -76,4 +89,4 @@ def hold(lab, kind, text, output):
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    main(sys.argv[1], sys.argv[2:])
