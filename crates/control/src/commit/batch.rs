@@ -16,7 +16,7 @@ use crate::audit::{Body, Entry, Event, Who};
 use crate::fleet::HostName;
 use crate::plan::{self, Context, Draft, Planned};
 use crate::world::Change;
-use crate::{Caller, ControlError, Outcome, World, fleet, time};
+use crate::{Caller, ControlError, Outcome, World, fleet, kinds, time};
 
 /// Entries that a batch writes besides its changes: the sequence, the audit log, operations and those that go for them.
 const OVERHEAD: usize = 6;
@@ -112,10 +112,11 @@ impl Batch {
             fleet::concerned(&before, draft, &ids)
         };
         self.hosts.extend(hosts.iter().cloned());
+        let about = kinds::locate(&ResourceId::new(&planned.target)).ok().map(|target| target.top);
         Outcome {
             effect: planned.effect,
             revision: draft.revision(),
-            operation: self.operations.add(&self.id, hosts),
+            operation: self.operations.add(&self.id, hosts, about),
             resource: planned.resource.clone(),
         }
     }

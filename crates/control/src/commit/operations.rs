@@ -4,6 +4,7 @@
 
 use std::collections::{BTreeSet, VecDeque};
 
+use palisade_model::ResourceId;
 use palisade_store::{CommitError, Guard, OPERATIONS_MAX, Op, Revision, Store, StoreError, Transaction};
 use serde::{Deserialize, Serialize};
 
@@ -15,19 +16,28 @@ pub(super) const PREFIX: &str = "op/";
 /// Batches whose operations are kept in the store; the oldest go first.
 const BATCHES_MAX: usize = 1_000;
 
-/// The hosts of each operation of a batch.
+/// The hosts of each operation of a batch, and the resource that it is about.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Operations {
     hosts: Vec<BTreeSet<HostName>>,
+    /// As many; an older version wrote none.
+    #[serde(default)]
+    about: Vec<Option<String>>,
 }
 
 impl Operations {
     /// Adds an operation of a batch, if it concerns anyone; its id.
-    pub(super) fn add(&mut self, batch: &str, hosts: BTreeSet<HostName>) -> Option<String> {
+    pub(super) fn add(
+        &mut self,
+        batch: &str,
+        hosts: BTreeSet<HostName>,
+        about: Option<ResourceId>,
+    ) -> Option<String> {
         if hosts.is_empty() {
             return None;
         }
         self.hosts.push(hosts);
+        self.about.push(about.map(|id| id.to_string()));
         Some(id(batch, self.hosts.len() - 1))
     }
 
@@ -37,8 +47,10 @@ impl Operations {
 
     /// Lets the board follow them.
     pub(super) fn track(self, board: &Board, batch: &str, revision: Revision) {
-        for (at, hosts) in self.hosts.into_iter().enumerate() {
-            board.track(id(batch, at), revision, hosts);
+        let about = self.about.into_iter().chain(std::iter::repeat(None));
+        for (at, (hosts, about)) in self.hosts.into_iter().zip(about).enumerate() {
+            let about = about.as_deref().map(ResourceId::new);
+            board.track(id(batch, at), about, revision, hosts);
         }
     }
 

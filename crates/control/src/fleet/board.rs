@@ -12,11 +12,12 @@ use std::fmt;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use palisade_model::ResourceId;
 use palisade_store::Revision;
 use tokio::sync::Notify;
 use tokio::time::{Instant, timeout_at};
 
-use super::operation::{Operation, OperationState};
+use super::operation::{InForce, Operation, OperationState};
 use super::{HostName, HostReport, Standing};
 use crate::options::Clock;
 use crate::time::unix_seconds;
@@ -40,6 +41,8 @@ struct State {
     /// Hosts served here that stand differently since the mirror was last written.
     dirty: BTreeSet<HostName>,
     operations: HashMap<String, Operation>,
+    /// The newest operation about each resource.
+    newest: HashMap<ResourceId, String>,
     /// Operations in the order in which they began.
     order: VecDeque<String>,
     /// Operations that wait for a host.
@@ -123,10 +126,17 @@ impl Board {
         self.lock().hosts.get(host).cloned()
     }
 
-    /// Begins an operation: it succeeds when all `hosts` have `revision` in force.
-    pub fn track(&self, id: impl Into<String>, revision: Revision, hosts: BTreeSet<HostName>) {
+    /// Begins an operation: it succeeds when all `hosts` have `revision` in force. `about` is the resource that was written.
+    pub fn track(
+        &self,
+        id: impl Into<String>,
+        about: Option<ResourceId>,
+        revision: Revision,
+        hosts: BTreeSet<HostName>,
+    ) {
         let id = id.into();
-        let mut operation = Operation::new(revision, hosts.clone(), Instant::now() + self.timeout);
+        let deadline = Instant::now() + self.timeout;
+        let mut operation = Operation::new(about.clone(), revision, hosts.clone(), deadline);
         let mut guard = self.lock();
         let state = &mut *guard;
         for host in hosts {
@@ -135,6 +145,9 @@ impl Board {
             if !report.is_some_and(|report| operation.hear(&host, report)) {
                 state.waiting.entry(host).or_default().insert(id.clone());
             }
+        }
+        if let Some(about) = about {
+            state.newest.insert(about, id.clone());
         }
         state.order.push_back(id.clone());
         state.operations.insert(id, operation);
@@ -148,6 +161,18 @@ impl Board {
         let operation = operations.get_mut(id)?;
         operation.expire(Instant::now(), |host| hosts.get(host).cloned());
         Some(operation.state())
+    }
+
+    /// Whether what was written last to a resource is in force. Unlike the operation, which failed for good, this changes when
+    /// the hosts that it failed for have caught up.
+    pub fn in_force(&self, resource: &ResourceId) -> InForce {
+        let mut guard = self.lock();
+        let State { hosts, operations, newest, .. } = &mut *guard;
+        let operation = newest.get(resource).and_then(|id| operations.get_mut(id));
+        let Some(operation) = operation else { return InForce::Yes };
+        operation.expire(Instant::now(), |host| hosts.get(host).cloned());
+        let report = |host: &HostName| hosts.get(host).and_then(|standing| standing.report.as_ref());
+        operation.in_force(report)
     }
 
     /// Waits until an operation has ended, but not beyond `until`; how it stands then.
@@ -217,6 +242,11 @@ impl State {
         while self.order.len() > OPERATIONS_MAX {
             let Some(id) = self.order.pop_front() else { return };
             let Some(operation) = self.operations.remove(&id) else { continue };
+            if let Some(about) = operation.about()
+                && self.newest.get(about) == Some(&id)
+            {
+                self.newest.remove(about);
+            }
             for host in operation.waiting() {
                 if let Some(ids) = self.waiting.get_mut(host) {
                     ids.remove(&id);

@@ -29,7 +29,7 @@ pub use hosts::{
     HostView, create_join_token, get, join, list, may_join, remove, renew, revoke, tell_inventory,
 };
 pub use mirror::{MIRROR_EVERY, STATUS_PREFIX, keep_mirror, watch_mirror};
-pub use operation::OperationState;
+pub use operation::{InForce, OperationState};
 pub use span::{Gathered, Renderer, Span, gather};
 pub use status::{HostReport, NicStatus, Standing};
 pub use token::{TOKEN_PREFIX, TOKEN_SECONDS_MAX, TokenRecord};

@@ -7,6 +7,7 @@
 use std::borrow::Cow;
 use std::collections::BTreeSet;
 
+use palisade_model::ResourceId;
 use palisade_store::Revision;
 use tokio::sync::watch;
 use tokio::time::Instant;
@@ -33,9 +34,21 @@ pub enum OperationState {
     },
 }
 
+/// Whether the newest write to a resource is in force.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum InForce {
+    /// At all hosts concerned, or there are none.
+    Yes,
+    /// Hosts are still to confirm.
+    NotYet,
+    /// A host refused it, or did not confirm in time and has not since.
+    No,
+}
+
 /// One operation.
 #[derive(Debug)]
 pub(super) struct Operation {
+    about: Option<ResourceId>,
     revision: Revision,
     /// How many hosts are concerned.
     total: usize,
@@ -46,9 +59,15 @@ pub(super) struct Operation {
 
 impl Operation {
     /// An operation that hosts are to confirm until the deadline.
-    pub(super) fn new(revision: Revision, hosts: BTreeSet<HostName>, deadline: Instant) -> Self {
+    pub(super) fn new(
+        about: Option<ResourceId>,
+        revision: Revision,
+        hosts: BTreeSet<HostName>,
+        deadline: Instant,
+    ) -> Self {
         let state = if hosts.is_empty() { OperationState::Succeeded } else { OperationState::InProgress };
-        Self { revision, total: hosts.len(), waiting: hosts, deadline, state: watch::Sender::new(state) }
+        let (total, state) = (hosts.len(), watch::Sender::new(state));
+        Self { about, revision, total, waiting: hosts, deadline, state }
     }
 
     /// How it stands.
@@ -66,7 +85,23 @@ impl Operation {
         *self.state.borrow() != OperationState::InProgress
     }
 
-    /// Hosts that it still waits for.
+    /// The resource that was written.
+    pub(super) const fn about(&self) -> Option<&ResourceId> {
+        self.about.as_ref()
+    }
+
+    /// Whether what was written is in force, by what hosts report now.
+    pub(super) fn in_force<'a>(&self, report: impl Fn(&HostName) -> Option<&'a HostReport>) -> InForce {
+        let has_confirmed = |host| report(host).is_some_and(|report| report.confirms(self.revision));
+        match &*self.state.borrow() {
+            OperationState::Succeeded => InForce::Yes,
+            OperationState::InProgress => InForce::NotYet,
+            OperationState::Failed { .. } if self.waiting.iter().all(has_confirmed) => InForce::Yes,
+            OperationState::Failed { .. } => InForce::No,
+        }
+    }
+
+    /// Hosts that it has not heard the confirmation of.
     pub(super) const fn waiting(&self) -> &BTreeSet<HostName> {
         &self.waiting
     }

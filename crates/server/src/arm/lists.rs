@@ -8,7 +8,12 @@ use palisade_control::{
 use palisade_model::ResourceId;
 use serde_json::{Value, json};
 
-use super::{call::Call, filter::Filter, paging::Page, resources::missing};
+use super::{
+    call::Call,
+    filter::Filter,
+    paging::Page,
+    resources::{missing, shown},
+};
 use crate::error::{Answer, ApiError};
 
 /// Resources of one kind.
@@ -18,7 +23,7 @@ pub(super) fn of_kind(call: &Call, kind: &'static Kind) -> Answer {
         check_scope(call, world, &scope)?;
         Ok::<_, ApiError>(world.list(&scope, kind.name))
     })?;
-    page(call, call.visible(&scope, ids)?, World::render)
+    page(call, call.visible(&scope, ids)?, |world, id| shown(call, world, id))
 }
 
 /// Resource groups.

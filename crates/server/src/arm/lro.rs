@@ -22,6 +22,10 @@ use crate::{
 };
 
 const ASYNC_OPERATION: HeaderName = HeaderName::from_static("azure-asyncoperation");
+/// The provisioning state of a resource that hosts have still to put in force.
+pub(super) const UPDATING: &str = "Updating";
+/// That of one that a host did not put in force.
+pub(super) const FAILED: &str = "Failed";
 /// How long to wait before asking again. Without it some clients wait half a minute.
 const RETRY_AFTER: HeaderValue = HeaderValue::from_static("1");
 /// How long a question waits for the end of an operation before it is told that it goes on.
@@ -100,7 +104,7 @@ async fn state(call: &Call) -> Result<(OperationState, String), ApiError> {
 pub(super) fn written(call: &Call, status: StatusCode, operation: Option<&str>, mut body: Value) -> Response {
     let operation = operation.filter(|operation| is_running(call, operation));
     if operation.is_some() && body["properties"].is_object() {
-        body["properties"]["provisioningState"] = json!("Updating");
+        body["properties"]["provisioningState"] = json!(UPDATING);
     }
     let location = body["location"].as_str().unwrap_or("global").to_owned();
     let mut response = super::resources::rendered(status, body);

@@ -7,6 +7,7 @@ use axum::{
 };
 use palisade_control::{
     Action, ControlError, Effect, World,
+    fleet::InForce,
     kinds::{self, Target},
 };
 use palisade_model::ResourceId;
@@ -31,8 +32,23 @@ pub(super) fn rendered(status: StatusCode, body: Value) -> Response {
 /// GET.
 pub(super) fn read(call: &Call) -> Answer {
     let id = &call.found.id;
-    let body = call.app.control.read(|world| world.render(id).ok_or_else(|| missing(world, id)))?;
+    let body = call.app.control.read(|world| shown(call, world, id).ok_or_else(|| missing(world, id)))?;
     Ok(rendered(StatusCode::OK, body))
+}
+
+/// A resource as it is shown to whoever reads it: its provisioning state tells whether it is in force.
+pub(super) fn shown(call: &Call, world: &World, id: &ResourceId) -> Option<Value> {
+    let mut body = world.render(id)?;
+    let top = kinds::locate(id).ok()?.top;
+    let state = match call.app.control.fleet().in_force(&top) {
+        InForce::Yes => return Some(body),
+        InForce::NotYet => lro::UPDATING,
+        InForce::No => lro::FAILED,
+    };
+    if let Some(shown) = body.pointer_mut("/properties/provisioningState") {
+        *shown = state.into();
+    }
+    Some(body)
 }
 
 /// HEAD: whether it is there.

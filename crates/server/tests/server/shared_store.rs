@@ -105,8 +105,11 @@ async fn an_operation_of_one_server_is_followed_at_another() {
     let id = path.split('?').next().and_then(|path| path.rsplit('/').next()).unwrap().to_owned();
     // The server that was not asked knows it too.
     let first = one.running.app().clone();
+    let interface = one.in_group("networkInterfaces/n");
     for client in [&one.client, &other] {
         assert_eq!(client.get(&path).await.expect(200).body["status"], "InProgress");
+        let shown = client.get(&interface).await.expect(200);
+        assert_eq!(shown.body["properties"]["provisioningState"], "Updating");
     }
     let applied = first.control.read(palisade_control::World::revision).0;
     first.control.fleet().report(&host, HostReport { applied, seen: applied, ..HostReport::default() });
@@ -118,7 +121,7 @@ async fn an_operation_of_one_server_is_followed_at_another() {
     for client in [&one.client, &other] {
         assert_eq!(client.get(&path).await.expect(200).body["status"], "Succeeded");
     }
-    let shown = one.client.get(&one.in_group("networkInterfaces/n")).await.expect(200);
+    let shown = one.client.get(&interface).await.expect(200);
     assert_eq!(shown.body["properties"]["provisioningState"], "Succeeded");
     // While nobody can say what is newest, nothing is told but how the server is.
     etcd.stop().await;
