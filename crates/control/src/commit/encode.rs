@@ -1,7 +1,7 @@
 //! How the world lies in the store.
 //!
-//! A resource is one entry, `r/<id>`. Its children are spread over 32 entries a collection, `c/<parent>#<collection>#<bucket>`, so
-//! that a thousand rules are few operations of one transaction and one rule is a small write. Ids in keys are in lower case.
+//! A resource is one entry, `r/<id>`. Its children are spread over several entries a collection,
+//! `c/<parent>#<collection>#<bucket>`, so that a thousand rules fit into one transaction and one rule is a small write. Ids in keys are in lower case.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -19,8 +19,11 @@ use crate::world::{Change, Document, World};
 pub(super) const RESOURCES: &str = "r/";
 /// Where children are.
 pub(super) const CHILDREN: &str = "c/";
-/// Entries that the children of one collection are spread over.
+/// Entries that the children of most collections are spread over.
 const BUCKETS: u32 = 32;
+/// Entries that rules are spread over. They are written most, and an NSG has no other children that it would have to share
+/// a transaction with.
+const RULE_BUCKETS: u32 = 96;
 
 /// A resource in the store.
 #[derive(Serialize, Deserialize)]
@@ -87,7 +90,7 @@ pub(super) fn keys(changes: &[Change]) -> BTreeSet<Key> {
         Change::Document { id, before, after } => {
             let document = after.as_ref().or(before.as_ref())?;
             if document.etag().is_empty() {
-                Some(Key::Bucket(id.parent()?, document.kind().segment(), bucket_of(id.name())))
+                Some(Key::Bucket(id.parent()?, document.kind().segment(), bucket_of(document)))
             } else {
                 Some(Key::Resource(id.clone()))
             }
@@ -105,7 +108,7 @@ fn bucket_ops(
 ) {
     let mut filled: BTreeMap<u32, Vec<Child<'_>>> = BTreeMap::new();
     for child in world.children(parent, segment) {
-        let bucket = bucket_of(child.id().name());
+        let bucket = bucket_of(child);
         if wanted.contains(&bucket) {
             filled.entry(bucket).or_default().push(Child {
                 name: child.id().name().into(),
@@ -140,13 +143,16 @@ pub(super) fn text(value: &impl Serialize) -> Bytes {
     Bytes::from(serde_json::to_vec(value).expect("documents are JSON with text keys"))
 }
 
-/// The bucket of a name: FNV-1a, which is the same for ever and everywhere.
-fn bucket_of(name: &str) -> u32 {
-    let hash = name
+/// The bucket of a child: FNV-1a of its name, which is the same for ever and everywhere.
+fn bucket_of(child: &Document) -> u32 {
+    let buckets = if child.kind().name == kinds::RULE { RULE_BUCKETS } else { BUCKETS };
+    let hash = child
+        .id()
+        .name()
         .bytes()
         .map(|byte| byte.to_ascii_lowercase())
         .fold(0x811c_9dc5_u32, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193));
-    hash % BUCKETS
+    hash % buckets
 }
 
 /// The id of the resource of a key.
@@ -173,7 +179,7 @@ pub(super) fn bucket_of_key(key: &str) -> Option<(ResourceId, &str, u32)> {
 
 /// Whether a child is in a bucket.
 pub(super) fn is_in(child: &Document, bucket: u32) -> bool {
-    bucket_of(child.id().name()) == bucket
+    bucket_of(child) == bucket
 }
 
 /// Reads the children of a bucket.

@@ -29,7 +29,7 @@ fn a_thousand_children_fit_one_transaction_and_come_back() {
     (0..1_000).for_each(|order| add(&nsg.child("securityRules", &format!("R{order}")), "", order));
     let keys = encode::keys(&changes);
     let ops = encode::ops(&world, &keys);
-    assert_eq!((ops.len(), keys.len()), (33, 33));
+    assert_eq!((ops.len(), keys.len()), (97, 97));
     let mut read = World::default();
     for op in &ops {
         let Op::Put(key, value) = op else { panic!("nothing is deleted") };
