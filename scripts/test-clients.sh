@@ -133,7 +133,7 @@ suite_az() {
 }
 
 suite_ansible() {
-    within env HOME="$state" PALISADE_DATA="$state/data" ANSIBLE_LOCALHOST_WARNING=false \
+    within env HOME="$state" PALISADE_DATA="$state/data" ANSIBLE_LOCALHOST_WARNING=false ANSIBLE_PIPELINING=true \
         ANSIBLE_INVENTORY_UNPARSED_WARNING=false PATH="$PWD/$venv/bin:$PWD/$(target_dir)/debug:$PATH" \
         python3 "$pins/recipe.py" docs/clients.md "The server" Ansible -- ansible-playbook "$pins/ansible/suite.yml"
 }
