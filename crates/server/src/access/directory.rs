@@ -3,7 +3,7 @@
 //! Assignments are filed by principal, so that the rights of one are read without looking at those of others. A record
 //! that cannot be read counts as absent, which allows nothing.
 
-use palisade_control::World;
+use palisade_control::{Expect, RecordChange, World};
 use palisade_identity::{Assignment, Principal, Rights, Role, built_in};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -15,6 +15,8 @@ pub(crate) const KEY: &str = "id/key";
 /// The tenant and the subscription.
 pub(crate) const TENANT: &str = "id/tenant";
 const PRINCIPALS: &str = "id/principal/";
+/// Who has a user name, by the name in lower case: of two who want one at the same moment, one gets it.
+const NAMES: &str = "id/name/";
 const ASSIGNMENTS: &str = "id/assignment/";
 const ROLES: &str = "id/role/";
 /// Refresh tokens, by the hash of their text.
@@ -33,6 +35,24 @@ pub(crate) struct Tenant {
 
 pub(crate) fn principal_key(id: Uuid) -> String {
     format!("{PRINCIPALS}{id}")
+}
+
+fn name_key(user_name: &str) -> String {
+    format!("{NAMES}{}", user_name.to_lowercase())
+}
+
+/// What makes a principal, unless there is one of its id or its user name.
+pub(crate) fn creation(principal: &Principal) -> Vec<RecordChange> {
+    let new = |key, value| RecordChange { key, value: Some(value), expect: Expect::Absent };
+    let name = principal.user_name.as_deref().map(|name| new(name_key(name), record(&principal.id)));
+    let own = new(principal_key(principal.id), record(principal));
+    std::iter::once(own).chain(name).collect()
+}
+
+/// What frees the user name of a principal that goes.
+pub(crate) fn release(principal: &Principal) -> Option<RecordChange> {
+    let key = name_key(principal.user_name.as_deref()?);
+    Some(RecordChange { key, value: None, expect: Expect::Any })
 }
 
 pub(crate) fn assignment_key(assignment: &Assignment) -> String {

@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
-use palisade_control::{Action, Caller, Control, ControlError, Expect, RecordChange};
+use palisade_control::{Action, Caller, Control, ControlError};
 use palisade_identity::{
     Assertion, AssertionError, Expected, KeySet, Kind, Origin, claimed_issuer, verify_assertion,
 };
@@ -196,22 +196,25 @@ async fn provision(
     let name = text("name").unwrap_or(user_name);
     let mut user = palisade_identity::Principal::user(user_name, name, now)
         .map_err(|error| refused(&error.to_string()))?;
-    // A name that somebody here has already must not become his.
-    if control.read(|world| directory::person(world, user_name)).is_some() {
-        user.user_name = Some(format!("{}#{user_name}", provider.issuer));
-    }
     user.id = id;
     user.origin = Some(Origin { issuer: provider.issuer.clone(), subject: assertion.sub.clone() });
     debug_assert_eq!(user.kind, Kind::User);
-    let change = RecordChange {
-        key: directory::principal_key(id),
-        value: Some(directory::record(&user)),
-        expect: Expect::Absent,
-    };
-    match control.act(caller, Action::Records { changes: vec![change], verb: "provision user" }).await {
-        Err(error) if error.status != 409 => Err(error),
-        _ => Ok(control.read(|world| directory::principal(world, id)).unwrap_or(user)),
+    // A name that somebody here has already must not become his.
+    let full_name = format!("{}#{user_name}", provider.issuer);
+    for name in [user_name.to_owned(), full_name] {
+        user.user_name = Some(name);
+        let action = Action::Records { changes: directory::creation(&user), verb: "provision user" };
+        match control.act(caller, action).await {
+            Ok(_) => return Ok(user),
+            Err(error) if error.status != 409 => return Err(error),
+            Err(_) => {}
+        }
+        // Another server may have seen him at the same moment.
+        if let Some(known) = control.read(|world| directory::principal(world, id)) {
+            return Ok(known);
+        }
     }
+    Err(refused(&format!("the user name '{user_name}' is somebody else's")))
 }
 
 fn assertion_time(assertion: &Assertion) -> u64 {

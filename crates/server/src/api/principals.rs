@@ -204,19 +204,20 @@ pub(super) async fn create(call: &Call) -> Answer {
             with_password(call, made, text).await?
         }
     };
-    refuse_taken(call, &principal)?;
     let about = Principal::from(&principal);
-    keep(call, &principal, Expect::Absent, "create principal").await?;
+    let action = Action::Records { changes: directory::creation(&principal), verb: "create principal" };
+    call.app.control.act(&call.caller, action).await.map_err(|error| taken(&principal, error))?;
     answer(StatusCode::CREATED, &NewPrincipal { about, client_secret, password })
 }
 
 /// Two people cannot log in with one name.
-fn refuse_taken(call: &Call, principal: &Stored) -> Result<(), ApiError> {
-    let Some(name) = &principal.user_name else { return Ok(()) };
-    if call.app.control.read(|world| directory::person(world, name)).is_none() {
-        return Ok(());
+fn taken(principal: &Stored, error: ControlError) -> ControlError {
+    match &principal.user_name {
+        Some(name) if error.status == 409 => {
+            ControlError::new(409, "PrincipalExists", format!("There is a person '{name}' already."))
+        }
+        _ => error,
     }
-    Err(ControlError::new(409, "PrincipalExists", format!("There is a person '{name}' already.")).into())
 }
 
 /// Deletes a principal, and what roles it has.
@@ -232,6 +233,7 @@ pub(super) async fn delete(call: &Call) -> Answer {
     let gone = |key, expect| RecordChange { key, value: None, expect };
     let mut changes = vec![gone(directory::principal_key(principal.id), Expect::Equals(value))];
     changes.extend(own.iter().map(|one| gone(directory::assignment_key(one), Expect::Present)));
+    changes.extend(directory::release(&principal));
     changes.extend(guard);
     call.app.control.act(&call.caller, Action::Records { changes, verb: "delete principal" }).await?;
     Ok(done())

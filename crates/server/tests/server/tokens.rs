@@ -283,6 +283,23 @@ async fn a_revocation_counts_with_the_next_request() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn of_several_who_want_a_user_name_at_once_one_gets_it() {
+    let site = Site::start().await;
+    let wish = |name: &str| {
+        let (client, body) = (site.client.clone(), json!({ "kind": "User", "name": name }));
+        async move { client.post("/api/v1/principals", body).await }
+    };
+    let (one, two, three) = tokio::join!(wish("ada@lab.local"), wish("Ada@lab.local"), wish("ADA@lab.local"));
+    let (made, refused): (Vec<_>, Vec<_>) = [one, two, three].into_iter().partition(|one| one.status == 201);
+    assert_eq!(made.len(), 1);
+    refused.into_iter().for_each(|one| drop(one.refused(409, "PrincipalExists")));
+    let id = made[0].body["id"].as_str().unwrap();
+    site.client.delete(&format!("/api/v1/principals/{id}")).await.expect(204);
+    wish("ada@lab.local").await.expect(201);
+    site.running.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn roles_are_given_by_who_administers_and_the_last_owner_stays() {
     let site = Site::start().await;
     let root = "/providers/Microsoft.Authorization/roleAssignments";
