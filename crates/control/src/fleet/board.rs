@@ -27,6 +27,9 @@ pub const CONFIRM_TIMEOUT: Duration = Duration::from_secs(30);
 /// Operations that are remembered; the oldest are forgotten first.
 pub const OPERATIONS_MAX: usize = 10_000;
 
+/// How long a host that is connected may not be heard of; whoever serves one hears of it three times as often.
+pub const SILENCE_MAX: Duration = Duration::from_secs(90);
+
 /// The board.
 pub struct Board {
     state: Mutex<State>,
@@ -121,9 +124,14 @@ impl Board {
         }
     }
 
-    /// How a host stands; `None` if it was never heard of.
+    /// How a host stands; `None` if it was never heard of. One that was not heard of for [`SILENCE_MAX`] is not connected: the
+    /// server that served it may have died without a word.
     pub fn standing(&self, host: &HostName) -> Option<Standing> {
-        self.lock().hosts.get(host).cloned()
+        let mut standing = self.lock().hosts.get(host).cloned()?;
+        if standing.seen.is_none_or(|seen| seen + SILENCE_MAX.as_secs() < self.now()) {
+            standing.connected = None;
+        }
+        Some(standing)
     }
 
     /// Begins an operation: it succeeds when all `hosts` have `revision` in force. `about` is the resource that was written.

@@ -152,3 +152,15 @@ async fn what_changed_is_told_once_and_together() {
     board.lost(&host("a"));
     assert_eq!(board.changed().await[0].1.connected, None);
 }
+
+#[test]
+fn a_host_that_another_server_never_took_leave_of_is_not_connected_for_ever() {
+    let standing = |seen| Standing { connected: Some(1), seen: Some(seen), ..Standing::default() };
+    let later = SILENCE_MAX + SECOND * 2;
+    let board = Board::new(Arc::new(move || SystemTime::UNIX_EPOCH + later), SECOND);
+    board.mirror(&host("a"), Some(standing(1)));
+    board.mirror(&host("b"), Some(standing(2)));
+    let is_connected =
+        |name| board.standing(&host(name)).is_some_and(|standing| standing.connected.is_some());
+    assert_eq!((is_connected("a"), is_connected("b")), (false, true));
+}
