@@ -52,4 +52,13 @@ fn secrets_do_not_show() {
     profile.login = Login::ServicePrincipal { client_id: "c".into(), client_secret: "swordfish".into() };
     profile.token = Some(Token { access: "swordfish".into(), expires: 1 });
     assert!(!format!("{profiles:?}").contains("swordfish"));
+    let bootstrap = Bootstrap {
+        endpoint: "https://127.0.0.1:8443".into(),
+        ca_file: "ca.pem".into(),
+        tenant_id: "t".into(),
+        subscription_id: "u".into(),
+        client_id: "c".into(),
+        client_secret: "swordfish".into(),
+    };
+    assert!(!format!("{bootstrap:?}").contains("swordfish"));
 }
