@@ -2,13 +2,17 @@
 
 import asyncio
 import unittest
+import uuid
 
-from azure.core.exceptions import ResourceNotFoundError
+import requests
+from azure.core.exceptions import HttpResponseError, ResourceNotFoundError
+from azure.identity import DeviceCodeCredential
 from azure.identity.aio import ClientSecretCredential as AsyncCredential
+from azure.mgmt.network import NetworkManagementClient
 from azure.mgmt.network.aio import NetworkManagementClient as AsyncNetwork
 
-from common import (BOOTSTRAP, ENDPOINT, LAB, LOCATION, NETWORK, RESOURCES, SUBSCRIPTION, InGroup, group_id, main,
-                    network_id, part, resource, rule)
+from common import (BOOTSTRAP, ENDPOINT, LAB, LOCATION, NETWORK, RESOURCES, SUBSCRIPTION, InGroup, client, credential, group_id,
+                    main, network_id, part, resource, rule)
 
 
 class SecurityGroups(InGroup):
@@ -343,6 +347,43 @@ class Groups(unittest.TestCase):
 
     def test_providers_are_registered(self):
         self.assertEqual(RESOURCES.providers.get("Microsoft.Network").registration_state, "Registered")
+
+
+class People(InGroup):
+    """A person logs in with a code that he approves on the server's page, and may do what his role says."""
+
+    NAME, PASSWORD = "grace@example.org", "correct horse battery staple 8"
+
+    def test_a_device_code(self):
+        person = self.call("POST", "/api/v1/principals", 201, {
+            "kind": "User", "name": self.NAME, "password": self.PASSWORD})["id"]
+        reader = "acdd72a7-3385-48ef-bd42-f606fba81ae7"
+        roles = "/providers/Microsoft.Authorization"
+        self.call("PUT", f"{group_id(self.group)}{roles}/roleAssignments/{uuid.uuid4()}?api-version=2022-04-01", 201, {
+            "properties": {"principalId": person, "principalType": "User",
+                           "roleDefinitionId": f"{roles}/roleDefinitions/{reader}"}})
+        who = DeviceCodeCredential(
+            tenant_id=BOOTSTRAP["tenantId"], authority=ENDPOINT, disable_instance_discovery=True,
+            connection_verify=BOOTSTRAP["caFile"], prompt_callback=self.approve)
+        network = client(NetworkManagementClient, who)
+        self.assertEqual(list(network.network_security_groups.list(self.group)), [])
+        with self.assertRaises(HttpResponseError) as refused:
+            network.network_security_groups.begin_create_or_update(self.group, "none", resource()).result()
+        self.assertEqual(refused.exception.error.code, "AuthorizationFailed")
+
+    def approve(self, page, code, _expires):
+        def send(password):
+            form = {"code": code, "username": self.NAME, "password": password}
+            return requests.post(page, data=form, verify=BOOTSTRAP["caFile"], timeout=30)
+        self.assertEqual(send("something else").status_code, 400)
+        self.assertEqual(send(self.PASSWORD).status_code, 200)
+
+    def call(self, method, path, wanted, body):
+        token = credential().get_token(ENDPOINT + "/.default").token
+        answer = requests.request(method, ENDPOINT + path, json=body, verify=BOOTSTRAP["caFile"], timeout=30,
+                                  headers={"Authorization": "Bearer " + token})
+        self.assertEqual(answer.status_code, wanted, answer.text)
+        return answer.json()
 
 
 class Asynchronously(InGroup):
