@@ -15,7 +15,7 @@ use palisade_server::{App, Events, Server, ServerOptions, StoreSource};
 use palisade_store::StoreUrl;
 use tokio::{runtime::Runtime, sync::oneshot, task::JoinHandle};
 
-use self::tell::{say, tell};
+use self::tell::tell;
 use crate::{exit::Exit, exit::Failure};
 
 /// Where a server listens unless told otherwise.
@@ -116,7 +116,8 @@ pub struct Serving {
     app: Arc<App>,
     agents_address: Option<SocketAddr>,
     stop: oneshot::Sender<()>,
-    ended: JoinHandle<()>,
+    /// Why it ended, if nobody asked for it.
+    ended: JoinHandle<Option<String>>,
 }
 
 impl Serving {
@@ -128,15 +129,15 @@ impl Serving {
         let (app, agents_address) = (running.app().clone(), running.agents_address());
         let (stop, stopped) = oneshot::channel();
         let ended = runtime.spawn(async move {
-            tokio::select! {
-                _ = stopped => {}
+            let why = tokio::select! {
+                _ = stopped => None,
                 ended = running.ended() => {
-                    let why = ended.err().map_or_else(|| "nobody knows why".to_owned(), |error| error.to_string());
-                    say(format_args!("the server ended: {why}"));
                     let _ = kill(Pid::this(), Signal::SIGTERM);
+                    Some(ended.err().map_or_else(|| "nobody knows why".to_owned(), |error| error.to_string()))
                 }
-            }
+            };
             running.stop().await;
+            why
         });
         Ok(Self { runtime, app, agents_address, stop, ended })
     }
@@ -156,11 +157,17 @@ impl Serving {
         self.runtime.block_on(future)
     }
 
-    /// Lets requests under way finish, and ends.
-    pub fn stop(self) {
-        // It may have ended by itself.
+    /// Lets requests under way finish, and ends. That it had ended by itself is a failure.
+    pub fn stop(self) -> Result<(), Failure> {
+        // Nobody listens if it has.
         let _ = self.stop.send(());
-        let _ = self.runtime.block_on(self.ended);
+        match self.runtime.block_on(self.ended) {
+            Ok(None) => Ok(()),
+            Ok(Some(why)) => {
+                Err(Failure::caused_by(std::io::Error::other(format!("the server ended: {why}"))))
+            }
+            Err(panicked) => Err(Failure::caused_by(panicked)),
+        }
     }
 }
 
@@ -169,6 +176,6 @@ pub fn run(arguments: &Arguments) -> Result<Exit, Failure> {
     let interrupt = Interrupt::take_over().map_err(Failure::caused_by)?;
     let serving = Serving::start(arguments.serve.options(arguments.agents_listen)?)?;
     interrupt.wait().map_err(Failure::caused_by)?;
-    serving.stop();
+    serving.stop()?;
     Ok(Exit::Clean)
 }

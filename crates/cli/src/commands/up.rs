@@ -62,8 +62,8 @@ pub fn run(arguments: &Arguments) -> Result<Exit, Failure> {
         tuning: arguments.tuning.tuning(),
     };
     let ended = palisade_agent::run(&options, agent::tell).map_err(Failure::caused_by);
-    serving.stop();
-    ended.map(|()| Exit::Clean)
+    ended.and(serving.stop())?;
+    Ok(Exit::Clean)
 }
 
 /// How the agent comes to the server beside it: with a token of its own, unless it joined at an earlier start.
