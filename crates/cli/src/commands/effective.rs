@@ -2,7 +2,8 @@
 
 mod document;
 
-use palisade_model::{AddressField, Addresses, EffectivePolicy, EffectiveRule, Maybe, Ports};
+use palisade_control::time::rfc3339;
+use palisade_model::{AddressField, Addresses, EffectivePolicy, EffectiveRule, Maybe, Mode, Ports};
 use palisade_net::Direction;
 
 use super::target::{Target, TargetArgs};
@@ -20,7 +21,7 @@ use crate::{
 #[command(
     after_help = "JSON has the shape of Azure's effectiveNetworkSecurityGroups. What may not exist or is not fully known has \
                   \"unknown\", \"sourceAddressUnknown\" or \"destinationAddressUnknown\": true; expanded prefixes are those \
-                  that surely belong."
+                  that surely belong. Windows and audit, which Azure does not have, are in \"palisade\"."
 )]
 pub struct Arguments {
     #[command(flatten)]
@@ -62,7 +63,7 @@ fn table(policy: &EffectivePolicy) -> std::io::Result<()> {
                     text(rule.protocol.known()),
                     side_text(&rule.source_field, &rule.source, &rule.source_ports),
                     side_text(&rule.destination_field, &rule.destination, &rule.destination_ports),
-                    text(maybe_access(rule)),
+                    access_text(rule),
                 ]
             }));
         }
@@ -73,11 +74,17 @@ fn table(policy: &EffectivePolicy) -> std::io::Result<()> {
     )
 }
 
-fn maybe_access(rule: &EffectiveRule) -> Option<palisade_model::Access> {
-    match rule.access {
-        Maybe::Known(access) => Some(access),
-        Maybe::Unknown => None,
-    }
+/// What the rule does, when, and whether it is only counted.
+fn access_text(rule: &EffectiveRule) -> String {
+    let access = match rule.access {
+        Maybe::Known(access) => access.to_string(),
+        Maybe::Unknown => "?".to_owned(),
+    };
+    let time = |word: &str, second: u32| format!(" {word} {}", rfc3339(u64::from(second)));
+    let from = rule.window.not_before().map(|second| time("from", second)).unwrap_or_default();
+    let until = rule.window.expires_at().map(|second| time("until", second)).unwrap_or_default();
+    let audited = if rule.mode == Mode::Audit { " (audit)" } else { "" };
+    format!("{access}{from}{until}{audited}")
 }
 
 fn text(value: Option<impl ToString>) -> String {

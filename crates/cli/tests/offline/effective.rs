@@ -5,7 +5,11 @@ use serde_json::{Value, json};
 use crate::palisade;
 
 fn effective(arguments: &[&str]) -> Value {
-    let asked = ["effective", "estate.json", "--format", "json"];
+    effective_of("estate.json", arguments)
+}
+
+fn effective_of(estate: &str, arguments: &[&str]) -> Value {
+    let asked = ["effective", estate, "--format", "json"];
     let run = palisade(&[&asked[..], arguments].concat(), b"");
     assert_eq!(run.code, 0, "{}", run.stderr);
     serde_json::from_str(&run.stdout).expect("one document")
@@ -121,4 +125,18 @@ fn an_nsg_alone_has_no_association() {
     let entry = &answer["value"][0];
     assert_eq!(entry["association"], json!({}));
     assert_eq!(entry["tagMap"]["VirtualNetwork"], json!(["168.63.129.16/32", "192.168.0.0/16"]));
+}
+
+#[test]
+fn windows_and_audit_are_told() {
+    let answer = effective_of("trial.json", &["--nsg", "trial-nsg"]);
+    let entry = &answer["value"][0];
+    assert_eq!(named(entry, "securityRules/close-web")["palisade"], json!({ "mode": "Audit" }));
+    let window = json!({ "notBefore": "2027-01-15T08:00:00Z", "expiresAt": "2027-01-15T09:00:00Z" });
+    assert_eq!(named(entry, "securityRules/allow-web")["palisade"], window);
+    assert!(named(entry, "defaultSecurityRules/DenyAllInBound").get("palisade").is_none());
+    let table = palisade(&["effective", "trial.json", "--nsg", "trial-nsg"], b"").stdout;
+    for text in ["Deny (audit)", "Allow from 2027-01-15T08:00:00Z until 2027-01-15T09:00:00Z"] {
+        assert!(table.contains(text), "{table}");
+    }
 }

@@ -4,8 +4,9 @@
 //! tags stand under their names, expanded beside the rule and in `tagMap`. What Azure has no word for, a part that is not
 //! known, is said in fields of our own. Groups are expanded too, which Azure does not do.
 
+use palisade_control::time::rfc3339;
 use palisade_model::{
-    AddressField, Addresses, EffectiveLayer, EffectivePolicy, EffectiveRule, Layer, Ports, ResourceId,
+    AddressField, Addresses, EffectiveLayer, EffectivePolicy, EffectiveRule, Layer, Mode, Ports, ResourceId,
     TagName,
 };
 use palisade_net::{Direction, ProtocolMatch};
@@ -107,7 +108,23 @@ fn rule_json(rule: &EffectiveRule, direction: Direction) -> Value {
     if !rule.certain {
         object.insert("unknown".into(), json!(true));
     }
+    if let Some(own) = own_json(rule) {
+        object.insert("palisade".into(), own);
+    }
     Value::Object(object)
+}
+
+/// What Azure's rules do not have: a window, and being only counted.
+fn own_json(rule: &EffectiveRule) -> Option<Value> {
+    let time = |second: u32| rfc3339(u64::from(second));
+    let members = [
+        ("notBefore", rule.window.not_before().map(time)),
+        ("expiresAt", rule.window.expires_at().map(time)),
+        ("mode", (rule.mode != Mode::Enforce).then(|| rule.mode.to_string())),
+    ];
+    let own: Map<_, _> =
+        members.into_iter().filter_map(|(name, value)| Some((name.to_owned(), json!(value?)))).collect();
+    (!own.is_empty()).then_some(Value::Object(own))
 }
 
 fn side_json(
