@@ -56,10 +56,10 @@ have_venv() {
 # are taken from there; of two wheels only a part is unpacked.
 have_ansible() {
     have_venv az || return
-    local libraries pin=$pins/requirements/ansible-parts.txt
+    local libraries parts pin=$pins/requirements/ansible-parts.txt
     libraries=$(realpath "$venv"/lib/python3*/site-packages)
     have_venv ansible || return
-    local parts=$clients/ansible-parts-$(hash_of "$pin")
+    parts=$clients/ansible-parts-$(hash_of "$pin")
     if [[ ! -f $parts/complete ]]; then
         say "clients: unpacking parts of the wheels of $pin"
         rm -rf "$parts" && mkdir -p "$parts"
