@@ -97,8 +97,10 @@ pub fn run(action: &Action) -> Result<Exit, Failure> {
         }
         Action::Restore(arguments) => {
             let StoreArgs { data_dir, store } = &arguments.store;
-            let _lock = locked(data_dir)?;
             let header = runtime.block_on(async {
+                // Opening a store makes one, which a file that is no backup is no reason for.
+                backup::inspect(&arguments.file).await.map_err(refused)?;
+                let _lock = locked(store, data_dir)?;
                 let store =
                     palisade_store::open_to_restore(store, data_dir).await.map_err(Failure::caused_by)?;
                 backup::restore(&arguments.file, &*store, destination(arguments.replace))
@@ -110,11 +112,13 @@ pub fn run(action: &Action) -> Result<Exit, Failure> {
         Action::Migrate(arguments) => {
             let StoreArgs { data_dir, store } = existing(&arguments.store)?;
             let to_data = arguments.to_data.as_ref().unwrap_or(data_dir);
-            let _lock = locked(data_dir)?;
-            let _other = if to_data == data_dir { None } else { Some(locked(to_data)?) };
-            if to_data == data_dir && *store == arguments.to {
+            if *store == arguments.to && (is_elsewhere(store) || to_data == data_dir) {
                 return Err(Failure::input("both stores are the same one"));
             }
+            let lock = locked(store, data_dir)?;
+            // One folder may have both in turn: it is locked once.
+            let is_locked = lock.is_some() && to_data == data_dir;
+            let _other = if is_locked { None } else { locked(&arguments.to, to_data)? };
             let count = runtime.block_on(async {
                 let from = palisade_store::open(store, data_dir).await.map_err(Failure::caused_by)?;
                 let to = palisade_store::open_to_restore(&arguments.to, to_data)
@@ -150,7 +154,7 @@ async fn status(arguments: &StatusArgs) -> Result<(), Failure> {
 
 /// Opening a store makes one; what is only read must be there.
 fn existing(arguments: &StoreArgs) -> Result<&StoreArgs, Failure> {
-    if arguments.data_dir.is_dir() {
+    if is_elsewhere(&arguments.store) || arguments.data_dir.is_dir() {
         return Ok(arguments);
     }
     Err(Failure::input(format!(
@@ -159,19 +163,31 @@ fn existing(arguments: &StoreArgs) -> Result<&StoreArgs, Failure> {
     )))
 }
 
-fn locked(data_dir: &Path) -> Result<Folder, Failure> {
-    Folder::open(data_dir).map_err(Failure::input)
+/// Keeps servers out of the folder that a store is in.
+fn locked(store: &StoreUrl, data_dir: &Path) -> Result<Option<Folder>, Failure> {
+    if is_elsewhere(store) {
+        return Ok(None);
+    }
+    Folder::open(data_dir).map(Some).map_err(Failure::input)
+}
+
+/// Whether a store is not in a data folder.
+const fn is_elsewhere(store: &StoreUrl) -> bool {
+    matches!(store, StoreUrl::Etcd(_))
 }
 
 const fn destination(replace: bool) -> Destination {
     if replace { Destination::Replaced } else { Destination::Empty }
 }
 
-/// A file that is no backup, or a store that is not empty, is bad input; all else is the other side's.
+/// A file that is no backup or not there, or a store that is not empty, is bad input; all else is the other side's.
 fn refused(error: backup::BackupError) -> Failure {
     use backup::BackupError as Error;
     match error {
         Error::NotValid { .. } | Error::NotEmpty { .. } => Failure::input(error),
+        Error::File { error: ref cause, .. } if cause.kind() == std::io::ErrorKind::NotFound => {
+            Failure::input(error)
+        }
         error => Failure::caused_by(error),
     }
 }

@@ -56,7 +56,10 @@ impl Control {
         if !self.inquiry.store.is_shared() {
             return Ok(());
         }
-        let silent = |_| StoreError::Unavailable("it does not tell what is newest".to_owned());
+        let silent = |_| {
+            let (store, limit) = (self.inquiry.store.describe(), CURRENT_MAX.as_secs());
+            StoreError::Unavailable(format!("{store} did not say within {limit} s what its newest commit is"))
+        };
         let caught_up = timeout(CURRENT_MAX, self.catch_up()).await.map_err(silent);
         Ok(caught_up.flatten()?)
     }
