@@ -46,7 +46,7 @@ fn a_thousand_children_fit_one_transaction_and_come_back() {
     let (first, rest) = changes.split_at(1);
     rest.iter().for_each(|change| world.undo(change));
     let ops = encode::ops(&world, &encode::keys(rest));
-    assert!(ops.iter().all(|op| matches!(op, Op::Delete(_))) && ops.len() == 32);
+    assert!(ops.iter().all(|op| matches!(op, Op::Delete(_))) && ops.len() == 96);
     assert_eq!(encode::ops(&world, &encode::keys(first)).len(), 1);
 }
 
