@@ -1,0 +1,1 @@
+//! Generated estates with real field widths: what must hold of every answer.
