@@ -158,7 +158,8 @@ impl Sweep {
         for &(first, _, atom) in &self.intervals {
             found[atom as usize].get_or_insert(first);
         }
-        let representatives = found.into_iter().map(|value| value.expect("an atom has an interval")).collect();
+        let representatives =
+            found.into_iter().map(|value| value.expect("an atom has an interval")).collect();
         Atoms { members, weights: self.weights, intervals: self.intervals, representatives }
     }
 }

@@ -40,7 +40,12 @@ impl RuleList<'_> {
     }
 
     /// What decides a packet if rule `later` is asked before rule `earlier`, and what it does.
-    pub(crate) fn moved(&self, copy: &mut EffectivePolicy, (earlier, later): (usize, usize), flow: &Flow) -> Instead {
+    pub(crate) fn moved(
+        &self,
+        copy: &mut EffectivePolicy,
+        (earlier, later): (usize, usize),
+        flow: &Flow,
+    ) -> Instead {
         let rules = rules_mut(copy, self.direction);
         rules[earlier..=later].rotate_right(1);
         let found = oracle::decide_by_rules(copy, flow, self.now);

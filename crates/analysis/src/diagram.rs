@@ -55,12 +55,7 @@ pub(crate) struct Diagram<'g> {
 }
 
 /// Distinct lists that some atoms leave, with the atoms, in the order of the first atom.
-pub(crate) fn children(
-    grid: &Grid,
-    list: &[Live],
-    level: usize,
-    atoms: &Bits,
-) -> Vec<(Vec<Live>, Vec<u32>)> {
+pub(crate) fn children(grid: &Grid, list: &[Live], level: usize, atoms: &Bits) -> Vec<(Vec<Live>, Vec<u32>)> {
     let mut known: HashMap<Vec<Live>, usize> = HashMap::new();
     let mut found: Vec<Vec<u32>> = Vec::new();
     for atom in atoms.iter() {

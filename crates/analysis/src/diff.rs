@@ -186,7 +186,8 @@ impl Pair<'_> {
         let place = |layer: &&EffectiveLayer| (layer.layer, layer.certain);
         let number = |live: &Live| grid.cuts[live.cut()].list as usize;
         let (left, right) = list.split_at(list.partition_point(|live| number(live) < self.first));
-        let content = |live: &Live, first: usize| (number(live) - first, twins[live.cut()], live.is_perhaps());
+        let content =
+            |live: &Live, first: usize| (number(live) - first, twins[live.cut()], live.is_perhaps());
         left.len() == right.len()
             && before.iter().map(place).eq(after.iter().map(place))
             && left.iter().map(|live| content(live, 0)).eq(right.iter().map(|live| content(live, self.first)))

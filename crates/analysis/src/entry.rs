@@ -171,9 +171,8 @@ impl<'a> Entry<'a> {
         if let Some((_, addresses)) = self.service {
             destination = destination.within(T::half(addresses));
         }
-        let is_empty = small.iter().any(|set| set.may.is_empty())
-            || source.may.is_empty()
-            || destination.may.is_empty();
+        let is_empty =
+            small.iter().any(|set| set.may.is_empty()) || source.may.is_empty() || destination.may.is_empty();
         (!is_empty).then_some(Pieces { small, addresses: [destination, source] })
     }
 

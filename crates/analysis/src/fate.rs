@@ -123,8 +123,8 @@ impl RuleList<'_> {
     ) -> Result<Option<[u32; FIELDS]>, AnalysisError> {
         let comes = |list: &[Live]| list.last().is_some_and(|live| live.cut() == cut);
         let start = grid.start(|number| (number <= cut).then_some(Taken::AsIs));
-        let accept = |list: &[Live]| comes(list) && accepted(list);
-        Seek { grid, within, ignore: |list: &[Live], _| !comes(list), accept, limits: self.limits }.find(&start)
+        let ignore = |list: &[Live], _| !comes(list);
+        Seek { grid, within, ignore, accept: accepted, limits: self.limits }.find(&start)
     }
 
     fn decides(&self, grid: &Grid, rule: usize, path: &[u32; FIELDS]) -> Result<Fate, AnalysisError> {
@@ -195,7 +195,8 @@ impl RuleList<'_> {
         let mut common: Option<BTreeSet<Hit>> = None;
         for grid in &self.grids {
             let Some(cut) = self.whole(grid, rule) else { continue };
-            let covering = (0..cut).filter(|other| self.rule_of(grid, *other) != Some(rule) && grid.covers(*other, cut));
+            let covering =
+                (0..cut).filter(|other| self.rule_of(grid, *other) != Some(rule) && grid.covers(*other, cut));
             let hits = covering.map(|other| self.entry(grid, other).hit);
             common = Some(match common {
                 None => hits.collect(),
@@ -210,12 +211,13 @@ impl RuleList<'_> {
         for grid in &self.grids {
             let Some(cut) = self.whole(grid, rule) else { continue };
             let start = grid.start(|number| {
-                let is_taken = number == cut || (number < cut && hits.contains(&self.entry(grid, number).hit));
+                let is_taken =
+                    number == cut || (number < cut && hits.contains(&self.entry(grid, number).hit));
                 is_taken.then_some(Taken::AsIs)
             });
-            let comes = |list: &[Live]| list.last().is_some_and(|live| live.cut() == cut);
-            let ignore = |list: &[Live], _| !comes(list);
-            let seek = Seek { grid, within: grid.may(cut), ignore, accept: comes, limits: self.limits };
+            let ignore = |list: &[Live], _| list.last().is_none_or(|live| live.cut() != cut);
+            let seek =
+                Seek { grid, within: grid.may(cut), ignore, accept: |_: &[Live]| true, limits: self.limits };
             if seek.find(&start)?.is_some() {
                 return Ok(false);
             }
@@ -224,7 +226,8 @@ impl RuleList<'_> {
     }
 
     fn contrast(&self, rule: usize, covers: &[Cover]) -> Contrast {
-        let access = |rule: Option<usize>| rule.map_or(Maybe::Known(Access::Allow), |rule| self.rules()[rule].access);
+        let access =
+            |rule: Option<usize>| rule.map_or(Maybe::Known(Access::Allow), |rule| self.rules()[rule].access);
         let Maybe::Known(own) = access(Some(rule)) else { return Contrast::Unknown };
         let (mut same, mut other) = (false, false);
         for cover in covers {

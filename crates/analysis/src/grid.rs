@@ -123,8 +123,15 @@ impl Grid {
         let cuts = found.into_iter().map(|(number, entry, sets)| {
             let sets = order.map(|field| sets[field as usize]);
             let fulls = sets.iter().zip(&atoms).rev();
-            let full = fulls.take_while(|((must, _), atoms)| atoms.members(*must).len() == atoms.len()).count();
-            Cut { entry: number, list: entry.list, perhaps: !entry.is_certain(), sets, full_from: FIELDS - full }
+            let full =
+                fulls.take_while(|((must, _), atoms)| atoms.members(*must).len() == atoms.len()).count();
+            Cut {
+                entry: number,
+                list: entry.list,
+                perhaps: !entry.is_certain(),
+                sets,
+                full_from: FIELDS - full,
+            }
         });
         let cuts = cuts.collect();
         Self { space, direction, order, atoms, cuts }
@@ -191,7 +198,8 @@ impl Grid {
     /// Whether an entry surely matches all that another may match.
     pub(crate) fn covers(&self, cut: usize, other: usize) -> bool {
         let pairs = self.cuts[cut].sets.iter().zip(self.cuts[other].sets).zip(&self.atoms);
-        let mut fields = pairs.map(|(((must, _), (_, may)), atoms)| (atoms.members(*must), atoms.members(may)));
+        let mut fields =
+            pairs.map(|(((must, _), (_, may)), atoms)| (atoms.members(*must), atoms.members(may)));
         !self.cuts[cut].perhaps && fields.all(|(must, may)| must.covers(may))
     }
 
@@ -326,7 +334,8 @@ impl<'a, T: Number + Into<u128>> Interned<'a, T> {
     }
 
     fn atoms(&self, domain: &RangeSet<T>, preferred: &[u128]) -> Atoms {
-        let mut sets: Vec<(&u32, &RangeSet<T>)> = self.0.iter().map(|(set, number)| (number, &**set)).collect();
+        let mut sets: Vec<(&u32, &RangeSet<T>)> =
+            self.0.iter().map(|(set, number)| (number, &**set)).collect();
         sets.sort_unstable_by_key(|(number, _)| **number);
         let sets: Vec<&RangeSet<T>> = sets.into_iter().map(|(_, set)| set).collect();
         Atoms::of(&sets, domain, preferred)

@@ -120,7 +120,8 @@ impl Next<'_, '_> {
         let within = if surely { self.grid.must(self.cut) } else { self.grid.may(self.cut) };
         let accept = |list: &[Live]| match surely {
             true => self.surely_differs(list, own),
-            false => !self.is_same(list, FIELDS, own),
+            // Where all that may come next does the same, it is ignored.
+            false => true,
         };
         let ignore = |list: &[Live], level| !self.comes(list) || self.is_same(list, level, own);
         Seek { grid: self.grid, within, ignore, accept, limits: self.list.limits }.find(start)

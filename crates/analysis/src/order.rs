@@ -72,13 +72,16 @@ impl RuleList<'_> {
             for (first, second) in self.common(grid, earlier, later) {
                 let sole = |list: &[Live]| list.len() == 1 && !list[0].is_perhaps();
                 let sure = known && self.entry(grid, second).is_certain();
-                if sure && let Some(path) = self.shared(grid, first, grid.must(first), grid.must(second), sole)? {
+                if sure
+                    && let Some(path) =
+                        self.shared(grid, first, grid.must(first), &grid.must(second), sole)?
+                {
                     let example = Some(self.confirmed(grid, (earlier, later), &path, copy)?);
                     return Ok(Some(Pair { earlier, later, overlap: self.overlap(earlier, later), example }));
                 }
                 let exact = known && grid.is_exact(second) && (0..=first).all(|cut| grid.is_exact(cut));
                 perhaps |= !exact
-                    && self.shared(grid, first, grid.may(first), grid.may(second), |_| true)?.is_some();
+                    && self.shared(grid, first, grid.may(first), &grid.may(second), |_| true)?.is_some();
             }
         }
         let overlap = || self.overlap(earlier, later);
@@ -107,10 +110,10 @@ impl RuleList<'_> {
         grid: &Grid,
         cut: usize,
         mut within: Product,
-        other: Product,
+        other: &Product,
         accepted: impl Fn(&[Live]) -> bool,
     ) -> Result<Option<[u32; FIELDS]>, AnalysisError> {
-        within.iter_mut().zip(&other).for_each(|(atoms, other)| atoms.intersect(other));
+        within.iter_mut().zip(other).for_each(|(atoms, other)| atoms.intersect(other));
         self.reach(grid, cut, within, accepted)
     }
 

@@ -110,7 +110,8 @@ impl Collected {
             let mut values: [Ranges; FIELDS] = std::array::from_fn(|_| Ranges(RangeSet::empty()));
             for (level, atoms) in product.iter().enumerate() {
                 let field = grid.field(level);
-                values[field as usize] = Ranges(widened(grid.space, field, grid.atoms(level).ranges_of(atoms)));
+                values[field as usize] =
+                    Ranges(widened(grid.space, field, grid.atoms(level).ranges_of(atoms)));
             }
             self.0.push((grid.space.family, values.into()));
         }

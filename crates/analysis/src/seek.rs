@@ -21,7 +21,7 @@ pub(crate) struct Seek<'g, I, A> {
     pub(crate) within: Product,
     /// Whether none of the packets can be the one that leave this list when so many fields have been looked at.
     pub(crate) ignore: I,
-    /// Whether a packet that leaves this list in the end is the one.
+    /// Whether a packet that leaves this list in the end, and is not to be ignored, is the one.
     pub(crate) accept: A,
     pub(crate) limits: Limits,
 }
@@ -51,11 +51,12 @@ impl<I: Fn(&[Live], usize) -> bool, A: Fn(&[Live]) -> bool> Seek<'_, I, A> {
             return Err(AnalysisError::TooComplex { states: self.limits.states });
         }
         if level == LAST {
-            let found = self.grid.split(list, self.within[LAST].clone(), &mut |list, atoms| {
-                match atoms.iter().next() {
-                    Some(atom) if (self.accept)(list) => ControlFlow::Break(atom),
-                    _ => ControlFlow::Continue(()),
-                }
+            let found = self.grid.split(list, self.within[LAST].clone(), &mut |list, atoms| match atoms
+                .iter()
+                .next()
+            {
+                Some(atom) if !(self.ignore)(list, FIELDS) && (self.accept)(list) => ControlFlow::Break(atom),
+                _ => ControlFlow::Continue(()),
             });
             let ControlFlow::Break(atom) = found else { return Ok(false) };
             search.path[LAST] = u32::try_from(atom).expect("atoms are counted in 32 bits");

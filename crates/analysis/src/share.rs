@@ -77,7 +77,8 @@ impl RuleList<'_> {
     fn count_matched(&self, grid: &Grid, shares: &mut Shares) {
         for (rule, share) in shares.rules.iter_mut().enumerate() {
             let Some(cut) = self.whole(grid, rule) else { continue };
-            let surely = if self.entry(grid, cut).is_certain() { grid.volume(&grid.must(cut)) } else { Volume::ZERO };
+            let surely =
+                if self.entry(grid, cut).is_certain() { grid.volume(&grid.must(cut)) } else { Volume::ZERO };
             let most = grid.volume(&grid.may(cut));
             *share.matched.of_mut(grid.space.family) += Bounds { least: surely, most };
         }

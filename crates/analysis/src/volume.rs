@@ -14,7 +14,7 @@ use std::{
 const WORDS: usize = 5;
 
 /// A number of first packets.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub struct Volume([u64; WORDS]);
 
 impl Volume {
@@ -146,6 +146,12 @@ impl fmt::Display for Volume {
     }
 }
 
+impl fmt::Debug for Volume {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
 /// A volume that may depend on what is not known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Bounds {
@@ -166,5 +172,43 @@ impl AddAssign for Bounds {
     fn add_assign(&mut self, other: Self) {
         self.least += other.least;
         self.most += other.most;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use palisade_net::Family;
+
+    use super::Volume;
+    use crate::universe;
+
+    #[test]
+    fn universes_have_all_their_digits() {
+        // Two protocols with two ports, two with 256 types, and 252 with neither, between any two addresses.
+        assert_eq!(universe(Family::V4).to_string(), "158456339121841147501185335296");
+        let v6 = "994646561284729461620337799901874226838473901\
+                  492963719430318879931913176070697795977216";
+        assert_eq!(universe(Family::V6).to_string(), v6);
+    }
+
+    #[test]
+    fn arithmetic_carries_through_all_words() {
+        let word = Volume::from(1 << 64);
+        let large = word * word * word * word;
+        let digits = "115792089237316195423570985008687907853\
+                      269984665640564039457584007913129639936";
+        assert_eq!(large.to_string(), digits);
+        assert_eq!(large - Volume::ONE + Volume::ONE, large);
+        assert_eq!((large - Volume::ONE).to_string(), digits.replace("936", "935"));
+        assert!(large > large - Volume::ONE && word < large);
+        assert_eq!(Volume::ZERO.to_string(), "0");
+        assert_eq!(word.share_of(&(word + word)), 0.5);
+        assert_eq!(word.share_of(&Volume::ZERO), 0.0);
+    }
+
+    #[test]
+    #[should_panic(expected = "a part is not larger than its whole")]
+    fn a_part_is_not_larger_than_its_whole() {
+        let _ = Volume::ONE - Volume::from(2);
     }
 }

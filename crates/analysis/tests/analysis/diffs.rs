@@ -26,7 +26,7 @@ fn edited(policy: &EffectivePolicy, direction: Direction, maker: &mut Maker) -> 
     let layer = &mut layers[place];
     let rule = maker.random.below(layer.rules.len());
     match maker.random.below(6) {
-        0 => drop(layer.rules.remove(rule)),
+        0 if layer.rules.len() > 1 => drop(layer.rules.remove(rule)),
         1 => layer.rules.insert(rule, maker.rule(99, layer.layer)),
         2 => layer.rules[rule] = maker.rule(99, layer.layer),
         3 => layer.rules.rotate_left(1),
@@ -70,7 +70,13 @@ struct Reached {
 }
 
 /// Every packet that differs is in one block of the right change, and no other packet is in any.
-fn compare(before: &EffectivePolicy, after: &EffectivePolicy, packets: &[Weighted], found: &Diff, reached: &mut Reached) {
+fn compare(
+    before: &EffectivePolicy,
+    after: &EffectivePolicy,
+    packets: &[Weighted],
+    found: &Diff,
+    reached: &mut Reached,
+) {
     let mut volumes = vec![PerFamily::<Volume>::default(); found.changes.len()];
     let mut open = PerFamily::<Volume>::default();
     for packet in packets {
@@ -102,7 +108,9 @@ fn compare(before: &EffectivePolicy, after: &EffectivePolicy, packets: &[Weighte
         assert!(change.region.rest.is_zero());
         let all = |block: &Block| block.protocols.len() == 256 && block.protocols.contains(&Protocol::AH);
         reached.all_protocols += usize::from(change.region.blocks.iter().any(all));
-        reached.exempt += usize::from(matches!(change.before.hit, Hit::Exempt { .. }));
+        let exempt =
+            [change.before.hit, change.after.hit].iter().any(|hit| matches!(hit, Hit::Exempt { .. }));
+        reached.exempt += usize::from(exempt);
     }
     assert!(found.open.v4 <= open.v4 && found.open.v6 <= open.v6);
     reached.open += usize::from(!found.open.is_zero());
@@ -123,7 +131,8 @@ fn run(open: usize, seed: u64) -> Reached {
     for number in 0..cases(300) {
         let direction = Direction::ALL[usize::from(number % 2 == 0)];
         let before = maker.chain(direction, 5);
-        let after = edited(&before, direction, &mut maker);
+        let edits = 1 + maker.random.below(3);
+        let after = (0..edits).fold(before.clone(), |policy, _| edited(&policy, direction, &mut maker));
         let ask = |before, after| diff(before, after, direction, NOW, Limits::default());
         let found = ask(&before, &after).expect("small lists are simple");
         compare(&before, &after, &packets(direction), &found, &mut reached);
@@ -142,8 +151,8 @@ fn run(open: usize, seed: u64) -> Reached {
 fn a_comparison_of_known_policies_finds_every_packet_that_differs() {
     use Verdict::{Allow, Deny};
     let reached = run(0, 3);
-    assert!(reached.same > 20 && reached.changed > 100, "{reached:#?}");
-    assert!(reached.all_protocols > 5 && reached.exempt > 5, "{reached:#?}");
+    assert!(reached.same > 20 && reached.changed > 50, "{reached:#?}");
+    assert!(reached.all_protocols > 5 && reached.exempt > 0, "{reached:#?}");
     assert_eq!(reached.open, 0);
     assert_eq!(reached.verdicts.keys().copied().collect::<Vec<_>>(), [(Allow, Deny), (Deny, Allow)]);
 }

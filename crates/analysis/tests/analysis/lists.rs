@@ -53,7 +53,8 @@ fn shares(list: &RuleList<'_>, reference: &Reference<'_>, deciders: &[Vec<Decide
     for (rule, share) in shares.rules.iter().enumerate() {
         assert_eq!(share.decided, decided(Decider::Rule(rule)), "rule {rule} of {:#?}", reference.rules);
         let says = |packet: usize| reference.truth[rule][packet];
-        let matched = reference.bounds(|packet| says(packet) == Truth::Yes, |packet| says(packet) != Truth::No);
+        let matched =
+            reference.bounds(|packet| says(packet) == Truth::Yes, |packet| says(packet) != Truth::No);
         assert_eq!(share.matched, matched, "rule {rule} of {:#?}", reference.rules);
         if share.is_partly_hidden() {
             reached.note("partly hidden");
@@ -108,12 +109,13 @@ fn fate(
             assert_hidden(reference, rule, &hidden.by, &context());
             let accesses: BTreeSet<_> = covered.map(|decider| reference.access(decider)).collect();
             let own = reference.access(own);
-            let contrast = match (accesses.contains(&None) || own.is_none(), accesses.len(), accesses.contains(&own)) {
-                (true, ..) => Contrast::Unknown,
-                (false, 1, true) => Contrast::Same,
-                (false, _, false) => Contrast::Other,
-                (false, _, true) => Contrast::Mixed,
-            };
+            let contrast =
+                match (accesses.contains(&None) || own.is_none(), accesses.len(), accesses.contains(&own)) {
+                    (true, ..) => Contrast::Unknown,
+                    (false, 1, true) => Contrast::Same,
+                    (false, _, false) => Contrast::Other,
+                    (false, _, true) => Contrast::Mixed,
+                };
             assert_eq!(hidden.contrast, contrast, "{}", context());
             reached.note(format!("never, {contrast:?}"));
             reached.note(if hidden.by.len() > 1 { "never, by several" } else { "never, by one" });
@@ -249,7 +251,7 @@ fn run(open: usize, usual: u64, seed: u64) -> Reached {
         let direction = Direction::ALL[usize::from(number % 3 == 0)];
         let layers = if direction == Direction::Inbound { &LAYERS[..] } else { &LAYERS[..3] };
         let layer = *maker.random.pick(layers);
-        let policy = maker.list(direction, layer, 6);
+        let policy = maker.list(direction, layer, 8);
         compare(&policy, direction, &mut reached);
     }
     reached
@@ -273,7 +275,7 @@ const ALWAYS: [&str; 13] = [
 
 #[test]
 fn every_answer_about_a_known_list_is_that_of_every_packet() {
-    let reached = run(0, 150, 1);
+    let reached = run(0, 500, 1);
     reached.assert(&ALWAYS);
     reached.assert(&["never, Mixed", "never, by several"]);
     assert!(!reached.0.contains_key("perhaps") && !reached.0.contains_key("open shares"), "{reached:#?}");
@@ -281,7 +283,7 @@ fn every_answer_about_a_known_list_is_that_of_every_packet() {
 
 #[test]
 fn every_answer_about_a_list_with_open_parts_is_that_of_every_packet() {
-    let reached = run(12, 150, 2);
+    let reached = run(8, 250, 2);
     reached.assert(&ALWAYS);
     reached.assert(&["open shares", "perhaps", "perhaps needed", "order perhaps", "never, Unknown"]);
 }

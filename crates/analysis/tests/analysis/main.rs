@@ -11,6 +11,7 @@ mod small;
 
 /// How many cases to try, where usually `usual` are.
 fn cases(usual: u64) -> u64 {
-    let times = std::env::var("PALISADE_CASES").map_or(1, |text| text.parse().expect("PALISADE_CASES is a number"));
+    let times =
+        std::env::var("PALISADE_CASES").map_or(1, |text| text.parse().expect("PALISADE_CASES is a number"));
     usual * times
 }

@@ -87,8 +87,7 @@ impl<'a> Reference<'a> {
     /// How many packets something holds for.
     pub fn count(&self, holds: impl Fn(usize) -> bool) -> PerFamily<Volume> {
         let mut sum = PerFamily::default();
-        for (number, packet) in self.packets.iter().enumerate().filter(|(number, _)| holds(*number)) {
-            let _ = number;
+        for (_, packet) in self.packets.iter().enumerate().filter(|(number, _)| holds(*number)) {
             *sum.of_mut(family(packet)) += packet.weight;
         }
         sum
@@ -103,7 +102,7 @@ impl<'a> Reference<'a> {
         }
     }
 
-    /// Whether a packet is one of a rule and something holds for it.
+    /// Whether something holds for a packet.
     pub fn any(&self, holds: impl Fn(usize) -> bool) -> bool {
         (0..self.packets.len()).any(holds)
     }
@@ -124,7 +123,8 @@ fn truth(rule: &EffectiveRule, flow: &Flow) -> Truth {
         flush: true,
         certain: true,
     };
-    let policy = EffectivePolicy { inbound: vec![layer.clone()], outbound: vec![layer], services: Vec::new() };
+    let policy =
+        EffectivePolicy { inbound: vec![layer.clone()], outbound: vec![layer], services: Vec::new() };
     match oracle::decide_by_rules(&policy, flow, NOW).verdict {
         Verdict::Deny => Truth::Yes,
         Verdict::Unknown => Truth::Maybe,

@@ -11,9 +11,7 @@ use palisade_model::{
     Access, AddressField, Addresses, EffectiveLayer, EffectivePolicy, EffectiveRule, Layer, Maybe, Mode,
     PlatformService, Ports, Window,
 };
-use palisade_net::{
-    AddressSet, Direction, Family, Flow, Number, PortSet, Protocol, ProtocolMatch, RangeSet,
-};
+use palisade_net::{AddressSet, Direction, Family, Flow, Number, PortSet, Protocol, ProtocolMatch, RangeSet};
 
 /// Where cells begin; the last one ends with the field.
 const V4: [u32; 4] = [0, 0x0a00_0000, 0x0a00_0001, 0x8000_0000];
@@ -52,9 +50,12 @@ pub fn packets(direction: Direction) -> Vec<Weighted> {
     for addresses in [v4, v6] {
         for (source, many) in &addresses {
             for (destination, more) in &addresses {
-                all.extend(transport.iter().map(|&(protocol, from, to, weight)| Weighted {
-                    flow: Flow::new(direction, protocol, (*source, from), (*destination, to)).expect("one family"),
-                    weight: weight * *many * *more,
+                all.extend(transport.iter().map(|&(protocol, from, to, weight)| {
+                    Weighted {
+                        flow: Flow::new(direction, protocol, (*source, from), (*destination, to))
+                            .expect("one family"),
+                        weight: weight * *many * *more,
+                    }
                 }));
             }
         }
@@ -67,7 +68,9 @@ fn transport() -> Vec<(Protocol, u16, u16, Volume)> {
     let mut all = Vec::new();
     for protocol in [Protocol::TCP, Protocol::UDP] {
         for (from, many) in cells(&SOURCE_PORTS, u16::MAX) {
-            all.extend(cells(&PORTS, u16::MAX).into_iter().map(|(to, more)| (protocol, from, to, many * more)));
+            all.extend(
+                cells(&PORTS, u16::MAX).into_iter().map(|(to, more)| (protocol, from, to, many * more)),
+            );
         }
     }
     for protocol in [Protocol::ICMP, Protocol::ICMPV6] {
@@ -144,7 +147,11 @@ impl Maker {
             source_ports: self.ports(&SOURCE_PORTS, 80),
             destination: self.addresses(),
             destination_ports: self.ports(&PORTS, 35),
-            window: if self.random.chance(5) { Window::new(Some(NOW + 1), None).expect("it is not empty") } else { Window::ALWAYS },
+            window: if self.random.chance(5) {
+                Window::new(Some(NOW + 1), None).expect("it is not empty")
+            } else {
+                Window::ALWAYS
+            },
             mode: if self.random.chance(5) { Mode::Audit } else { Mode::Enforce },
             certain: !self.is_open(),
             services: if self.random.chance(20) { vec![PlatformService::Dns] } else { Vec::new() },
@@ -165,11 +172,11 @@ impl Maker {
     }
 
     fn address_set(&mut self) -> AddressSet {
-        match self.random.below(10) {
-            0..3 => AddressSet::full(),
-            3 => AddressSet::empty(),
-            4..6 => AddressSet::from_ranges(self.some(&V4, u32::MAX), RangeSet::empty()),
-            6 => AddressSet::from_ranges(RangeSet::empty(), self.some(&V6, u128::MAX)),
+        match self.random.below(30) {
+            0 => AddressSet::empty(),
+            1..14 => AddressSet::full(),
+            14..17 => AddressSet::from_ranges(self.some(&V4, u32::MAX), RangeSet::empty()),
+            17 => AddressSet::from_ranges(RangeSet::empty(), self.some(&V6, u128::MAX)),
             _ => AddressSet::from_ranges(self.some(&V4, u32::MAX), self.some(&V6, u128::MAX)),
         }
     }
@@ -185,7 +192,7 @@ impl Maker {
     fn some<T: Number>(&mut self, starts: &[T], last: T) -> RangeSet<T> {
         let ends = starts[1..].iter().map(|next| next.previous().expect("a cell begins after the first one"));
         let ranges = starts.iter().copied().zip(ends.chain([last]));
-        ranges.filter(|_| self.random.chance(55)).collect()
+        ranges.filter(|_| self.random.chance(65)).collect()
     }
 }
 
