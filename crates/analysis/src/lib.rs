@@ -4,7 +4,7 @@
 //! decide and what hides them ([`RuleList::fate`]), which could be removed without a change ([`RuleList::need`]), and in which
 //! pairs the order matters ([`RuleList::order_sensitive`]). [`diff`] compares two whole policies, lists in their order, and
 //! answers with every pair of deciding rules whose verdicts differ, how many packets that is, one of them, and all of them as
-//! few products.
+//! few products. [`diff_estates`] does that at every interface of two estates, and [`Names`] puts products in words.
 //!
 //! ```
 //! use palisade_analysis::{Fate, Limits, RuleList};
@@ -48,6 +48,7 @@ mod check;
 mod diagram;
 mod diff;
 mod entry;
+mod estate;
 mod fate;
 mod grid;
 mod list;
@@ -59,10 +60,12 @@ mod share;
 mod space;
 mod verdict;
 mod volume;
+mod words;
 
 use palisade_net::{Family, Flow};
 
 pub use diff::{Change, Diff, Side, diff};
+pub use estate::{Class, EstateDiff, diff_estates};
 pub use fate::{Contrast, Cover, Fate, Hidden};
 pub use list::RuleList;
 pub use need::{Example, Need};
@@ -71,6 +74,7 @@ pub use region::{Block, Region};
 pub use share::{Share, Shares};
 pub use space::universe;
 pub use volume::{Bounds, Volume};
+pub use words::{Names, Terms, Words};
 
 /// How much an analysis may use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
