@@ -115,6 +115,7 @@ pub(crate) const CRATES: &[Crate] = &[
         uses: &[
             "palisade-abi",
             "palisade-agent",
+            "palisade-analysis",
             "palisade-arm",
             "palisade-bench",
             "palisade-classify",

@@ -21,6 +21,8 @@ pub(crate) struct Atoms {
     intervals: Vec<(u128, u128, u32)>,
     /// For each atom, the value that stands for it.
     representatives: Vec<u128>,
+    /// For each atom, how many preferred values come before its representative.
+    ranks: Vec<usize>,
 }
 
 impl Atoms {
@@ -66,6 +68,11 @@ impl Atoms {
     /// The value that stands for an atom.
     pub(crate) fn representative(&self, atom: usize) -> u128 {
         self.representatives[atom]
+    }
+
+    /// How little the value that stands for an atom is preferred.
+    pub(crate) fn rank(&self, atom: usize) -> usize {
+        self.ranks[atom]
     }
 
     /// The values of some atoms, as ranges that may touch.
@@ -146,21 +153,21 @@ impl Sweep {
         for (atom, holders) in self.holders.iter().enumerate() {
             holders.iter().filter(|set| *set < self.sets).for_each(|set| members[set].insert(atom));
         }
-        let mut found = vec![None; self.weights.len()];
-        for &value in preferred {
+        let mut found: Vec<Option<(usize, u128)>> = vec![None; self.weights.len()];
+        for (rank, &value) in preferred.iter().enumerate() {
             let after = self.intervals.partition_point(|(first, _, _)| *first <= value);
             if let Some(&(_, last, atom)) = after.checked_sub(1).map(|at| &self.intervals[at])
                 && value <= last
             {
-                found[atom as usize].get_or_insert(value);
+                found[atom as usize].get_or_insert((rank, value));
             }
         }
         for &(first, _, atom) in &self.intervals {
-            found[atom as usize].get_or_insert(first);
+            found[atom as usize].get_or_insert((preferred.len(), first));
         }
-        let representatives =
-            found.into_iter().map(|value| value.expect("an atom has an interval")).collect();
-        Atoms { members, weights: self.weights, intervals: self.intervals, representatives }
+        let found = found.into_iter().map(|value| value.expect("an atom has an interval"));
+        let (ranks, representatives) = found.unzip();
+        Atoms { members, weights: self.weights, intervals: self.intervals, representatives, ranks }
     }
 }
 

@@ -4,7 +4,10 @@
 //! left, or one verdict is all that is possible, nothing more is looked at. Packets are grouped by the pair of what decided.
 //! It must not know where policies come from.
 
-use std::collections::{BTreeMap, HashMap};
+use std::{
+    collections::{BTreeMap, HashMap},
+    net::IpAddr,
+};
 
 use palisade_classify::{Hit, Verdict, oracle};
 use palisade_model::{Access, EffectiveLayer, EffectivePolicy, Maybe};
@@ -16,7 +19,7 @@ use crate::{
     check::confirm,
     diagram::Diagram,
     entry::Lists,
-    grid::{FIELDS, Grid, Live, Taken},
+    grid::{FIELDS, Grid, Live, Product, Taken},
     region::Collected,
     space::Space,
     verdict::{self, Answer},
@@ -64,7 +67,8 @@ impl From<Answer> for Side {
     }
 }
 
-/// All packets of one direction to which two policies give different answers at `now`, in seconds since 1970.
+/// All packets of one direction to which two policies give different answers at `now`, in seconds since 1970. Examples
+/// prefer the addresses of `machine` for its own side.
 ///
 /// # Errors
 /// [`AnalysisError`].
@@ -73,6 +77,7 @@ pub fn diff(
     after: &EffectivePolicy,
     direction: Direction,
     now: u32,
+    machine: &[IpAddr],
     limits: Limits,
 ) -> Result<Diff, AnalysisError> {
     let mut lists = Lists::default();
@@ -82,7 +87,7 @@ pub fn diff(
     let pair = Pair { lists: &lists, first, policies: [before, after], now, limits };
     let mut found = Found::default();
     for space in Space::all() {
-        pair.compare(&Grid::of(&lists, space, direction), &mut found)?;
+        pair.compare(&Grid::of(&lists, space, direction, machine), &mut found)?;
     }
     Ok(found.finish())
 }
@@ -144,8 +149,10 @@ impl Pair<'_> {
             }
         });
         for (sides, parts) in parts {
-            self.confirm(sides, &grid.flow(&parts.path))?;
-            found.take(grid, &diagram, sides, &parts, self.limits.blocks);
+            let products = diagram.products(&parts.ends, self.limits.blocks);
+            let example = grid.flow(&grid.best(&products).unwrap_or(parts.path));
+            self.confirm(sides, &example)?;
+            found.take(grid, sides, parts.volume, example, &products);
         }
         Ok(())
     }
@@ -195,18 +202,24 @@ impl Pair<'_> {
 }
 
 impl Found {
-    fn take(&mut self, grid: &Grid, diagram: &Diagram<'_>, sides: (Side, Side), parts: &Parts, limit: usize) {
-        let products = diagram.products(&parts.ends, limit);
+    fn take(
+        &mut self,
+        grid: &Grid,
+        sides: (Side, Side),
+        volume: Volume,
+        example: Flow,
+        products: &[Product],
+    ) {
         let shown: Volume = products.iter().map(|product| grid.volume(product)).sum();
         let change = self.changes.entry(sides).or_insert_with(|| Growing {
             volume: PerFamily::default(),
-            example: grid.flow(&parts.path),
+            example,
             region: Collected::default(),
             rest: Volume::ZERO,
         });
-        *change.volume.of_mut(grid.space.family) += parts.volume;
-        change.region.add(grid, &products);
-        change.rest += parts.volume - shown;
+        *change.volume.of_mut(grid.space.family) += volume;
+        change.region.add(grid, products);
+        change.rest += volume - shown;
     }
 
     fn finish(self) -> Diff {

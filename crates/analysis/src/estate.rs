@@ -3,10 +3,13 @@
 //! Interfaces at which the same rules hold before, and the same after, are one class and are compared once. An NSG that stands
 //! at no interface of either estate is compared alone. It must not know where estates come from.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::IpAddr,
+};
 
-use palisade_model::{EffectivePolicy, Estate, ResourceId};
-use palisade_net::Direction;
+use palisade_model::{EffectivePolicy, Estate, IpConfiguration, Nic, ResourceId};
+use palisade_net::{Direction, Prefix};
 
 use crate::{AnalysisError, Diff, Limits, diff};
 
@@ -64,7 +67,8 @@ pub fn diff_estates(
     now: u32,
     limits: Limits,
 ) -> Result<EstateDiff, AnalysisError> {
-    let [mut old, mut new] = [before, after].map(interfaces);
+    let estates = [before, after];
+    let [mut old, mut new] = estates.map(interfaces);
     let mut governing: BTreeSet<ResourceId> = BTreeSet::new();
     for policy in old.values().chain(new.values()) {
         let layers = policy.inbound.iter().chain(&policy.outbound);
@@ -85,7 +89,9 @@ pub fn diff_estates(
         match classes.iter_mut().find(|class| class.before == before && class.after == after) {
             Some(class) => class.members.push(id),
             None => {
-                let [inbound, outbound] = Direction::ALL.map(|way| diff(&before, &after, way, now, limits));
+                let machine = estates.map(|estate| own_addresses(estate, &id)).concat();
+                let [inbound, outbound] =
+                    Direction::ALL.map(|way| diff(&before, &after, way, now, &machine, limits));
                 let (inbound, outbound) = (inbound?, outbound?);
                 classes.push(Class { members: vec![id], before, after, inbound, outbound });
             }
@@ -97,4 +103,10 @@ pub fn diff_estates(
 /// The rules of every interface.
 fn interfaces(estate: &Estate) -> BTreeMap<ResourceId, EffectivePolicy> {
     estate.nics().map(|nic| (nic.id().clone(), estate.effective(nic))).collect()
+}
+
+/// The addresses of an interface that the estate tells.
+fn own_addresses(estate: &Estate, id: &ResourceId) -> Vec<IpAddr> {
+    let configurations = estate.nics().filter(|nic| nic.id() == id).flat_map(Nic::ip_configurations);
+    configurations.filter_map(IpConfiguration::address).map(Prefix::address).collect()
 }

@@ -4,7 +4,7 @@
 //! fewest atoms first. It must not know why lists are compared, or what their entries do. Invariant: all packets of one atom a
 //! field are alike to every entry.
 
-use std::{borrow::Cow, collections::HashMap, ops::ControlFlow};
+use std::{borrow::Cow, collections::HashMap, net::IpAddr, ops::ControlFlow};
 
 use palisade_net::{Direction, Family, Flow, Number, RangeSet};
 
@@ -86,14 +86,14 @@ pub(crate) struct Grid {
 pub(crate) type Product = [Bits; FIELDS];
 
 impl Grid {
-    pub(crate) fn of(lists: &Lists<'_>, space: Space, direction: Direction) -> Self {
+    pub(crate) fn of(lists: &Lists<'_>, space: Space, direction: Direction, machine: &[IpAddr]) -> Self {
         match space.family {
-            Family::V4 => Self::build::<u32>(lists, space, direction),
-            Family::V6 => Self::build::<u128>(lists, space, direction),
+            Family::V4 => Self::build::<u32>(lists, space, direction, machine),
+            Family::V6 => Self::build::<u128>(lists, space, direction, machine),
         }
     }
 
-    fn build<T: Address>(lists: &Lists<'_>, space: Space, direction: Direction) -> Self {
+    fn build<T: Address>(lists: &Lists<'_>, space: Space, direction: Direction, machine: &[IpAddr]) -> Self {
         let mut small: [Interned<'_, u16>; 3] = Default::default();
         let mut addresses: [Interned<'_, T>; 2] = Default::default();
         let mut found = Vec::new();
@@ -107,7 +107,7 @@ impl Grid {
             });
             found.push((number, entry, sets));
         }
-        let preferred = |field| space.preferred(field, direction);
+        let preferred = |field| space.preferred(field, direction, machine);
         let [protocols, destination_ports, source_ports] = &small;
         let [destinations, sources] = &addresses;
         let atoms = [
@@ -227,6 +227,21 @@ impl Grid {
     pub(crate) fn volume(&self, product: &Product) -> Volume {
         let weights = product.iter().zip(&self.atoms).map(|(atoms, field)| field.weight_of(atoms));
         weights.fold(Volume::ONE, |volume, weight| volume * weight)
+    }
+
+    /// Of the packets of some products one that people understand well: its values are preferred ones where there are any.
+    pub(crate) fn best(&self, products: &[Product]) -> Option<[u32; FIELDS]> {
+        let best = |product: &Product| {
+            let mut rank = 0;
+            let path = std::array::from_fn(|level| {
+                let ranked = product[level].iter().map(|atom| (self.atoms[level].rank(atom), atom));
+                let (found, atom) = ranked.min().expect("no field of a product is empty");
+                rank += found;
+                u32::try_from(atom).expect("atoms are counted in 32 bits")
+            });
+            (rank, path)
+        };
+        products.iter().map(best).min().map(|(_, path)| path)
     }
 
     /// The packet that stands for one atom a field.

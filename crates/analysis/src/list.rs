@@ -42,7 +42,7 @@ impl<'a> RuleList<'a> {
         let layer = &policy.layers(direction)[index];
         let mut lists = Lists::default();
         lists.add(policy, direction, (index, 0), now);
-        let grids = Space::all().map(|space| Grid::of(&lists, space, direction)).collect();
+        let grids = Space::all().map(|space| Grid::of(&lists, space, direction, &[])).collect();
         Self { layer, lists, grids, alone: alone(policy, layer, direction), direction, now, limits }
     }
 

@@ -87,16 +87,11 @@ impl Space {
         Volume::from(count(self.protocols()) * ports) * addresses * addresses
     }
 
-    /// Values by which people best understand an example, the best first.
-    pub(crate) fn preferred(self, field: Field, direction: Direction) -> Vec<u128> {
-        let machine = match self.family {
-            Family::V4 => u128::from(u32::from(Ipv4Addr::new(10, 0, 0, 4))),
-            Family::V6 => u128::from(Ipv6Addr::new(0xfd00, 0, 0, 0, 0, 0, 0, 4)),
-        };
-        let internet = match self.family {
-            Family::V4 => u128::from(u32::from(Ipv4Addr::new(8, 8, 8, 8))),
-            Family::V6 => u128::from(Ipv6Addr::new(0x2001, 0x4860, 0x4860, 0, 0, 0, 0, 0x8888)),
-        };
+    /// Values by which people best understand an example, the best first. `machine` are addresses of the machine's own.
+    pub(crate) fn preferred(self, field: Field, direction: Direction, machine: &[IpAddr]) -> Vec<u128> {
+        let own = machine.iter().copied().filter(|address| Family::of(*address) == self.family).map(number);
+        let own: Vec<u128> = own.chain([number(self.usual_machine()), number(self.usual_peer())]).collect();
+        let peer: Vec<u128> = vec![number(self.usual_peer()), number(self.usual_machine())];
         match (field, direction) {
             (Field::Protocol, _) => vec![6, 17, Protocol::icmp_of(self.family).0.into(), 50],
             (Field::DestinationPort, _) if self.kind == Kind::Ports => {
@@ -105,12 +100,23 @@ impl Space {
             (Field::DestinationPort, _) if self.family == Family::V4 => vec![8],
             (Field::DestinationPort, _) => vec![128],
             (Field::SourcePort, _) => vec![50_000],
-            (Field::Source, Direction::Inbound) | (Field::Destination, Direction::Outbound) => {
-                vec![internet, machine]
-            }
-            (Field::Source, Direction::Outbound) | (Field::Destination, Direction::Inbound) => {
-                vec![machine, internet]
-            }
+            (Field::Source, Direction::Inbound) | (Field::Destination, Direction::Outbound) => peer,
+            (Field::Source, Direction::Outbound) | (Field::Destination, Direction::Inbound) => own,
+        }
+    }
+
+    const fn usual_machine(self) -> IpAddr {
+        match self.family {
+            Family::V4 => IpAddr::V4(Ipv4Addr::new(10, 0, 0, 4)),
+            Family::V6 => IpAddr::V6(Ipv6Addr::new(0xfd00, 0, 0, 0, 0, 0, 0, 4)),
+        }
+    }
+
+    /// An address in the Internet.
+    const fn usual_peer(self) -> IpAddr {
+        match self.family {
+            Family::V4 => IpAddr::V4(Ipv4Addr::new(8, 8, 8, 8)),
+            Family::V6 => IpAddr::V6(Ipv6Addr::new(0x2001, 0x4860, 0x4860, 0, 0, 0, 0, 0x8888)),
         }
     }
 
@@ -131,6 +137,13 @@ impl Space {
         let source = (address(Field::Source), port(Field::SourcePort));
         let destination = (address(Field::Destination), port(Field::DestinationPort));
         Flow::new(direction, protocol, source, destination).expect("both addresses are of the space's family")
+    }
+}
+
+fn number(address: IpAddr) -> u128 {
+    match address {
+        IpAddr::V4(address) => u32::from(address).into(),
+        IpAddr::V6(address) => address.into(),
     }
 }
 

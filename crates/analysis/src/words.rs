@@ -42,6 +42,19 @@ pub enum Terms {
     Of(Vec<String>),
     /// All but these.
     AllBut(Vec<String>),
+    /// What a name stands for, but not these.
+    But(String, Vec<String>),
+}
+
+impl Terms {
+    /// How many words it takes.
+    fn len(&self) -> usize {
+        match self {
+            Self::All => 0,
+            Self::Of(terms) | Self::AllBut(terms) => terms.len(),
+            Self::But(_, terms) => 1 + terms.len(),
+        }
+    }
 }
 
 impl Names {
@@ -113,8 +126,14 @@ impl Names {
         if rest.is_empty() {
             return Terms::All;
         }
-        let (inside, outside) = (self.cover(set, family), self.cover(&rest, family));
-        if outside.len() < inside.len() { Terms::AllBut(outside) } else { Terms::Of(inside) }
+        let of_name = self.known.iter().filter_map(|(name, meaning)| {
+            let meaning = of_family(meaning, family);
+            let is_larger = set.difference(&meaning).is_empty();
+            is_larger.then(|| Terms::But(name.clone(), self.cover(&meaning.difference(set), family)))
+        });
+        let plain = [Terms::Of(self.cover(set, family)), Terms::AllBut(self.cover(&rest, family))];
+        let fewest = plain.into_iter().chain(of_name).min_by_key(Terms::len);
+        fewest.expect("two ways are always there")
     }
 
     /// Names and prefixes that together are `set`: names while they save words, those first that save most.

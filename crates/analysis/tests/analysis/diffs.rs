@@ -133,7 +133,7 @@ fn run(open: usize, seed: u64) -> Reached {
         let before = maker.chain(direction, 5);
         let edits = 1 + maker.random.below(3);
         let after = (0..edits).fold(before.clone(), |policy, _| edited(&policy, direction, &mut maker));
-        let ask = |before, after| diff(before, after, direction, NOW, Limits::default());
+        let ask = |before, after| diff(before, after, direction, NOW, &[], Limits::default());
         let found = ask(&before, &after).expect("small lists are simple");
         compare(&before, &after, &packets(direction), &found, &mut reached);
         assert_eq!(ask(&before, &before), Ok(Diff::default()));
@@ -171,8 +171,9 @@ fn blocks_beyond_the_limit_are_counted() {
     let mut cut = 0;
     for _ in 0..200 {
         let (before, after) = (maker.chain(Direction::Inbound, 5), maker.chain(Direction::Inbound, 5));
-        let whole = diff(&before, &after, Direction::Inbound, NOW, Limits::default()).expect("it is small");
-        let few = diff(&before, &after, Direction::Inbound, NOW, limits).expect("it is small");
+        let whole =
+            diff(&before, &after, Direction::Inbound, NOW, &[], Limits::default()).expect("it is small");
+        let few = diff(&before, &after, Direction::Inbound, NOW, &[], limits).expect("it is small");
         for (few, whole) in few.changes.iter().zip(&whole.changes) {
             assert_eq!((few.before, few.after, few.volume), (whole.before, whole.after, whole.volume));
             cut += usize::from(!few.region.rest.is_zero());

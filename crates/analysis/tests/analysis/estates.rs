@@ -61,7 +61,7 @@ fn invariants_hold_of_generated_lists() {
                 match list.need(rule).expect("generated lists are simple") {
                     Need::Redundant => {
                         let fewer = without(&generated.policy, direction, layer, rule);
-                        let found = diff(&generated.policy, &fewer, direction, now, limits());
+                        let found = diff(&generated.policy, &fewer, direction, now, &[], limits());
                         let found = found.expect("generated lists are simple");
                         assert_eq!(found.changes, [], "seed {seed}, rule {rule} of {layer} {direction}");
                         redundant += 1;
@@ -121,7 +121,8 @@ fn comparisons_agree_with_flows_on_the_edges() {
         let now = MOMENTS[seed as usize % MOMENTS.len()];
         for direction in Direction::ALL {
             let limits = Limits { blocks: 1 << 14, ..limits() };
-            let found = diff(&before.policy, &after.policy, direction, now, limits).expect("it is simple");
+            let found =
+                diff(&before.policy, &after.policy, direction, now, &[], limits).expect("it is simple");
             let flows = before.flows.iter().chain(&after.flows);
             for flow in flows.filter(|flow| flow.direction() == direction) {
                 let differs = compare(&found, &before.policy, &after.policy, flow, now);

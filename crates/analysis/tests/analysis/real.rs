@@ -130,7 +130,7 @@ fn quickstart_lists_are_analysed() {
                 ask(&list, &mut totals, &format!("{folder}/{nsg}"), &mut dead);
             }
             for direction in Direction::ALL {
-                let same = diff(&policy, &policy, direction, NOW, Limits::default());
+                let same = diff(&policy, &policy, direction, NOW, &[], Limits::default());
                 assert_eq!(same, Ok(Diff::default()));
             }
         }
@@ -158,7 +158,8 @@ fn a_month_of_tags_is_compared() {
     for ((folder, before), (_, after)) in before.iter().zip(&after) {
         for ((nsg, before), (_, after)) in policies(before).zip(policies(after)) {
             for direction in Direction::ALL {
-                let found = diff(&before, &after, direction, NOW, Limits::default()).expect("it is simple");
+                let found =
+                    diff(&before, &after, direction, NOW, &[], Limits::default()).expect("it is simple");
                 for change in &found.changes {
                     let blocks = change.region.blocks.len();
                     println!("{folder}/{nsg} {direction}: {:?} {blocks} blocks", change.volume);
