@@ -3,6 +3,9 @@
 //! A name stands for addresses only where it means exactly them, in both policies alike; what is left is said in prefixes. So
 //! words say neither more nor less than the region.
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::BTreeMap;
 
 use palisade_model::{AddressField, Addresses, EffectivePolicy, Estate, ResourceId};

@@ -1,12 +1,14 @@
 //! Generated estates with fields of their real width: what must hold of every answer, and flows on the edges of the rules.
 
-use palisade_analysis::{Block, Diff, Fate, Limits, Need, RuleList, Side, Volume, diff, universe};
+use palisade_analysis::{
+    Block, Diff, Fate, Limits, Need, RuleList, Side, Volume, diff, diff_estates, universe,
+};
 use palisade_classify::{
     Hit, Verdict,
     generate::estate::{self, Generated, MOMENTS},
     oracle,
 };
-use palisade_model::{EffectivePolicy, Truth};
+use palisade_model::{EffectivePolicy, ResourceId, Truth};
 use palisade_net::{Direction, Family, Flow};
 
 use crate::cases;
@@ -132,6 +134,43 @@ fn comparisons_agree_with_flows_on_the_edges() {
     }
     println!("{differed} flows differed, {alike} did not");
     assert!(differed > 500 && alike > 500, "{differed}, {alike}");
+}
+
+/// Every interface whose rules changed is in one class, with the answer that it would get alone.
+#[test]
+fn classes_hold_every_interface_that_changed() {
+    let (mut members, mut shared, mut alone, mut same) = (0, 0, 0, 0);
+    for seed in 0..cases(30) {
+        let (before, after) = (estate::known(seed, 0).estate, estate::known(seed + 1, 0).estate);
+        let found = diff_estates(&before, &after, 0, limits()).expect("generated estates are simple");
+        assert!(found.added.is_empty() && found.removed.is_empty());
+        let classes =
+            |id: &ResourceId| found.classes.iter().filter(|class| class.members.contains(id)).count();
+        for nic in before.nics() {
+            let other = after.nics().find(|other| other.id() == nic.id()).expect("names do not change");
+            let [old, new] = [before.effective(nic), after.effective(other)];
+            assert_eq!(classes(nic.id()), usize::from(old != new), "seed {seed}, {}", nic.id());
+            let class = found.classes.iter().find(|class| class.members.contains(nic.id()));
+            for direction in Direction::ALL {
+                let single = diff(&old, &new, direction, 0, &[], limits()).expect("it is simple");
+                let volumes = |found: &Diff| -> Vec<_> {
+                    found.changes.iter().map(|change| (change.before, change.after, change.volume)).collect()
+                };
+                let of_class = class.map_or_else(Vec::new, |class| volumes(class.diff(direction)));
+                assert_eq!(of_class, volumes(&single), "seed {seed}, {}", nic.id());
+            }
+        }
+        for class in &found.classes {
+            members += class.members.len();
+            shared += usize::from(class.members.len() > 1);
+            alone += usize::from(class.members.iter().any(|id| before.nsg(id).is_some()));
+        }
+        let itself = diff_estates(&before, &before, 0, limits()).expect("generated estates are simple");
+        assert!(itself.is_identical() && itself.classes.is_empty());
+        same += usize::from(found.is_identical());
+    }
+    println!("{members} members, {shared} classes of several, {alone} NSGs alone, {same} identical");
+    assert!(members > 60 && shared > 10 && alone > 5);
 }
 
 #[test]
