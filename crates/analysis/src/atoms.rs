@@ -16,6 +16,8 @@ use crate::{bits::Bits, volume::Volume};
 pub(crate) struct Atoms {
     /// For each set, its atoms.
     members: Vec<Bits>,
+    /// For each set, whether that is all of them.
+    full: Vec<bool>,
     weights: Vec<Volume>,
     /// Intervals, ascending, with their atom.
     intervals: Vec<(u128, u128, u32)>,
@@ -53,6 +55,11 @@ impl Atoms {
     /// The atoms of a set.
     pub(crate) fn members(&self, set: u32) -> &Bits {
         &self.members[set as usize]
+    }
+
+    /// Whether a set holds every atom.
+    pub(crate) fn is_full(&self, set: u32) -> bool {
+        self.full[set as usize]
     }
 
     /// How many values an atom holds.
@@ -167,7 +174,8 @@ impl Sweep {
         }
         let found = found.into_iter().map(|value| value.expect("an atom has an interval"));
         let (ranks, representatives) = found.unzip();
-        Atoms { members, weights: self.weights, intervals: self.intervals, representatives, ranks }
+        let full = members.iter().map(|atoms| atoms.len() == self.holders.len()).collect();
+        Atoms { members, full, weights: self.weights, intervals: self.intervals, representatives, ranks }
     }
 }
 

@@ -31,6 +31,10 @@ impl Bits {
         self.0[number / 64] |= 1 << (number % 64);
     }
 
+    pub(crate) fn remove(&mut self, number: usize) {
+        self.0[number / 64] &= !(1 << (number % 64));
+    }
+
     /// Takes the number in if it is out, and out if it is in.
     pub(crate) fn toggle(&mut self, number: usize) {
         self.0[number / 64] ^= 1 << (number % 64);
@@ -72,13 +76,22 @@ impl Bits {
 
     /// The numbers, ascending.
     pub(crate) fn iter(&self) -> impl Iterator<Item = usize> + '_ {
-        self.0.iter().enumerate().flat_map(|(place, &word)| {
-            let mut rest = word;
-            std::iter::from_fn(move || {
-                let bit = (rest != 0).then_some(rest.trailing_zeros() as usize)?;
-                rest &= rest - 1;
-                Some(place * 64 + bit)
-            })
-        })
+        numbers(self.0.iter().copied())
     }
+
+    /// The numbers of both sets, ascending.
+    pub(crate) fn common<'b>(&'b self, other: &'b Self) -> impl Iterator<Item = usize> + 'b {
+        numbers(self.0.iter().zip(&other.0).map(|(a, b)| a & b))
+    }
+}
+
+fn numbers(words: impl Iterator<Item = u64>) -> impl Iterator<Item = usize> {
+    words.enumerate().flat_map(|(place, word)| {
+        let mut rest = word;
+        std::iter::from_fn(move || {
+            let bit = (rest != 0).then_some(rest.trailing_zeros() as usize)?;
+            rest &= rest - 1;
+            Some(place * 64 + bit)
+        })
+    })
 }

@@ -54,22 +54,6 @@ pub(crate) struct Diagram<'g> {
     levels: Vec<Vec<Node>>,
 }
 
-/// Distinct lists that some atoms leave, with the atoms, in the order of the first atom.
-pub(crate) fn children(grid: &Grid, list: &[Live], level: usize, atoms: &Bits) -> Vec<(Vec<Live>, Vec<u32>)> {
-    let mut known: HashMap<Vec<Live>, usize> = HashMap::new();
-    let mut found: Vec<Vec<u32>> = Vec::new();
-    for atom in atoms.iter() {
-        let place = *known.entry(grid.step(list, level, atom)).or_insert(found.len());
-        if place == found.len() {
-            found.push(Vec::new());
-        }
-        found[place].push(u32::try_from(atom).expect("atoms are counted in 32 bits"));
-    }
-    let mut lists: Vec<(Vec<Live>, usize)> = known.into_iter().collect();
-    lists.sort_unstable_by_key(|(_, place)| *place);
-    lists.into_iter().map(|(list, place)| (list, std::mem::take(&mut found[place]))).collect()
-}
-
 impl<'g> Diagram<'g> {
     /// Walks the packets of `within`. `ignore` says, of a list and the number of fields that were looked at, that what becomes of
     /// its packets is of no interest. `trace` keeps what [`Self::products`] needs.
@@ -105,7 +89,7 @@ impl<'g> Diagram<'g> {
         let mut known: HashMap<Vec<Live>, usize> = HashMap::new();
         let mut nodes: Vec<Node> = Vec::new();
         for (number, parent) in self.last().iter().enumerate() {
-            for (list, atoms) in children(self.grid, &parent.list, level, &self.within[level]) {
+            for (list, atoms) in self.grid.children(&parent.list, level, &self.within[level]) {
                 if ignore(&list, level + 1) {
                     continue;
                 }

@@ -4,6 +4,8 @@
 //! fewest atoms first. It must not know why lists are compared, or what their entries do. Invariant: all packets of one atom a
 //! field are alike to every entry.
 
+mod children;
+
 use std::{borrow::Cow, collections::HashMap, net::IpAddr, ops::ControlFlow};
 
 use palisade_net::{Direction, Family, Flow, Number, RangeSet};
@@ -80,6 +82,8 @@ pub(crate) struct Grid {
     atoms: [Atoms; FIELDS],
     /// Entries that match something here, in the order of [`Lists::entries`].
     pub(crate) cuts: Vec<Cut>,
+    /// For each of [`Lists::entries`] its number in `cuts`.
+    places: Vec<Option<usize>>,
 }
 
 /// A region that is a product: atoms of each field, in the order in which fields are walked.
@@ -123,8 +127,7 @@ impl Grid {
         let cuts = found.into_iter().map(|(number, entry, sets)| {
             let sets = order.map(|field| sets[field as usize]);
             let fulls = sets.iter().zip(&atoms).rev();
-            let full =
-                fulls.take_while(|((must, _), atoms)| atoms.members(*must).len() == atoms.len()).count();
+            let full = fulls.take_while(|((must, _), atoms)| atoms.is_full(*must)).count();
             Cut {
                 entry: number,
                 list: entry.list,
@@ -133,8 +136,15 @@ impl Grid {
                 full_from: FIELDS - full,
             }
         });
-        let cuts = cuts.collect();
-        Self { space, direction, order, atoms, cuts }
+        let cuts: Vec<Cut> = cuts.collect();
+        let mut places = vec![None; lists.entries.len()];
+        cuts.iter().enumerate().for_each(|(number, cut)| places[cut.entry] = Some(number));
+        Self { space, direction, order, atoms, cuts, places }
+    }
+
+    /// The number in `cuts` of one of [`Lists::entries`], if it matches something here.
+    pub(crate) fn place(&self, entry: usize) -> Option<usize> {
+        self.places[entry]
     }
 
     /// Atoms of the field at a place of the order.
@@ -201,6 +211,17 @@ impl Grid {
         let mut fields =
             pairs.map(|(((must, _), (_, may)), atoms)| (atoms.members(*must), atoms.members(may)));
         !self.cuts[cut].perhaps && fields.all(|(must, may)| must.covers(may))
+    }
+
+    /// What of `list` may match some packet of a product.
+    pub(crate) fn meeting(&self, list: &[Live], within: &Product) -> Vec<Live> {
+        let meets = |live: &Live| {
+            let fields = self.cuts[live.cut()].sets.iter().zip(within).zip(&self.atoms);
+            fields.rev().all(|(((_, may), within), atoms)| {
+                atoms.is_full(*may) || atoms.members(*may).intersects(within)
+            })
+        };
+        list.iter().copied().filter(meets).collect()
     }
 
     /// Whether an entry may match all that another may match.

@@ -18,6 +18,8 @@ use crate::{
 pub struct RuleList<'a> {
     layer: &'a EffectiveLayer,
     pub(crate) lists: Lists<'a>,
+    /// For each rule its entries.
+    entries: Vec<Vec<usize>>,
     /// One a space.
     pub(crate) grids: Vec<Grid>,
     /// The list alone, for the oracle.
@@ -43,7 +45,13 @@ impl<'a> RuleList<'a> {
         let mut lists = Lists::default();
         lists.add(policy, direction, (index, 0), now);
         let grids = Space::all().map(|space| Grid::of(&lists, space, direction, &[])).collect();
-        Self { layer, lists, grids, alone: alone(policy, layer, direction), direction, now, limits }
+        let mut entries = vec![Vec::new(); layer.rules.len()];
+        for (number, entry) in lists.entries.iter().enumerate() {
+            if let Hit::Rule { rule, .. } = entry.hit {
+                entries[rule].push(number);
+            }
+        }
+        Self { layer, lists, entries, grids, alone: alone(policy, layer, direction), direction, now, limits }
     }
 
     /// The rules of the list.
@@ -72,7 +80,7 @@ impl<'a> RuleList<'a> {
 
     /// The entries of a rule in a grid.
     pub(crate) fn cuts_of<'s>(&'s self, grid: &'s Grid, rule: usize) -> impl Iterator<Item = usize> + 's {
-        (0..grid.cuts.len()).filter(move |cut| self.rule_of(grid, *cut) == Some(rule))
+        self.entries[rule].iter().filter_map(|entry| grid.place(*entry))
     }
 
     /// The entry in a grid that is a rule as a whole.

@@ -8,7 +8,6 @@ use std::{collections::HashSet, ops::ControlFlow};
 use crate::{
     AnalysisError, Limits,
     bits::Bits,
-    diagram::children,
     grid::{FIELDS, Grid, Live, Product},
 };
 
@@ -40,8 +39,9 @@ impl<I: Fn(&[Live], usize) -> bool, A: Fn(&[Live]) -> bool> Seek<'_, I, A> {
         if self.within.iter().any(Bits::is_empty) || (self.ignore)(start, 0) {
             return Ok(None);
         }
+        let start = self.grid.meeting(start, &self.within);
         let mut search = Search { seen: Default::default(), states: 0, path: [0; FIELDS] };
-        let found = self.look(start, 0, &mut search)?;
+        let found = self.look(&start, 0, &mut search)?;
         Ok(found.then_some(search.path))
     }
 
@@ -62,7 +62,7 @@ impl<I: Fn(&[Live], usize) -> bool, A: Fn(&[Live]) -> bool> Seek<'_, I, A> {
             search.path[LAST] = u32::try_from(atom).expect("atoms are counted in 32 bits");
             return Ok(true);
         }
-        for (next, atoms) in children(self.grid, list, level, &self.within[level]) {
+        for (next, atoms) in self.grid.children(list, level, &self.within[level]) {
             if (self.ignore)(&next, level + 1) || search.seen[level].contains(&next) {
                 continue;
             }

@@ -139,7 +139,7 @@ fn comparisons_agree_with_flows_on_the_edges() {
 /// Every interface whose rules changed is in one class, with the answer that it would get alone.
 #[test]
 fn classes_hold_every_interface_that_changed() {
-    let (mut members, mut shared, mut alone, mut same) = (0, 0, 0, 0);
+    let (mut members, mut shared, mut alone) = (0, 0, 0);
     for seed in 0..cases(30) {
         let (before, after) = (estate::known(seed, 0).estate, estate::known(seed + 1, 0).estate);
         let found = diff_estates(&before, &after, 0, limits()).expect("generated estates are simple");
@@ -167,9 +167,8 @@ fn classes_hold_every_interface_that_changed() {
         }
         let itself = diff_estates(&before, &before, 0, limits()).expect("generated estates are simple");
         assert!(itself.is_identical() && itself.classes.is_empty());
-        same += usize::from(found.is_identical());
     }
-    println!("{members} members, {shared} classes of several, {alone} NSGs alone, {same} identical");
+    println!("{members} members, {shared} classes of several, {alone} NSGs alone");
     assert!(members > 60 && shared > 10 && alone > 5);
 }
 
