@@ -19,6 +19,8 @@ pub(crate) struct Atoms {
     /// For each set, whether that is all of them.
     full: Vec<bool>,
     weights: Vec<Volume>,
+    /// For each word of a set of atoms, the word with all atoms and what they weigh.
+    words: Vec<(u64, Volume)>,
     /// Intervals, ascending, with their atom.
     intervals: Vec<(u128, u128, u32)>,
     /// For each atom, the value that stands for it.
@@ -67,9 +69,21 @@ impl Atoms {
         self.weights[atom]
     }
 
-    /// How many values some atoms hold.
+    /// How many values some atoms hold. Atoms are mostly taken or left by the word, so whole words are added at once.
     pub(crate) fn weight_of(&self, atoms: &Bits) -> Volume {
-        atoms.iter().map(|atom| self.weights[atom]).sum()
+        let mut sum = Volume::ZERO;
+        for (place, (&word, (whole, weight))) in atoms.words().iter().zip(&self.words).enumerate() {
+            if word == *whole {
+                sum += *weight;
+                continue;
+            }
+            let mut rest = word;
+            while rest != 0 {
+                sum += self.weights[place * 64 + rest.trailing_zeros() as usize];
+                rest &= rest - 1;
+            }
+        }
+        sum
     }
 
     /// The value that stands for an atom.
@@ -175,7 +189,18 @@ impl Sweep {
         let found = found.into_iter().map(|value| value.expect("an atom has an interval"));
         let (ranks, representatives) = found.unzip();
         let full = members.iter().map(|atoms| atoms.len() == self.holders.len()).collect();
-        Atoms { members, full, weights: self.weights, intervals: self.intervals, representatives, ranks }
+        let weigh = |atoms: &[Volume]| atoms.iter().copied().sum();
+        let all = Bits::all(self.weights.len());
+        let words = all.words().iter().copied().zip(self.weights.chunks(64).map(weigh)).collect();
+        Atoms {
+            members,
+            full,
+            weights: self.weights,
+            words,
+            intervals: self.intervals,
+            representatives,
+            ranks,
+        }
     }
 }
 

@@ -79,6 +79,11 @@ impl Bits {
         numbers(self.0.iter().copied())
     }
 
+    /// The words that hold the numbers 0 to 63, 64 to 127, and so on.
+    pub(crate) fn words(&self) -> &[u64] {
+        &self.0
+    }
+
     /// The numbers of both sets, ascending.
     pub(crate) fn common<'b>(&'b self, other: &'b Self) -> impl Iterator<Item = usize> + 'b {
         numbers(self.0.iter().zip(&other.0).map(|(a, b)| a & b))
