@@ -14,12 +14,13 @@
 //! # let (estate, _) = Estate::validate(&spec, TagCatalog::default());
 //! # let estate = estate.expect("an NSG without rules is sound");
 //! # let nsg = estate.nsgs().next().expect("there is one");
-//! let policy: EffectivePolicy = estate.effective_alone(nsg, Some(["10.0.0.0/8".parse().unwrap()].into_iter().collect()));
+//! # let network = [palisade_net::Prefix::new([10, 0, 0, 0].into(), 8)?].into_iter().collect();
+//! let policy: EffectivePolicy = estate.effective_alone(nsg, Some(network));
 //! let now = 1_800_000_000;
 //! let list = RuleList::new(&policy, Direction::Inbound, 0, now, Limits::default());
 //! let last = policy.inbound[0].rules.len() - 1;
 //! assert!(matches!(list.fate(last)?, Fate::Decides(_)), "something is left for DenyAllInBound");
-//! # Ok::<(), palisade_analysis::AnalysisError>(())
+//! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
 //! # How
