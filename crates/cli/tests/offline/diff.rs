@@ -102,6 +102,39 @@ fn an_interface_that_went_away_is_a_difference() {
     assert!(text.contains("only before: ") && text.contains("only after: "), "{text}");
 }
 
+/// A tag file that says what `Storage` is, as a file of this test's own.
+fn storage(name: &str, prefixes: &[&str]) -> String {
+    let path = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("diff-tags-{name}.json"));
+    let tag = json!({ "name": "Storage", "properties": { "addressPrefixes": prefixes } });
+    std::fs::write(&path, json!({ "changeNumber": 1, "values": [tag] }).to_string())
+        .expect("it can be written");
+    path.to_str().expect("the path is text").to_owned()
+}
+
+#[test]
+fn the_drift_of_a_tag_file_is_told() {
+    let before = storage("before", &["20.0.0.0/24"]);
+    let after = storage("after", &["20.0.0.0/24", "20.0.9.0/24"]);
+    let asked = ["diff", "estate.json", "estate.json", "--service-tags", &before];
+    let same = palisade(&asked, b"");
+    assert_eq!(same.code, 0, "{}", same.stdout);
+    let drifted = palisade(&[&asked[..], &["--service-tags-after", &after]].concat(), b"");
+    assert_eq!(drifted.code, 1, "{}", drifted.stderr);
+    let lines: Vec<&str> = drifted.stdout.lines().collect();
+    assert_eq!(
+        lines,
+        [
+            "web1-nic  Outbound: Deny -> Allow",
+            "  before   securityRules/deny-internet of web-nsg (Subnet)",
+            "  after    securityRules/allow-backup of web-nsg (Subnet)",
+            "  traffic  IPv4: Tcp from * to 20.0.9.0/24 port 443",
+            "  example  Outbound Tcp 10.0.1.4:50000 -> 20.0.9.0:443",
+            // One protocol and port, any source and its ports, 256 destinations.
+            "  volume   72057594037927936 first packets of IPv4",
+        ]
+    );
+}
+
 #[test]
 fn an_estate_that_cannot_be_read_is_bad_input() {
     for arguments in [
