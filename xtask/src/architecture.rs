@@ -29,6 +29,12 @@ pub(crate) const CRATES: &[Crate] = &[
         uses: &["palisade-abi", "palisade-model", "palisade-net"],
         tests_use: &[],
     },
+    Crate {
+        name: "palisade-analysis",
+        layer: 2,
+        uses: &["palisade-classify", "palisade-model", "palisade-net"],
+        tests_use: &["palisade-arm"],
+    },
     Crate { name: "palisade-store", layer: 3, uses: &[], tests_use: &[] },
     Crate {
         name: "palisade-datapath",
@@ -109,6 +115,7 @@ pub(crate) const CRATES: &[Crate] = &[
         uses: &[
             "palisade-abi",
             "palisade-agent",
+            "palisade-analysis",
             "palisade-arm",
             "palisade-bench",
             "palisade-classify",
@@ -152,6 +159,8 @@ pub(crate) const SIDEWAYS: &[Sideways] = &[
     // The reader of the outside language produces the model; both are values and text, and a layer between them
     // would be empty.
     Sideways { from: "palisade-arm", to: "palisade-model" },
+    // What is claimed of rule lists is checked again by the oracle; both are pure, and a layer between them would be empty.
+    Sideways { from: "palisade-analysis", to: "palisade-classify" },
     // A measurement stands in the lab's namespaces; they would be too little for a layer of their own.
     Sideways { from: "palisade-bench", to: "palisade-lab" },
 ];
@@ -439,6 +448,7 @@ pub(crate) const EXTERNALS: &[External] = &[
         name: "thiserror",
         why: "error enums whose text stands beside the variant",
         code: &[
+            "palisade-analysis",
             "palisade-agent",
             "palisade-arm",
             "palisade-bench",

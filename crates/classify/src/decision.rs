@@ -118,11 +118,11 @@ impl Decision {
     pub(crate) const LINK_CONTROL: Self =
         Self { verdict: Verdict::Allow, hit: Hit::Nothing, reason: Reason::LinkControl, shadow: None };
     /// The answer where the estate does not tell enough.
-    pub(crate) const UNDETERMINED: Self =
+    pub const UNDETERMINED: Self =
         Self { verdict: Verdict::Unknown, hit: Hit::Nothing, reason: Reason::Undetermined, shadow: None };
 
     /// The answer of a known hit.
-    pub(crate) fn of(verdict: Verdict, hit: Hit, policy: &EffectivePolicy, direction: Direction) -> Self {
+    pub fn of(verdict: Verdict, hit: Hit, policy: &EffectivePolicy, direction: Direction) -> Self {
         let reason = match hit {
             Hit::Nothing if verdict == Verdict::Allow => Reason::NoSecurityGroup,
             // A list without an end: it fails closed.

@@ -6,6 +6,7 @@
 //! Network Manager).
 
 mod fragment;
+mod outcome;
 mod rule;
 mod view;
 
@@ -16,14 +17,21 @@ use palisade_model::{
 use palisade_net::{Direction, Flow};
 
 pub use fragment::decide_fragment;
+pub use outcome::{Outcome, conclude, settle};
 pub(crate) use rule::matches;
 pub(crate) use view::{Asked, View, has_audit};
 
-use crate::{Decision, Hit, Verdict};
+use crate::{Decision, Hit};
 
 /// What happens to `flow` at `now`, in seconds since 1970.
 pub fn decide(policy: &EffectivePolicy, flow: &Flow, now: u32) -> Decision {
     decide_among(policy, flow, now, |layer| 0..policy.layers(flow.direction())[layer].rules.len())
+}
+
+/// What the rules say to `flow` at `now`, also where they are not asked because the link needs it.
+pub fn decide_by_rules(policy: &EffectivePolicy, flow: &Flow, now: u32) -> Decision {
+    let rules = |layer: usize| 0..policy.layers(flow.direction())[layer].rules.len();
+    Question { policy, flow, now, view: View::InForce }.decide(rules)
 }
 
 /// What happens to `flow`, where the caller vouches that no rule of a layer but its `candidates` can match. Candidates are
@@ -43,14 +51,6 @@ pub(crate) fn decide_among<I: Iterator<Item = usize>>(
         return decision;
     }
     decision.beside(Question { view: View::WithAudit, ..in_force }.decide(&candidates))
-}
-
-/// What one layer may say.
-#[derive(Clone, Copy)]
-enum Outcome {
-    /// Nothing: no rule matched, or there is no such layer.
-    Silent,
-    Says(Access, Hit),
 }
 
 /// A rule and its index in its layer.
@@ -84,12 +84,10 @@ impl<'a> Question<'a> {
                 }
             })
             .collect();
-        if verdicts_differ(&outcomes) {
-            return Decision::UNDETERMINED;
+        match conclude(&outcomes) {
+            Some((verdict, hit)) => Decision::of(verdict, hit, self.policy, direction),
+            None => Decision::UNDETERMINED,
         }
-        let surely = outcomes.iter().map(|outcomes| *outcomes.last().expect("a layer has an outcome"));
-        let (verdict, hit) = walk(surely);
-        Decision::of(verdict, hit, self.policy, direction)
     }
 
     /// Everything that `layer` may say. The last is what it says if nothing exists or matches that is not sure to.
@@ -100,25 +98,14 @@ impl<'a> Question<'a> {
         service: Option<PlatformService>,
         rules: impl Fn() -> I,
     ) -> Vec<Outcome> {
-        let mut found = match (layer.layer, service) {
+        let found = match (layer.layer, service) {
             (Layer::Subnet | Layer::NetworkInterface, Some(service)) => {
                 let named = rules().filter(|(_, rule)| rule.services.contains(&service));
-                replace_silence(self.first_matches(index, named), self.exempt(index, rules()))
+                outcome::replace_silence(self.first_matches(index, named), self.exempt(index, rules()))
             }
             _ => self.first_matches(index, rules()),
         };
-        if layer.layer != Layer::Admin {
-            // Every NSG ends with a rule that matches everything; a list that does not is incomplete, and fails closed.
-            found = replace_silence(found, Outcome::Says(Access::Deny, Hit::Nothing));
-        }
-        if layer.layer == Layer::PublicAddress {
-            // Where it is not closed, it has no say.
-            found.iter_mut().for_each(silence_allow);
-        }
-        if !layer.certain {
-            found.push(Outcome::Silent);
-        }
-        found
+        settle(layer, found)
     }
 
     /// The first rule that matches: all those that may be it, and then the one that surely matches, or silence.
@@ -151,51 +138,6 @@ impl<'a> Question<'a> {
             _ => Outcome::Says(Access::Allow, Hit::Exempt { layer: index }),
         }
     }
-}
-
-/// One outcome a layer, in order: the first layer that denies or always allows decides; otherwise every layer let the flow
-/// pass, and the last one that said so is named.
-fn walk(outcomes: impl Iterator<Item = Outcome>) -> (Verdict, Hit) {
-    let mut allowed = Hit::Nothing;
-    for outcome in outcomes {
-        match outcome {
-            Outcome::Silent => {}
-            Outcome::Says(Access::Allow, hit) => allowed = hit,
-            Outcome::Says(Access::AlwaysAllow, hit) => return (Verdict::Allow, hit),
-            Outcome::Says(Access::Deny, hit) => return (Verdict::Deny, hit),
-        }
-    }
-    (Verdict::Allow, allowed)
-}
-
-/// Whether one choice of outcomes lets the flow pass and another drops it.
-fn verdicts_differ(layers: &[Vec<Outcome>]) -> bool {
-    let (mut passes, mut drops) = (false, false);
-    for outcomes in layers {
-        let says = |access| outcomes.iter().any(|o| matches!(o, Outcome::Says(said, _) if *said == access));
-        passes |= says(Access::AlwaysAllow);
-        drops |= says(Access::Deny);
-        let goes_on = says(Access::Allow) || outcomes.iter().any(|o| matches!(o, Outcome::Silent));
-        if !goes_on {
-            return passes && drops;
-        }
-    }
-    drops
-}
-
-const fn silence_allow(outcome: &mut Outcome) {
-    if matches!(outcome, Outcome::Says(Access::Allow, _)) {
-        *outcome = Outcome::Silent;
-    }
-}
-
-fn replace_silence(mut outcomes: Vec<Outcome>, with: Outcome) -> Vec<Outcome> {
-    for outcome in &mut outcomes {
-        if matches!(outcome, Outcome::Silent) {
-            *outcome = with;
-        }
-    }
-    outcomes
 }
 
 /// The platform's service that a machine is calling.

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
+use palisade_model::calendar::Moment;
 
 use crate::{commands, output::Format};
 
@@ -25,6 +26,8 @@ pub enum Command {
     Verify(commands::verify::Arguments),
     /// The rules that hold at an interface, with tags expanded
     Effective(commands::effective::Arguments),
+    /// What traffic two estates judge differently, with an example of each kind
+    Diff(commands::diff::Arguments),
     /// Server and agent of one machine in one process
     Up(commands::up::Arguments),
     /// The control plane: resources, logins, and the hosts that join
@@ -110,4 +113,10 @@ pub struct FormatArgs {
     /// Form of the answer
     #[arg(long, value_enum, default_value_t = Format::Table)]
     pub format: Format,
+}
+
+/// A time as a person types it.
+pub fn time(text: &str) -> Result<u32, String> {
+    let moment = Moment::parse(text).and_then(Moment::rounded_down);
+    moment.ok_or_else(|| "not a time between 1970 and 2106 (write 2026-01-31T08:00Z)".to_owned())
 }

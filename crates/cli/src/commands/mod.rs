@@ -4,12 +4,14 @@ pub mod agent;
 pub mod bench;
 pub mod completions;
 pub mod detach;
+pub mod diff;
 pub mod doctor;
 pub mod effective;
 mod estate;
 pub mod flows;
 pub mod lab;
 pub mod remote;
+mod said;
 pub mod server;
 pub mod status;
 pub mod store;
@@ -25,6 +27,7 @@ pub fn run(command: Command) -> Result<Exit, Failure> {
     match command {
         Command::Verify(arguments) => verify::run(&arguments),
         Command::Effective(arguments) => effective::run(&arguments),
+        Command::Diff(arguments) => diff::run(&arguments),
         Command::Up(arguments) => up::run(&arguments),
         Command::Server(arguments) => server::run(&arguments),
         Command::Store(action) => store::run(&action),

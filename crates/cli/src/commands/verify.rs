@@ -13,7 +13,7 @@ use std::{
 
 use palisade_agent::clock::window_s;
 use palisade_classify::{Decision, Engine, Verdict};
-use palisade_model::{Estate, calendar::Moment};
+use palisade_model::Estate;
 use palisade_net::{Flow, PortRange};
 
 use self::{
@@ -23,7 +23,7 @@ use self::{
 };
 use super::target::{Target, TargetArgs};
 use crate::{
-    args::{EstateArgs, FormatArgs},
+    args::{self, EstateArgs, FormatArgs},
     commands::estate,
     exit::Exit,
     exit::Failure,
@@ -48,7 +48,7 @@ pub struct Arguments {
     #[command(flatten)]
     flow: question::FlowArgs,
     /// When the flows begin, for rules with a window: a time in ISO 8601 such as 2026-01-31T08:00Z; by default now
-    #[arg(long, value_name = "TIME", value_parser = time)]
+    #[arg(long, value_name = "TIME", value_parser = args::time)]
     at: Option<u32>,
     /// Many flows: a file of JSON lines, or - for standard input
     #[arg(long, value_name = "FILE", conflicts_with_all = ["direction", "protocol", "local_address", "local_port", "remote_address", "remote_port"])]
@@ -173,12 +173,6 @@ impl<'a> Verifier<'a> {
             .map_err(|error| LineError { code: "PolicyTooLarge", message: error.to_string() })?;
         Ok((target, engine))
     }
-}
-
-/// A time as a person types it.
-fn time(text: &str) -> Result<u32, String> {
-    let moment = Moment::parse(text).and_then(Moment::rounded_down);
-    moment.ok_or_else(|| "not a time between 1970 and 2106 (write 2026-01-31T08:00Z)".to_owned())
 }
 
 /// The port that a flow comes from when the question does not say: the first dynamic port (RFC 6335).

@@ -1,0 +1,235 @@
+//! What a change changes: every packet to which two policies give different answers.
+//!
+//! Both policies are walked at once, lists in their order, and what is left of both is compared; where the same rules are
+//! left, or one verdict is all that is possible, nothing more is looked at. Packets are grouped by the pair of what decided.
+//! It must not know where policies come from.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    net::IpAddr,
+};
+
+use palisade_classify::{Hit, Verdict, oracle};
+use palisade_model::{Access, EffectiveLayer, EffectivePolicy, Maybe};
+use palisade_net::{Direction, Flow};
+
+use crate::{
+    AnalysisError, Limits, PerFamily, Region,
+    bits::Bits,
+    check::confirm,
+    diagram::Diagram,
+    entry::Lists,
+    grid::{FIELDS, Grid, Live, Product, Taken},
+    region::Collected,
+    space::Space,
+    verdict::{self, Answer},
+    volume::Volume,
+};
+
+/// Two policies compared.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Diff {
+    /// Packets whose verdict differs, by what decided; no two share a packet.
+    pub changes: Vec<Change>,
+    /// Packets whose verdict neither policy knows, and that do not meet the same rules in both.
+    pub open: PerFamily<Volume>,
+}
+
+/// Packets that one thing decided before and one thing decides after.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Change {
+    /// What decides before.
+    pub before: Side,
+    /// What decides after.
+    pub after: Side,
+    /// How many packets there are.
+    pub volume: PerFamily<Volume>,
+    /// One of them.
+    pub example: Flow,
+    /// All of them.
+    pub region: Region,
+}
+
+/// An answer of one of the policies. In an exemption of the platform's it names the exemption, even where a rule would have
+/// allowed too.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Side {
+    /// Whether packets pass.
+    pub verdict: Verdict,
+    /// What decides, as an index into the policy; nothing if that is not known.
+    pub hit: Hit,
+}
+
+impl From<Answer> for Side {
+    fn from(answer: Answer) -> Self {
+        let (verdict, hit) = answer.unwrap_or((Verdict::Unknown, Hit::Nothing));
+        Self { verdict, hit }
+    }
+}
+
+/// All packets of one direction to which two policies give different answers at `now`, in seconds since 1970. Examples
+/// prefer the addresses of `machine` for its own side.
+///
+/// # Errors
+/// [`AnalysisError`].
+pub fn diff(
+    before: &EffectivePolicy,
+    after: &EffectivePolicy,
+    direction: Direction,
+    now: u32,
+    machine: &[IpAddr],
+    limits: Limits,
+) -> Result<Diff, AnalysisError> {
+    let mut lists = Lists::default();
+    lists.add_all(before, direction, now);
+    let first = lists.layers.len();
+    lists.add_all(after, direction, now);
+    let pair = Pair { lists: &lists, first, policies: [before, after], now, limits };
+    let mut found = Found::default();
+    for space in Space::all() {
+        pair.compare(&Grid::of(&lists, space, direction, machine), &mut found)?;
+    }
+    Ok(found.finish())
+}
+
+/// Two policies, under comparison.
+struct Pair<'p> {
+    lists: &'p Lists<'p>,
+    /// Number of the first list of the second policy.
+    first: usize,
+    policies: [&'p EffectivePolicy; 2],
+    now: u32,
+    limits: Limits,
+}
+
+/// Changes by what decides before and after.
+#[derive(Default)]
+struct Found {
+    changes: BTreeMap<(Side, Side), Growing>,
+    open: PerFamily<Volume>,
+}
+
+/// A change of which not all spaces have been looked at.
+struct Growing {
+    volume: PerFamily<Volume>,
+    example: Flow,
+    region: Collected,
+    rest: Volume,
+}
+
+/// Parts of one grid with one pair of answers.
+struct Parts {
+    volume: Volume,
+    path: [u32; FIELDS],
+    ends: Vec<(usize, Bits)>,
+}
+
+impl Pair<'_> {
+    fn compare(&self, grid: &Grid, found: &mut Found) -> Result<(), AnalysisError> {
+        let twins = self.twins(grid);
+        let ignore = |list: &[Live], level: usize| {
+            if self.is_same(grid, &twins, list) {
+                return true;
+            }
+            let [before, after] = self.answers(grid, list, level);
+            before.is_some() && before.map(|(verdict, _)| verdict) == after.map(|(verdict, _)| verdict)
+        };
+        let start = grid.start(|_| Some(Taken::AsIs));
+        let diagram = Diagram::of(grid, grid.everything(), start, ignore, true, &self.limits)?;
+        let mut parts: BTreeMap<(Side, Side), Parts> = BTreeMap::new();
+        diagram.parts(|part| {
+            let [before, after] = self.answers(grid, part.list, FIELDS).map(Side::from);
+            if before.verdict != after.verdict {
+                let nothing = || Parts { volume: Volume::ZERO, path: part.path, ends: Vec::new() };
+                let parts = parts.entry((before, after)).or_insert_with(nothing);
+                parts.volume += part.volume;
+                parts.ends.push((part.node, part.atoms.clone()));
+            } else if before.verdict == Verdict::Unknown && !self.is_same(grid, &twins, part.list) {
+                *found.open.of_mut(grid.space.family) += part.volume;
+            }
+        });
+        for (sides, parts) in parts {
+            let products = diagram.products(&parts.ends, self.limits.blocks);
+            let example = grid.flow(&grid.best(&products).unwrap_or(parts.path));
+            self.confirm(sides, &example)?;
+            found.take(grid, sides, parts.volume, example, &products);
+        }
+        Ok(())
+    }
+
+    /// The answers of both policies to packets that leave `list`, as far as `level` fields tell.
+    fn answers(&self, grid: &Grid, list: &[Live], level: usize) -> [Answer; 2] {
+        let (before, after) = self.lists.layers.split_at(self.first);
+        let answer = |layers: &[&EffectiveLayer], first: usize| {
+            let first = u32::try_from(first).expect("few lists stand at an interface");
+            verdict::answer((self.lists, grid), layers, first, list, level)
+        };
+        [answer(before, 0), answer(after, self.first)]
+    }
+
+    /// Puts an example to the oracle, with each policy.
+    fn confirm(&self, (before, after): (Side, Side), flow: &Flow) -> Result<(), AnalysisError> {
+        for (policy, side) in self.policies.iter().zip([before, after]) {
+            let answer = (side.verdict != Verdict::Unknown).then_some((side.verdict, side.hit));
+            confirm(&oracle::decide_by_rules(policy, flow, self.now), answer, flow)?;
+        }
+        Ok(())
+    }
+
+    /// For each entry of a grid a number that it shares with those of the other policy that match and do the same.
+    fn twins(&self, grid: &Grid) -> Vec<u32> {
+        let mut known = HashMap::new();
+        let numbers = grid.cuts.iter().enumerate().map(|(number, cut)| {
+            let kind: (Maybe<Access>, bool) = (self.lists.entries[cut.entry].access, grid.is_certain(number));
+            let next = u32::try_from(known.len()).expect("entries are counted in 31 bits");
+            *known.entry((grid.sets(number), kind)).or_insert(next)
+        });
+        numbers.collect()
+    }
+
+    /// Whether the same is left of the lists of both policies, which stand at the same places.
+    fn is_same(&self, grid: &Grid, twins: &[u32], list: &[Live]) -> bool {
+        let (before, after) = self.lists.layers.split_at(self.first);
+        let place = |layer: &&EffectiveLayer| (layer.layer, layer.certain);
+        let number = |live: &Live| grid.cuts[live.cut()].list as usize;
+        let (left, right) = list.split_at(list.partition_point(|live| number(live) < self.first));
+        let content =
+            |live: &Live, first: usize| (number(live) - first, twins[live.cut()], live.is_perhaps());
+        left.len() == right.len()
+            && before.iter().map(place).eq(after.iter().map(place))
+            && left.iter().map(|live| content(live, 0)).eq(right.iter().map(|live| content(live, self.first)))
+    }
+}
+
+impl Found {
+    fn take(
+        &mut self,
+        grid: &Grid,
+        sides: (Side, Side),
+        volume: Volume,
+        example: Flow,
+        products: &[Product],
+    ) {
+        let shown: Volume = products.iter().map(|product| grid.volume(product)).sum();
+        let change = self.changes.entry(sides).or_insert_with(|| Growing {
+            volume: PerFamily::default(),
+            example,
+            region: Collected::default(),
+            rest: Volume::ZERO,
+        });
+        *change.volume.of_mut(grid.space.family) += volume;
+        change.region.add(grid, products);
+        change.rest += volume - shown;
+    }
+
+    fn finish(self) -> Diff {
+        let changes = self.changes.into_iter().map(|((before, after), found)| Change {
+            before,
+            after,
+            volume: found.volume,
+            example: found.example,
+            region: Region { blocks: found.region.blocks(), rest: found.rest },
+        });
+        Diff { changes: changes.collect(), open: self.open }
+    }
+}

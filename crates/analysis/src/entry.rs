@@ -1,0 +1,217 @@
+//! Rule lists as they are asked: one entry for each way in which a rule can come to its turn.
+//!
+//! For a packet to a service of the platform an NSG first asks the rules that name the service's tag, then lets it pass. So
+//! such a rule has an entry more, cut down to the service, and the exemption has one of its own; a list is then asked from
+//! its first entry to its last. It must not know atoms. Semantics: `docs/semantics.md`, Platform traffic; the truth is
+//! [`palisade_classify::oracle`].
+
+use std::borrow::Cow;
+
+use palisade_classify::Hit;
+use palisade_model::{
+    Access, Addresses, EffectiveLayer, EffectivePolicy, EffectiveRule, Layer, Maybe, Mode, PlatformService,
+    Ports,
+};
+use palisade_net::{AddressSet, Direction, Number, PortSet, Protocol, ProtocolMatch, RangeSet};
+
+use crate::space::{Field, Kind, Space};
+
+/// One turn of a list.
+#[derive(Debug, Clone)]
+pub(crate) struct Entry<'a> {
+    /// The list, counted over all that are analysed together.
+    pub(crate) list: u32,
+    /// What it is in its policy.
+    pub(crate) hit: Hit,
+    /// What it does.
+    pub(crate) access: Maybe<Access>,
+    /// Its rule; `None` for an exemption.
+    rule: Option<&'a EffectiveRule>,
+    /// The service that it is cut down to.
+    service: Option<(PlatformService, &'a AddressSet)>,
+}
+
+/// Lists that are asked about the same packets.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Lists<'a> {
+    /// Where each list stands.
+    pub(crate) layers: Vec<&'a EffectiveLayer>,
+    /// The entries of the first list in their order, then those of the second, and so on.
+    pub(crate) entries: Vec<Entry<'a>>,
+}
+
+impl<'a> Lists<'a> {
+    /// Adds layer `index` of a policy, as far as it is in force at `now`; hits name it by `number`.
+    pub(crate) fn add(
+        &mut self,
+        policy: &'a EffectivePolicy,
+        direction: Direction,
+        (index, number): (usize, usize),
+        now: u32,
+    ) {
+        let layer = &policy.layers(direction)[index];
+        let list = u32::try_from(self.layers.len()).expect("few lists stand at an interface");
+        let entry = |rule: usize, service| Entry {
+            list,
+            hit: Hit::Rule { layer: number, rule },
+            access: layer.rules[rule].access,
+            rule: Some(&layer.rules[rule]),
+            service,
+        };
+        let asked = |rule: &EffectiveRule| rule.mode == Mode::Enforce && rule.window.contains(now);
+        let rules = || layer.rules.iter().enumerate().filter(|(_, rule)| asked(rule));
+        let is_nsg = matches!(layer.layer, Layer::Subnet | Layer::NetworkInterface);
+        for (service, addresses) in &policy.services {
+            if direction != Direction::Outbound || !is_nsg {
+                break;
+            }
+            let cut = Some((*service, addresses));
+            let named = rules().filter(|(_, rule)| rule.services.contains(service));
+            self.entries.extend(named.map(|(rule, _)| entry(rule, cut)));
+            let (hit, access) = (Hit::Exempt { layer: number }, Maybe::Known(Access::Allow));
+            self.entries.push(Entry { list, hit, access, rule: None, service: cut });
+        }
+        self.entries.extend(rules().map(|(rule, _)| entry(rule, None)));
+        self.layers.push(layer);
+    }
+
+    /// Adds every layer of a policy that is asked.
+    pub(crate) fn add_all(&mut self, policy: &'a EffectivePolicy, direction: Direction, now: u32) {
+        let layers = policy.layers(direction).iter().enumerate();
+        for (index, _) in layers.filter(|(_, layer)| layer.mode == Mode::Enforce) {
+            self.add(policy, direction, (index, index), now);
+        }
+    }
+}
+
+/// A set between what surely and what possibly belongs to it.
+#[derive(Debug, Clone)]
+pub(crate) struct Between<'a, T: Number> {
+    pub(crate) must: Cow<'a, RangeSet<T>>,
+    pub(crate) may: Cow<'a, RangeSet<T>>,
+}
+
+impl<T: Number> Between<'_, T> {
+    fn exactly(set: &RangeSet<T>) -> Self {
+        Self { must: Cow::Owned(set.clone()), may: Cow::Owned(set.clone()) }
+    }
+
+    fn unknown(domain: &RangeSet<T>) -> Self {
+        Self { must: Cow::Owned(RangeSet::empty()), may: Cow::Owned(domain.clone()) }
+    }
+
+    fn within(self, other: &RangeSet<T>) -> Self {
+        if other.is_full() {
+            return self;
+        }
+        let Self { must, may } = self;
+        Self { must: Cow::Owned(must.intersection(other)), may: Cow::Owned(may.intersection(other)) }
+    }
+}
+
+/// An entry's five sets in one space.
+#[derive(Debug)]
+pub(crate) struct Pieces<'a, T: Number> {
+    /// Protocol, destination port, source port.
+    pub(crate) small: [Between<'a, u16>; 3],
+    /// Destination, source.
+    pub(crate) addresses: [Between<'a, T>; 2],
+}
+
+/// A family's addresses as numbers.
+pub(crate) trait Address: Number + Into<u128> {
+    /// The half of a set that is of the family.
+    fn half(set: &AddressSet) -> &RangeSet<Self>;
+}
+
+impl Address for u32 {
+    fn half(set: &AddressSet) -> &RangeSet<Self> {
+        set.v4()
+    }
+}
+
+impl Address for u128 {
+    fn half(set: &AddressSet) -> &RangeSet<Self> {
+        set.v6()
+    }
+}
+
+impl<'a> Entry<'a> {
+    /// Whether it is there for sure.
+    pub(crate) fn is_certain(&self) -> bool {
+        self.rule.is_none_or(|rule| rule.certain)
+    }
+
+    /// Whether it and another stand in the same part of a list: the rules as they are, or those asked about one service.
+    pub(crate) fn stands_beside(&self, other: &Self) -> bool {
+        self.service.map(|(service, _)| service) == other.service.map(|(service, _)| service)
+    }
+
+    /// Whether it is the whole rule, and not the part of one that is asked about a service.
+    pub(crate) fn is_whole_rule(&self) -> bool {
+        self.rule.is_some() && self.service.is_none()
+    }
+
+    /// The entry's sets in a space; `None` if it matches nothing there.
+    pub(crate) fn pieces<T: Address>(&self, space: Space) -> Option<Pieces<'a, T>> {
+        let small = [
+            self.protocols(space),
+            self.ports(space, Field::DestinationPort),
+            self.ports(space, Field::SourcePort),
+        ];
+        let side = |set: fn(&EffectiveRule) -> &Addresses| match self.rule {
+            Some(rule) => Between {
+                must: Cow::Borrowed(T::half(set(rule).must())),
+                may: Cow::Borrowed(T::half(set(rule).may())),
+            },
+            None => Between::exactly(&RangeSet::full()),
+        };
+        let source = side(|rule| &rule.source);
+        let mut destination = side(|rule| &rule.destination);
+        if let Some((_, addresses)) = self.service {
+            destination = destination.within(T::half(addresses));
+        }
+        let is_empty =
+            small.iter().any(|set| set.may.is_empty()) || source.may.is_empty() || destination.may.is_empty();
+        (!is_empty).then_some(Pieces { small, addresses: [destination, source] })
+    }
+
+    fn protocols(&self, space: Space) -> Between<'a, u16> {
+        let domain = space.protocols();
+        let found = match self.rule.map_or(Maybe::Known(ProtocolMatch::Any), |rule| rule.protocol) {
+            Maybe::Unknown => Between::unknown(&domain),
+            Maybe::Known(field) => {
+                let numbers = (0..=u8::MAX).map(Protocol);
+                let matched = numbers.filter(|protocol| space.holds(*protocol) && field.matches(*protocol));
+                Between::exactly(&matched.map(|protocol| (protocol.0.into(), protocol.0.into())).collect())
+            }
+        };
+        let Some((service, _)) = self.service else { return found };
+        found.within(&service.protocols().iter().map(|p| (p.0.into(), p.0.into())).collect())
+    }
+
+    /// A port field that is not `*` matches by port where there are ports, as a destination by type in a rule that names
+    /// ICMP, and nothing else.
+    fn ports(&self, space: Space, field: Field) -> Between<'a, u16> {
+        let domain = space.ports(field);
+        let is_destination = field == Field::DestinationPort;
+        let found = match self.rule {
+            None => Between::exactly(&domain),
+            Some(rule) => {
+                let names_icmp = rule.protocol != Maybe::Known(ProtocolMatch::Any);
+                let by_value =
+                    space.kind == Kind::Ports || (space.kind == Kind::Types && is_destination && names_icmp);
+                match if is_destination { &rule.destination_ports } else { &rule.source_ports } {
+                    Ports::Unknown => Between::unknown(&domain),
+                    Ports::Known(set) if set.is_full() => Between::exactly(&domain),
+                    Ports::Known(set) if by_value => Between::exactly(set).within(&domain),
+                    Ports::Known(_) => Between::exactly(&PortSet::empty()),
+                }
+            }
+        };
+        match self.service {
+            Some((service, _)) if is_destination => found.within(&service.ports()),
+            _ => found,
+        }
+    }
+}

@@ -1,0 +1,255 @@
+//! Whether a rule ever decides, and what hides one that never does.
+//!
+//! A rule is hidden by all that stands before it together; no single rule need cover it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use palisade_classify::Hit;
+use palisade_model::{Access, Maybe};
+use palisade_net::Flow;
+
+use crate::{
+    AnalysisError, PerFamily,
+    check::refuted,
+    diagram::Diagram,
+    grid::{FIELDS, Grid, Live, Product, Taken},
+    list::RuleList,
+    seek::Seek,
+    volume::Volume,
+};
+
+/// What becomes of a rule.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Fate {
+    /// It is in audit, or outside its window.
+    NotAsked,
+    /// It matches no packet, whatever stands before it.
+    Empty,
+    /// Whatever it matches is decided before it.
+    Never(Hidden),
+    /// It depends on something that the estate does not tell.
+    Perhaps,
+    /// It decides this packet.
+    Decides(Flow),
+}
+
+/// What hides a rule that never decides.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Hidden {
+    /// Who decides the packets that the rule matches, in the order of the list; the volumes add up to all of them.
+    pub covers: Vec<Cover>,
+    /// Rules of which none can be left out and which hide it alone, in the order of the list: one rule, if one does.
+    pub by: Vec<Option<usize>>,
+    /// Whether that makes a difference.
+    pub contrast: Contrast,
+}
+
+/// A part of what hides a rule.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Cover {
+    /// The rule; `None` for the platform's exemption.
+    pub rule: Option<usize>,
+    /// Packets that it surely takes, and none before it surely does.
+    pub volume: PerFamily<Volume>,
+    /// One of them.
+    pub example: Flow,
+}
+
+/// What the hiding rules do, compared with the hidden one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Contrast {
+    /// All do the same: the hidden rule is superfluous.
+    Same,
+    /// All do something else: the hidden rule is shadowed.
+    Other,
+    /// Some do the same and some do not.
+    Mixed,
+    /// Something is not known.
+    Unknown,
+}
+
+impl RuleList<'_> {
+    /// What becomes of a rule.
+    ///
+    /// # Errors
+    /// [`AnalysisError`].
+    ///
+    /// # Panics
+    /// If there is no such rule.
+    pub fn fate(&self, rule: usize) -> Result<Fate, AnalysisError> {
+        if !self.is_asked(rule) {
+            return Ok(Fate::NotAsked);
+        }
+        let (mut matches, mut perhaps) = (false, false);
+        for grid in &self.grids {
+            for cut in self.cuts_of(grid, rule) {
+                matches = true;
+                let sole = |list: &[Live]| list.len() == 1 && !list[0].is_perhaps() && list[0].cut() == cut;
+                if let Some(path) = self.reach(grid, cut, grid.must(cut), sole)? {
+                    return self.decides(grid, rule, &path);
+                }
+                let known = (0..=cut).all(|cut| grid.is_exact(cut));
+                perhaps |= !known && self.reach(grid, cut, grid.may(cut), |_| true)?.is_some();
+            }
+        }
+        match (matches, perhaps) {
+            (false, _) => Ok(Fate::Empty),
+            (true, true) => Ok(Fate::Perhaps),
+            (true, false) => self.hidden(rule).map(Fate::Never),
+        }
+    }
+
+    /// The rules that never decide, with what hides them.
+    ///
+    /// # Errors
+    /// [`AnalysisError`].
+    pub fn dead(&self) -> Result<Vec<(usize, Hidden)>, AnalysisError> {
+        let mut dead = Vec::new();
+        for rule in 0..self.rules().len() {
+            if let Fate::Never(hidden) = self.fate(rule)? {
+                dead.push((rule, hidden));
+            }
+        }
+        Ok(dead)
+    }
+
+    /// A packet of `within` that comes to an entry and leaves a list that is `accepted`.
+    pub(crate) fn reach(
+        &self,
+        grid: &Grid,
+        cut: usize,
+        within: Product,
+        accepted: impl Fn(&[Live]) -> bool,
+    ) -> Result<Option<[u32; FIELDS]>, AnalysisError> {
+        let comes = |list: &[Live]| list.last().is_some_and(|live| live.cut() == cut);
+        let start = grid.start(|number| (number <= cut).then_some(Taken::AsIs));
+        let ignore = |list: &[Live], _| !comes(list);
+        Seek { grid, within, ignore, accept: accepted, limits: self.limits }.find(&start)
+    }
+
+    fn decides(&self, grid: &Grid, rule: usize, path: &[u32; FIELDS]) -> Result<Fate, AnalysisError> {
+        let (flow, list) = self.example(grid, path)?;
+        let first = list.first().and_then(|live| self.rule_of(grid, live.cut()));
+        if first != Some(rule) {
+            return Err(refuted(&format!("rule {rule} decides"), &flow));
+        }
+        Ok(Fate::Decides(flow))
+    }
+
+    fn hidden(&self, rule: usize) -> Result<Hidden, AnalysisError> {
+        let mut covers: BTreeMap<Hit, Cover> = BTreeMap::new();
+        for grid in &self.grids {
+            let Some(cut) = self.whole(grid, rule) else { continue };
+            let within = grid.may(cut);
+            let start = grid.start(|number| {
+                (number < cut && self.rule_of(grid, number) != Some(rule)).then_some(Taken::AsIs)
+            });
+            let all = grid.volume(&within);
+            let diagram = Diagram::of(grid, within, start, |_, _| false, false, &self.limits)?;
+            let mut found: BTreeMap<Hit, (Volume, [u32; FIELDS])> = BTreeMap::new();
+            diagram.parts(|part| {
+                if let Some(last) = part.list.last().filter(|last| !last.is_perhaps()) {
+                    let hit = self.entry(grid, last.cut()).hit;
+                    found.entry(hit).or_insert((Volume::ZERO, part.path)).0 += part.volume;
+                }
+            });
+            let mut covered = Volume::ZERO;
+            for (hit, (volume, path)) in found {
+                let (example, list) = self.example(grid, &path)?;
+                if list.last().is_none_or(|last| self.entry(grid, last.cut()).hit != hit) {
+                    return Err(refuted(&format!("{hit:?} hides rule {rule}"), &example));
+                }
+                let cover = covers.entry(hit).or_insert_with(|| {
+                    let rule = if let Hit::Rule { rule, .. } = hit { Some(rule) } else { None };
+                    Cover { rule, volume: PerFamily::default(), example }
+                });
+                *cover.volume.of_mut(grid.space.family) += volume;
+                covered += volume;
+            }
+            assert!(covered == all, "what hides a rule covers all that it matches");
+        }
+        let by = self.smallest(rule, &covers.keys().copied().collect::<Vec<_>>())?;
+        let covers: Vec<Cover> = covers.into_values().collect();
+        let contrast = self.contrast(rule, &covers);
+        Ok(Hidden { covers, by: by.into_iter().map(rule_of_hit).collect(), contrast })
+    }
+
+    /// Of what hides a rule, as little as still does: one that does it alone, else all that cannot be left out when each is
+    /// tried in the order of the list.
+    fn smallest(&self, rule: usize, covers: &[Hit]) -> Result<Vec<Hit>, AnalysisError> {
+        if let Some(hit) = self.alone_hides(rule) {
+            return Ok(vec![hit]);
+        }
+        let mut left = covers.to_vec();
+        for hit in covers {
+            let without: Vec<Hit> = left.iter().copied().filter(|other| other != hit).collect();
+            if self.hides(rule, &without)? {
+                left = without;
+            }
+        }
+        Ok(left)
+    }
+
+    /// The first entry that alone matches all that a rule may match.
+    fn alone_hides(&self, rule: usize) -> Option<Hit> {
+        let mut common: Option<BTreeSet<Hit>> = None;
+        for grid in &self.grids {
+            let Some(cut) = self.whole(grid, rule) else { continue };
+            let covering =
+                (0..cut).filter(|other| self.rule_of(grid, *other) != Some(rule) && grid.covers(*other, cut));
+            let hits = covering.map(|other| self.entry(grid, other).hit);
+            common = Some(match common {
+                None => hits.collect(),
+                Some(common) => hits.filter(|hit| common.contains(hit)).collect(),
+            });
+        }
+        common?.pop_first()
+    }
+
+    /// Whether these would hide a rule if they were all that stands before it.
+    fn hides(&self, rule: usize, hits: &[Hit]) -> Result<bool, AnalysisError> {
+        for grid in &self.grids {
+            let Some(cut) = self.whole(grid, rule) else { continue };
+            let start = grid.start(|number| {
+                let is_taken =
+                    number == cut || (number < cut && hits.contains(&self.entry(grid, number).hit));
+                is_taken.then_some(Taken::AsIs)
+            });
+            let ignore = |list: &[Live], _| list.last().is_none_or(|live| live.cut() != cut);
+            let seek =
+                Seek { grid, within: grid.may(cut), ignore, accept: |_: &[Live]| true, limits: self.limits };
+            if seek.find(&start)?.is_some() {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    fn contrast(&self, rule: usize, covers: &[Cover]) -> Contrast {
+        let access =
+            |rule: Option<usize>| rule.map_or(Maybe::Known(Access::Allow), |rule| self.rules()[rule].access);
+        let Maybe::Known(own) = access(Some(rule)) else { return Contrast::Unknown };
+        let (mut same, mut other) = (false, false);
+        for cover in covers {
+            match access(cover.rule) {
+                Maybe::Unknown => return Contrast::Unknown,
+                Maybe::Known(found) => {
+                    same |= found == own;
+                    other |= found != own;
+                }
+            }
+        }
+        match (same, other) {
+            (true, true) => Contrast::Mixed,
+            (false, true) => Contrast::Other,
+            (_, false) => Contrast::Same,
+        }
+    }
+}
+
+const fn rule_of_hit(hit: Hit) -> Option<usize> {
+    match hit {
+        Hit::Rule { rule, .. } => Some(rule),
+        Hit::Exempt { .. } | Hit::Nothing => None,
+    }
+}

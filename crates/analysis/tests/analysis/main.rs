@@ -1,0 +1,17 @@
+//! Answers compared with a reference that tries every packet, and with themselves.
+//!
+//! `PALISADE_CASES` multiplies how many random policies are tried.
+
+mod diffs;
+mod estates;
+mod lists;
+mod real;
+mod reference;
+mod small;
+
+/// How many cases to try, where usually `usual` are.
+fn cases(usual: u64) -> u64 {
+    let times =
+        std::env::var("PALISADE_CASES").map_or(1, |text| text.parse().expect("PALISADE_CASES is a number"));
+    usual * times
+}

@@ -1,0 +1,75 @@
+//! Differences as JSON.
+//!
+//! `region` is for people and may leave terms out; `blocks` hold every prefix, and `rest` what is in no block because there
+//! would be too many. Volumes are decimal texts, since they pass what numbers of JSON can hold.
+
+use palisade_analysis::{Block, Change, Class};
+use palisade_net::{Direction, Flow, PortRange, PortSet};
+use serde_json::{Value, json};
+
+use super::{Compared, members, said, text};
+
+/// All that differs, as one document.
+pub fn document(compared: &Compared<'_>) -> Value {
+    let region = |(class, direction, change): (&Class, Direction, &Change)| {
+        let words = compared.names(class).words(&change.region);
+        json!({
+            "places": members(class),
+            "direction": direction.to_string(),
+            "before": said(&class.before, direction, change.before),
+            "after": said(&class.after, direction, change.after),
+            "region": words.iter().map(text::block).collect::<Vec<_>>().join("; "),
+            "blocks": change.region.blocks.iter().map(block).collect::<Vec<_>>(),
+            "rest": change.region.rest.to_string(),
+            "witness": flow(&change.example),
+            "volume": (change.volume.v4 + change.volume.v6).to_string(),
+        })
+    };
+    let open = |(class, direction): (&Class, Direction)| {
+        let open = class.diff(direction).open;
+        let volume = (open.v4 + open.v6).to_string();
+        json!({ "places": members(class), "direction": direction.to_string(), "volume": volume })
+    };
+    let ids = |ids: &[palisade_model::ResourceId]| ids.iter().map(ToString::to_string).collect::<Vec<_>>();
+    json!({
+        "identical": compared.found.is_identical(),
+        "regions": compared.changes().map(region).collect::<Vec<_>>(),
+        "removed": ids(&compared.found.removed),
+        "added": ids(&compared.found.added),
+        "unknown": compared.open().map(open).collect::<Vec<_>>(),
+    })
+}
+
+fn block(block: &Block) -> Value {
+    let prefixes =
+        |set: &palisade_net::AddressSet| set.prefixes().iter().map(ToString::to_string).collect::<Vec<_>>();
+    json!({
+        "family": block.family.to_string(),
+        "protocols": block.protocols.iter().map(|protocol| protocol.0).collect::<Vec<_>>(),
+        "sourceAddressPrefixes": prefixes(&block.sources),
+        "sourcePortRanges": ports(&block.source_ports),
+        "destinationAddressPrefixes": prefixes(&block.destinations),
+        "destinationPortRanges": ports(&block.destination_ports),
+    })
+}
+
+fn ports(set: &PortSet) -> Vec<String> {
+    let ranges = set.ranges().iter().filter_map(|&(first, last)| PortRange::new(first, last).ok());
+    ranges.map(|range| range.to_string()).collect()
+}
+
+/// A flow as `verify` takes it.
+fn flow(flow: &Flow) -> Value {
+    let (local, remote) = match flow.direction() {
+        Direction::Inbound => (flow.destination_port(), flow.source_port()),
+        Direction::Outbound => (flow.source_port(), flow.destination_port()),
+    };
+    json!({
+        "direction": flow.direction().to_string(),
+        "protocol": flow.protocol().to_string(),
+        "localAddress": flow.local().to_string(),
+        "localPort": local,
+        "remoteAddress": flow.remote().to_string(),
+        "remotePort": remote,
+    })
+}

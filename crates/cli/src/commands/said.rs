@@ -1,0 +1,64 @@
+//! A verdict and what decides it, in words and in the shape that scripts rely on.
+
+use palisade_classify::{Hit, Reason, Verdict};
+use palisade_model::EffectivePolicy;
+use palisade_net::{Direction, Flow};
+use serde::Serialize;
+
+/// A verdict, and what decides.
+#[derive(Debug, Serialize)]
+pub struct Said<'a> {
+    /// `Allow`, `Deny` or `Unknown`.
+    pub access: String,
+    rule: Option<&'a str>,
+    nsg: Option<&'a str>,
+    layer: String,
+    reason: String,
+}
+
+impl<'a> Said<'a> {
+    /// What a policy says.
+    pub fn new(
+        policy: &'a EffectivePolicy,
+        direction: Direction,
+        verdict: Verdict,
+        hit: Hit,
+        reason: Reason,
+    ) -> Self {
+        let explanation = hit.explain(policy, direction);
+        Self {
+            access: verdict.to_string(),
+            rule: explanation.rule.map(|rule| rule.path.as_str()),
+            nsg: explanation.nsg,
+            layer: explanation.layer.map_or_else(|| "None".to_owned(), |layer| layer.to_string()),
+            reason: reason.to_string(),
+        }
+    }
+
+    /// What decides, in words.
+    pub fn by(&self) -> String {
+        match (self.rule, self.nsg) {
+            (Some(rule), Some(nsg)) => format!("{rule} of {nsg} ({})", self.layer),
+            _ => self.reason.clone(),
+        }
+    }
+}
+
+/// A flow in words.
+pub fn flow(flow: &Flow) -> String {
+    format!(
+        "{} {} {} -> {}",
+        flow.direction(),
+        flow.protocol(),
+        endpoint(flow, flow.source(), flow.source_port()),
+        endpoint(flow, flow.destination(), flow.destination_port()),
+    )
+}
+
+fn endpoint(flow: &Flow, address: std::net::IpAddr, port: u16) -> String {
+    if flow.protocol().has_ports() {
+        std::net::SocketAddr::new(address, port).to_string()
+    } else {
+        address.to_string()
+    }
+}
