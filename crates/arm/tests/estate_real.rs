@@ -2,6 +2,9 @@
 //!
 //! The files lie beside the repository and are not part of it; where they are absent these tests say so and pass.
 
+#[path = "support/real_data.rs"]
+mod real_data;
+
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -10,38 +13,13 @@ use palisade_arm::service_tags;
 use palisade_model::Severity;
 use palisade_model::{Estate, TagCatalog};
 
-/// A folder of the real data, if it is there.
-fn data(folder: &str) -> Option<PathBuf> {
-    let beside = concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared/data");
-    let root = std::env::var_os("PALISADE_REAL_DATA").map_or_else(|| PathBuf::from(beside), PathBuf::from);
-    let path = root.join(folder);
-    if path.is_dir() {
-        return Some(path);
-    }
-    println!("skipped: {} is absent (set PALISADE_REAL_DATA)", path.display());
-    None
-}
-
-/// Every JSON file below a folder, with names relative to `base`, in the order of names.
+/// Every JSON file below a folder, with names relative to `base`.
 fn documents(folder: &Path, base: &Path) -> Vec<Document> {
-    let mut paths = Vec::new();
-    let mut folders = vec![folder.to_owned()];
-    while let Some(folder) = folders.pop() {
-        for entry in std::fs::read_dir(&folder).expect("the folder can be listed") {
-            let path = entry.expect("the entry can be read").path();
-            if path.is_dir() {
-                folders.push(path);
-            } else if path.extension().is_some_and(|extension| extension == "json") {
-                paths.push(path);
-            }
-        }
-    }
-    paths.sort();
     let document = |path: &PathBuf| {
         let name = path.strip_prefix(base).expect("below the base").to_string_lossy().into_owned();
         Document::new(name, std::fs::read_to_string(path).expect("the file is text"))
     };
-    paths.iter().map(document).collect()
+    real_data::json_files(folder).iter().map(document).collect()
 }
 
 #[derive(Default)]
@@ -102,7 +80,7 @@ impl Totals {
 
 #[test]
 fn quickstart_templates_load() {
-    let Some(root) = data("arm-quickstart") else { return };
+    let Some(root) = real_data::folder("arm-quickstart") else { return };
     let mut folders: Vec<PathBuf> =
         std::fs::read_dir(&root).expect("lists").map(|entry| entry.expect("reads").path()).collect();
     folders.sort();
@@ -124,7 +102,7 @@ fn quickstart_templates_load() {
 
 #[test]
 fn linter_samples_load() {
-    let Some(root) = data("arm-lint") else { return };
+    let Some(root) = real_data::folder("arm-lint") else { return };
     let mut totals = Totals::default();
     for document in documents(&root, &root) {
         let result = read(&[document], &Options::default());
@@ -136,7 +114,7 @@ fn linter_samples_load() {
 
 #[test]
 fn terraform_plans_load() {
-    let Some(root) = data("terraform-plan") else { return };
+    let Some(root) = real_data::folder("terraform-plan") else { return };
     let mut totals = Totals::default();
     for document in documents(&root, &root) {
         let result = read(&[document], &Options::default());
@@ -148,7 +126,7 @@ fn terraform_plans_load() {
 
 #[test]
 fn service_tag_files_load_quickly() {
-    let Some(root) = data("service-tags") else { return };
+    let Some(root) = real_data::folder("service-tags") else { return };
     for document in documents(&root, &root) {
         let start = Instant::now();
         let file = service_tags::read(&document.file.text).expect("the file reads");

@@ -4,6 +4,9 @@
 //! The collection is not part of the repository. Set `PALISADE_REAL_DATA`, or keep it beside the repository;
 //! without it the test says so and checks nothing.
 
+#[path = "support/real_data.rs"]
+mod real_data;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -16,34 +19,10 @@ use palisade_arm::template::{
 const NSG: &str = "Microsoft.Network/networkSecurityGroups";
 const RULE: &str = "Microsoft.Network/networkSecurityGroups/securityRules";
 
-/// The collection's folder, or `None` with the reason printed.
-fn folder() -> Option<PathBuf> {
-    let beside = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/data");
-    let data = std::env::var_os("PALISADE_REAL_DATA").map_or(beside, PathBuf::from);
-    let folder = data.join("arm-quickstart");
-    if folder.is_dir() {
-        return Some(folder);
-    }
-    println!("skipped: {} is not there (set PALISADE_REAL_DATA)", folder.display());
-    None
-}
-
 /// All JSON files under a folder, as paths relative to it.
 fn json_files(folder: &Path) -> Vec<PathBuf> {
-    let mut found = Vec::new();
-    let mut open = vec![folder.to_owned()];
-    while let Some(directory) = open.pop() {
-        for entry in fs::read_dir(&directory).expect("the folder can be read").flatten() {
-            let path = entry.path();
-            if path.is_dir() {
-                open.push(path);
-            } else if path.extension().is_some_and(|e| e == "json") {
-                found.push(path.strip_prefix(folder).expect("it is under the folder").to_owned());
-            }
-        }
-    }
-    found.sort();
-    found
+    let relative = |path: PathBuf| path.strip_prefix(folder).expect("it is under the folder").to_owned();
+    real_data::json_files(folder).into_iter().map(relative).collect()
 }
 
 /// The address the collection had when it was taken.
@@ -143,7 +122,7 @@ const FAULTS: &[(&str, &str)] = &[
 
 #[test]
 fn every_template_evaluates() {
-    let Some(folder) = folder() else { return };
+    let Some(folder) = real_data::folder("arm-quickstart") else { return };
     let collection = Collection::read(&folder);
     let links = collection.links();
     let mut totals = Totals::default();

@@ -6,6 +6,8 @@ mod diffs;
 mod estates;
 mod lists;
 mod real;
+#[path = "../../../arm/tests/support/real_data.rs"]
+mod real_data;
 mod reference;
 mod small;
 

@@ -12,36 +12,13 @@ use palisade_arm::{
 use palisade_model::{EffectivePolicy, Estate, TagCatalog};
 use palisade_net::{Direction, Family};
 
-use crate::small::NOW;
+use crate::{real_data, small::NOW};
 
-/// A folder of the real data, if it is there.
-fn data(folder: &str) -> Option<PathBuf> {
-    let beside = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/data");
-    let path = std::env::var_os("PALISADE_REAL_DATA").map_or(beside, PathBuf::from).join(folder);
-    if path.is_dir() {
-        return Some(path);
-    }
-    println!("skipped: {} is absent (set PALISADE_REAL_DATA)", path.display());
-    None
-}
-
-/// Every JSON file below a folder, in the order of names.
+/// Every JSON file below a folder.
 fn documents(folder: &Path) -> Vec<Document> {
-    let mut paths = Vec::new();
-    let mut folders = vec![folder.to_owned()];
-    while let Some(folder) = folders.pop() {
-        for entry in std::fs::read_dir(&folder).expect("the folder can be listed") {
-            let path = entry.expect("the entry can be read").path();
-            if path.is_dir() {
-                folders.push(path);
-            } else if path.extension().is_some_and(|extension| extension == "json") {
-                paths.push(path);
-            }
-        }
-    }
-    paths.sort();
     let text = |path: &PathBuf| std::fs::read_to_string(path).expect("the file is text");
-    paths.iter().map(|path| Document::new(path.display().to_string(), text(path))).collect()
+    let document = |path: &PathBuf| Document::new(path.display().to_string(), text(path));
+    real_data::json_files(folder).iter().map(document).collect()
 }
 
 /// A file of service tags.
@@ -120,7 +97,11 @@ fn ask(list: &RuleList<'_>, totals: &mut Totals, place: &str, dead: &mut Vec<Str
 
 #[test]
 fn quickstart_lists_are_analysed() {
-    let (Some(root), Some(service_tags)) = (data("arm-quickstart"), data("service-tags")) else { return };
+    let (Some(root), Some(service_tags)) =
+        (real_data::folder("arm-quickstart"), real_data::folder("service-tags"))
+    else {
+        return;
+    };
     let tags = tags(&service_tags, "ServiceTags_Public_20251117.json");
     let (mut totals, mut dead) = (Totals::default(), Vec::new());
     for (folder, estate) in estates(&root, &tags) {
@@ -151,7 +132,11 @@ fn quickstart_lists_are_analysed() {
 
 #[test]
 fn a_month_of_tags_is_compared() {
-    let (Some(root), Some(service_tags)) = (data("arm-quickstart"), data("service-tags")) else { return };
+    let (Some(root), Some(service_tags)) =
+        (real_data::folder("arm-quickstart"), real_data::folder("service-tags"))
+    else {
+        return;
+    };
     let [before, after] = ["ServiceTags_Public_20251013.json", "ServiceTags_Public_20251117.json"]
         .map(|name| estates(&root, &tags(&service_tags, name)));
     let (mut same, mut changed) = (0, 0);
