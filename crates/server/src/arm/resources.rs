@@ -45,7 +45,8 @@ pub(super) fn shown(call: &Call, world: &World, id: &ResourceId) -> Option<Value
         InForce::NotYet => lro::UPDATING,
         InForce::No => lro::FAILED,
     };
-    if let Some(shown) = body.pointer_mut("/properties/provisioningState") {
+    // Another state, such as that of a group which is going, tells more.
+    if let Some(shown) = body.pointer_mut("/properties/provisioningState").filter(|own| *own == "Succeeded") {
         *shown = state.into();
     }
     Some(body)
