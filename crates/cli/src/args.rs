@@ -90,6 +90,14 @@ pub struct EstateArgs {
     /// Files or folders: ARM templates, `az ... -o json` output, REST bodies, Resource Graph exports, Terraform plans
     #[arg(value_name = "ESTATE", required = true)]
     pub estate: Vec<PathBuf>,
+    #[command(flatten)]
+    pub reading: ReadingArgs,
+}
+
+/// What the files of an estate are read with.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Estate")]
+pub struct ReadingArgs {
     /// Parameters file of the templates; without it, `X.parameters.json` beside `X.json` is used
     #[arg(long, value_name = "FILE")]
     pub parameters: Vec<PathBuf>,

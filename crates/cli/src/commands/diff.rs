@@ -3,7 +3,10 @@
 mod document;
 mod text;
 
-use std::path::PathBuf;
+use std::{
+    path::{Path, PathBuf},
+    rc::Rc,
+};
 
 use palisade_agent::clock::window_s;
 use palisade_analysis::{Change, Class, EstateDiff, Limits, Names, Side, diff_estates};
@@ -13,7 +16,7 @@ use palisade_net::Direction;
 
 use super::said::Said;
 use crate::{
-    args::{self, EstateArgs, FormatArgs},
+    args::{self, EstateArgs, FormatArgs, ReadingArgs},
     commands::estate,
     exit::{Exit, Failure},
     output::{self, Format},
@@ -33,39 +36,26 @@ pub struct Arguments {
     before: PathBuf,
     /// The estate after: a file or folder
     after: PathBuf,
-    /// Parameters file of the templates of both
-    #[arg(long, value_name = "FILE", help_heading = "Estate")]
-    parameters: Vec<PathBuf>,
-    /// Microsoft's service tag file
-    #[arg(long, value_name = "FILE", env = "PALISADE_SERVICE_TAGS", help_heading = "Estate")]
-    service_tags: Vec<PathBuf>,
-    /// The service tag file after, if it is another one
-    #[arg(long, value_name = "FILE", help_heading = "Estate")]
-    service_tags_after: Vec<PathBuf>,
-    /// Subscription that templates are evaluated in
-    #[arg(long, value_name = "ID", help_heading = "Estate")]
-    subscription: Option<String>,
-    /// Resource group that templates are evaluated in
-    #[arg(long, value_name = "NAME", help_heading = "Estate")]
-    resource_group: Option<String>,
-    /// Region that templates are evaluated in
-    #[arg(long, value_name = "REGION", help_heading = "Estate")]
-    location: Option<String>,
     /// When to compare, for rules with a window: a time in ISO 8601 such as 2026-01-31T08:00Z; by default now
     #[arg(long, value_name = "TIME", value_parser = args::time)]
     at: Option<u32>,
     #[command(flatten)]
     format: FormatArgs,
+    #[command(flatten)]
+    reading: ReadingArgs,
+    /// The service tag file after, if it is another one
+    #[arg(long, value_name = "FILE", help_heading = "Estate")]
+    service_tags_after: Vec<PathBuf>,
 }
 
 /// Compares two estates.
 pub fn run(arguments: &Arguments) -> Result<Exit, Failure> {
-    let tags_after = match arguments.service_tags_after.as_slice() {
-        [] => &arguments.service_tags,
-        _ => &arguments.service_tags_after,
-    };
-    let before = estate::load(&arguments.estate(&arguments.before, &arguments.service_tags))?.estate;
-    let after = estate::load(&arguments.estate(&arguments.after, tags_after))?.estate;
+    let mut reading = arguments.reading.clone();
+    let before = load(&arguments.before, &reading)?;
+    if !arguments.service_tags_after.is_empty() {
+        reading.service_tags.clone_from(&arguments.service_tags_after);
+    }
+    let after = load(&arguments.after, &reading)?;
     let now = arguments.at.unwrap_or_else(window_s);
     let found = diff_estates(&before, &after, now, Limits::default()).map_err(Failure::input)?;
     let compared = Compared { estates: [&before, &after], found: &found };
@@ -76,18 +66,10 @@ pub fn run(arguments: &Arguments) -> Result<Exit, Failure> {
     Ok(if found.is_identical() { Exit::Clean } else { Exit::Found })
 }
 
-impl Arguments {
-    /// One of the estates, as other commands are given theirs.
-    fn estate(&self, path: &std::path::Path, service_tags: &[PathBuf]) -> EstateArgs {
-        EstateArgs {
-            estate: vec![path.to_owned()],
-            parameters: self.parameters.clone(),
-            service_tags: service_tags.to_owned(),
-            subscription: self.subscription.clone(),
-            resource_group: self.resource_group.clone(),
-            location: self.location.clone(),
-        }
-    }
+/// One of the estates.
+fn load(path: &Path, reading: &ReadingArgs) -> Result<Estate, Failure> {
+    let arguments = EstateArgs { estate: vec![path.to_owned()], reading: reading.clone() };
+    Ok(estate::load(&arguments)?.estate)
 }
 
 /// What is printed.
@@ -97,11 +79,15 @@ struct Compared<'a> {
 }
 
 impl<'a> Compared<'a> {
-    /// Every change, with its class and direction.
-    fn changes(&self) -> impl Iterator<Item = (&'a Class, Direction, &'a Change)> {
-        self.found.classes.iter().flat_map(|class| {
+    /// Every change, with its class, direction, and the names that it is told in, which a class finds once.
+    fn changes(&self) -> impl Iterator<Item = (&'a Class, Direction, &'a Change, Rc<Names>)> {
+        let estates = self.estates;
+        self.found.classes.iter().filter(|class| has_changes(class)).flat_map(move |class| {
+            let names = Rc::new(Names::of([&class.before, &class.after], estates));
             Direction::ALL.into_iter().flat_map(move |direction| {
-                class.diff(direction).changes.iter().map(move |change| (class, direction, change))
+                let names = names.clone();
+                let changes = class.diff(direction).changes.iter();
+                changes.map(move |change| (class, direction, change, names.clone()))
             })
         })
     }
@@ -112,11 +98,10 @@ impl<'a> Compared<'a> {
         let both = classes.flat_map(|class| Direction::ALL.map(|direction| (class, direction)));
         both.filter(|(class, direction)| !class.diff(*direction).open.is_zero())
     }
+}
 
-    /// The names that a class is told in.
-    fn names(&self, class: &Class) -> Names {
-        Names::of([&class.before, &class.after], self.estates)
-    }
+fn has_changes(class: &Class) -> bool {
+    Direction::ALL.into_iter().any(|direction| !class.diff(direction).changes.is_empty())
 }
 
 /// What one of the policies says.

@@ -28,12 +28,12 @@ pub fn sources(arguments: &EstateArgs) -> EstateSources {
     let or = |given: &Option<String>, placeholder: String| given.clone().unwrap_or(placeholder);
     EstateSources {
         paths: arguments.estate.clone(),
-        parameters: arguments.parameters.clone(),
-        service_tags: arguments.service_tags.clone(),
+        parameters: arguments.reading.parameters.clone(),
+        service_tags: arguments.reading.service_tags.clone(),
         context: DeploymentContext {
-            subscription_id: or(&arguments.subscription, default.subscription_id),
-            resource_group: or(&arguments.resource_group, default.resource_group),
-            location: or(&arguments.location, default.location),
+            subscription_id: or(&arguments.reading.subscription, default.subscription_id),
+            resource_group: or(&arguments.reading.resource_group, default.resource_group),
+            location: or(&arguments.reading.location, default.location),
             ..DeploymentContext::default()
         },
     }

@@ -55,7 +55,7 @@ impl ServerArgs {
             authority: self.ca.as_deref().map(authority).transpose()?,
             host: self.name()?,
             data_dir: self.data.clone().unwrap_or_else(|| Path::new(DATA_ROOT).join(&instance.instance)),
-            service_tags: estate.service_tags.clone(),
+            service_tags: estate.reading.service_tags.clone(),
         }))
     }
 

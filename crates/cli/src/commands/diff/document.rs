@@ -3,7 +3,9 @@
 //! `region` is for people and may leave terms out; `blocks` hold every prefix, and `rest` what is in no block because there
 //! would be too many. Volumes are decimal texts, since they pass what numbers of JSON can hold.
 
-use palisade_analysis::{Block, Change, Class};
+use std::rc::Rc;
+
+use palisade_analysis::{Block, Change, Class, Names};
 use palisade_net::{Direction, Flow, PortRange, PortSet};
 use serde_json::{Value, json};
 
@@ -11,8 +13,8 @@ use super::{Compared, members, said, text};
 
 /// All that differs, as one document.
 pub fn document(compared: &Compared<'_>) -> Value {
-    let region = |(class, direction, change): (&Class, Direction, &Change)| {
-        let words = compared.names(class).words(&change.region);
+    let region = |(class, direction, change, names): (&Class, Direction, &Change, Rc<Names>)| {
+        let words = names.words(&change.region);
         json!({
             "places": members(class),
             "direction": direction.to_string(),

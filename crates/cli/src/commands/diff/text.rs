@@ -18,8 +18,8 @@ pub fn print(compared: &Compared<'_>) -> io::Result<()> {
     for (what, ids) in [("only before", &compared.found.removed), ("only after", &compared.found.added)] {
         ids.iter().try_for_each(|id| output::line(format!("{what}: {id}")))?;
     }
-    for (class, direction, change) in compared.changes() {
-        paragraph(class, direction, change, &compared.names(class)).into_iter().try_for_each(output::line)?;
+    for (class, direction, change, names) in compared.changes() {
+        paragraph(class, direction, change, &names).into_iter().try_for_each(output::line)?;
     }
     for (class, direction) in compared.open() {
         let places = few(&members(class), MEMBERS_SHOWN);
