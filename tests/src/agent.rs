@@ -141,10 +141,11 @@ impl Agent {
     /// If the estate has errors, or it takes too long.
     pub fn wait_until_in_force(&self) -> u64 {
         let wanted = load::estate(&self.sources).unwrap_or_else(|error| panic!("{error}")).digest;
+        // The state first: a status read before it could still tell of the policy that this one replaced.
         let enforced = || State::read(self.process.instance()).expect("the state can be read")?.enforced;
+        self.wait_until("the estate is enforced", |_| enforced().as_ref() == Some(&wanted));
         let status = self.wait_until("the estate is in force", |status| {
-            enforced().as_ref() == Some(&wanted)
-                && status.agent_running
+            status.agent_running
                 && !status.nics.is_empty()
                 && status.nics.iter().all(|nic| nic.attached && nic.in_force)
         });
