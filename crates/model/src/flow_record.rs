@@ -1,8 +1,8 @@
 //! One line of a flow log, whatever its format was.
 //!
 //! Readers of logs make these, analysis and detectors take them. What a format does not tell is `None` or
-//! [`FlowPhase::Unstated`]; nothing is guessed. Formats: `docs/semantics.md`, Flow logs (Microsoft's NSG flow logs, versions 1 and
-//! 2, and virtual network flow logs, schema 4). It must not know a file, or what the rules of today would say.
+//! [`FlowPhase::Unstated`]; nothing is guessed. Formats: Microsoft's NSG flow logs, versions 1
+//! and 2, and virtual network flow logs, schema 4. It must not know a file, or what the rules of today would say.
 
 use palisade_net::{Flow, Mac};
 
