@@ -53,6 +53,7 @@ mod estate;
 mod fate;
 mod gather;
 mod grid;
+pub mod intent;
 mod list;
 mod need;
 mod order;
