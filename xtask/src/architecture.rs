@@ -63,6 +63,7 @@ pub(crate) const CRATES: &[Crate] = &[
         name: "palisade-control",
         layer: 4,
         uses: &[
+            "palisade-analysis",
             "palisade-arm",
             "palisade-classify",
             "palisade-model",
@@ -127,6 +128,7 @@ pub(crate) const CRATES: &[Crate] = &[
             "palisade-net",
             "palisade-server",
             "palisade-store",
+            "palisade-sync",
         ],
         tests_use: &[],
     },

@@ -4,6 +4,7 @@ mod concurrent;
 mod etags;
 mod etcd;
 mod faults;
+mod gate;
 mod groups;
 mod large;
 #[path = "../../../store/tests/suite/support.rs"]
