@@ -198,6 +198,7 @@ const OF_NETWORK_CONTRIBUTORS: &[&str] = &[
     "Microsoft.Resources/subscriptions/resourceGroups/read",
     "Microsoft.Support/*",
     "Palisade.Network/intents/read",
+    "Palisade.Network/preview/action",
 ];
 
 /// Questions that Azure counts as actions because they are asked by POST are reading too.
@@ -210,6 +211,7 @@ const OF_SECURITY_OPERATORS: &[&str] = &[
     "Palisade.Access/grants/*",
     "Palisade.Access/quarantines/*",
     "Palisade.Network/intents/*",
+    "Palisade.Network/preview/action",
 ];
 
 fn role(id: Uuid, name: &str, description: &str, actions: &[&str], not_actions: &[&str]) -> Role {
