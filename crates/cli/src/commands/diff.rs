@@ -4,6 +4,7 @@ mod document;
 mod text;
 
 use std::{
+    io,
     path::{Path, PathBuf},
     rc::Rc,
 };
@@ -13,6 +14,7 @@ use palisade_analysis::{Change, Class, EstateDiff, Limits, Names, Side, diff_est
 use palisade_classify::{Decision, Verdict};
 use palisade_model::{EffectivePolicy, Estate};
 use palisade_net::Direction;
+use serde_json::Value;
 
 use super::said::Said;
 use crate::{
@@ -60,8 +62,8 @@ pub fn run(arguments: &Arguments) -> Result<Exit, Failure> {
     let found = diff_estates(&before, &after, now, Limits::default()).map_err(Failure::input)?;
     let compared = Compared { estates: [&before, &after], found: &found };
     match arguments.format.format {
-        Format::Json => output::json(&document::document(&compared))?,
-        Format::Table => text::print(&compared)?,
+        Format::Json => output::json(&compared.document())?,
+        Format::Table => compared.print()?,
     }
     Ok(if found.is_identical() { Exit::Clean } else { Exit::Found })
 }
@@ -73,12 +75,25 @@ fn load(path: &Path, reading: &ReadingArgs) -> Result<Estate, Failure> {
 }
 
 /// What is printed.
-struct Compared<'a> {
-    estates: [&'a Estate; 2],
-    found: &'a EstateDiff,
+#[derive(Debug, Clone, Copy)]
+pub struct Compared<'a> {
+    /// Before and after.
+    pub estates: [&'a Estate; 2],
+    /// What differs between them.
+    pub found: &'a EstateDiff,
 }
 
 impl<'a> Compared<'a> {
+    /// Prints all that differs, a paragraph each.
+    pub fn print(&self) -> io::Result<()> {
+        text::print(self)
+    }
+
+    /// All that differs, as one document.
+    pub fn document(&self) -> Value {
+        document::document(self)
+    }
+
     /// Every change, with its class, direction, and the names that it is told in, which a class finds once.
     fn changes(&self) -> impl Iterator<Item = (&'a Class, Direction, &'a Change, Rc<Names>)> {
         let estates = self.estates;
