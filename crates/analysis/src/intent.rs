@@ -21,6 +21,9 @@ mod resolved;
 mod service;
 mod thing;
 
+/// The JSON Schema of a file of intents.
+pub const SCHEMA: &str = include_str!("intent/schema.json");
+
 pub use document::{
     EXCEPTIONS_MAX, Effect, Exception, INTENTS_MAX, Intent, Intents, Severity, Shape, THINGS_MAX,
 };

@@ -10,8 +10,8 @@ use palisade_model::{Addresses, EffectivePolicy};
 use palisade_net::AddressSet;
 
 use super::{
-    party::{Near, Party, between},
-    place::{Places, united},
+    party::{Near, Party},
+    place::{Places, between, united},
 };
 
 /// Places with the same rules.
@@ -41,21 +41,22 @@ pub(super) fn classes(
     let mut classes: Vec<Class> = Vec::new();
     for number in among {
         let place = &places.all[number];
-        let Some(near) = side.near(place, places.estate) else { continue };
-        let policy = places.policy(number);
-        let key = (
-            Arc::as_ptr(&policy) as usize,
-            place.is_loose(),
-            near.is_by_network,
-            (!near.addresses.is_certain()).then(|| near.clone()),
-            is_relative.then(|| places.virtual_network(number)),
-        );
-        let at = *known.entry(key).or_insert_with(|| {
-            let (members, near) = (Vec::new(), near.clone());
-            classes.push(Class { members, policy, near, is_loose: place.is_loose() });
-            classes.len() - 1
-        });
-        classes[at].members.push((number, near));
+        for near in side.nears(place, places.estate) {
+            let policy = places.policy(number);
+            let key = (
+                Arc::as_ptr(&policy) as usize,
+                place.is_loose(),
+                near.is_by_network,
+                (!near.addresses.is_certain()).then(|| near.clone()),
+                is_relative.then(|| places.virtual_network(number)),
+            );
+            let at = *known.entry(key).or_insert_with(|| {
+                let (members, near) = (Vec::new(), near.clone());
+                classes.push(Class { members, policy, near, is_loose: place.is_loose() });
+                classes.len() - 1
+            });
+            classes[at].members.push((number, near));
+        }
     }
     for class in &mut classes {
         let addresses = |of: fn(&Addresses) -> &AddressSet| {
@@ -72,7 +73,7 @@ impl Class {
         self.members[0].0
     }
 
-    /// What a side means of the members' addresses, together.
+    /// What a side means by name of the members' addresses, together.
     pub(super) fn part(&self, side: &Party<'_>, places: &Places<'_>) -> Addresses {
         let near = self.members.iter().filter_map(|(place, _)| side.near(&places.all[*place], places.estate));
         let near: Vec<Near> = near.collect();

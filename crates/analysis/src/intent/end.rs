@@ -11,7 +11,7 @@ use super::{
     cell::{Cutter, cut},
     class::Class,
     party::{Near, Party},
-    place::{Places, united},
+    place::{Places, between, united},
 };
 use crate::{Block, Side};
 
@@ -47,8 +47,8 @@ pub(super) struct Far {
 /// One end.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Point<'a> {
-    /// Its rules are asked.
-    Near(&'a Class),
+    /// Its rules are asked; the place at the other end, if rules are asked there too.
+    Near(&'a Class, Option<usize>),
     /// They are not; the place at the other end.
     Far(&'a Far, usize),
 }
@@ -71,14 +71,14 @@ impl Far {
 impl Point<'_> {
     fn surely(self, of: &AddressSet) -> AddressSet {
         match self {
-            Self::Near(class) => class.near.surely(of),
+            Self::Near(class, _) => class.near.surely(of),
             Self::Far(far, _) => far.surely(of),
         }
     }
 
     const fn doubt(self) -> Why {
         match self {
-            Self::Near(class) if class.near.is_assigned => Why::Address,
+            Self::Near(class, _) if class.near.is_assigned => Why::Address,
             Self::Far(far, _) if !far.assigned.is_empty() => Why::Address,
             _ => Why::Name,
         }
@@ -88,7 +88,16 @@ impl Point<'_> {
     fn excepted(self, side: Option<&Party<'_>>, places: &Places<'_>) -> Addresses {
         let Some(side) = side else { return Addresses::any() };
         match self {
-            Self::Near(class) => class.part(side, places),
+            Self::Near(class, other) => {
+                let named = class.part(side, places);
+                if !side.is_relative() {
+                    return named;
+                }
+                let network = other.map_or_else(Addresses::any, |other| places.virtual_network(other));
+                let own = &class.near.addresses;
+                let must = own.must().intersection(network.must());
+                named.union(&between(&must, &own.may().intersection(network.may())))
+            }
             Self::Far(_, other) => side.meant(other, places).union(&side.all_near(places)),
         }
     }

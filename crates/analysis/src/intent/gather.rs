@@ -13,6 +13,7 @@ use super::{
     cell::{self, with_addresses},
     class::Class,
     end::{Found, Why},
+    party::Near,
     place::Places,
 };
 use crate::{AnalysisError, Block, Limits, PerFamily, Region, Side, Volume, region};
@@ -99,6 +100,7 @@ fn violation(
     };
     let ends = judges.iter().zip(sides).map(|(&(class, direction), &side)| End {
         members: members(class, direction, &blocks, setting.places),
+        witness: witness(class, &seen(&example, direction), setting.places),
         direction,
         side,
         policy: class.policy.clone(),
@@ -121,6 +123,13 @@ fn members(class: &Class, direction: Direction, blocks: &[Block], places: &Place
     let is_meant = |near: &AddressSet| blocks.iter().any(|block| !own(block).intersection(near).is_empty());
     let meant = class.members.iter().filter(|(_, near)| is_meant(near.addresses.may()));
     meant.map(|(place, _)| places.all[*place].id().clone()).collect()
+}
+
+/// The member that sees a flow.
+fn witness(class: &Class, flow: &Flow, places: &Places<'_>) -> ResourceId {
+    let has_it = |(_, near): &&(usize, Near)| near.addresses.may().contains(flow.local());
+    let place = class.members.iter().find(has_it).map_or(class.first(), |(place, _)| *place);
+    places.all[place].id().clone()
 }
 
 /// Known addresses of some of a class's machines.

@@ -12,7 +12,7 @@ use palisade_net::{AddressSet, Prefix};
 
 use super::{
     Kind, Thing,
-    place::{Place, Places, Standing, subnet_of, united},
+    place::{Place, Places, Standing, between, subnet_of, united, without},
 };
 
 /// One side of an intent.
@@ -78,8 +78,9 @@ impl<'i> Party<'i> {
         }
         party.prefixes = prefixes.into_iter().collect();
         let free = if party.is_any { free_of_platform(&AddressSet::full()) } else { party.prefixes.clone() };
-        party.far = party.far.union(&Addresses::exactly(free.difference(&places.owned)));
-        party.meant = party.meant.union(&Addresses::exactly(free));
+        let free = Addresses::exactly(free);
+        party.far = party.far.union(&without(&free, &places.owned));
+        party.meant = party.meant.union(&free);
         party
     }
 
@@ -123,19 +124,30 @@ impl<'i> Party<'i> {
         }
     }
 
-    /// What of a place's addresses is meant; `None` if surely nothing is.
+    /// What of a place's addresses is meant: by name, and what is left of them by its network.
+    pub(super) fn nears(&self, place: &Place<'_>, estate: &Estate) -> Vec<Near> {
+        let named = self.near(place, estate);
+        let rest = self.has_network.then(|| {
+            let named = named.as_ref().map_or_else(Addresses::empty, |near| near.addresses.clone());
+            let whole = whole(place, true);
+            Near { addresses: without(&whole.addresses, &named), ..whole }
+        });
+        let rest = rest.filter(|near| !near.addresses.may().is_empty());
+        named.into_iter().chain(rest).collect()
+    }
+
+    /// What of a place's addresses is meant, but as part of a network; `None` if surely nothing is.
     pub(super) fn near(&self, place: &Place<'_>, estate: &Estate) -> Option<Near> {
         if self.is_any {
             return Some(whole(place, false));
         }
         let by_name = self.resources.iter().filter_map(|named| named.near(place, estate));
         let by_prefix = self.by_prefix(place);
-        let found = by_name.chain(by_prefix).reduce(|one, other| Near {
+        by_name.chain(by_prefix).reduce(|one, other| Near {
             addresses: one.addresses.union(&other.addresses),
             is_assigned: one.is_assigned || other.is_assigned,
             is_by_network: false,
-        });
-        found.or_else(|| self.has_network.then(|| whole(place, true)))
+        })
     }
 
     fn by_prefix(&self, place: &Place<'_>) -> Option<Near> {
@@ -155,12 +167,12 @@ impl<'i> Party<'i> {
 
     /// The addresses that the side means to a place at the other end, with those that its network has, whosever they are.
     pub(super) fn strangers(&self, other: usize, places: &Places<'_>) -> Addresses {
-        self.with_network(&self.far, other, places, &AddressSet::empty())
+        self.with_network(&self.far, other, places, &Addresses::empty())
     }
 
     /// All addresses that the side means to a place at the other end, but those that only places tell.
     pub(super) fn meant(&self, other: usize, places: &Places<'_>) -> Addresses {
-        self.with_network(&self.meant, other, places, &AddressSet::empty())
+        self.with_network(&self.meant, other, places, &Addresses::empty())
     }
 
     fn with_network(
@@ -168,17 +180,16 @@ impl<'i> Party<'i> {
         addresses: &Addresses,
         other: usize,
         places: &Places<'_>,
-        but: &AddressSet,
+        but: &Addresses,
     ) -> Addresses {
         if !self.has_network {
             return addresses.clone();
         }
-        let network = places.virtual_network(other);
-        let free = |set: &AddressSet| free_of_platform(set).difference(but);
-        addresses.union(&between(&free(network.must()), &free(network.may())))
+        let network = without(&places.virtual_network(other), &Addresses::exactly(platform_addresses()));
+        addresses.union(&without(&network, but))
     }
 
-    /// The addresses that it means of all places.
+    /// The addresses that it means of all places, by name.
     pub(super) fn all_near(&self, places: &Places<'_>) -> Addresses {
         let near = places.all.iter().filter(|place| !place.is_loose());
         let near: Vec<Near> = near.filter_map(|place| self.near(place, places.estate)).collect();
@@ -286,11 +297,6 @@ fn free_of_platform(set: &AddressSet) -> AddressSet {
 fn whole(place: &Place<'_>, is_by_network: bool) -> Near {
     let is_assigned = place.is_nic() && place.own.must().is_empty();
     Near { addresses: place.own.clone(), is_assigned, is_by_network }
-}
-
-/// A set between two bounds.
-pub(super) fn between(must: &AddressSet, may: &AddressSet) -> Addresses {
-    Addresses::exactly(must.clone()).union(&Addresses::at_most(may.clone()))
 }
 
 impl Near {

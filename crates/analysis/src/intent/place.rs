@@ -42,8 +42,8 @@ pub(super) struct Place<'e> {
 pub(super) struct Places<'e> {
     pub(super) estate: &'e Estate,
     pub(super) all: Vec<Place<'e>>,
-    /// Addresses that interfaces surely have.
-    pub(super) owned: AddressSet,
+    /// Addresses that interfaces have.
+    pub(super) owned: Addresses,
     /// Policies that were resolved, equal ones once.
     known: RefCell<HashMap<u64, Vec<Arc<EffectivePolicy>>>>,
 }
@@ -66,7 +66,8 @@ impl<'e> Places<'e> {
         let places = nics.chain(vacant).chain(loose);
         let all: Vec<Place<'e>> =
             places.map(|(standing, own)| Place { standing, own, policy: OnceCell::new() }).collect();
-        let owned = united(all.iter().filter(|place| place.is_nic()).map(|place| place.own.must()));
+        let nics = || all.iter().filter(|place| place.is_nic()).map(|place| &place.own);
+        let owned = between(&united(nics().map(Addresses::must)), &united(nics().map(Addresses::may)));
         Self { estate, all, owned, known: RefCell::default() }
     }
 
@@ -127,6 +128,16 @@ impl Place<'_> {
 /// The subnet that an interface is in.
 pub(super) fn subnet_of(nic: &Nic) -> Option<&ResourceId> {
     nic.ip_configurations().first()?.subnet()?.known()
+}
+
+/// A set between two bounds.
+pub(super) fn between(must: &AddressSet, may: &AddressSet) -> Addresses {
+    Addresses::exactly(must.clone()).union(&Addresses::at_most(may.clone()))
+}
+
+/// A set without another: surely what surely belongs to the one and to the other not even perhaps.
+pub(super) fn without(set: &Addresses, other: &Addresses) -> Addresses {
+    between(&set.must().difference(other.may()), &set.may().difference(other.must()))
 }
 
 /// All members of some sets.

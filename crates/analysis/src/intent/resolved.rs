@@ -16,7 +16,7 @@ use super::{
     end::{Except, Far, Found, Point, Why, settled, without},
     gather::{Claims, Itself, Judges, Setting},
     party::{Near, Party},
-    place::united,
+    place::{self, united},
 };
 use crate::{AnalysisError, Block, Limits, Query, reach::reach_where};
 
@@ -92,7 +92,7 @@ impl Resolved<'_> {
     /// Claims what the rules of one side stop.
     pub(super) fn stopped(&self, side: &Side<'_>, claims: &mut Claims) -> Result<(), AnalysisError> {
         let places = self.setting.places;
-        let is_there = places.all.iter().any(|place| side.other.near(place, places.estate).is_some());
+        let is_there = places.all.iter().any(|place| !side.other.nears(place, places.estate).is_empty());
         for Asked { class, .. } in &side.asked {
             // Who is meant only as a network of the other end is asked there.
             if class.near.is_by_network && is_there {
@@ -101,7 +101,7 @@ impl Resolved<'_> {
             let far = self.everybody(side, class);
             let found = self.reached(side, class, far.addresses.may(), |verdict| verdict != Verdict::Allow)?;
             let found = found.into_iter().map(|(side, block)| alone(side, block)).collect();
-            let points = side.ordered(Point::Near(class), Point::Far(&far, class.first()));
+            let points = side.ordered(Point::Near(class, None), Point::Far(&far, class.first()));
             let themselves = self.themselves(side, class);
             self.claim(&vec![(class, side.direction)], found, points, &themselves, claims)?;
         }
@@ -118,7 +118,7 @@ impl Resolved<'_> {
             let passing = self.passing(side, asked)?.iter();
             let found = passing
                 .filter_map(|(side, block)| Some(alone(*side, between(block, sources, destinations)?)));
-            let points = side.ordered(Point::Near(class), Point::Far(&far, class.first()));
+            let points = side.ordered(Point::Near(class, None), Point::Far(&far, class.first()));
             self.claim(&vec![(class, side.direction)], found.collect(), points, &[], claims)?;
         }
         Ok(())
@@ -187,7 +187,7 @@ impl Resolved<'_> {
         let found = found.into_iter().filter_map(within).collect();
         let networks = [Point::Far(&sources, to.first()), Point::Far(&destinations, from.first())];
         let found = settled(found, networks);
-        let points = [Point::Near(from), Point::Near(to)];
+        let points = [Point::Near(from, Some(to.first())), Point::Near(to, Some(from.first()))];
         let both = from.members.iter().filter(|(_, near)| near.addresses.is_certain());
         let themselves: Vec<Itself> = both
             .filter_map(|(place, near)| {
@@ -222,7 +222,10 @@ impl Resolved<'_> {
             let class = &asked.class;
             let mut other = side.other.far(class.first(), self.setting.places).may().clone();
             if !class.is_loose {
-                other = other.union(side.other.all_near(self.setting.places).may());
+                let places = self.setting.places;
+                let all = places.all.iter().flat_map(|place| side.other.nears(place, places.estate));
+                let all: Vec<Near> = all.collect();
+                other = united(all.iter().map(|near| near.addresses.may()).chain([&other]));
             }
             let mut found = self.reached(side, class, &other, |verdict| verdict != Verdict::Deny)?;
             found.retain(|(side, _)| !matches!(side.hit, Hit::Exempt { .. }));
@@ -239,10 +242,9 @@ impl Resolved<'_> {
         let others: Vec<Near> = others
             .filter(|place| !places.all[*place].is_loose())
             .filter_map(|place| side.other.near(&places.all[place], places.estate))
-            .filter(|near| !near.is_by_network)
             .collect();
         let all = |of: fn(&Addresses) -> &AddressSet| united(others.iter().map(|near| of(&near.addresses)));
-        let near = super::party::between(&all(Addresses::must), &all(Addresses::may));
+        let near = place::between(&all(Addresses::must), &all(Addresses::may));
         let addresses = side.other.strangers(class.first(), places).union(&near);
         Far { addresses, assigned: others.into_iter().filter(|near| near.is_assigned).collect() }
     }
@@ -251,10 +253,10 @@ impl Resolved<'_> {
     fn themselves(&self, side: &Side<'_>, class: &Class) -> Vec<Itself> {
         let places = self.setting.places;
         let known = class.members.iter().filter(|(_, near)| near.addresses.is_certain());
-        let both = known.filter_map(|(place, near)| {
-            let there = side.other.near(&places.all[*place], places.estate)?;
-            let own = near.addresses.must().clone();
-            Some(side.ordered(own, there.addresses.must().clone()).into())
+        let both = known.map(|(place, near)| {
+            let there = side.other.nears(&places.all[*place], places.estate);
+            let there = united(there.iter().map(|near| near.addresses.must()));
+            side.ordered(near.addresses.must().clone(), there).into()
         });
         both.collect()
     }
