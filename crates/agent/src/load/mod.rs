@@ -15,7 +15,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use data_encoding::HEXLOWER;
-use palisade_arm::estate::{self as arm, Document, File, Options, Summary};
+use palisade_arm::estate::{self as arm, Document, File, Options, PlanSide, Summary};
 use palisade_arm::service_tags::{self, ServiceTag};
 use palisade_arm::template::DeploymentContext;
 use palisade_model::spec::Unknown;
@@ -45,6 +45,8 @@ pub struct EstateSources {
     pub service_tags: Vec<PathBuf>,
     /// Where the templates are deployed to.
     pub context: DeploymentContext,
+    /// Which side of Terraform plans is meant.
+    pub plans: PlanSide,
 }
 
 /// Where an estate comes from.
@@ -130,7 +132,7 @@ fn received(received: &Documents, service_tags: &[PathBuf]) -> Result<Loaded, Lo
     let files = tag_files.iter().map(|file| file.path.clone()).collect();
     let tags = catalog(tag_files.iter().chain(&sent), &mut problems);
     let documents = texts(resources, &mut problems).into_iter().map(document).collect();
-    Unchecked { documents, context: DeploymentContext::default(), tags, files, digest, problems }.check()
+    Unchecked { documents, options: Options::default(), tags, files, digest, problems }.check()
 }
 
 /// Reads files of service tags; a tag that several define is the last one's.
@@ -165,13 +167,14 @@ pub fn estate(sources: &EstateSources) -> Result<Loaded, LoadError> {
     let tags = catalog(tag_files.iter(), &mut problems);
     let mut documents: Vec<_> = texts(inputs, &mut problems).into_iter().map(document).collect();
     parameters::assign(&mut documents, texts(parameters, &mut problems), &mut problems);
-    Unchecked { documents, context: sources.context.clone(), tags, files, digest, problems }.check()
+    let options = Options { context: sources.context.clone(), plans: sources.plans };
+    Unchecked { documents, options, tags, files, digest, problems }.check()
 }
 
 /// An estate that was read, and not checked yet.
 struct Unchecked {
     documents: Vec<Document>,
-    context: DeploymentContext,
+    options: Options,
     tags: TagCatalog,
     files: Vec<PathBuf>,
     digest: String,
@@ -180,8 +183,8 @@ struct Unchecked {
 
 impl Unchecked {
     fn check(self) -> Result<Loaded, LoadError> {
-        let Self { documents, context, tags, files, digest, mut problems } = self;
-        let read = arm::read(&documents, &Options { context });
+        let Self { documents, options, tags, files, digest, mut problems } = self;
+        let read = arm::read(&documents, &options);
         problems.extend(read.problems.into_iter().map(Problem::from));
         let (estate, found) = Estate::validate(&read.spec, tags);
         problems.extend(found.into_iter().map(Problem::from));

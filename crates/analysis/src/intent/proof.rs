@@ -23,7 +23,7 @@ pub struct Proof {
     pub outcome: Outcome,
     /// What is not known: it may violate the intent, or not. Beside violations too.
     pub doubts: Vec<Doubt>,
-    /// Interfaces, and NSGs that stand at none, whose rules were asked. If there is none the intent holds of nothing.
+    /// Interfaces, and what stands for machines to come, whose rules were asked. If there is none the intent holds of nothing.
     pub asked: usize,
 }
 
@@ -55,8 +55,10 @@ pub struct Violation {
 /// Interfaces with the same rules, at one end of packets.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct End {
-    /// Network interfaces, or one NSG that stands at none.
+    /// Network interfaces; subnets without any, and NSGs that are attached to nothing, where rules stand for machines to come.
     pub members: Vec<ResourceId>,
+    /// The one of them that sees the example.
+    pub witness: ResourceId,
     /// Outbound where packets leave, inbound where they arrive.
     pub direction: Direction,
     /// What the rules say, and which one decides.
