@@ -54,6 +54,7 @@ mod fate;
 mod gather;
 mod grid;
 mod list;
+pub mod matrix;
 mod need;
 mod order;
 mod reach;

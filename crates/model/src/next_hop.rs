@@ -37,14 +37,14 @@ pub enum NextHop {
 }
 
 /// The routes of one subnet.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct NextHops {
     /// In the order in which they are asked.
     routes: Vec<Route>,
 }
 
 /// One route, as far as it is known.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 struct Route {
     /// `None` if it may be about any address.
     prefix: Option<Prefix>,
@@ -54,7 +54,7 @@ struct Route {
 }
 
 /// Who made a route; of equal prefixes the first decides.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 enum From {
     User,
     Gateway,
