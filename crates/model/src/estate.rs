@@ -8,8 +8,8 @@ use std::collections::BTreeMap;
 use palisade_net::Direction;
 
 use crate::{
-    Addresses, Mode, Nic, Problem, ResourceId, Rule, TagCatalog, Truth, spec::EstateSpec, spec::Given,
-    spec::Unknown, validate,
+    Addresses, Mode, Nic, Problem, ResourceId, Rule, Salvaged, TagCatalog, Truth, spec::EstateSpec,
+    spec::Given, spec::Unknown, validate,
 };
 
 /// A network security group: its rules by direction, in the order in which they are asked, default rules last.
@@ -198,6 +198,12 @@ impl Estate {
     /// The estate is `None` if any problem is an error: a document is taken whole or not at all. Warnings come with the estate.
     pub fn validate(spec: &EstateSpec, tags: TagCatalog) -> (Option<Self>, Vec<Problem>) {
         validate::estate(spec, tags)
+    }
+
+    /// Checks everything that was read, for questions that must not wait for every error: what is in error is taken as
+    /// unknown, so that no answer depends on it. What is enforced is never made like this.
+    pub fn validate_leniently(spec: &EstateSpec, tags: TagCatalog) -> Salvaged {
+        validate::leniently(spec, tags)
     }
 
     /// NSGs by id.
