@@ -121,6 +121,7 @@ pub struct Subnet {
     pub(crate) nsg: Option<Given<ResourceId>>,
     pub(crate) route_table: Option<Given<ResourceId>>,
     pub(crate) governs_private_endpoints: Truth,
+    pub(crate) delegations: Vec<String>,
 }
 
 impl Subnet {
@@ -142,6 +143,11 @@ impl Subnet {
     /// The attached NSG.
     pub const fn nsg(&self) -> Option<&Given<ResourceId>> {
         self.nsg.as_ref()
+    }
+
+    /// Services that the subnet is given to, as far as they are known.
+    pub fn delegations(&self) -> &[String] {
+        &self.delegations
     }
 }
 

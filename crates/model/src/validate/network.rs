@@ -93,6 +93,7 @@ fn subnet(spec: &SubnetSpec, p: &mut Problems) -> Subnet {
         nsg: reference(spec.nsg.as_ref()),
         route_table: reference(spec.route_table.as_ref()),
         governs_private_endpoints: governs_private_endpoints(spec, p),
+        delegations: spec.delegations.iter().filter_map(|service| service.value.known().cloned()).collect(),
     }
 }
 
