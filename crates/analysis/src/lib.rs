@@ -51,6 +51,7 @@ mod diff;
 mod entry;
 mod estate;
 mod fate;
+pub mod findings;
 mod gather;
 mod grid;
 mod list;
