@@ -75,6 +75,14 @@ impl<'a> Lists<'a> {
         self.layers.push(layer);
     }
 
+    /// Adds a rule that is in no list, so that packets it matches are told from others; its number among the entries.
+    pub(crate) fn add_query(&mut self, rule: &'a EffectiveRule) -> usize {
+        let list = u32::try_from(self.layers.len()).expect("few lists stand at an interface");
+        let access = rule.access;
+        self.entries.push(Entry { list, hit: Hit::Nothing, access, rule: Some(rule), service: None });
+        self.entries.len() - 1
+    }
+
     /// Adds every layer of a policy that is asked.
     pub(crate) fn add_all(&mut self, policy: &'a EffectivePolicy, direction: Direction, now: u32) {
         let layers = policy.layers(direction).iter().enumerate();

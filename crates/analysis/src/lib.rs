@@ -4,7 +4,7 @@
 //! decide and what hides them ([`RuleList::fate`]), which could be removed without a change ([`RuleList::need`]), and in which
 //! pairs the order matters ([`RuleList::order_sensitive`]). [`diff`] compares two whole policies, lists in their order, and
 //! answers with every pair of deciding rules whose verdicts differ, how many packets that is, one of them, and all of them as
-//! few products. [`diff_estates`] does that at every interface of two estates, and [`Names`] puts products in words.
+//! few products. [`reach`] asks one whole policy about some packets and answers with everything that decides any of them. [`diff_estates`] does that at every interface of two estates, and [`Names`] puts products in words.
 //!
 //! ```
 //! use palisade_analysis::{Fate, Limits, RuleList};
@@ -51,10 +51,12 @@ mod diff;
 mod entry;
 mod estate;
 mod fate;
+mod gather;
 mod grid;
 mod list;
 mod need;
 mod order;
+mod reach;
 mod region;
 mod seek;
 mod share;
@@ -65,15 +67,17 @@ mod words;
 
 use palisade_net::{Family, Flow};
 
-pub use diff::{Change, Diff, Side, diff};
+pub use diff::{Change, Diff, diff};
 pub use estate::{Class, EstateDiff, diff_estates};
 pub use fate::{Contrast, Cover, Fate, Hidden};
 pub use list::RuleList;
 pub use need::{Example, Need};
 pub use order::{Overlap, Pair};
+pub use reach::{Query, Reached, reach};
 pub use region::{Block, Region};
 pub use share::{Share, Shares};
 pub use space::universe;
+pub use verdict::Side;
 pub use volume::{Bounds, Volume};
 pub use words::{Names, Terms, Words};
 

@@ -2,9 +2,11 @@
 //!
 //! `PALISADE_CASES` multiplies how many random policies are tried.
 
+mod answers;
 mod diffs;
 mod estates;
 mod lists;
+mod reaches;
 mod real;
 #[path = "../../../arm/tests/support/real_data.rs"]
 mod real_data;
