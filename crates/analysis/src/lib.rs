@@ -55,6 +55,7 @@ mod gather;
 mod grid;
 mod list;
 mod need;
+pub mod observed;
 mod order;
 mod reach;
 mod region;
