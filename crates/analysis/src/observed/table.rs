@@ -63,16 +63,22 @@ fn fold(a: u64, b: u64) -> u64 {
     product as u64 ^ (product >> 64) as u64
 }
 
+/// What is kept of a flow.
+pub(crate) trait Sum: Copy {
+    /// Adds what is known of the same flow.
+    fn add(&mut self, other: &Self);
+}
+
 /// Flows of one family.
 #[derive(Debug, Clone)]
-pub(crate) struct Table<A> {
+pub(crate) struct Table<A, S = Tally> {
     pub(crate) keys: Vec<Key<A>>,
-    pub(crate) tallies: Vec<Tally>,
+    pub(crate) tallies: Vec<S>,
     index: Vec<u32>,
     seed: u64,
 }
 
-impl<A> Default for Table<A> {
+impl<A, S> Default for Table<A, S> {
     fn default() -> Self {
         Self {
             keys: Vec::new(),
@@ -83,9 +89,9 @@ impl<A> Default for Table<A> {
     }
 }
 
-impl<A: AddressBits> Table<A> {
+impl<A: AddressBits, S: Sum> Table<A, S> {
     /// Adds to the flow's tally.
-    pub(crate) fn add(&mut self, key: Key<A>, tally: &Tally) {
+    pub(crate) fn add(&mut self, key: Key<A>, tally: &S) {
         // At most three quarters of the index are taken.
         if 4 * (self.keys.len() + 1) > 3 * self.index.len() {
             self.grow();
