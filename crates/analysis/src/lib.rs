@@ -57,6 +57,7 @@ mod grid;
 mod list;
 pub mod matrix;
 mod need;
+pub mod observed;
 mod order;
 mod reach;
 mod region;
@@ -65,6 +66,7 @@ mod share;
 mod space;
 mod verdict;
 mod volume;
+pub mod what_if;
 mod words;
 
 use palisade_net::{Family, Flow};

@@ -121,11 +121,6 @@ impl IpConfiguration {
         self.subnet.as_ref()
     }
 
-    /// The public address that leads to it.
-    pub const fn public_ip(&self) -> Option<&Given<ResourceId>> {
-        self.public_ip.as_ref()
-    }
-
     /// Application security groups it is a member of.
     pub fn groups(&self) -> &[ResourceId] {
         &self.groups
