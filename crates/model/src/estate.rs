@@ -236,6 +236,11 @@ impl Estate {
         self.virtual_networks.values()
     }
 
+    /// Application security groups by id, with the prefixes of their own; members are told by interfaces.
+    pub fn application_security_groups(&self) -> impl Iterator<Item = (&ResourceId, &Addresses)> {
+        self.groups.iter()
+    }
+
     /// Service tags, by which rules are resolved.
     pub const fn tags(&self) -> &TagCatalog {
         &self.tags
