@@ -58,6 +58,7 @@ mod least;
 mod list;
 mod lockdown;
 mod need;
+pub mod observed;
 mod order;
 mod reach;
 mod region;

@@ -27,7 +27,9 @@ pub use bounds::{Addresses, Ports, Truth};
 pub use defaults::{default_rules, is_default};
 pub use effective::{EffectiveLayer, EffectivePolicy, EffectiveRule, Layer};
 pub use estate::{Estate, Nsg, PublicIpSku, Subnet, VirtualNetwork};
-pub use flow_record::{FlowOrigin, FlowPhase, FlowRecord, FlowTraffic, LoggedDecision};
+pub use flow_record::{
+    FlowLogFormat, FlowOrigin, FlowPhase, FlowRecord, FlowTraffic, LOGGED_RULE_MAX, LoggedDecision,
+};
 pub use guards::Guards;
 pub use id::{NAME_LENGTH_MAX, ResourceId, is_valid_name};
 pub use mode::Mode;
