@@ -42,7 +42,8 @@ impl Consequences {
         let resources: Vec<Value> = groups.iter().cloned().chain(wanted).collect();
         let mut answer = match client.preview(&resources) {
             Ok(answer) => answer,
-            Err(error) if error.has_status(403) || error.has_status(404) => {
+            // Without a permission for it, or from an older server, the changes alone are told.
+            Err(error) if error.refusal().is_some() => {
                 eprintln!("note: the server does not tell what this means for traffic: {error}");
                 return Ok(None);
             }
