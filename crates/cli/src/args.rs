@@ -28,6 +28,8 @@ pub enum Command {
     Effective(commands::effective::Arguments),
     /// What traffic two estates judge differently, with an example of each kind
     Diff(commands::diff::Arguments),
+    /// Who can reach whom on what, as a table or a picture
+    Matrix(commands::matrix::Arguments),
     /// Server and agent of one machine in one process
     Up(commands::up::Arguments),
     /// The control plane: resources, logins, and the hosts that join

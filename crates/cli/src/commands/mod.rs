@@ -10,6 +10,7 @@ pub mod effective;
 mod estate;
 pub mod flows;
 pub mod lab;
+pub mod matrix;
 pub mod remote;
 mod said;
 pub mod server;
@@ -28,6 +29,7 @@ pub fn run(command: Command) -> Result<Exit, Failure> {
         Command::Verify(arguments) => verify::run(&arguments),
         Command::Effective(arguments) => effective::run(&arguments),
         Command::Diff(arguments) => diff::run(&arguments),
+        Command::Matrix(arguments) => matrix::run(&arguments),
         Command::Up(arguments) => up::run(&arguments),
         Command::Server(arguments) => server::run(&arguments),
         Command::Store(action) => store::run(&action),

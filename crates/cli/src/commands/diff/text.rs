@@ -14,7 +14,7 @@ const TERMS_SHOWN: usize = 6;
 const MEMBERS_SHOWN: usize = 6;
 
 /// Prints all that differs.
-pub fn print(compared: &Compared<'_>) -> io::Result<()> {
+pub(super) fn print(compared: &Compared<'_>) -> io::Result<()> {
     for (what, ids) in [("only before", &compared.found.removed), ("only after", &compared.found.added)] {
         ids.iter().try_for_each(|id| output::line(format!("{what}: {id}")))?;
     }
@@ -85,7 +85,8 @@ fn volume(volume: &PerFamily<Volume>) -> String {
     said.join(", ")
 }
 
-fn few(words: &[&str], shown: usize) -> String {
+/// Words as one text, the first of them if there are many.
+pub fn few(words: &[&str], shown: usize) -> String {
     match words.len() {
         many if many > shown => format!("{} and {} more", words[..shown].join(", "), many - shown),
         _ => words.join(", "),

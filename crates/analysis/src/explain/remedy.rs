@@ -1,0 +1,229 @@
+//! What would have to change for a packet to pass, or not to.
+//!
+//! Of every list that stops it, one step: a rule before the one that denies, at a priority that is free, about this packet only;
+//! or where that cannot be, the rule away. To stop a packet one step is enough. Every proposal is made on copies of the
+//! policies, and the oracle has to agree before it is returned.
+
+use palisade_classify::{Verdict, oracle};
+use palisade_model::{
+    Access, AddressField, Addresses, EffectiveLayer, EffectivePolicy, EffectiveRule, Layer, Maybe, Mode,
+    Ports, Priority, Window, limits,
+};
+use palisade_net::{Direction, Flow, Prefix, ProtocolMatch};
+
+use super::{
+    journey::{Hop, Journey},
+    list::{Consulted, Standing},
+};
+
+/// Changes that together turn the answer round.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Remedy {
+    /// What the packet meets afterwards.
+    pub becomes: Access,
+    /// The changes, in the order of the packet.
+    pub steps: Vec<(usize, Step)>,
+}
+
+/// One change at a hop.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Step {
+    /// A rule about this packet in a list.
+    Add {
+        /// The list.
+        layer: usize,
+        /// Its priority, which no rule has.
+        priority: u16,
+        /// What it does.
+        access: Access,
+        /// The rule that it stands before, by index.
+        before: usize,
+    },
+    /// A rule of a list less.
+    Remove {
+        /// The list.
+        layer: usize,
+        /// The rule, by index.
+        rule: usize,
+    },
+    /// An NSG that allows the packet, where there is none and a public address waits for one.
+    Attach {
+        /// The place of the public address in the policy.
+        layer: usize,
+    },
+}
+
+/// The fewest changes of rules that turn a known answer round, then others that are as few; none if the answer is not known, or
+/// if no rule governs the packet.
+pub fn remedies(journey: &Journey, now: u32) -> Vec<Remedy> {
+    if journey.link_control {
+        return Vec::new();
+    }
+    match journey.verdict {
+        Verdict::Unknown => Vec::new(),
+        Verdict::Deny => to_allow(journey, now),
+        Verdict::Allow => to_deny(journey, now),
+    }
+}
+
+/// A step for each list that denies: rules to add, and rules to remove where that suffices.
+fn to_allow(journey: &Journey, now: u32) -> Vec<Remedy> {
+    let denying = |removes: bool| -> Option<Vec<(usize, Step)>> {
+        let mut steps = Vec::new();
+        for (number, hop) in journey.hops.iter().enumerate() {
+            for list in hop.lists.iter().filter(|list| stops(list)) {
+                steps.push((number, open(hop, list, removes)?));
+            }
+        }
+        Some(steps)
+    };
+    let mut found: Vec<Remedy> = Vec::new();
+    for steps in [denying(false), denying(true)].into_iter().flatten() {
+        let remedy = Remedy { becomes: Access::Allow, steps };
+        if !found.contains(&remedy) && holds(journey, &remedy, now) {
+            found.push(remedy);
+        }
+    }
+    found
+}
+
+/// One step is enough: at each hop a rule before the one that lets the packet pass last, or that rule away.
+fn to_deny(journey: &Journey, now: u32) -> Vec<Remedy> {
+    let mut found = Vec::new();
+    for (number, hop) in journey.hops.iter().enumerate() {
+        let says = |list: &&Consulted| {
+            list.verdict == Verdict::Allow
+                && list.rule.is_some()
+                && matches!(list.standing, Standing::Asked | Standing::Settled)
+        };
+        for list in hop.lists.iter().filter(says) {
+            let rule = list.rule.expect("it was looked for");
+            let layer = &hop.policy.layers(hop.flow.direction())[list.layer];
+            let add = free_priority(layer, rule).map(|priority| Step::Add {
+                layer: list.layer,
+                priority,
+                access: Access::Deny,
+                before: rule,
+            });
+            let remove = (!layer.rules[rule].is_default()).then_some(Step::Remove { layer: list.layer, rule });
+            for step in [remove, add].into_iter().flatten() {
+                let remedy = Remedy { becomes: Access::Deny, steps: vec![(number, step)] };
+                if holds(journey, &remedy, now) {
+                    found.push(remedy);
+                }
+            }
+        }
+    }
+    found
+}
+
+/// Whether a list stops the packet, or would if it were asked.
+fn stops(list: &Consulted) -> bool {
+    list.verdict == Verdict::Deny && list.standing != Standing::InAudit
+}
+
+/// The step that makes a list let the packet pass.
+fn open(hop: &Hop, list: &Consulted, removes: bool) -> Option<Step> {
+    let layer = &hop.policy.layers(hop.flow.direction())[list.layer];
+    if layer.layer == Layer::PublicAddress {
+        return Some(Step::Attach { layer: list.layer });
+    }
+    let rule = list.rule?;
+    if removes && !layer.rules[rule].is_default() {
+        return Some(Step::Remove { layer: list.layer, rule });
+    }
+    let priority = free_priority(layer, rule)?;
+    Some(Step::Add { layer: list.layer, priority, access: Access::Allow, before: rule })
+}
+
+/// The highest number below that of a rule that no rule of the list has; where the list's own rules end before it, ten
+/// more than the last of them, as people number.
+fn free_priority(layer: &EffectiveLayer, rule: usize) -> Option<u16> {
+    const STEP: u16 = 10;
+    let least = if layer.layer == Layer::Admin { limits::ADMIN_PRIORITY_MIN } else { limits::PRIORITY_MIN };
+    let own = layer.rules[rule].priority.known()?.get();
+    let taken: Vec<u16> = layer.rules.iter().filter_map(|rule| rule.priority.known()).map(Priority::get).collect();
+    if own > limits::PRIORITY_MAX {
+        let last = taken.iter().copied().filter(|number| *number <= limits::PRIORITY_MAX).max();
+        let next = last.map_or(least, |last| last.saturating_add(STEP) / STEP * STEP);
+        if next <= limits::PRIORITY_MAX {
+            return Some(next);
+        }
+    }
+    (least..own.min(limits::PRIORITY_MAX + 1)).rev().find(|number| !taken.contains(number))
+}
+
+/// Whether the oracle gives the wanted answer at every hop, once the steps are made.
+fn holds(journey: &Journey, remedy: &Remedy, now: u32) -> bool {
+    let verdicts = journey.hops.iter().enumerate().map(|(number, hop)| {
+        let mut policy = hop.policy.clone();
+        let mut steps: Vec<&Step> =
+            remedy.steps.iter().filter(|(at, _)| *at == number).map(|(_, step)| step).collect();
+        // From the last list to the first, so that indexes still mean what they did.
+        steps.sort_by_key(|step| std::cmp::Reverse(step.layer()));
+        steps.into_iter().for_each(|step| step.make(&mut policy, &hop.flow));
+        oracle::decide_by_rules(&policy, &hop.flow, now).verdict
+    });
+    let verdicts: Vec<Verdict> = verdicts.collect();
+    match remedy.becomes {
+        Access::Deny => verdicts.contains(&Verdict::Deny),
+        _ => verdicts.iter().all(|verdict| *verdict == Verdict::Allow),
+    }
+}
+
+impl Step {
+    /// The list that it changes.
+    pub const fn layer(&self) -> usize {
+        match self {
+            Self::Add { layer, .. } | Self::Remove { layer, .. } | Self::Attach { layer } => *layer,
+        }
+    }
+
+    /// Makes the change in a policy.
+    fn make(&self, policy: &mut EffectivePolicy, flow: &Flow) {
+        let layers = match flow.direction() {
+            Direction::Inbound => &mut policy.inbound,
+            Direction::Outbound => &mut policy.outbound,
+        };
+        match *self {
+            Self::Add { layer, access, before, .. } => {
+                layers[layer].rules.insert(before, exactly(flow, access));
+            }
+            Self::Remove { layer, rule } => {
+                layers[layer].rules.remove(rule);
+            }
+            Self::Attach { layer } => {
+                layers[layer].layer = Layer::NetworkInterface;
+                layers[layer].rules.insert(0, exactly(flow, Access::Allow));
+            }
+        }
+    }
+}
+
+/// A rule about one packet and nothing else; the port that it comes from is left open, as people write rules.
+fn exactly(flow: &Flow, access: Access) -> EffectiveRule {
+    let host = |address| Prefix::host(address);
+    let side = |prefix: Prefix| Addresses::exactly([prefix].into_iter().collect());
+    let (source, destination) = (host(flow.source()), host(flow.destination()));
+    let has_port = flow.protocol().has_ports() || flow.protocol().is_icmp();
+    let port = (flow.destination_port(), flow.destination_port());
+    let ports = if has_port { [port].into_iter().collect() } else { palisade_net::PortSet::full() };
+    EffectiveRule {
+        name: "proposed".to_owned(),
+        path: "securityRules/proposed".to_owned(),
+        priority: Maybe::Unknown,
+        access: Maybe::Known(access),
+        protocol: Maybe::Known(ProtocolMatch::Number(flow.protocol())),
+        source: side(source),
+        source_field: AddressField::Prefixes(vec![source]),
+        source_ports: Ports::Known(palisade_net::PortSet::full()),
+        destination: side(destination),
+        destination_field: AddressField::Prefixes(vec![destination]),
+        destination_ports: Ports::Known(ports),
+        window: Window::ALWAYS,
+        mode: Mode::Enforce,
+        certain: true,
+        collection: None,
+        services: Vec::new(),
+    }
+}
