@@ -62,9 +62,8 @@ pub fn explain(estate: &Estate, nic: &Nic, flow: &Flow, now: u32) -> Journey {
     let turned = Flow::new(direction, flow.protocol(), source, destination);
     let turned = turned.expect("a flow's addresses are of one family");
     let other = interface_at(estate, nic, flow.remote());
-    let peer = other.map(|other| {
-        Hop::new(Place::Interface(other.id().clone()), estate.effective(other), turned, now)
-    });
+    let peer = other
+        .map(|other| Hop::new(Place::Interface(other.id().clone()), estate.effective(other), turned, now));
     let sender = match flow.direction() {
         Direction::Outbound => Some(nic),
         Direction::Inbound => other,
@@ -84,12 +83,7 @@ pub fn explain_alone(nsg: &ResourceId, policy: EffectivePolicy, flow: &Flow, now
 
 impl Journey {
     fn new(hops: Vec<Hop>, next: Vec<NextHop>, flow: &Flow) -> Self {
-        let said = |verdict| hops.iter().any(|hop| hop.verdict == verdict);
-        let verdict = match (said(Verdict::Deny), said(Verdict::Unknown)) {
-            (true, _) => Verdict::Deny,
-            (false, true) => Verdict::Unknown,
-            (false, false) => Verdict::Allow,
-        };
+        let verdict = verdict_of(hops.iter().map(|hop| hop.verdict).collect());
         Self { hops, next, verdict, link_control: is_link_control(flow) }
     }
 
@@ -107,6 +101,12 @@ impl Journey {
         };
         !self.next.is_empty() && !self.next.iter().any(arrives)
     }
+}
+
+/// What hops say together: a packet passes that all let pass.
+pub(super) fn verdict_of(verdicts: Vec<Verdict>) -> Verdict {
+    let wanted = [Verdict::Deny, Verdict::Unknown].into_iter();
+    wanted.into_iter().find(|verdict| verdicts.contains(verdict)).unwrap_or(Verdict::Allow)
 }
 
 impl Hop {

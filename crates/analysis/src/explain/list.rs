@@ -114,8 +114,7 @@ fn alone(policy: &EffectivePolicy, layer: &EffectiveLayer, flow: &Flow, now: u32
 
 /// The rules that are asked, up to one that surely applies.
 fn asked(layer: &EffectiveLayer, service: Option<PlatformService>, flow: &Flow, now: u32) -> Vec<Asked> {
-    let is_asked =
-        |rule: &EffectiveRule| service.is_none_or(|service| rule.services.contains(&service));
+    let is_asked = |rule: &EffectiveRule| service.is_none_or(|service| rule.services.contains(&service));
     let mut found = Vec::new();
     for (index, rule) in layer.rules.iter().enumerate().filter(|(_, rule)| is_asked(rule)) {
         let asked = Asked {

@@ -12,7 +12,7 @@ use palisade_model::{
 use palisade_net::{Direction, Flow, Prefix, ProtocolMatch};
 
 use super::{
-    journey::{Hop, Journey},
+    journey::{Hop, Journey, verdict_of},
     list::{Consulted, Standing},
 };
 
@@ -70,7 +70,8 @@ pub fn remedies(journey: &Journey, now: u32) -> Vec<Remedy> {
 fn to_allow(journey: &Journey, now: u32) -> Vec<Remedy> {
     let denying = |removes: bool| -> Option<Vec<(usize, Step)>> {
         let mut steps = Vec::new();
-        for (number, hop) in journey.hops.iter().enumerate() {
+        let closed = journey.hops.iter().enumerate().filter(|(_, hop)| hop.verdict == Verdict::Deny);
+        for (number, hop) in closed {
             for list in hop.lists.iter().filter(|list| stops(list)) {
                 steps.push((number, open(hop, list, removes)?));
             }
@@ -80,11 +81,27 @@ fn to_allow(journey: &Journey, now: u32) -> Vec<Remedy> {
     let mut found: Vec<Remedy> = Vec::new();
     for steps in [denying(false), denying(true)].into_iter().flatten() {
         let remedy = Remedy { becomes: Access::Allow, steps };
-        if !found.contains(&remedy) && holds(journey, &remedy, now) {
-            found.push(remedy);
+        if holds(journey, &remedy, now) {
+            let remedy = reduced(journey, remedy, now);
+            found.extend((!found.contains(&remedy)).then_some(remedy));
         }
     }
     found
+}
+
+/// A remedy without the steps that it does not need: with one rule gone another may speak for the packet.
+fn reduced(journey: &Journey, mut remedy: Remedy, now: u32) -> Remedy {
+    let mut at = 0;
+    while at < remedy.steps.len() {
+        let mut fewer = remedy.clone();
+        fewer.steps.remove(at);
+        if holds(journey, &fewer, now) {
+            remedy = fewer;
+        } else {
+            at += 1;
+        }
+    }
+    remedy
 }
 
 /// One step is enough: at each hop a rule before the one that lets the packet pass last, or that rule away.
@@ -105,7 +122,8 @@ fn to_deny(journey: &Journey, now: u32) -> Vec<Remedy> {
                 access: Access::Deny,
                 before: rule,
             });
-            let remove = (!layer.rules[rule].is_default()).then_some(Step::Remove { layer: list.layer, rule });
+            let remove =
+                (!layer.rules[rule].is_default()).then_some(Step::Remove { layer: list.layer, rule });
             for step in [remove, add].into_iter().flatten() {
                 let remedy = Remedy { becomes: Access::Deny, steps: vec![(number, step)] };
                 if holds(journey, &remedy, now) {
@@ -142,7 +160,8 @@ fn free_priority(layer: &EffectiveLayer, rule: usize) -> Option<u16> {
     const STEP: u16 = 10;
     let least = if layer.layer == Layer::Admin { limits::ADMIN_PRIORITY_MIN } else { limits::PRIORITY_MIN };
     let own = layer.rules[rule].priority.known()?.get();
-    let taken: Vec<u16> = layer.rules.iter().filter_map(|rule| rule.priority.known()).map(Priority::get).collect();
+    let taken: Vec<u16> =
+        layer.rules.iter().filter_map(|rule| rule.priority.known()).map(Priority::get).collect();
     if own > limits::PRIORITY_MAX {
         let last = taken.iter().copied().filter(|number| *number <= limits::PRIORITY_MAX).max();
         let next = last.map_or(least, |last| last.saturating_add(STEP) / STEP * STEP);
@@ -153,32 +172,30 @@ fn free_priority(layer: &EffectiveLayer, rule: usize) -> Option<u16> {
     (least..own.min(limits::PRIORITY_MAX + 1)).rev().find(|number| !taken.contains(number))
 }
 
-/// Whether the oracle gives the wanted answer at every hop, once the steps are made.
+/// Whether the oracle gives the wanted answer, once the steps are made.
 fn holds(journey: &Journey, remedy: &Remedy, now: u32) -> bool {
-    let verdicts = journey.hops.iter().enumerate().map(|(number, hop)| {
-        let mut policy = hop.policy.clone();
-        let mut steps: Vec<&Step> =
-            remedy.steps.iter().filter(|(at, _)| *at == number).map(|(_, step)| step).collect();
-        // From the last list to the first, so that indexes still mean what they did.
-        steps.sort_by_key(|step| std::cmp::Reverse(step.layer()));
-        steps.into_iter().for_each(|step| step.make(&mut policy, &hop.flow));
-        oracle::decide_by_rules(&policy, &hop.flow, now).verdict
-    });
-    let verdicts: Vec<Verdict> = verdicts.collect();
-    match remedy.becomes {
-        Access::Deny => verdicts.contains(&Verdict::Deny),
-        _ => verdicts.iter().all(|verdict| *verdict == Verdict::Allow),
+    match (remedy.becomes, remedy.verdict(journey, now)) {
+        (Access::Deny, verdict) => verdict == Verdict::Deny,
+        (_, verdict) => verdict == Verdict::Allow,
+    }
+}
+
+impl Remedy {
+    /// What the oracle says of the packet at all hops, once the steps are made.
+    pub fn verdict(&self, journey: &Journey, now: u32) -> Verdict {
+        let verdicts = journey.hops.iter().enumerate().map(|(number, hop)| {
+            let mut policy = hop.policy.clone();
+            self.steps
+                .iter()
+                .filter(|(at, _)| *at == number)
+                .for_each(|(_, step)| step.make(&mut policy, &hop.flow));
+            oracle::decide_by_rules(&policy, &hop.flow, now).verdict
+        });
+        verdict_of(verdicts.collect())
     }
 }
 
 impl Step {
-    /// The list that it changes.
-    pub const fn layer(&self) -> usize {
-        match self {
-            Self::Add { layer, .. } | Self::Remove { layer, .. } | Self::Attach { layer } => *layer,
-        }
-    }
-
     /// Makes the change in a policy.
     fn make(&self, policy: &mut EffectivePolicy, flow: &Flow) {
         let layers = match flow.direction() {

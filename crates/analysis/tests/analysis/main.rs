@@ -5,6 +5,7 @@
 mod answers;
 mod diffs;
 mod estates;
+mod explain;
 mod lists;
 mod matrix;
 mod reaches;

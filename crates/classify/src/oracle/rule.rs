@@ -21,9 +21,8 @@ pub struct Comparison {
 impl Comparison {
     /// How a rule's fields compare with a flow's.
     pub fn of(rule: &EffectiveRule, flow: &Flow) -> Self {
-        let port = |ports, number, destination| {
-            port_matches(rule, ports, flow.protocol(), number, destination)
-        };
+        let port =
+            |ports, number, destination| port_matches(rule, ports, flow.protocol(), number, destination);
         Self {
             protocol: protocol_matches(rule, flow.protocol()),
             source: rule.source.contains(flow.source()),
