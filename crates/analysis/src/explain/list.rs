@@ -93,7 +93,8 @@ fn settles(layer: &EffectiveLayer, decision: &Decision) -> bool {
     decision.verdict == Verdict::Deny || always == Some(Maybe::Known(Access::AlwaysAllow))
 }
 
-const fn rule_of(decision: &Decision) -> Option<usize> {
+/// The rule that decides, by index.
+pub(super) const fn rule_of(decision: &Decision) -> Option<usize> {
     match decision.hit {
         palisade_classify::Hit::Rule { rule, .. } => Some(rule),
         _ => None,
@@ -101,7 +102,7 @@ const fn rule_of(decision: &Decision) -> Option<usize> {
 }
 
 /// The answer of a list as if it stood alone and were enforced.
-fn alone(policy: &EffectivePolicy, layer: &EffectiveLayer, flow: &Flow, now: u32) -> Decision {
+pub(super) fn alone(policy: &EffectivePolicy, layer: &EffectiveLayer, flow: &Flow, now: u32) -> Decision {
     let layer = EffectiveLayer { mode: Mode::Enforce, certain: true, ..layer.clone() };
     let (mut inbound, mut outbound) = (Vec::new(), Vec::new());
     match flow.direction() {

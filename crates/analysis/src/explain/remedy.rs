@@ -1,7 +1,7 @@
 //! What would have to change for a packet to pass, or not to.
 //!
 //! Of every list that stops it, one step: a rule before the one that denies, at a priority that is free, about this packet only;
-//! or where that cannot be, the rule away. To stop a packet one step is enough. Every proposal is made on copies of the
+//! or where no priority is, rules away. To stop a packet one step is enough. Every proposal is made on copies of the
 //! policies, and the oracle has to agree before it is returned.
 
 use palisade_classify::{Verdict, oracle};
@@ -13,7 +13,7 @@ use palisade_net::{Direction, Flow, Prefix, ProtocolMatch};
 
 use super::{
     journey::{Hop, Journey, verdict_of},
-    list::{Consulted, Standing},
+    list::{Consulted, Standing, alone, rule_of},
 };
 
 /// Changes that together turn the answer round.
@@ -73,7 +73,8 @@ fn to_allow(journey: &Journey, now: u32) -> Vec<Remedy> {
         let closed = journey.hops.iter().enumerate().filter(|(_, hop)| hop.verdict == Verdict::Deny);
         for (number, hop) in closed {
             for list in hop.lists.iter().filter(|list| stops(list)) {
-                steps.push((number, open(hop, list, removes)?));
+                let needed = open(hop, list, removes, now)?;
+                steps.extend(needed.into_iter().map(|step| (number, step)));
             }
         }
         Some(steps)
@@ -140,18 +141,36 @@ fn stops(list: &Consulted) -> bool {
     list.verdict == Verdict::Deny && list.standing != Standing::InAudit
 }
 
-/// The step that makes a list let the packet pass.
-fn open(hop: &Hop, list: &Consulted, removes: bool) -> Option<Step> {
-    let layer = &hop.policy.layers(hop.flow.direction())[list.layer];
+/// The steps that make a list let the packet pass: one, unless no number is free and several rules deny.
+fn open(hop: &Hop, list: &Consulted, removes: bool, now: u32) -> Option<Vec<Step>> {
+    let at = list.layer;
+    let mut layer = hop.policy.layers(hop.flow.direction())[at].clone();
     if layer.layer == Layer::PublicAddress {
-        return Some(Step::Attach { layer: list.layer });
+        return Some(vec![Step::Attach { layer: at }]);
     }
-    let rule = list.rule?;
-    if removes && !layer.rules[rule].is_default() {
-        return Some(Step::Remove { layer: list.layer, rule });
+    let mut numbers: Vec<usize> = (0..layer.rules.len()).collect();
+    let mut steps = Vec::new();
+    loop {
+        let said = alone(&hop.policy, &layer, &hop.flow, now);
+        match said.verdict {
+            Verdict::Allow => return Some(steps),
+            Verdict::Deny => {}
+            Verdict::Unknown => return None,
+        }
+        let rule = rule_of(&said)?;
+        let is_default = layer.rules[rule].is_default();
+        let free = free_priority(&layer, rule).filter(|_| is_default || !removes);
+        if let Some(priority) = free {
+            let before = numbers[rule];
+            steps.push(Step::Add { layer: at, priority, access: Access::Allow, before });
+            return Some(steps);
+        }
+        if is_default {
+            return None;
+        }
+        steps.push(Step::Remove { layer: at, rule: numbers.remove(rule) });
+        layer.rules.remove(rule);
     }
-    let priority = free_priority(layer, rule)?;
-    Some(Step::Add { layer: list.layer, priority, access: Access::Allow, before: rule })
 }
 
 /// The highest number below that of a rule that no rule of the list has; where the list's own rules end before it, ten
@@ -185,10 +204,11 @@ impl Remedy {
     pub fn verdict(&self, journey: &Journey, now: u32) -> Verdict {
         let verdicts = journey.hops.iter().enumerate().map(|(number, hop)| {
             let mut policy = hop.policy.clone();
-            self.steps
-                .iter()
-                .filter(|(at, _)| *at == number)
-                .for_each(|(_, step)| step.make(&mut policy, &hop.flow));
+            let mut steps: Vec<&Step> =
+                self.steps.iter().filter(|(at, _)| *at == number).map(|(_, step)| step).collect();
+            // From the last rule to the first, so that indexes still mean what they did.
+            steps.sort_by_key(|step| std::cmp::Reverse(step.index()));
+            steps.into_iter().for_each(|step| step.make(&mut policy, &hop.flow));
             oracle::decide_by_rules(&policy, &hop.flow, now).verdict
         });
         verdict_of(verdicts.collect())
@@ -196,6 +216,15 @@ impl Remedy {
 }
 
 impl Step {
+    /// Where in its list it is made.
+    const fn index(&self) -> usize {
+        match *self {
+            Self::Add { before, .. } => before,
+            Self::Remove { rule, .. } => rule,
+            Self::Attach { .. } => 0,
+        }
+    }
+
     /// Makes the change in a policy.
     fn make(&self, policy: &mut EffectivePolicy, flow: &Flow) {
         let layers = match flow.direction() {

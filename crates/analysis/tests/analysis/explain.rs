@@ -97,7 +97,8 @@ fn explanations_are_true_and_remedies_work() {
             }
             let is_governed = !is_link_control(flow);
             if is_known && is_governed && journey.verdict == Verdict::Deny {
-                assert!(!found.is_empty(), "seed {seed}: nothing is proposed for {flow:?}");
+                let lists: Vec<_> = journey.hops.iter().map(|hop| (&hop.lists, hop.verdict)).collect();
+                assert!(!found.is_empty(), "seed {seed}: nothing is proposed for {flow:?}: {lists:#?}");
             }
         }
     }

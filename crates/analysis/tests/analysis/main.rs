@@ -8,6 +8,7 @@ mod estates;
 mod explain;
 mod lists;
 mod matrix;
+mod networks;
 mod reaches;
 mod real;
 #[path = "../../../arm/tests/support/real_data.rs"]

@@ -15,7 +15,7 @@ use std::{
 
 use palisade_agent::clock::window_s;
 use palisade_analysis::{
-    AnalysisError, Limits,
+    Limits,
     matrix::{FamilyPlan, Judge, Matrix, Options, Plan},
 };
 use palisade_model::Estate;
@@ -96,8 +96,8 @@ pub fn run(arguments: &Arguments) -> Result<Exit, Failure> {
         // A family that no interface has is not worth a word.
         if plan.nodes().iter().any(|node| !node.is_outside()) {
             let matrix = cells(plan);
-            let ends = chosen.ends(&loaded.estate, plan, arguments.expand);
-            views.push(View::new(family, &matrix, ends, &mut judge).map_err(fault)?);
+            let ends = chosen.ends(plan, arguments.expand);
+            views.push(View::new(family, &matrix, ends, &mut judge)?);
         }
     }
     let text = written(arguments, &loaded.estate, &views, plan.unplaced())?;
@@ -136,8 +136,4 @@ fn written(
         }
         Form::Svg => picture::picture(views).map_err(Failure::input)?,
     })
-}
-
-fn fault(error: AnalysisError) -> Failure {
-    Failure::input(error)
 }

@@ -29,7 +29,6 @@ use crate::{
     commands::estate,
     exit::Exit,
     exit::Failure,
-    output,
     output::Format,
 };
 

@@ -122,8 +122,8 @@ impl Chosen {
     }
 
     /// The rows and the columns.
-    pub fn ends(&self, estate: &Estate, plan: &FamilyPlan, expand: bool) -> [Vec<End>; 2] {
-        let all = all_ends(estate, plan, expand);
+    pub fn ends(&self, plan: &FamilyPlan, expand: bool) -> [Vec<End>; 2] {
+        let all = all_ends(plan, expand);
         self.sides.each_ref().map(|names| {
             let is_chosen = |end: &&End| names.is_empty() || names.iter().any(|name| name.means(end));
             let mut found: Vec<End> = all.iter().filter(is_chosen).cloned().collect();
@@ -173,7 +173,7 @@ fn is_meant(estate: &Estate, nic: &Nic, text: &str) -> bool {
 }
 
 /// Every end, by a name that no other has.
-fn all_ends(estate: &Estate, plan: &FamilyPlan, expand: bool) -> Vec<End> {
+fn all_ends(plan: &FamilyPlan, expand: bool) -> Vec<End> {
     let mut ends = Vec::new();
     for (node, found) in plan.nodes().iter().enumerate() {
         let groups: Vec<Vec<Member>> = match expand && !found.is_outside() {
@@ -188,12 +188,12 @@ fn all_ends(estate: &Estate, plan: &FamilyPlan, expand: bool) -> Vec<End> {
             ends.push(End { node, label, members });
         }
     }
-    distinguish(estate, &mut ends);
+    distinguish(&mut ends);
     ends
 }
 
 /// Adds the configuration, or else the group, where two ends would have one name.
-fn distinguish(_estate: &Estate, ends: &mut [End]) {
+fn distinguish(ends: &mut [End]) {
     let more: [fn(&Member) -> String; 2] = [
         |member| member.configuration.clone(),
         |member| member.nic.segment("resourceGroups").unwrap_or("").to_owned(),

@@ -3,10 +3,15 @@
 //! Every claim is put to the oracle here, before it is printed in any form.
 
 use palisade_analysis::{
-    AnalysisError, Terms,
-    matrix::{Judge, Matrix, Member, Outcome, Route, ServiceSet},
+    Terms,
+    matrix::{Judge, Matrix, Member, Outcome, Route},
 };
 use palisade_net::{Family, Flow};
+
+use crate::exit::Failure;
+
+/// Most cells that are worked out for an answer: each is put to the oracle.
+const CELLS_MAX: usize = 250_000;
 
 /// A row or column.
 #[derive(Debug, Clone)]
@@ -52,7 +57,14 @@ impl View {
         matrix: &Matrix<'_>,
         [from, to]: [Vec<End>; 2],
         judge: &mut Judge<'_>,
-    ) -> Result<Self, AnalysisError> {
+    ) -> Result<Self, Failure> {
+        if from.len().saturating_mul(to.len()) > CELLS_MAX {
+            return Err(Failure::input(format!(
+                "{} rows and {} columns are more than {CELLS_MAX} cells (choose some with --from and --to)",
+                from.len(),
+                to.len()
+            )));
+        }
         let mut view = Self { family, from, to, cells: Vec::new() };
         let asked = matrix.asked();
         for (row, sender) in view.from.iter().enumerate() {
@@ -68,8 +80,10 @@ impl View {
                     (Outcome::Partly, &cell.partly),
                     (Outcome::Unknown, &cell.unknown),
                 ] {
-                    if let Some(flow) = judge.example(matrix, pair, outcome, services)? {
-                        said.push((outcome, terms(matrix, services), flow));
+                    if let Some(flow) =
+                        judge.example(matrix, pair, outcome, services).map_err(Failure::input)?
+                    {
+                        said.push((outcome, matrix.words(services), flow));
                     }
                 }
                 if !said.is_empty() {
@@ -84,10 +98,6 @@ impl View {
     pub fn cell(&self, from: usize, to: usize) -> Option<&Shown> {
         self.cells.iter().find(|cell| (cell.from, cell.to) == (from, to))
     }
-}
-
-fn terms(matrix: &Matrix<'_>, services: &ServiceSet) -> Terms {
-    matrix.words(services)
 }
 
 /// Whether there is nothing between two ends: one address, or two peers outside.
