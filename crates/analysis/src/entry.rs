@@ -12,7 +12,7 @@ use palisade_model::{
     Access, Addresses, EffectiveLayer, EffectivePolicy, EffectiveRule, Layer, Maybe, Mode, PlatformService,
     Ports,
 };
-use palisade_net::{AddressSet, Direction, Number, PortSet, Protocol, ProtocolMatch, RangeSet};
+use palisade_net::{AddressSet, Direction, Family, Number, PortSet, Protocol, ProtocolMatch, RangeSet};
 
 use crate::space::{Field, Kind, Space};
 
@@ -73,6 +73,20 @@ impl<'a> Lists<'a> {
         }
         self.entries.extend(rules().map(|(rule, _)| entry(rule, None)));
         self.layers.push(layer);
+    }
+
+    /// Leaves out entries that match no packet that a rule matches.
+    pub(crate) fn keep_meeting(&mut self, rule: &EffectiveRule) {
+        self.entries.retain(|entry| entry.may_meet(rule));
+    }
+
+    /// Whether an entry matches something in a space.
+    pub(crate) fn is_in(&self, entry: usize, space: Space) -> bool {
+        let entry = &self.entries[entry];
+        match space.family {
+            Family::V4 => entry.pieces::<u32>(space).is_some(),
+            Family::V6 => entry.pieces::<u128>(space).is_some(),
+        }
     }
 
     /// Adds a rule that is in no list, so that packets it matches are told from others; its number among the entries.
@@ -145,6 +159,27 @@ impl Address for u128 {
 }
 
 impl<'a> Entry<'a> {
+    /// False only if there is surely no packet that both it and a rule match: fields that are the same in every space tell.
+    fn may_meet(&self, other: &EffectiveRule) -> bool {
+        let Some(rule) = self.rule else { return true };
+        let is_apart = |one: &AddressSet, other: &AddressSet| one.intersection(other).is_empty();
+        let protocols = match (rule.protocol, other.protocol) {
+            (Maybe::Known(ProtocolMatch::Number(one)), Maybe::Known(ProtocolMatch::Number(other))) => {
+                one == other
+            }
+            _ => true,
+        };
+        // A rule that names ports matches no packet without one, so sets that share no number share no packet.
+        let ports = match (&rule.destination_ports, &other.destination_ports) {
+            (Ports::Known(one), Ports::Known(other)) => !one.intersection(other).is_empty(),
+            _ => true,
+        };
+        protocols
+            && ports
+            && !is_apart(rule.source.may(), other.source.may())
+            && !is_apart(rule.destination.may(), other.destination.may())
+    }
+
     /// Whether it is there for sure.
     pub(crate) fn is_certain(&self) -> bool {
         self.rule.is_none_or(|rule| rule.certain)

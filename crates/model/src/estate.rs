@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use palisade_net::{Direction, Prefix};
 
 use crate::{
-    Addresses, Mode, Nic, Problem, ResourceId, Rule, TagCatalog, Truth, next_hop::UserRoute,
+    Addresses, Mode, Nic, Problem, ResourceId, Rule, Salvaged, TagCatalog, Truth, next_hop::UserRoute,
     spec::EstateSpec, spec::Given, spec::Unknown, validate,
 };
 
@@ -128,6 +128,7 @@ pub struct Subnet {
     pub(crate) nsg: Option<Given<ResourceId>>,
     pub(crate) route_table: Option<Given<ResourceId>>,
     pub(crate) governs_private_endpoints: Truth,
+    pub(crate) delegations: Vec<String>,
 }
 
 impl Subnet {
@@ -149,6 +150,11 @@ impl Subnet {
     /// The attached NSG.
     pub const fn nsg(&self) -> Option<&Given<ResourceId>> {
         self.nsg.as_ref()
+    }
+
+    /// Services that the subnet is given to, as far as they are known.
+    pub fn delegations(&self) -> &[String] {
+        &self.delegations
     }
 }
 
@@ -209,6 +215,12 @@ impl Estate {
         validate::estate(spec, tags)
     }
 
+    /// Checks everything that was read, for questions that must not wait for every error: what is in error is taken as
+    /// unknown, so that no answer depends on it. What is enforced is never made like this.
+    pub fn validate_leniently(spec: &EstateSpec, tags: TagCatalog) -> Salvaged {
+        validate::leniently(spec, tags)
+    }
+
     /// NSGs by id.
     pub fn nsgs(&self) -> impl Iterator<Item = &Nsg> {
         self.nsgs.values()
@@ -222,6 +234,11 @@ impl Estate {
     /// Virtual networks by id.
     pub fn virtual_networks(&self) -> impl Iterator<Item = &VirtualNetwork> {
         self.virtual_networks.values()
+    }
+
+    /// Application security groups by id, with the prefixes of their own; members are told by interfaces.
+    pub fn application_security_groups(&self) -> impl Iterator<Item = (&ResourceId, &Addresses)> {
+        self.groups.iter()
     }
 
     /// Service tags, by which rules are resolved.

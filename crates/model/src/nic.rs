@@ -125,4 +125,9 @@ impl IpConfiguration {
     pub fn groups(&self) -> &[ResourceId] {
         &self.groups
     }
+
+    /// Whether these are all; it may be a member of any other otherwise.
+    pub const fn are_groups_known(&self) -> bool {
+        self.groups_known
+    }
 }

@@ -19,6 +19,7 @@ use crate::{
 };
 
 pub(super) fn group(spec: &AsgSpec, p: &mut Problems) -> Addresses {
+    p.about(&spec.id);
     texts(&spec.address_prefixes, p)
 }
 
@@ -26,6 +27,10 @@ pub(super) fn group(spec: &AsgSpec, p: &mut Problems) -> Addresses {
 pub(super) type Learned = (Given<ResourceId>, Addresses);
 
 pub(super) fn learned(spec: &LearnedPrefixesSpec, p: &mut Problems) -> Learned {
+    match spec.virtual_network.value.known() {
+        Some(network) => p.about(network),
+        None => p.about_all(),
+    }
     (spec.virtual_network.value.clone(), address_list(Some(&spec.address_prefixes), p))
 }
 
@@ -34,6 +39,7 @@ pub(super) fn virtual_network(
     learned: &[Learned],
     p: &mut Problems,
 ) -> VirtualNetwork {
+    p.about(&spec.id);
     for (count, max, kind) in [
         (spec.subnets.len(), limits::SUBNETS_PER_NETWORK_MAX, "subnets"),
         (spec.peerings.len(), limits::PEERINGS_PER_NETWORK_MAX, "peerings"),
@@ -46,13 +52,15 @@ pub(super) fn virtual_network(
         Given::Known(id) => (*id == spec.id).then(|| addresses.clone()),
         Given::Unknown(_) => Some(addresses.perhaps()),
     });
+    let addresses = address_list(spec.address_prefixes.as_ref(), p);
+    let peerings = spec.peerings.iter().filter_map(|s| peering(s, p)).collect();
     VirtualNetwork {
         id: spec.id.clone(),
         name: shown(&spec.name),
-        addresses: address_list(spec.address_prefixes.as_ref(), p),
+        addresses,
         prefixes: known_prefixes(spec.address_prefixes.as_ref()),
+        peerings,
         subnets: spec.subnets.iter().map(|s| subnet(s, p)).collect(),
-        peerings: spec.peerings.iter().filter_map(|s| peering(s, p)).collect(),
         learned: learned.fold(Addresses::empty(), |all, set| all.union(&set)),
         flow_timeout_minutes,
         open_parts,
@@ -79,6 +87,7 @@ fn flow_timeout(spec: &VirtualNetworkSpec, p: &mut Problems) -> (Option<u32>, Ve
 }
 
 fn subnet(spec: &SubnetSpec, p: &mut Problems) -> Subnet {
+    p.about(&spec.id);
     Subnet {
         id: spec.id.clone(),
         name: shown(&spec.name),
@@ -86,6 +95,7 @@ fn subnet(spec: &SubnetSpec, p: &mut Problems) -> Subnet {
         nsg: reference(spec.nsg.as_ref()),
         route_table: reference(spec.route_table.as_ref()),
         governs_private_endpoints: governs_private_endpoints(spec, p),
+        delegations: spec.delegations.iter().filter_map(|service| service.value.known().cloned()).collect(),
     }
 }
 
@@ -133,6 +143,7 @@ fn peering(spec: &PeeringSpec, p: &mut Problems) -> Option<Peering> {
 }
 
 pub(super) fn route_table(spec: &RouteTableSpec, tags: &TagCatalog, p: &mut Problems) -> RouteTable {
+    p.about(&spec.id);
     let (count, max) = (spec.routes.len(), limits::ROUTES_PER_TABLE_MAX);
     let what = format!("routes of {}", spec.id);
     count_limit(p, Code::PalResourceCountLimitReached, &spec.place, count, max, &what);
@@ -170,6 +181,7 @@ fn route_destination(text: &Text, tags: &TagCatalog, p: &mut Problems) -> Addres
 }
 
 pub(super) fn public_ip(spec: &PublicIpSpec, p: &mut Problems) -> Given<PublicIpSku> {
+    p.about(&spec.id);
     let is = str::eq_ignore_ascii_case;
     if let Some(At { value: Given::Known(value), place }) = &spec.address
         && !value.is_empty()

@@ -17,6 +17,7 @@ use crate::{
 };
 
 pub(super) fn nic(spec: &NicSpec, p: &mut Problems) -> Nic {
+    p.about(&spec.id);
     let own = OwnTags::of_nic(&spec.id, spec.tags.as_ref(), p);
     let mut open = Open { id: &spec.id, parts: own.open_parts() };
     let mac = open.text("macAddress", spec.mac.as_ref()).and_then(|(value, place)| {
