@@ -137,7 +137,30 @@ impl RuleList<'_> {
     }
 
     fn hidden(&self, rule: usize) -> Result<Hidden, AnalysisError> {
+        let (covers, is_whole) = self.covers(rule)?;
+        assert!(is_whole, "what hides a rule covers all that it matches");
+        let hits: Vec<Hit> = covers.keys().copied().collect();
+        let by = self.smallest(rule, &hits)?;
+        let covers: Vec<Cover> = covers.into_values().collect();
+        let contrast = self.contrast(rule, &covers);
+        Ok(Hidden { covers, by: by.into_iter().map(rule_of_hit).collect(), contrast })
+    }
+
+    /// What surely decides packets that a rule may match before the rule is asked, in the order of the list.
+    ///
+    /// # Errors
+    /// [`AnalysisError`].
+    ///
+    /// # Panics
+    /// If there is no such rule.
+    pub fn takers(&self, rule: usize) -> Result<Vec<Cover>, AnalysisError> {
+        Ok(self.covers(rule)?.0.into_values().collect())
+    }
+
+    /// The same, and whether that is all that the rule may match.
+    fn covers(&self, rule: usize) -> Result<(BTreeMap<Hit, Cover>, bool), AnalysisError> {
         let mut covers: BTreeMap<Hit, Cover> = BTreeMap::new();
+        let mut is_whole = true;
         for grid in &self.grids {
             let Some(cut) = self.whole(grid, rule) else { continue };
             let within = grid.may(cut);
@@ -166,12 +189,9 @@ impl RuleList<'_> {
                 *cover.volume.of_mut(grid.space.family) += volume;
                 covered += volume;
             }
-            assert!(covered == all, "what hides a rule covers all that it matches");
+            is_whole &= covered == all;
         }
-        let by = self.smallest(rule, &covers.keys().copied().collect::<Vec<_>>())?;
-        let covers: Vec<Cover> = covers.into_values().collect();
-        let contrast = self.contrast(rule, &covers);
-        Ok(Hidden { covers, by: by.into_iter().map(rule_of_hit).collect(), contrast })
+        Ok((covers, is_whole))
     }
 
     /// Of what hides a rule, as little as still does: one that does it alone, else all that cannot be left out when each is

@@ -50,6 +50,7 @@ mod diagram;
 mod diff;
 mod entry;
 mod estate;
+pub mod explain;
 mod fate;
 pub mod findings;
 mod gather;

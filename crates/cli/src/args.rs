@@ -32,6 +32,8 @@ pub enum Command {
     Diff(commands::diff::Arguments),
     /// Do intents hold, or what violates them
     Prove(commands::prove::Arguments),
+    /// Who can reach whom on what, as a table or a picture
+    Matrix(commands::matrix::Arguments),
     /// Server and agent of one machine in one process
     Up(commands::up::Arguments),
     /// The control plane: resources, logins, and the hosts that join

@@ -11,6 +11,7 @@ use super::{
     plan::{EVERYTHING, FamilyPlan, NOTHING, Rows},
     routes::Route,
 };
+use crate::Terms;
 
 /// A set of services of one family's matrix.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -189,6 +190,16 @@ impl Matrix<'_> {
             pass: (0..words).map(|word| out[word] & into[word]).collect(),
             drop: (words..2 * words).map(|word| out[word] | into[word]).collect(),
         }
+    }
+
+    /// A set of services in words.
+    pub fn words(&self, services: &ServiceSet) -> Terms {
+        self.plan.services.words(services.words())
+    }
+
+    /// The services that were asked about, together; all if none were.
+    pub fn asked(&self) -> ServiceSet {
+        self.plan.asked()
     }
 
     /// Every cell from some classes of interfaces to all of them. Ranges can be worked on apart.

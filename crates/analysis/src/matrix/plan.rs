@@ -20,7 +20,7 @@ use super::{
     services::{Services, Shapes},
 };
 use crate::{
-    AnalysisError, Limits, PerFamily, Query, Terms,
+    AnalysisError, Limits, PerFamily, Query,
     entry::{Address, Entry, Lists},
 };
 
@@ -248,13 +248,8 @@ impl FamilyPlan {
         routes::route(&self.routes, &self.nodes[from], &self.nodes[to])
     }
 
-    /// A set of services in words.
-    pub fn words(&self, services: &ServiceSet) -> Terms {
-        self.services.words(services.words())
-    }
-
     /// The services that were asked about, together; all if none were.
-    pub fn asked(&self) -> ServiceSet {
+    pub(super) fn asked(&self) -> ServiceSet {
         match self.asked.split_first() {
             None => ServiceSet::new(&self.services.all()),
             Some((first, others)) => others.iter().fold(first.clone(), |all, set| all.union(set)),

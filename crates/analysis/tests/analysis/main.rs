@@ -6,8 +6,10 @@ mod answers;
 mod diffs;
 mod estates;
 mod intents;
+mod explain;
 mod lists;
 mod matrix;
+mod networks;
 mod reaches;
 mod real;
 #[path = "../../../arm/tests/support/real_data.rs"]

@@ -1,13 +1,13 @@
 //! Matrices compared with the oracle, packet by packet, at both ends.
 //!
-//! Every outcome must be reached: packets that pass, that the sender's lists stop, that the receiver's stop, that no route
-//! takes, and of which it is not known.
+//! Every outcome must be reached: packets that pass, that the sender's lists stop, that the receiver's stop, and of which it is
+//! not known. Routes and assigned addresses are in `networks`.
 
 use std::{collections::HashMap, net::IpAddr};
 
 use palisade_analysis::{
     Limits,
-    matrix::{Cell, FamilyPlan, Matrix, Member, Node, Options, Plan, Route},
+    matrix::{Cell, FamilyPlan, Matrix, Member, Node, Options, Plan},
 };
 use palisade_classify::{
     Verdict,
@@ -31,9 +31,6 @@ struct Reached {
     stopped_in: usize,
     unknown: usize,
     partly: usize,
-    no_route: usize,
-    /// Where the matrix knows more than the oracle, which cannot see who has an assigned address.
-    better: usize,
 }
 
 /// A packet without its addresses.
@@ -193,7 +190,6 @@ fn compare(
         all.push(found.into_iter().filter(|address| Family::of(*address) == family).collect());
     }
     let cell = matrix.cell(from, to);
-    reached.no_route += usize::from(matches!(cell.route, Route::No(_)));
     for _ in 0..12 {
         let probe = probe(family, random);
         let mut verdicts = Vec::new();
@@ -216,9 +212,6 @@ fn compare(
                 Said::Partly | Said::Unknown => false,
             };
             assert!(!contradicts, "{}", told());
-            reached.better += usize::from(
-                matches!(found, Said::Allowed | Said::Denied) && verdicts.contains(&Verdict::Unknown),
-            );
         } else {
             assert_eq!(found, expected(&verdicts), "{}", told());
         }
@@ -255,5 +248,4 @@ fn cells_are_what_the_oracle_says_at_both_ends() {
     println!("{reached:?}");
     assert!(reached.probes > 5_000 && reached.allowed > 500 && reached.unknown > 100, "{reached:?}");
     assert!(reached.stopped_out > 500 && reached.stopped_in > 500 && reached.partly > 50, "{reached:?}");
-    assert!(reached.no_route > 10 && reached.better > 10, "{reached:?}");
 }

@@ -4,7 +4,9 @@
 //! the most memory that the process held meanwhile. A case says which question it asks of which rules; engines that stand
 //! beside ours are given the same policies ([`workload`]).
 
+mod estate;
 mod lists;
+mod matrix;
 mod memory;
 pub mod workload;
 
@@ -41,11 +43,13 @@ pub enum Group {
     Wide,
     /// 1,000 rules of five random ranges.
     Adversarial,
+    /// Every pair of 10,000 interfaces.
+    Matrix,
 }
 
 impl Group {
     /// All of them, in the order in which they are measured.
-    pub const ALL: [Self; 3] = [Self::Busy, Self::Wide, Self::Adversarial];
+    pub const ALL: [Self; 4] = [Self::Busy, Self::Wide, Self::Adversarial, Self::Matrix];
 
     /// The one of this name.
     pub fn named(name: &str) -> Option<Self> {
@@ -58,6 +62,7 @@ impl Group {
             Self::Busy => "busy",
             Self::Wide => "wide",
             Self::Adversarial => "adversarial",
+            Self::Matrix => "matrix",
         }
     }
 }
@@ -91,6 +96,7 @@ pub fn run(options: &Options, tell: &mut dyn FnMut(&str)) -> Result<Report> {
             Group::Busy => lists::busy(&mut run)?,
             Group::Wide => lists::wide(&mut run)?,
             Group::Adversarial => lists::adversarial(&mut run)?,
+            Group::Matrix => matrix::matrix(&mut run)?,
         });
     }
     Ok(report)

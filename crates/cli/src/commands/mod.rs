@@ -12,6 +12,7 @@ mod estate;
 pub mod flows;
 pub mod lab;
 pub mod prove;
+pub mod matrix;
 pub mod remote;
 mod said;
 pub mod server;
@@ -32,6 +33,7 @@ pub fn run(command: Command) -> Result<Exit, Failure> {
         Command::Check(arguments) => check::run(&arguments),
         Command::Diff(arguments) => diff::run(&arguments),
         Command::Prove(arguments) => prove::run(&arguments),
+        Command::Matrix(arguments) => matrix::run(&arguments),
         Command::Up(arguments) => up::run(&arguments),
         Command::Server(arguments) => server::run(&arguments),
         Command::Store(action) => store::run(&action),

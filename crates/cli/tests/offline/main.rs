@@ -5,6 +5,7 @@
 
 mod diff;
 mod effective;
+mod matrix;
 mod usage;
 mod verify;
 
