@@ -2,6 +2,7 @@
 //!
 //! `PALISADE_CASES` multiplies how many random policies are tried.
 
+mod diagrams;
 mod diffs;
 mod estates;
 mod lists;
@@ -9,6 +10,7 @@ mod real;
 #[path = "../../../arm/tests/support/real_data.rs"]
 mod real_data;
 mod reference;
+mod second;
 mod small;
 
 /// How many cases to try, where usually `usual` are.
