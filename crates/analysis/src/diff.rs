@@ -4,23 +4,18 @@
 //! left, or one verdict is all that is possible, nothing more is looked at. Packets are grouped by the pair of what decided.
 //! It must not know where policies come from.
 
-use std::{
-    collections::{BTreeMap, HashMap},
-    net::IpAddr,
-};
+use std::{collections::HashMap, net::IpAddr};
 
-use palisade_classify::{Hit, Verdict, oracle};
+use palisade_classify::Verdict;
 use palisade_model::{Access, EffectiveLayer, EffectivePolicy, Maybe};
 use palisade_net::{Direction, Flow};
 
 use crate::{
-    AnalysisError, Limits, PerFamily, Region,
-    bits::Bits,
-    check::confirm,
+    AnalysisError, Limits, PerFamily, Region, Side,
     diagram::Diagram,
     entry::Lists,
-    grid::{FIELDS, Grid, Live, Product, Taken},
-    region::Collected,
+    gather::{Gathered, Group, Parts},
+    grid::{FIELDS, Grid, Live, Taken},
     space::Space,
     verdict::{self, Answer},
     volume::Volume,
@@ -50,23 +45,6 @@ pub struct Change {
     pub region: Region,
 }
 
-/// An answer of one of the policies. In an exemption of the platform's it names the exemption, even where a rule would have
-/// allowed too.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Side {
-    /// Whether packets pass.
-    pub verdict: Verdict,
-    /// What decides, as an index into the policy; nothing if that is not known.
-    pub hit: Hit,
-}
-
-impl From<Answer> for Side {
-    fn from(answer: Answer) -> Self {
-        let (verdict, hit) = answer.unwrap_or((Verdict::Unknown, Hit::Nothing));
-        Self { verdict, hit }
-    }
-}
-
 /// All packets of one direction to which two policies give different answers at `now`, in seconds since 1970. Examples
 /// prefer the addresses of `machine` for its own side.
 ///
@@ -85,11 +63,18 @@ pub fn diff(
     let first = lists.layers.len();
     lists.add_all(after, direction, now);
     let pair = Pair { lists: &lists, first, policies: [before, after], now, limits };
-    let mut found = Found::default();
+    let (mut found, mut open) = (Gathered::default(), PerFamily::default());
     for space in Space::all() {
-        pair.compare(&Grid::of(&lists, space, direction, machine), &mut found)?;
+        pair.compare(&Grid::of(&lists, space, direction, machine), &mut found, &mut open)?;
     }
-    Ok(found.finish())
+    let change = |((before, after), group): ((Side, Side), Group)| Change {
+        before,
+        after,
+        volume: group.volume,
+        example: group.example,
+        region: group.region,
+    };
+    Ok(Diff { changes: found.finish().map(change).collect(), open })
 }
 
 /// Two policies, under comparison.
@@ -102,30 +87,13 @@ struct Pair<'p> {
     limits: Limits,
 }
 
-/// Changes by what decides before and after.
-#[derive(Default)]
-struct Found {
-    changes: BTreeMap<(Side, Side), Growing>,
-    open: PerFamily<Volume>,
-}
-
-/// A change of which not all spaces have been looked at.
-struct Growing {
-    volume: PerFamily<Volume>,
-    example: Flow,
-    region: Collected,
-    rest: Volume,
-}
-
-/// Parts of one grid with one pair of answers.
-struct Parts {
-    volume: Volume,
-    path: [u32; FIELDS],
-    ends: Vec<(usize, Bits)>,
-}
-
 impl Pair<'_> {
-    fn compare(&self, grid: &Grid, found: &mut Found) -> Result<(), AnalysisError> {
+    fn compare(
+        &self,
+        grid: &Grid,
+        found: &mut Gathered<(Side, Side)>,
+        open: &mut PerFamily<Volume>,
+    ) -> Result<(), AnalysisError> {
         let twins = self.twins(grid);
         let ignore = |list: &[Live], level: usize| {
             if self.is_same(grid, &twins, list) {
@@ -136,25 +104,16 @@ impl Pair<'_> {
         };
         let start = grid.start(|_| Some(Taken::AsIs));
         let diagram = Diagram::of(grid, grid.everything(), start, ignore, true, &self.limits)?;
-        let mut parts: BTreeMap<(Side, Side), Parts> = BTreeMap::new();
+        let mut parts = Parts::default();
         diagram.parts(|part| {
             let [before, after] = self.answers(grid, part.list, FIELDS).map(Side::from);
             if before.verdict != after.verdict {
-                let nothing = || Parts { volume: Volume::ZERO, path: part.path, ends: Vec::new() };
-                let parts = parts.entry((before, after)).or_insert_with(nothing);
-                parts.volume += part.volume;
-                parts.ends.push((part.node, part.atoms.clone()));
+                parts.add((before, after), part);
             } else if before.verdict == Verdict::Unknown && !self.is_same(grid, &twins, part.list) {
-                *found.open.of_mut(grid.space.family) += part.volume;
+                *open.of_mut(grid.space.family) += part.volume;
             }
         });
-        for (sides, parts) in parts {
-            let products = diagram.products(&parts.ends, self.limits.blocks);
-            let example = grid.flow(&grid.best(&products).unwrap_or(parts.path));
-            self.confirm(sides, &example)?;
-            found.take(grid, sides, parts.volume, example, &products);
-        }
-        Ok(())
+        found.take((grid, &diagram), parts, &self.limits, |sides, example| self.confirm(sides, example))
     }
 
     /// The answers of both policies to packets that leave `list`, as far as `level` fields tell.
@@ -169,11 +128,8 @@ impl Pair<'_> {
 
     /// Puts an example to the oracle, with each policy.
     fn confirm(&self, (before, after): (Side, Side), flow: &Flow) -> Result<(), AnalysisError> {
-        for (policy, side) in self.policies.iter().zip([before, after]) {
-            let answer = (side.verdict != Verdict::Unknown).then_some((side.verdict, side.hit));
-            confirm(&oracle::decide_by_rules(policy, flow, self.now), answer, flow)?;
-        }
-        Ok(())
+        let sides = self.policies.iter().zip([before, after]);
+        sides.into_iter().try_for_each(|(policy, side)| side.confirm(policy, flow, self.now))
     }
 
     /// For each entry of a grid a number that it shares with those of the other policy that match and do the same.
@@ -198,38 +154,5 @@ impl Pair<'_> {
         left.len() == right.len()
             && before.iter().map(place).eq(after.iter().map(place))
             && left.iter().map(|live| content(live, 0)).eq(right.iter().map(|live| content(live, self.first)))
-    }
-}
-
-impl Found {
-    fn take(
-        &mut self,
-        grid: &Grid,
-        sides: (Side, Side),
-        volume: Volume,
-        example: Flow,
-        products: &[Product],
-    ) {
-        let shown: Volume = products.iter().map(|product| grid.volume(product)).sum();
-        let change = self.changes.entry(sides).or_insert_with(|| Growing {
-            volume: PerFamily::default(),
-            example,
-            region: Collected::default(),
-            rest: Volume::ZERO,
-        });
-        *change.volume.of_mut(grid.space.family) += volume;
-        change.region.add(grid, products);
-        change.rest += volume - shown;
-    }
-
-    fn finish(self) -> Diff {
-        let changes = self.changes.into_iter().map(|((before, after), found)| Change {
-            before,
-            after,
-            volume: found.volume,
-            example: found.example,
-            region: Region { blocks: found.region.blocks(), rest: found.rest },
-        });
-        Diff { changes: changes.collect(), open: self.open }
     }
 }

@@ -2,12 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use palisade_analysis::{Block, Diff, Limits, PerFamily, Side, Volume, diff};
-use palisade_classify::{Decision, Hit, Verdict, generate::Random, oracle};
+use palisade_analysis::{Block, Diff, Limits, PerFamily, Volume, diff};
+use palisade_classify::{Hit, Verdict, generate::Random, oracle};
 use palisade_model::{EffectivePolicy, Mode};
-use palisade_net::{Direction, Flow, Protocol};
+use palisade_net::{Direction, Protocol};
 
 use crate::{
+    answers::{alike, contains, side},
     cases,
     small::{Maker, NOW, Weighted, family, packets},
 };
@@ -34,29 +35,6 @@ fn edited(policy: &EffectivePolicy, direction: Direction, maker: &mut Maker) -> 
         _ => drop(layers.remove(place)),
     }
     after
-}
-
-fn side(decision: &Decision) -> Side {
-    Side { verdict: decision.verdict, hit: decision.hit }
-}
-
-fn contains(block: &Block, flow: &Flow) -> bool {
-    let port = |ports: &palisade_net::PortSet, port: u16| {
-        let counts = flow.protocol().has_ports() || flow.protocol().is_icmp();
-        ports.is_full() || (counts && ports.contains(port))
-    };
-    block.family == flow.family()
-        && block.protocols.contains(&flow.protocol())
-        && block.sources.contains(flow.source())
-        && block.destinations.contains(flow.destination())
-        && port(&block.source_ports, flow.source_port())
-        && port(&block.destination_ports, flow.destination_port())
-}
-
-/// Whether one side is an exemption, for which the oracle may name a rule.
-fn alike(found: Side, expected: Side) -> bool {
-    let is_exempt = matches!(found.hit, Hit::Exempt { .. });
-    found.verdict == expected.verdict && (is_exempt || found.hit == expected.hit)
 }
 
 #[derive(Debug, Default)]

@@ -2,16 +2,20 @@
 //!
 //! `PALISADE_CASES` multiplies how many random policies are tried.
 
+mod answers;
 mod diagrams;
 mod diffs;
 mod estates;
 mod lists;
+mod matrix;
+mod reaches;
 mod real;
 #[path = "../../../arm/tests/support/real_data.rs"]
 mod real_data;
 mod reference;
 mod second;
 mod small;
+mod what_if;
 
 /// How many cases to try, where usually `usual` are.
 fn cases(usual: u64) -> u64 {

@@ -109,7 +109,7 @@ impl<'a> Reference<'a> {
 }
 
 /// What one rule says to one packet: it alone, as a security admin rule that denies.
-fn truth(rule: &EffectiveRule, flow: &Flow) -> Truth {
+pub fn truth(rule: &EffectiveRule, flow: &Flow) -> Truth {
     if rule.mode == Mode::Audit {
         return Truth::No;
     }
