@@ -341,6 +341,12 @@ pub(crate) const EXTERNALS: &[External] = &[
         tests: &["palisade-agent", "palisade-datapath"],
     },
     External {
+        name: "oxidd",
+        why: "binary decision diagrams, a second opinion on the analysis that shares no idea with it",
+        code: &[],
+        tests: &["palisade-analysis"],
+    },
+    External {
         name: "p256",
         why: "makes the keys that jsonwebtoken signs with, which uses it too",
         code: &["palisade-identity"],
@@ -421,7 +427,7 @@ pub(crate) const EXTERNALS: &[External] = &[
             "palisade-store",
             "palisade-tests",
         ],
-        tests: &[],
+        tests: &["palisade-analysis"],
     },
     External {
         name: "sha1",

@@ -3,6 +3,7 @@
 //! `PALISADE_CASES` multiplies how many random policies are tried.
 
 mod answers;
+mod diagrams;
 mod diffs;
 mod estates;
 mod intents;
@@ -15,6 +16,7 @@ mod real;
 #[path = "../../../arm/tests/support/real_data.rs"]
 mod real_data;
 mod reference;
+mod second;
 mod small;
 mod what_if;
 
