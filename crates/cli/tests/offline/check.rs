@@ -198,7 +198,7 @@ fn the_table_says_the_same() {
     for line in [
         "error    PAL-EXPOSURE-SSH  exposed.json:15",
         "warning  PAL-NEVER-MATCHED-SAME-ACTION  exposed.json:28",
-        "  allow-ssh-again never decides: allow-ssh take all that it matches, and do the same",
+        "  allow-ssh-again never decides: allow-ssh hides it, and what takes its packets does the same",
     ] {
         assert!(run.stdout.lines().any(|printed| printed == line), "{line}\n{}", run.stdout);
     }

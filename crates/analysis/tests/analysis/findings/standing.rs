@@ -44,11 +44,7 @@ fn interfaces_of_one_subnet_with_nsgs_of_their_own_are_noted() {
 #[test]
 fn a_default_route_widens_the_tag() {
     let mut estate = one(&[]);
-    let route = RouteSpec {
-        address_prefix: Some(Text::known("0.0.0.0/0")),
-        next_hop_type: Some(Text::known("VirtualAppliance")),
-        ..RouteSpec::new("all")
-    };
+    let route = RouteSpec::new("all", "0.0.0.0/0", "VirtualAppliance");
     estate.0.route_tables.push(RouteTableSpec { routes: vec![route], ..RouteTableSpec::new(id("table")) });
     estate.0.virtual_networks[0].subnets[0].route_table = Some(Reference {
         value: palisade_model::spec::Given::Known(id("table")),
