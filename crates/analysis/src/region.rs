@@ -170,6 +170,33 @@ impl Collected {
     }
 }
 
+/// Blocks that share no packet, as few as the search finds.
+pub(crate) fn joined(blocks: &[Block]) -> Vec<Block> {
+    Collected(blocks.iter().map(|block| (block.family, values(block))).collect()).blocks()
+}
+
+/// The values of a block's fields, in the order of [`Field::ALL`].
+fn values(block: &Block) -> Vec<Ranges> {
+    let is_types = block.protocols.iter().all(|protocol| protocol.is_icmp());
+    let ports = |set: &PortSet| {
+        let apart = if is_types && !set.is_full() { TYPE } else { 0 };
+        let ranges = set.ranges().iter();
+        Ranges(ranges.map(|&(first, last)| (u128::from(first) | apart, u128::from(last) | apart)).collect())
+    };
+    let addresses = |set: &AddressSet| {
+        let v4 = set.v4().ranges().iter().map(|&(first, last)| (first.into(), last.into()));
+        Ranges(v4.chain(set.v6().ranges().iter().copied()).collect())
+    };
+    let number = |protocol: &Protocol| (u128::from(protocol.0), u128::from(protocol.0));
+    vec![
+        Ranges(block.protocols.iter().map(number).collect()),
+        ports(&block.destination_ports),
+        ports(&block.source_ports),
+        addresses(&block.destinations),
+        addresses(&block.sources),
+    ]
+}
+
 /// The values of a field. A port field that does not matter is the same in every space.
 fn widened(space: Space, field: Field, ranges: impl Iterator<Item = (u128, u128)>) -> RangeSet<u128> {
     let found: RangeSet<u128> = ranges.collect();

@@ -5,11 +5,11 @@
 
 use std::collections::BTreeMap;
 
-use palisade_net::Direction;
+use palisade_net::{Direction, Prefix};
 
 use crate::{
-    Addresses, Mode, Nic, Problem, ResourceId, Rule, Salvaged, TagCatalog, Truth, spec::EstateSpec,
-    spec::Given, spec::Unknown, validate,
+    Addresses, Mode, Nic, Problem, ResourceId, Rule, Salvaged, TagCatalog, Truth, next_hop::UserRoute,
+    spec::EstateSpec, spec::Given, spec::Unknown, validate,
 };
 
 /// A network security group: its rules by direction, in the order in which they are asked, default rules last.
@@ -78,6 +78,8 @@ pub struct VirtualNetwork {
     pub(crate) id: ResourceId,
     pub(crate) name: String,
     pub(crate) addresses: Addresses,
+    /// Those of its address space that are known, as they were written: routes lead to each.
+    pub(crate) prefixes: Vec<Prefix>,
     pub(crate) subnets: Vec<Subnet>,
     pub(crate) peerings: Vec<Peering>,
     pub(crate) learned: Addresses,
@@ -99,6 +101,11 @@ impl VirtualNetwork {
     /// Address space.
     pub const fn addresses(&self) -> &Addresses {
         &self.addresses
+    }
+
+    /// What its gateways learned.
+    pub const fn learned(&self) -> &Addresses {
+        &self.learned
     }
 
     /// Idle timeout of its flows in minutes, if given.
@@ -160,10 +167,12 @@ pub(crate) struct Peering {
     pub(crate) certain: bool,
 }
 
-/// A route table: what it adds to the `VirtualNetwork` tag of its subnets.
+/// A route table.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct RouteTable {
+    /// What it adds to the `VirtualNetwork` tag of its subnets.
     pub(crate) destinations: Addresses,
+    pub(crate) routes: Vec<UserRoute>,
     pub(crate) disable_gateway_propagation: Truth,
 }
 
@@ -225,6 +234,11 @@ impl Estate {
     /// Virtual networks by id.
     pub fn virtual_networks(&self) -> impl Iterator<Item = &VirtualNetwork> {
         self.virtual_networks.values()
+    }
+
+    /// Application security groups by id, with the prefixes of their own; members are told by interfaces.
+    pub fn application_security_groups(&self) -> impl Iterator<Item = (&ResourceId, &Addresses)> {
+        self.groups.iter()
     }
 
     /// Service tags, by which rules are resolved.

@@ -10,6 +10,7 @@ use crate::{
     VirtualNetwork,
     estate::{Peering, RouteTable},
     limits,
+    next_hop::{UserHop, UserRoute},
     problem::Problems,
     spec::{
         AsgSpec, At, Given, LearnedPrefixesSpec, PeeringSpec, PublicIpSpec, Reference, RouteTableSpec,
@@ -57,6 +58,7 @@ pub(super) fn virtual_network(
         id: spec.id.clone(),
         name: shown(&spec.name),
         addresses,
+        prefixes: known_prefixes(spec.address_prefixes.as_ref()),
         peerings,
         subnets: spec.subnets.iter().map(|s| subnet(s, p)).collect(),
         learned: learned.fold(Addresses::empty(), |all, set| all.union(&set)),
@@ -145,15 +147,18 @@ pub(super) fn route_table(spec: &RouteTableSpec, tags: &TagCatalog, p: &mut Prob
     let (count, max) = (spec.routes.len(), limits::ROUTES_PER_TABLE_MAX);
     let what = format!("routes of {}", spec.id);
     count_limit(p, Code::PalResourceCountLimitReached, &spec.place, count, max, &what);
-    let destinations = spec
-        .routes
-        .iter()
-        .map(|route| match &route.address_prefix {
+    let routes = spec.routes.iter().map(|route| UserRoute {
+        destination: match &route.address_prefix {
             Some(text) => route_destination(text, tags, p),
             None => Addresses::unknown(),
-        })
-        .fold(Addresses::empty(), |all, set| all.union(&set));
-    RouteTable { destinations, disable_gateway_propagation: spec.disable_gateway_propagation }
+        },
+        next_hop: UserHop::of(
+            route.next_hop_type.as_ref().and_then(|text| text.value.known()).map(String::as_str),
+        ),
+    });
+    let routes: Vec<UserRoute> = routes.collect();
+    let destinations = routes.iter().fold(Addresses::empty(), |all, route| all.union(&route.destination));
+    RouteTable { destinations, routes, disable_gateway_propagation: spec.disable_gateway_propagation }
 }
 
 fn route_destination(text: &Text, tags: &TagCatalog, p: &mut Problems) -> Addresses {
@@ -206,6 +211,12 @@ pub(super) fn reference(reference: Option<&Reference>) -> Option<Given<ResourceI
 fn address_list(list: Option<&TextList>, p: &mut Problems) -> Addresses {
     let Some(At { value: Given::Known(list), .. }) = list else { return Addresses::unknown() };
     texts(list, p)
+}
+
+/// The prefixes of a list that are known and sound, as they were written.
+fn known_prefixes(list: Option<&TextList>) -> Vec<Prefix> {
+    let list = list.and_then(|list| list.value.known()).into_iter().flatten();
+    list.filter_map(|text| Prefix::parse_truncating(text.value.known()?).ok()).collect()
 }
 
 /// The addresses of prefixes. Networks are read as the portal does: host bits are cleared.

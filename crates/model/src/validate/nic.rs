@@ -5,6 +5,8 @@
 
 use std::collections::BTreeMap;
 
+use palisade_net::Family;
+
 use super::network::{checked_prefix, reference};
 use super::own_tags::OwnTags;
 use super::{count_limit, shown};
@@ -133,6 +135,11 @@ fn ip_configuration(spec: &IpConfigurationSpec, open: &mut Open<'_>, p: &mut Pro
         subnet: reference(spec.subnet.as_ref()),
         public_ip: reference(spec.public_ip.as_ref()),
         groups: spec.asgs.iter().filter_map(|asg| asg.value.known().cloned()).collect(),
+        family: match address {
+            Some(prefix) => prefix.family(),
+            None if spec.ipv6 => Family::V6,
+            None => Family::V4,
+        },
         groups_known: spec.asgs.iter().all(|asg| asg.value.known().is_some()),
     }
 }
