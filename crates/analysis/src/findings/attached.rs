@@ -4,7 +4,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use palisade_model::{Layer, Nic, ResourceId, Subnet, Truth, spec::Given};
+use palisade_model::{
+    Estate, IpConfiguration, Layer, Nic, ResourceId, Subnet, Truth, VirtualNetwork, spec::Given,
+};
 
 use super::{
     Asking, Check, Finding, Subject,
@@ -21,18 +23,23 @@ const NETAPP: &str = "Microsoft.Netapp/volumes";
 /// Looks at everything that is attached, or is not.
 pub(super) fn check(asking: &mut Asking<'_>) {
     let mut found = Vec::new();
-    for subnet in asking.estate.virtual_networks().flat_map(palisade_model::VirtualNetwork::subnets) {
-        if subnet.nsg().is_none() && wants_nsg(subnet) {
-            let message = format!("subnet {} has no NSG", subnet.name());
-            found.push(about(&NO_NSG, of_subnet(subnet), message));
+    let is_open = has_loose_ties(asking.estate);
+    let subnets = asking.estate.virtual_networks().flat_map(VirtualNetwork::subnets);
+    for subnet in subnets.filter(|subnet| subnet.nsg().is_none() && wants_nsg(subnet)) {
+        let message = format!("subnet {} has no NSG", subnet.name());
+        match is_open {
+            true => asking.open(subnet.id(), "it is not known whether it has an NSG".to_owned()),
+            false => found.push(about(&NO_NSG, of_subnet(subnet), message)),
         }
     }
     for nic in asking.estate.nics() {
         found.extend(of_nic(nic));
     }
-    found.extend(asking.sites.iter().filter_map(unguarded));
+    if !is_open {
+        found.extend(asking.sites.iter().filter_map(unguarded));
+    }
     found.extend(different(asking));
-    for site in &asking.sites {
+    for site in asking.sites.iter().filter(|_| !is_open) {
         let Some(nsg) = site.alone else { continue };
         if site.subnets.is_empty() && !is_named(asking, nsg.id()) {
             let subject = Subject { nsg: Some(nsg.id().clone()), ..Subject::default() };
@@ -40,6 +47,11 @@ pub(super) fn check(asking: &mut Asking<'_>) {
         }
     }
     asking.found.findings.extend(found);
+}
+
+/// Whether something is known to tie NSGs to subnets or interfaces of which it is not known to which.
+fn has_loose_ties(estate: &Estate) -> bool {
+    estate.unknowns().iter().any(|unknown| unknown.what.contains("security_group_association"))
 }
 
 fn about(check: &'static Check, subject: Subject, message: String) -> Finding {
@@ -59,7 +71,7 @@ fn wants_nsg(subnet: &Subnet) -> bool {
 fn of_nic(nic: &Nic) -> Vec<Finding> {
     let subject = || Subject { nics: vec![nic.id().clone()], ..Subject::default() };
     let mut found = Vec::new();
-    if nic.ip_configurations().iter().any(|configuration| configuration.public_ip().is_some()) {
+    if is_public(nic) {
         found.push(about(&PUBLIC_ADDRESS, subject(), format!("{} has a public address", nic.name())));
     }
     if nic.ip_forwarding() == Truth::Yes {
@@ -68,12 +80,18 @@ fn of_nic(nic: &Nic) -> Vec<Finding> {
     found
 }
 
+/// Whether an interface surely has a public address.
+fn is_public(nic: &Nic) -> bool {
+    let mut references = nic.ip_configurations().iter().filter_map(IpConfiguration::public_ip);
+    references.any(|reference| reference.known().is_some())
+}
+
 /// Interfaces before which surely no NSG stands, with a public address that does not close itself.
 fn unguarded(site: &Site<'_>) -> Option<Finding> {
     let is_closed =
         |layer: &palisade_model::EffectiveLayer| is_nsg(layer) || layer.layer == Layer::PublicAddress;
-    let is_public = |nic: &&&Nic| nic.ip_configurations().iter().any(|own| own.public_ip().is_some());
-    let nics: Vec<ResourceId> = site.nics.iter().filter(is_public).map(|nic| nic.id().clone()).collect();
+    let public = site.nics.iter().filter(|nic| is_public(nic));
+    let nics: Vec<ResourceId> = public.map(|nic| nic.id().clone()).collect();
     if nics.is_empty() || site.policy.inbound.iter().any(is_closed) {
         return None;
     }
@@ -103,7 +121,7 @@ fn different(asking: &Asking<'_>) -> Vec<Finding> {
 
 /// Whether something may refer to an NSG by a reference that is not known.
 fn is_named(asking: &Asking<'_>, nsg: &ResourceId) -> bool {
-    let subnets = asking.estate.virtual_networks().flat_map(palisade_model::VirtualNetwork::subnets);
+    let subnets = asking.estate.virtual_networks().flat_map(VirtualNetwork::subnets);
     let references = subnets.filter_map(Subnet::nsg).chain(asking.estate.nics().filter_map(Nic::nsg));
     subnets_of(asking.estate, nsg).next().is_some()
         || references.into_iter().any(|reference| matches!(reference, Given::Unknown(_)))

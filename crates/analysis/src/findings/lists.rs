@@ -149,18 +149,20 @@ impl<'s> Group<'_, 's, '_> {
         let first = hidden[0];
         let same = hidden.iter().all(|other| other.contrast == first.contrast);
         let (check, does) = match first.contrast {
-            Contrast::Same if same => (&checks::DEAD_SAME, "and do the same"),
-            Contrast::Other if same => (&checks::DEAD_OTHER, "and do something else"),
-            Contrast::Unknown => (&checks::DEAD_MIXED, "and it is not known what they do"),
-            _ => (&checks::DEAD_MIXED, "and only some of them do the same"),
+            Contrast::Same if same => (&checks::DEAD_SAME, "does the same"),
+            Contrast::Other if same => (&checks::DEAD_OTHER, "does something else"),
+            Contrast::Unknown => (&checks::DEAD_MIXED, "may do anything"),
+            _ => (&checks::DEAD_MIXED, "does partly the same"),
         };
         let rules = self.rules();
         let by: Vec<String> =
             first.by.iter().map(|rule| rule.map_or_else(exemption, |r| rules[r].path.clone())).collect();
         let names: Vec<&str> =
             first.by.iter().map(|rule| rule.map_or("the platform's exemption", |r| &rules[r].name)).collect();
+        let hide = if names.len() == 1 { "hides" } else { "hide" };
+        let names = names.join(", ");
         let message =
-            format!("{} never decides: {} take all that it matches, {does}", rule.name, names.join(", "));
+            format!("{} never decides: {names} {hide} it, and what takes its packets {does}", rule.name);
         Finding {
             witness: first.covers.first().map(|cover| cover.example),
             covered_by: by,

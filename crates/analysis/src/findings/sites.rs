@@ -1,4 +1,5 @@
-//! The places that are asked: interfaces at which the same rules hold, and NSGs that stand at none, alone.
+//! The places that are asked: interfaces at which the same rules hold, and NSGs alone that stand at none, or at subnets without
+//! any.
 //!
 //! It must not decide anything about packets.
 
@@ -120,9 +121,17 @@ pub(super) fn all(estate: &Estate) -> Vec<Site<'_>> {
         }
     }
     let at_interfaces: HashSet<ResourceId> = sites.iter().flat_map(governing).cloned().collect();
-    let idle = estate.nsgs().filter(|nsg| !at_interfaces.contains(nsg.id()));
-    let alone: Vec<Site<'_>> = idle.map(|nsg| alone(estate, nsg)).collect();
-    sites.extend(alone);
+    let inhabited: HashSet<&ResourceId> =
+        sites.iter().flat_map(|site| &site.subnets).map(|(_, s)| s.id()).collect();
+    let mut idle = Vec::new();
+    for nsg in estate.nsgs() {
+        let subnets = subnets_of(estate, nsg.id()).filter(|(_, subnet)| !inhabited.contains(subnet.id()));
+        let subnets: Vec<_> = subnets.collect();
+        if !subnets.is_empty() || !at_interfaces.contains(nsg.id()) {
+            idle.push(alone(estate, nsg, subnets));
+        }
+    }
+    sites.extend(idle);
     sites
 }
 
@@ -132,9 +141,9 @@ fn governing<'s>(site: &'s Site<'_>) -> impl Iterator<Item = &'s ResourceId> {
     layers.filter(|layer| is_nsg(layer)).filter_map(|layer| layer.source.as_ref())
 }
 
-fn alone<'e>(estate: &'e Estate, nsg: &'e Nsg) -> Site<'e> {
+/// An NSG that stands at no interface, or at none of these subnets.
+fn alone<'e>(estate: &'e Estate, nsg: &'e Nsg, subnets: Vec<(&'e VirtualNetwork, &'e Subnet)>) -> Site<'e> {
     let policy = estate.effective_alone(nsg, None);
-    let subnets: Vec<_> = subnets_of(estate, nsg.id()).collect();
     let inside = subnets.iter().map(|(_, subnet)| subnet.addresses().may().clone());
     let own = inside.reduce(|all, set| all.union(&set)).unwrap_or_else(AddressSet::full);
     Site { nics: Vec::new(), alone: Some(nsg), subnets, policy, own, names: OnceCell::new(), estate }

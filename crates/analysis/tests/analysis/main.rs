@@ -8,6 +8,7 @@ mod diffs;
 mod estates;
 mod intents;
 mod explain;
+mod findings;
 mod lists;
 mod matrix;
 mod networks;

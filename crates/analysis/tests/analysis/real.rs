@@ -22,7 +22,7 @@ fn documents(folder: &Path) -> Vec<Document> {
 }
 
 /// A file of service tags.
-fn tags(folder: &Path, name: &str) -> TagCatalog {
+pub fn tags(folder: &Path, name: &str) -> TagCatalog {
     let text = std::fs::read_to_string(folder.join(name)).expect("the file is text");
     let file = service_tags::read(&text).expect("the file reads");
     TagCatalog::new(
@@ -31,7 +31,7 @@ fn tags(folder: &Path, name: &str) -> TagCatalog {
 }
 
 /// The folders of templates, each as an estate.
-fn estates(root: &Path, tags: &TagCatalog) -> Vec<(String, Estate)> {
+pub fn estates(root: &Path, tags: &TagCatalog) -> Vec<(String, Estate)> {
     let mut folders: Vec<PathBuf> =
         std::fs::read_dir(root).expect("lists").map(|entry| entry.expect("reads").path()).collect();
     folders.sort();
