@@ -54,15 +54,19 @@ mod fate;
 mod gather;
 mod grid;
 mod list;
+mod memo;
 mod need;
 mod order;
 mod reach;
 mod region;
+mod rows;
 mod seek;
 mod share;
 mod space;
+mod tally;
 mod verdict;
 mod volume;
+mod walk;
 mod words;
 
 use palisade_net::{Family, Flow};
@@ -71,6 +75,7 @@ pub use diff::{Change, Diff, diff};
 pub use estate::{Class, EstateDiff, diff_estates};
 pub use fate::{Contrast, Cover, Fate, Hidden};
 pub use list::RuleList;
+pub use memo::{ListAnswers, Memo};
 pub use need::{Example, Need};
 pub use order::{Overlap, Pair};
 pub use reach::{Query, Reached, reach};
@@ -82,7 +87,7 @@ pub use volume::{Bounds, Volume};
 pub use words::{Names, Terms, Words};
 
 /// How much an analysis may use.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Limits {
     /// States before one field, or of one search.
     pub states: usize,

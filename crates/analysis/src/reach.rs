@@ -17,8 +17,8 @@ use crate::{
     entry::Lists,
     gather::{Gathered, Parts},
     grid::{FIELDS, Grid, Taken},
-    space::Space,
     verdict,
+    walk::Walk,
 };
 
 /// Packets to ask about: those that a rule of these fields would match.
@@ -105,13 +105,12 @@ pub fn reach(
     lists.add_all(policy, direction, now);
     let asked = lists.add_query(&rule);
     let mut found = Gathered::default();
-    for space in Space::all() {
-        let grid = Grid::of(&lists, space, direction, machine);
+    for grid in Grid::all(&lists, direction, machine, None) {
         let Some(query) = grid.place(asked) else { continue };
         let within = grid.must(query);
-        let start = grid.start(|cut| (cut != query).then_some(Taken::AsIs));
-        let start = grid.meeting(&start, &within);
-        let diagram = Diagram::of(&grid, within, start, |_, _| false, true, &limits)?;
+        let mut walk = Walk::of(&grid, |cut| (cut != query).then_some(Taken::AsIs));
+        walk.meet(&within);
+        let diagram = Diagram::of(walk, within, |_, _, _| false, true, &limits)?;
         let mut parts = Parts::default();
         diagram.parts(|part| {
             let side = verdict::answer((&lists, &grid), &lists.layers, 0, part.list, FIELDS);
