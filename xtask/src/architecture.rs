@@ -32,8 +32,14 @@ pub(crate) const CRATES: &[Crate] = &[
     Crate {
         name: "palisade-analysis",
         layer: 2,
-        uses: &["palisade-classify", "palisade-model", "palisade-net"],
-        tests_use: &["palisade-arm"],
+        uses: &["palisade-arm", "palisade-classify", "palisade-model", "palisade-net"],
+        tests_use: &[],
+    },
+    Crate {
+        name: "palisade-flowlog",
+        layer: 3,
+        uses: &["palisade-model", "palisade-net"],
+        tests_use: &[],
     },
     Crate { name: "palisade-store", layer: 3, uses: &[], tests_use: &[] },
     Crate {
@@ -123,6 +129,7 @@ pub(crate) const CRATES: &[Crate] = &[
             "palisade-client",
             "palisade-control",
             "palisade-datapath",
+            "palisade-flowlog",
             "palisade-lab",
             "palisade-model",
             "palisade-net",

@@ -67,7 +67,7 @@ pub fn diff(
     let kinds = lists.kinds();
     let first = u32::try_from(first).expect("few lists stand at an interface");
     let two = Two { first, alike: pair.stand_alike(), kinds: &kinds };
-    for grid in Grid::all(&lists, direction, machine, Some(two)) {
+    for grid in Grid::all(&lists, direction, machine, Some(two), |_| true) {
         pair.compare(&grid, &kinds, &mut found, &mut open)?;
     }
     let change = |((before, after), group): ((Side, Side), Group)| Change {

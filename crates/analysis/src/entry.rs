@@ -12,7 +12,7 @@ use palisade_model::{
     Access, Addresses, EffectiveLayer, EffectivePolicy, EffectiveRule, Layer, Maybe, Mode, PlatformService,
     Ports,
 };
-use palisade_net::{AddressSet, Direction, Number, PortSet, ProtocolMatch, RangeSet};
+use palisade_net::{AddressSet, Direction, Family, Number, PortSet, ProtocolMatch, RangeSet};
 
 use crate::space::{Field, Kind, Space};
 
@@ -26,9 +26,9 @@ pub(crate) struct Entry<'a> {
     /// What it does.
     pub(crate) access: Maybe<Access>,
     /// Its rule; `None` for an exemption.
-    rule: Option<&'a EffectiveRule>,
+    pub(crate) rule: Option<&'a EffectiveRule>,
     /// The service that it is cut down to.
-    service: Option<(PlatformService, &'a AddressSet)>,
+    pub(crate) service: Option<(PlatformService, &'a AddressSet)>,
 }
 
 /// Lists that are asked about the same packets.
@@ -75,6 +75,21 @@ impl<'a> Lists<'a> {
         self.layers.push(layer);
     }
 
+    /// Leaves out entries that match no packet that a rule matches.
+    pub(crate) fn keep_meeting(&mut self, rule: &EffectiveRule) {
+        self.entries.retain(|entry| entry.may_meet(rule));
+    }
+
+    /// Whether an entry matches something in a space.
+    pub(crate) fn is_in(&self, entry: usize, space: Space) -> bool {
+        let entry = &self.entries[entry];
+        let has_addresses = match space.family {
+            Family::V4 => entry.addresses::<u32>().iter().all(|set| !set.may.is_empty()),
+            Family::V6 => entry.addresses::<u128>().iter().all(|set| !set.may.is_empty()),
+        };
+        has_addresses && entry.small(&Domains::of(space)).is_some()
+    }
+
     /// Adds a rule that is in no list, so that packets it matches are told from others; its number among the entries.
     pub(crate) fn add_query(&mut self, rule: &'a EffectiveRule) -> usize {
         let list = u32::try_from(self.layers.len()).expect("few lists stand at an interface");
@@ -119,6 +134,11 @@ impl<'a, T: Number> Between<'a, T> {
         Self { must: Cow::Owned(set.clone()), may: Cow::Owned(set) }
     }
 
+    /// The same, borrowing nothing.
+    pub(crate) fn into_owned(self) -> Between<'static, T> {
+        Between { must: Cow::Owned(self.must.into_owned()), may: Cow::Owned(self.may.into_owned()) }
+    }
+
     const fn unknown(domain: &'a RangeSet<T>) -> Self {
         Self { must: Cow::Owned(RangeSet::empty()), may: Cow::Borrowed(domain) }
     }
@@ -138,7 +158,7 @@ pub(crate) type Small<'a> = [Between<'a, u16>; 3];
 /// All values of a space's protocols, destination ports and source ports.
 #[derive(Debug)]
 pub(crate) struct Domains {
-    space: Space,
+    pub(crate) space: Space,
     sets: [PortSet; 3],
     nothing: PortSet,
 }
@@ -175,6 +195,27 @@ impl Address for u128 {
 }
 
 impl<'a> Entry<'a> {
+    /// False only if there is surely no packet that both it and a rule match: fields that are the same in every space tell.
+    fn may_meet(&self, other: &EffectiveRule) -> bool {
+        let Some(rule) = self.rule else { return true };
+        let is_apart = |one: &AddressSet, other: &AddressSet| one.intersection(other).is_empty();
+        let protocols = match (rule.protocol, other.protocol) {
+            (Maybe::Known(ProtocolMatch::Number(one)), Maybe::Known(ProtocolMatch::Number(other))) => {
+                one == other
+            }
+            _ => true,
+        };
+        // A rule that names ports matches no packet without one, so sets that share no number share no packet.
+        let ports = match (&rule.destination_ports, &other.destination_ports) {
+            (Ports::Known(one), Ports::Known(other)) => !one.intersection(other).is_empty(),
+            _ => true,
+        };
+        protocols
+            && ports
+            && !is_apart(rule.source.may(), other.source.may())
+            && !is_apart(rule.destination.may(), other.destination.may())
+    }
+
     /// Whether it is there for sure.
     pub(crate) fn is_certain(&self) -> bool {
         self.rule.is_none_or(|rule| rule.certain)

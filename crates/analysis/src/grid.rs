@@ -15,7 +15,7 @@ use std::{
 
 use palisade_net::{Direction, Flow};
 
-pub(crate) use self::layout::Two;
+pub(crate) use self::{build::Interned, layout::Two};
 use self::{columns::Columns, layout::NONE};
 use crate::{
     atoms::Atoms,
@@ -175,7 +175,7 @@ impl Grid {
             atoms.iter().for_each(|atom| met.unite_words(self.column(level, atom)));
         } else {
             let field = &self.atoms[level];
-            for bit in crate::bits::numbers(row[..self.columns.words].to_vec().into_iter()) {
+            for bit in crate::bits::numbers(row[..self.columns.words].iter().copied()) {
                 let (_, may) = self.cuts[self.cut_at(bit)].sets[level];
                 if field.is_full(may) || field.members(may).intersects(atoms) {
                     met.insert(bit);

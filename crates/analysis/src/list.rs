@@ -46,7 +46,7 @@ impl<'a> RuleList<'a> {
         let layer = &policy.layers(direction)[index];
         let mut lists = Lists::default();
         lists.add(policy, direction, (index, 0), now);
-        let grids = Grid::all(&lists, direction, &[], None);
+        let grids = Grid::all(&lists, direction, &[], None, |_| true);
         let mut entries = vec![Vec::new(); layer.rules.len()];
         for (number, entry) in lists.entries.iter().enumerate() {
             if let Hit::Rule { rule, .. } = entry.hit {

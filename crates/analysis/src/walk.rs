@@ -161,9 +161,9 @@ impl<'g> Walk<'g> {
     fn shorten(&self, row: &mut [u64], level: usize) {
         let closing = self.grid.closing(level).words();
         for list in self.grid.lists() {
-            let last = (list.end - 1) / 64;
-            for place in list.start / 64..=last {
-                let closers = self.surely(row, place) & closing[place] & inside(place, list.start, list.end);
+            let places = closing.iter().enumerate().take((list.end - 1) / 64 + 1).skip(list.start / 64);
+            for (place, closing) in places {
+                let closers = self.surely(row, place) & closing & inside(place, list.start, list.end);
                 if closers != 0 {
                     let behind = place * 64 + closers.trailing_zeros() as usize + 1;
                     self.clear(row, behind, list.end);

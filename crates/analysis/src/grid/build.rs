@@ -23,23 +23,29 @@ use crate::{
 type Sets = (u32, u32);
 
 impl Grid {
-    /// A grid for each space; rows of `two` policies are laid out side by side.
+    /// A grid for each space that `is_wanted`; rows of `two` policies are laid out side by side.
     pub(crate) fn all(
         lists: &Lists<'_>,
         direction: Direction,
         machine: &[IpAddr],
         two: Option<Two<'_>>,
+        is_wanted: impl Fn(Space) -> bool,
     ) -> Vec<Self> {
-        let of_family = |family| match family {
-            Family::V4 => Self::of_family::<u32>(lists, family, (direction, machine), two),
-            Family::V6 => Self::of_family::<u128>(lists, family, (direction, machine), two),
+        let of_family = |family| {
+            let spaces = Space::all().filter(|space| space.family == family && is_wanted(*space));
+            let spaces: Vec<Space> = spaces.collect();
+            match family {
+                _ if spaces.is_empty() => Vec::new(),
+                Family::V4 => Self::of_family::<u32>(lists, &spaces, (direction, machine), two),
+                Family::V6 => Self::of_family::<u128>(lists, &spaces, (direction, machine), two),
+            }
         };
         Family::ALL.into_iter().flat_map(of_family).collect()
     }
 
     fn of_family<T: Address>(
         lists: &Lists<'_>,
-        family: Family,
+        spaces: &[Space],
         (direction, machine): (Direction, &[IpAddr]),
         two: Option<Two<'_>>,
     ) -> Vec<Self> {
@@ -55,8 +61,7 @@ impl Grid {
             })
             .collect();
         let mut atoms: Option<[Arc<Atoms>; 2]> = None;
-        let spaces = Space::all().filter(|space| space.family == family);
-        let grids = spaces.map(|space| {
+        let grids = spaces.iter().map(|&space| {
             let preferred = |field| space.preferred(field, direction, machine);
             // Addresses are preferred alike, whatever packets carry.
             let atoms = atoms.get_or_insert_with(|| {
@@ -115,7 +120,7 @@ impl Grid {
 }
 
 /// Distinct sets of one field.
-struct Interned<'a, T: Number> {
+pub(crate) struct Interned<'a, T: Number> {
     sets: Vec<Cow<'a, RangeSet<T>>>,
     /// Numbers of sets by hash.
     known: HashMap<u64, Vec<u32>>,
@@ -128,7 +133,7 @@ impl<T: Number> Default for Interned<'_, T> {
 }
 
 impl<'a, T: Number + Into<u128>> Interned<'a, T> {
-    fn both(&mut self, Between { must, may }: Between<'a, T>) -> Sets {
+    pub(crate) fn both(&mut self, Between { must, may }: Between<'a, T>) -> Sets {
         if must == may {
             let number = self.number(may);
             return (number, number);
@@ -136,7 +141,7 @@ impl<'a, T: Number + Into<u128>> Interned<'a, T> {
         (self.number(must), self.number(may))
     }
 
-    fn number(&mut self, set: Cow<'a, RangeSet<T>>) -> u32 {
+    pub(crate) fn number(&mut self, set: Cow<'a, RangeSet<T>>) -> u32 {
         let word = |value: T| {
             let value: u128 = value.into();
             value as u64 ^ ((value >> 64) as u64).rotate_left(32)
@@ -153,7 +158,7 @@ impl<'a, T: Number + Into<u128>> Interned<'a, T> {
         number
     }
 
-    fn atoms(&self, domain: &RangeSet<T>, preferred: &[u128]) -> Atoms {
+    pub(crate) fn atoms(&self, domain: &RangeSet<T>, preferred: &[u128]) -> Atoms {
         let sets: Vec<&RangeSet<T>> = self.sets.iter().map(|set| &**set).collect();
         Atoms::of(&sets, domain, preferred)
     }

@@ -6,12 +6,15 @@ mod answers;
 mod diffs;
 mod estates;
 mod lists;
+mod memos;
+mod matrix;
 mod reaches;
 mod real;
 #[path = "../../../arm/tests/support/real_data.rs"]
 mod real_data;
 mod reference;
 mod small;
+mod what_if;
 
 /// How many cases to try, where usually `usual` are.
 fn cases(usual: u64) -> u64 {

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use super::{Compared, members, said, text};
 
 /// All that differs, as one document.
-pub fn document(compared: &Compared<'_>) -> Value {
+pub(super) fn document(compared: &Compared<'_>) -> Value {
     let region = |(class, direction, change, names): (&Class, Direction, &Change, Rc<Names>)| {
         let words = names.words(&change.region);
         json!({
@@ -61,7 +61,7 @@ fn ports(set: &PortSet) -> Vec<String> {
 }
 
 /// A flow as `verify` takes it.
-fn flow(flow: &Flow) -> Value {
+pub fn flow(flow: &Flow) -> Value {
     let (local, remote) = match flow.direction() {
         Direction::Inbound => (flow.destination_port(), flow.source_port()),
         Direction::Outbound => (flow.source_port(), flow.destination_port()),
