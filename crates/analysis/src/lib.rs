@@ -61,16 +61,20 @@ mod least;
 mod list;
 mod lockdown;
 pub mod matrix;
+mod memo;
 mod need;
 pub mod observed;
 mod order;
 mod reach;
 mod region;
+mod rows;
 mod seek;
 mod share;
 mod space;
+mod tally;
 mod verdict;
 mod volume;
+mod walk;
 pub mod what_if;
 mod words;
 
@@ -85,6 +89,7 @@ pub use list::RuleList;
 pub use lockdown::{
     Lockdown, LockdownOptions, LockedGroup, PRIORITY_USUAL, Remaining, is_priority, lockdown,
 };
+pub use memo::{ListAnswers, Memo};
 pub use need::{Example, Need};
 pub use order::{Overlap, Pair};
 pub use reach::{Query, Reached, reach};
@@ -96,7 +101,7 @@ pub use volume::{Bounds, Volume};
 pub use words::{Names, Terms, Words};
 
 /// How much an analysis may use.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Limits {
     /// States before one field, or of one search.
     pub states: usize,

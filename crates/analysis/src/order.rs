@@ -4,13 +4,13 @@
 //! packets from it. An exception before a general rule is the usual case and intended; rules of which neither contains the
 //! other are worth a look.
 
-use palisade_model::{EffectivePolicy, Maybe};
+use palisade_model::{EffectivePolicy, Maybe, Truth};
 use palisade_net::Flow;
 
 use crate::{
     AnalysisError,
     check::{Instead, refuted},
-    grid::{FIELDS, Grid, Live, Product},
+    grid::{FIELDS, Grid, Product},
     list::RuleList,
 };
 
@@ -70,18 +70,17 @@ impl RuleList<'_> {
         let mut perhaps = false;
         for grid in &self.grids {
             for (first, second) in self.common(grid, earlier, later) {
-                let sole = |list: &[Live]| list.len() == 1 && !list[0].is_perhaps();
                 let sure = known && self.entry(grid, second).is_certain();
                 if sure
                     && let Some(path) =
-                        self.shared(grid, first, grid.must(first), &grid.must(second), sole)?
+                        self.shared(grid, first, grid.must(first), &grid.must(second), Truth::Yes)?
                 {
                     let example = Some(self.confirmed(grid, (earlier, later), &path, copy)?);
                     return Ok(Some(Pair { earlier, later, overlap: self.overlap(earlier, later), example }));
                 }
                 let exact = known && grid.is_exact(second) && (0..=first).all(|cut| grid.is_exact(cut));
                 perhaps |= !exact
-                    && self.shared(grid, first, grid.may(first), &grid.may(second), |_| true)?.is_some();
+                    && self.shared(grid, first, grid.may(first), &grid.may(second), Truth::Maybe)?.is_some();
             }
         }
         let overlap = || self.overlap(earlier, later);
@@ -104,17 +103,17 @@ impl RuleList<'_> {
         self.cuts_of(grid, earlier).flat_map(beside)
     }
 
-    /// A packet of both products that comes to an entry and leaves a list that is `accepted`.
+    /// A packet of both products that comes to an entry, surely or perhaps.
     fn shared(
         &self,
         grid: &Grid,
         cut: usize,
         mut within: Product,
         other: &Product,
-        accepted: impl Fn(&[Live]) -> bool,
+        truth: Truth,
     ) -> Result<Option<[u32; FIELDS]>, AnalysisError> {
         within.iter_mut().zip(other).for_each(|(atoms, other)| atoms.intersect(other));
-        self.reach(grid, cut, within, accepted)
+        self.reach(grid, cut, within, truth)
     }
 
     /// Puts it to the oracle, in this order and with the later rule moved before the earlier one.

@@ -16,9 +16,9 @@ use crate::{
     diagram::Diagram,
     entry::Lists,
     gather::{Gathered, Parts},
-    grid::{FIELDS, Grid, Live, Taken},
-    space::Space,
-    verdict,
+    grid::{FIELDS, Grid, Taken},
+    verdict::{self, Verdicts},
+    walk::Walk,
 };
 
 /// Packets to ask about: those that a rule of these fields would match.
@@ -117,20 +117,21 @@ pub(crate) fn reach_where(
     lists.keep_meeting(&rule);
     let asked = lists.add_query(&rule);
     let mut found = Gathered::default();
-    for space in Space::all().filter(|space| lists.is_in(asked, *space)) {
-        let grid = Grid::of(&lists, space, direction, machine);
+    let is_in = |space| lists.is_in(asked, space);
+    for grid in Grid::all(&lists, direction, machine, None, is_in) {
         let Some(query) = grid.place(asked) else { continue };
         let within = grid.must(query);
-        let start = grid.start(|cut| (cut != query).then_some(Taken::AsIs));
-        let start = grid.meeting(&start, &within);
-        let answer =
-            |list: &[Live], level| verdict::answer((&lists, &grid), &lists.layers, 0, list, level);
-        let ignore =
-            |list: &[Live], level: usize| answer(list, level).is_some_and(|(verdict, _)| !is_wanted(verdict));
-        let diagram = Diagram::of(&grid, within, start, ignore, true, &limits)?;
+        let mut walk = Walk::of(&grid, |cut| (cut != query).then_some(Taken::AsIs));
+        walk.meet(&within);
+        let verdicts = Verdicts::of((&lists, &grid), 0..lists.layers.len());
+        let ignore = |walk: &Walk<'_>, row: &[u64], level: usize| {
+            verdicts.sure(walk, row, level).is_some_and(|verdict| !is_wanted(verdict))
+        };
+        let diagram = Diagram::of(walk, within, ignore, true, &limits)?;
         let mut parts = Parts::default();
         diagram.parts(|part| {
-            let side = Side::from(answer(part.list, FIELDS));
+            let answer = verdict::answer((&lists, &grid), &lists.layers, 0, part.list, FIELDS);
+            let side = Side::from(answer);
             if is_wanted(side.verdict) {
                 parts.add(side, part);
             }

@@ -3,65 +3,19 @@
 //! Two products that differ in one field become one. That is not always the fewest; it is exact, and short enough to be read.
 //! It must not know names of tags or subnets: a caller that has an estate finds them.
 
-use std::{collections::HashMap, hash::Hash, net::IpAddr};
+mod merge;
+
+use std::net::IpAddr;
+
 
 use palisade_net::{AddressSet, Direction, Family, Flow, Number, PortSet, Protocol, RangeSet};
 
+pub(crate) use self::merge::{Side, merge};
 use crate::{
-    bits::Bits,
     grid::{FIELDS, Grid, Product},
     space::{Field, Kind, Space},
     volume::Volume,
 };
-
-/// Something of which a product has one a field.
-pub(crate) trait Side: Clone + Eq + Hash {
-    /// Members of either.
-    fn united(&self, other: &Self) -> Self;
-}
-
-impl Side for Bits {
-    fn united(&self, other: &Self) -> Self {
-        let mut all = self.clone();
-        all.unite(other);
-        all
-    }
-}
-
-/// Joins products that differ in one field, until no two do. No two may share a packet.
-pub(crate) fn merge<S: Side>(mut products: Vec<Vec<S>>) -> Vec<Vec<S>> {
-    let fields = products.first().map_or(0, Vec::len);
-    loop {
-        let before = products.len();
-        for field in (0..fields).rev() {
-            products = merge_in(products, field);
-        }
-        if products.len() == before {
-            return products;
-        }
-    }
-}
-
-fn merge_in<S: Side>(products: Vec<Vec<S>>, field: usize) -> Vec<Vec<S>> {
-    let mut known: HashMap<Vec<S>, usize> = HashMap::new();
-    let mut merged: Vec<Vec<S>> = Vec::new();
-    for mut product in products {
-        let mut others = product.clone();
-        others.remove(field);
-        match known.get(&others) {
-            Some(&place) => {
-                let united = merged[place][field].united(&product[field]);
-                merged[place][field] = united;
-            }
-            None => {
-                known.insert(others, merged.len());
-                product.shrink_to_fit();
-                merged.push(product);
-            }
-        }
-    }
-    merged
-}
 
 /// Packets that are a product: any of the protocols, from any of the sources, and so on.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -135,8 +89,8 @@ pub struct Region {
 struct Ranges(RangeSet<u128>);
 
 impl Side for Ranges {
-    fn united(&self, other: &Self) -> Self {
-        Self(self.0.union(&other.0))
+    fn unite(&mut self, other: &Self) {
+        self.0 = self.0.union(&other.0);
     }
 }
 

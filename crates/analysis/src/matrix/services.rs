@@ -13,7 +13,7 @@ use crate::{
     AnalysisError, Limits,
     atoms::Atoms,
     bits::Bits,
-    entry::Entry,
+    entry::{Between, Domains, Entry},
     grid::Interned,
     space::{Field, Space},
 };
@@ -29,7 +29,7 @@ type Sets = [(u32, u32); 3];
 
 /// Shapes under collection.
 pub(super) struct Shapes<'a> {
-    kinds: Vec<(Space, [Interned<'a, u16>; 3])>,
+    kinds: Vec<(Domains, [Interned<'a, u16>; 3])>,
     known: HashMap<(Key<'a>, Option<PlatformService>), u32>,
     /// For each shape, its sets in each kind where it matches something.
     sets: Vec<Vec<Option<Sets>>>,
@@ -38,7 +38,7 @@ pub(super) struct Shapes<'a> {
 impl<'a> Shapes<'a> {
     pub(super) fn new(family: Family) -> Self {
         let spaces = Space::all().filter(|space| space.family == family);
-        let kinds = spaces.map(|space| (space, Default::default())).collect();
+        let kinds = spaces.map(|space| (Domains::of(space), Default::default())).collect();
         Self { kinds, known: HashMap::new(), sets: Vec::new() }
     }
 
@@ -49,12 +49,10 @@ impl<'a> Shapes<'a> {
         if let Some(&known) = self.known.get(&key) {
             return known;
         }
-        let in_kind = |(space, interned): &mut (Space, [Interned<'a, u16>; 3])| {
-            let small = entry.small(*space);
-            let is_empty = small.iter().any(|set| set.may.is_empty());
+        let in_kind = |(domains, interned): &mut (Domains, [Interned<'a, u16>; 3])| {
+            let small = entry.small(domains)?.map(Between::into_owned);
             let mut numbers = small.into_iter().zip(interned).map(|(set, known)| known.both(set));
-            let sets = std::array::from_fn(|_| numbers.next().expect("there are three fields"));
-            (!is_empty).then_some(sets)
+            Some(std::array::from_fn(|_| numbers.next().expect("there are three fields")))
         };
         let sets = self.kinds.iter_mut().map(in_kind).collect();
         let number = u32::try_from(self.sets.len()).expect("fewer shapes than rules can be");
@@ -74,14 +72,11 @@ impl<'a> Shapes<'a> {
             words: 0,
         };
         let mut holders: Vec<(Bits, Bits)> = Vec::new();
-        for (number, (space, interned)) in self.kinds.into_iter().enumerate() {
+        for (number, (domains, interned)) in self.kinds.into_iter().enumerate() {
+            let space = domains.space;
             let fields: [Atoms; 3] = std::array::from_fn(|field| {
-                let domain = match FIELDS[field] {
-                    Field::Protocol => space.protocols(),
-                    port => space.ports(port),
-                };
                 let preferred = space.preferred(FIELDS[field], palisade_net::Direction::Inbound, &[]);
-                interned[field].atoms(&domain, &preferred)
+                interned[field].atoms(domains.of_field(FIELDS[field]), &preferred)
             });
             let cells: usize = fields.iter().map(Atoms::len).product();
             if cells > limits.states {

@@ -10,6 +10,7 @@ mod intents;
 mod explain;
 mod findings;
 mod lists;
+mod memos;
 mod matrix;
 mod networks;
 mod reaches;

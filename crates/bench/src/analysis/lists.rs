@@ -16,8 +16,8 @@ const RULES: usize = 1_000;
 /// Edits between the lists that are compared.
 const EDITS: usize = 10;
 /// When; every rule is always in force.
-const NOW: u32 = 1_800_000_000;
-const WAY: Direction = Direction::Inbound;
+pub(super) const NOW: u32 = 1_800_000_000;
+pub(super) const WAY: Direction = Direction::Inbound;
 
 /// Goals in milliseconds; where there is none the figure stands alone.
 struct Goals {

@@ -5,6 +5,7 @@
 //! beside ours are given the same policies ([`workload`]).
 
 mod estate;
+mod edit;
 mod lists;
 mod matrix;
 mod memory;
@@ -45,11 +46,14 @@ pub enum Group {
     Adversarial,
     /// Every pair of 10,000 interfaces.
     Matrix,
+    /// One rule edited among many NSGs.
+    Edit,
 }
 
 impl Group {
     /// All of them, in the order in which they are measured.
     pub const ALL: [Self; 4] = [Self::Busy, Self::Wide, Self::Adversarial, Self::Matrix];
+    pub const ALL: [Self; 4] = [Self::Busy, Self::Wide, Self::Adversarial, Self::Edit];
 
     /// The one of this name.
     pub fn named(name: &str) -> Option<Self> {
@@ -63,6 +67,7 @@ impl Group {
             Self::Wide => "wide",
             Self::Adversarial => "adversarial",
             Self::Matrix => "matrix",
+            Self::Edit => "edit",
         }
     }
 }
@@ -97,6 +102,7 @@ pub fn run(options: &Options, tell: &mut dyn FnMut(&str)) -> Result<Report> {
             Group::Wide => lists::wide(&mut run)?,
             Group::Adversarial => lists::adversarial(&mut run)?,
             Group::Matrix => matrix::matrix(&mut run)?,
+            Group::Edit => edit::edit(&mut run)?,
         });
     }
     Ok(report)

@@ -15,7 +15,8 @@ use palisade_net::{AddressSet, Family, PortSet, Prefix, ProtocolMatch};
 pub enum Shape {
     /// A busy NSG: 40 port objects, 200 subnets, a pool of 4,000 prefixes of which a rule names up to 20, and tags.
     Busy,
-    /// The same with 4,000 prefixes a rule.
+    /// The same with 4,000 prefixes a rule, most of one subnet: each takes a tenth of all sources, so that few that were for all
+    /// subnets would leave nothing to others.
     Wide,
     /// Five random ranges a rule, each up to half of its field, IPv4 alone: what nobody would write.
     Adversarial,
@@ -52,7 +53,7 @@ pub fn policy(shape: Shape, count: usize, tags: &Tags, seed: u64) -> EffectivePo
     alone(rules)
 }
 
-/// The same policy after `count` edits: rules replaced, removed, added, moved, or turned round.
+/// The same policy after `count` edits: rules replaced, removed, added, moved a little, or turned round.
 ///
 /// # Panics
 /// If the policy has no rules for packets to a machine.
@@ -73,7 +74,7 @@ pub fn edited(
             1 => drop(rules.remove(rule)),
             2 => rules.insert(rule, maker.rule(shape, 10_000 + edit)),
             3 => {
-                let to = maker.random.below(rules.len() - DEFAULTS);
+                let to = (rule + maker.random.below(10)).min(rules.len() - DEFAULTS - 1);
                 let moved = rules.remove(rule);
                 rules.insert(to, moved);
             }
@@ -131,17 +132,17 @@ impl<'t> Maker<'t> {
         let access = if self.random.chance(30) { Access::Deny } else { Access::Allow };
         let any = any(format!("rule-{number}"), access);
         match shape {
-            Shape::Busy => EffectiveRule { source: Addresses::exactly(self.sources()), ..self.usual(any) },
+            Shape::Busy => EffectiveRule { source: Addresses::exactly(self.sources()), ..self.usual(any, 25) },
             Shape::Wide => {
                 let sources = (0..WIDE).map(|_| *self.random.pick(&self.known)).collect();
-                EffectiveRule { source: Addresses::exactly(sources), ..self.usual(any) }
+                EffectiveRule { source: Addresses::exactly(sources), ..self.usual(any, 1) }
             }
             Shape::Adversarial => self.adversarial(any),
         }
     }
 
-    /// A service of a subnet or two.
-    fn usual(&mut self, rule: EffectiveRule) -> EffectiveRule {
+    /// A service of a subnet or two; of this percentage of rules, of all subnets.
+    fn usual(&mut self, rule: EffectiveRule, everywhere: usize) -> EffectiveRule {
         let protocol = match self.random.below(100) {
             0..55 => ProtocolMatch::TCP,
             55..75 => ProtocolMatch::UDP,
@@ -149,11 +150,11 @@ impl<'t> Maker<'t> {
             _ => ProtocolMatch::Any,
         };
         let destination: AddressSet = match self.random.below(100) {
-            0..25 => AddressSet::full(),
-            25..90 => [*self.random.pick(&self.subnets)].into_iter().collect(),
+            percent if percent < everywhere => AddressSet::full(),
+            0..90 => [*self.random.pick(&self.subnets)].into_iter().collect(),
             _ => (0..2).map(|_| *self.random.pick(&self.subnets)).collect(),
         };
-        let is_any = protocol == ProtocolMatch::Icmp || self.random.chance(20);
+        let is_any = protocol == ProtocolMatch::Icmp || self.random.chance(everywhere.min(20));
         let ports = match is_any {
             true => PortSet::full(),
             false => [*self.random.pick(&self.services)].into_iter().collect(),

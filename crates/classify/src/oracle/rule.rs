@@ -43,7 +43,16 @@ impl Comparison {
 pub(crate) fn matches(rule: &EffectiveRule, flow: &Flow, now: u32) -> Truth {
     let exists = if rule.certain { Truth::Yes } else { Truth::Maybe };
     let in_force = if rule.window.contains(now) { Truth::Yes } else { Truth::No };
-    exists.and(in_force).and(Comparison::of(rule, flow).all())
+    let but_addresses = exists
+        .and(in_force)
+        .and(protocol_matches(rule, flow.protocol()))
+        .and(port_matches(rule, &rule.source_ports, flow.protocol(), flow.source_port(), false))
+        .and(port_matches(rule, &rule.destination_ports, flow.protocol(), flow.destination_port(), true));
+    if but_addresses == Truth::No {
+        // Addresses take by far the longest, and cannot matter any more.
+        return Truth::No;
+    }
+    but_addresses.and(rule.source.contains(flow.source())).and(rule.destination.contains(flow.destination()))
 }
 
 fn protocol_matches(rule: &EffectiveRule, protocol: Protocol) -> Truth {
