@@ -5,6 +5,7 @@
 
 mod diff;
 mod effective;
+mod prove;
 mod usage;
 mod verify;
 
