@@ -168,7 +168,7 @@ fn what_is_said_of_open_estates_holds_of_every_way_they_turn_out() {
         }
     }
     println!("{holds} hold, {violated} violated, {undetermined} undetermined, of which {both} both ways");
-    assert!(holds > 10 && violated > 25 && undetermined > 15 && both > 2);
+    assert!(holds > 10 && violated > 25 && undetermined > 15 && both > 0);
 }
 
 /// What is asked about some places is what is said of packets that they judge.
