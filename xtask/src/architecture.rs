@@ -35,6 +35,7 @@ pub(crate) const CRATES: &[Crate] = &[
         uses: &["palisade-arm", "palisade-classify", "palisade-model", "palisade-net"],
         tests_use: &[],
     },
+    Crate { name: "palisade-flowlog", layer: 3, uses: &["palisade-model", "palisade-net"], tests_use: &[] },
     Crate { name: "palisade-store", layer: 3, uses: &[], tests_use: &[] },
     Crate {
         name: "palisade-datapath",
@@ -84,6 +85,7 @@ pub(crate) const CRATES: &[Crate] = &[
         uses: &[
             "palisade-abi",
             "palisade-agent",
+            "palisade-analysis",
             "palisade-arm",
             "palisade-classify",
             "palisade-client",
@@ -122,6 +124,7 @@ pub(crate) const CRATES: &[Crate] = &[
             "palisade-client",
             "palisade-control",
             "palisade-datapath",
+            "palisade-flowlog",
             "palisade-lab",
             "palisade-model",
             "palisade-net",

@@ -26,9 +26,9 @@ pub(crate) struct Entry<'a> {
     /// What it does.
     pub(crate) access: Maybe<Access>,
     /// Its rule; `None` for an exemption.
-    rule: Option<&'a EffectiveRule>,
+    pub(crate) rule: Option<&'a EffectiveRule>,
     /// The service that it is cut down to.
-    service: Option<(PlatformService, &'a AddressSet)>,
+    pub(crate) service: Option<(PlatformService, &'a AddressSet)>,
 }
 
 /// Lists that are asked about the same packets.
@@ -197,11 +197,24 @@ impl<'a> Entry<'a> {
 
     /// The entry's sets in a space; `None` if it matches nothing there.
     pub(crate) fn pieces<T: Address>(&self, space: Space) -> Option<Pieces<'a, T>> {
-        let small = [
+        let small = self.small(space);
+        let addresses = self.addresses::<T>();
+        let is_empty =
+            small.iter().any(|set| set.may.is_empty()) || addresses.iter().any(|set| set.may.is_empty());
+        (!is_empty).then_some(Pieces { small, addresses })
+    }
+
+    /// Protocol, destination port and source port in a space.
+    pub(crate) fn small(&self, space: Space) -> [Between<'a, u16>; 3] {
+        [
             self.protocols(space),
             self.ports(space, Field::DestinationPort),
             self.ports(space, Field::SourcePort),
-        ];
+        ]
+    }
+
+    /// Destination and source.
+    pub(crate) fn addresses<T: Address>(&self) -> [Between<'a, T>; 2] {
         let side = |set: fn(&EffectiveRule) -> &Addresses| match self.rule {
             Some(rule) => Between {
                 must: Cow::Borrowed(T::half(set(rule).must())),
@@ -214,9 +227,7 @@ impl<'a> Entry<'a> {
         if let Some((_, addresses)) = self.service {
             destination = destination.within(T::half(addresses));
         }
-        let is_empty =
-            small.iter().any(|set| set.may.is_empty()) || source.may.is_empty() || destination.may.is_empty();
-        (!is_empty).then_some(Pieces { small, addresses: [destination, source] })
+        [destination, source]
     }
 
     fn protocols(&self, space: Space) -> Between<'a, u16> {

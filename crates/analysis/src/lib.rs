@@ -51,11 +51,17 @@ mod diff;
 mod entry;
 mod estate;
 mod fate;
+pub mod findings;
 mod gather;
 mod grid;
 pub mod intent;
+mod learn;
+mod least;
 mod list;
+mod lockdown;
+pub mod matrix;
 mod need;
+pub mod observed;
 mod order;
 mod reach;
 mod region;
@@ -64,6 +70,7 @@ mod share;
 mod space;
 mod verdict;
 mod volume;
+pub mod what_if;
 mod words;
 
 use palisade_net::{Family, Flow};
@@ -71,7 +78,12 @@ use palisade_net::{Family, Flow};
 pub use diff::{Change, Diff, diff};
 pub use estate::{Class, EstateDiff, diff_estates};
 pub use fate::{Contrast, Cover, Fate, Hidden};
+pub use learn::{LearnOptions, Learned, learn};
+pub use least::{Counts, FlowFate, LeastError, Left, Opened, Proof, Seen, Sources, TagChoice};
 pub use list::RuleList;
+pub use lockdown::{
+    Lockdown, LockdownOptions, LockedGroup, PRIORITY_USUAL, Remaining, is_priority, lockdown,
+};
 pub use need::{Example, Need};
 pub use order::{Overlap, Pair};
 pub use reach::{Query, Reached, reach};

@@ -51,7 +51,7 @@ impl Default for Query {
 
 impl Query {
     /// The rule of these fields. Nothing asks what it does.
-    fn rule(&self) -> EffectiveRule {
+    pub(crate) fn rule(&self) -> EffectiveRule {
         EffectiveRule {
             name: String::new(),
             path: String::new(),

@@ -3,9 +3,9 @@
 //! Two products that differ in one field become one. That is not always the fewest; it is exact, and short enough to be read.
 //! It must not know names of tags or subnets: a caller that has an estate finds them.
 
-use std::{collections::HashMap, hash::Hash};
+use std::{collections::HashMap, hash::Hash, net::IpAddr};
 
-use palisade_net::{AddressSet, Family, Number, PortSet, Protocol, RangeSet};
+use palisade_net::{AddressSet, Direction, Family, Flow, Number, PortSet, Protocol, RangeSet};
 
 use crate::{
     bits::Bits,
@@ -78,6 +78,47 @@ pub struct Block {
     pub destinations: AddressSet,
     /// Ports it may go to, or types of ICMP; full where it does not matter, or protocols have neither.
     pub destination_ports: PortSet,
+}
+
+impl Block {
+    /// A packet of the block, of values that people understand where it has any. `machine` are addresses of the machine's own.
+    ///
+    /// # Panics
+    /// If a field of the block is empty.
+    pub fn example(&self, direction: Direction, machine: &[IpAddr]) -> Flow {
+        let usual = [Protocol::TCP, Protocol::UDP, Protocol::icmp_of(self.family)];
+        let usual = usual.into_iter().find(|protocol| self.protocols.contains(protocol));
+        let protocol = usual.or(self.protocols.first().copied()).expect("no field is empty");
+        let space = Space::of(self.family, protocol);
+        let port = |field: Field, ports: &PortSet| {
+            pick(space, field, (direction, machine), &ports.intersection(&space.ports(field)))
+        };
+        let address = |field: Field, set: &AddressSet| match self.family {
+            Family::V4 => pick(space, field, (direction, machine), set.v4()),
+            Family::V6 => pick(space, field, (direction, machine), set.v6()),
+        };
+        let value = |field: Field| match field {
+            Field::Protocol => u128::from(protocol.0),
+            Field::DestinationPort => port(field, &self.destination_ports),
+            Field::SourcePort => port(field, &self.source_ports),
+            Field::Destination => address(field, &self.destinations),
+            Field::Source => address(field, &self.sources),
+        };
+        space.flow(direction, Field::ALL.map(value))
+    }
+}
+
+/// A preferred value of a field that is in a set, and otherwise its first.
+fn pick<T: Number + TryFrom<u128> + Into<u128>>(
+    space: Space,
+    field: Field,
+    (direction, machine): (Direction, &[IpAddr]),
+    set: &RangeSet<T>,
+) -> u128 {
+    let preferred = space.preferred(field, direction, machine).into_iter();
+    let is_in = |value: &u128| T::try_from(*value).is_ok_and(|value| set.contains(value));
+    let first = || set.ranges().first().expect("no field is empty").0.into();
+    preferred.into_iter().find(is_in).unwrap_or_else(first)
 }
 
 /// A set of packets: blocks that share no packet.

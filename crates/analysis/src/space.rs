@@ -63,6 +63,12 @@ impl Space {
         Family::ALL.into_iter().flat_map(move |family| kinds.map(|kind| Self { family, kind }))
     }
 
+    /// The space in which packets of a protocol lie.
+    pub(crate) fn of(family: Family, protocol: Protocol) -> Self {
+        let kinds = [Kind::Ports, Kind::Types, Kind::Bare].map(|kind| Self { family, kind });
+        kinds.into_iter().find(|space| space.holds(protocol)).expect("every protocol is of one kind")
+    }
+
     /// Whether packets of a protocol lie in a space of this kind.
     pub(crate) fn holds(self, protocol: Protocol) -> bool {
         self.kind == Kind::of(protocol)

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use palisade_net::{Mac, Prefix};
+use palisade_net::{Family, Mac, Prefix};
 
 use crate::{Guards, Mode, ResourceId, Truth, spec::Given};
 
@@ -92,6 +92,7 @@ pub struct IpConfiguration {
     pub(crate) public_ip: Option<Given<ResourceId>>,
     pub(crate) groups: Vec<ResourceId>,
     pub(crate) groups_known: bool,
+    pub(crate) family: Family,
 }
 
 impl IpConfiguration {
@@ -103,6 +104,16 @@ impl IpConfiguration {
     /// Private address; `None` if the deployment assigns it.
     pub const fn address(&self) -> Option<Prefix> {
         self.address
+    }
+
+    /// The family of its address.
+    pub const fn family(&self) -> Family {
+        self.family
+    }
+
+    /// Its public address.
+    pub const fn public_ip(&self) -> Option<&Given<ResourceId>> {
+        self.public_ip.as_ref()
     }
 
     /// The subnet it is in.

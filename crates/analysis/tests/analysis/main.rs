@@ -7,12 +7,14 @@ mod diffs;
 mod estates;
 mod intents;
 mod lists;
+mod matrix;
 mod reaches;
 mod real;
 #[path = "../../../arm/tests/support/real_data.rs"]
 mod real_data;
 mod reference;
 mod small;
+mod what_if;
 
 /// How many cases to try, where usually `usual` are.
 fn cases(usual: u64) -> u64 {
