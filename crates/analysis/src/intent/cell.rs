@@ -114,7 +114,8 @@ fn count(set: &PortSet) -> u128 {
     set.ranges().iter().map(|&(first, last)| u128::from(last - first) + 1).sum()
 }
 
-/// One packet of a block: one that people understand well. `machine` are addresses of the machine at the end that it is seen from.
+/// One packet of a block: one that people understand well. `machine` are addresses of the machine at the end that it is seen
+/// from.
 pub(super) fn example(block: &Block, direction: Direction, machine: &[IpAddr]) -> Flow {
     let usual = [Protocol::TCP, Protocol::UDP, Protocol::icmp_of(block.family), Protocol::ESP];
     let chosen = usual.into_iter().find(|protocol| block.protocols.contains(protocol));

@@ -1,7 +1,7 @@
 //! One intent put to the rules of an estate.
 //!
-//! A class is asked once about all that it may say to the other side. Classes at the other end are asked only if something passes at
-//! this one.
+//! A class is asked once about all that it may say to the other side. Classes at the other end are asked only if something
+//! passes at this one. It must not know how words become addresses.
 
 use std::cell::OnceCell;
 
