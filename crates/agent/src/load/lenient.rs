@@ -3,7 +3,7 @@
 //! What cannot be read, or is in error, is left out or unknown, and stands in a list; the answers about everything else are
 //! what they would be without it. Nothing of this may be enforced: [`super::estate`] refuses such an estate as a whole.
 
-use palisade_arm::estate::{self as arm, Options};
+use palisade_arm::estate as arm;
 use palisade_model::{Estate, Places, TagCatalog, spec::Unknown};
 
 use super::{EstateSources, Problem, documents, files::Reader};
@@ -40,7 +40,7 @@ pub fn leniently(sources: &EstateSources, tags: TagCatalog) -> Salvaged {
     let parameters = reader.read_all(&sources.parameters);
     let mut problems = reader.problems;
     let documents = documents(inputs, parameters, &mut problems);
-    let read = arm::read(&documents, &Options { context: sources.context.clone(), plans: sources.plans });
+    let read = arm::read(&documents, &sources.options());
     problems.extend(read.problems.into_iter().map(Problem::from));
     let (errors, mut warnings): (Vec<_>, Vec<_>) = problems.into_iter().partition(|problem| problem.is_error);
     let mut left_out: Vec<LeftOut> = errors.into_iter().map(about_file).collect();

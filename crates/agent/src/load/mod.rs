@@ -52,6 +52,12 @@ pub struct EstateSources {
     pub plans: PlanSide,
 }
 
+impl EstateSources {
+    fn options(&self) -> Options {
+        Options { context: self.context.clone(), plans: self.plans }
+    }
+}
+
 /// Where an estate comes from.
 #[derive(Debug, Clone)]
 pub enum Input {
@@ -165,8 +171,7 @@ pub fn estate(sources: &EstateSources) -> Result<Loaded, LoadError> {
     let mut problems = reader.problems;
     let tags = catalog(tag_files.iter(), &mut problems);
     let documents = documents(inputs, parameters, &mut problems);
-    let options = Options { context: sources.context.clone(), plans: sources.plans };
-    Unchecked { documents, options, tags, files, digest, problems }.check()
+    Unchecked { documents, options: sources.options(), tags, files, digest, problems }.check()
 }
 
 /// The files of an estate with their parameters.

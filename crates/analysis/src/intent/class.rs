@@ -1,8 +1,8 @@
 //! Places at one end of an intent, those with the same rules together.
 //!
 //! Where all addresses are known, interfaces with the same rules are one class, and their addresses are asked about together.
-//! One whose address is not known is together only with those of which the same is not known. Invariant: at all members of a class
-//! the same rules hold, and the words of both sides mean the same.
+//! One whose address is not known is together only with those of which the same is not known. Invariant: at all members of a
+//! class the same rules hold, and the words of both sides mean the same.
 
 use std::{collections::HashMap, sync::Arc};
 

@@ -1,7 +1,7 @@
 //! From packets to violations and doubts: grouped by the interfaces and the rules that judge them, counted, with one witness.
 //!
-//! A machine's packets to itself never leave it, so they are in no claim. Invariant: the oracle has confirmed every witness at each
-//! end.
+//! A machine's packets to itself never leave it, so they are in no claim. Invariant: the oracle has confirmed every witness at
+//! each end.
 
 use std::{collections::BTreeMap, net::IpAddr};
 

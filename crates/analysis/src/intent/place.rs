@@ -13,7 +13,7 @@ use std::{
 
 use palisade_model::{
     AddressField, Addresses, ComputedTag, EffectivePolicy, Estate, IpConfiguration, Nic, Nsg, ResourceId,
-    Subnet, TagName, spec::Given,
+    Subnet, TagName, VirtualNetwork, spec::Given,
 };
 use palisade_net::{AddressSet, Prefix};
 
@@ -53,7 +53,7 @@ impl<'e> Places<'e> {
         let mut assigned = BTreeMap::new();
         let nics = estate.nics().map(|nic| (Standing::Nic(nic), own_addresses(estate, nic, &mut assigned)));
         let occupied: HashSet<&ResourceId> = estate.nics().filter_map(subnet_of).collect();
-        let subnets = || estate.virtual_networks().flat_map(|network| network.subnets());
+        let subnets = || estate.virtual_networks().flat_map(VirtualNetwork::subnets);
         let vacant = subnets().filter(|subnet| !occupied.contains(subnet.id())).filter_map(|subnet| {
             let nsg = estate.nsg(subnet.nsg()?.known()?)?;
             Some((Standing::Vacant(subnet, nsg), subnet.addresses().clone()))
@@ -93,7 +93,8 @@ impl<'e> Places<'e> {
 
     /// What the `VirtualNetwork` tag means at a place.
     pub(super) fn virtual_network(&self, place: usize) -> Addresses {
-        let tag: TagName = ComputedTag::VirtualNetwork.name().parse().expect("computed tags have valid names");
+        let tag: TagName =
+            ComputedTag::VirtualNetwork.name().parse().expect("computed tags have valid names");
         if let Standing::Nic(nic) = self.all[place].standing {
             return self.estate.tag_at(nic, &tag);
         }

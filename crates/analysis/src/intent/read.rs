@@ -47,6 +47,14 @@ pub(super) struct File<'d> {
     intents: Vec<Intent>,
 }
 
+/// The packets that an intent is about.
+struct Packets {
+    from: Vec<Thing>,
+    to: Vec<Thing>,
+    services: Vec<Service>,
+    except: Vec<Exception>,
+}
+
 impl File<'_> {
     fn read(&mut self, root: &Node) {
         if !self.reader.is_object(root, &["$schema", "description", "sets", "intents"]) {
@@ -66,7 +74,8 @@ impl File<'_> {
 
     fn read_sets(&mut self, node: &Node) {
         let Some(sets) = node.as_object() else {
-            self.reader.problem(node.at, "sets are an object of names and lists (write { \"web\": [ ... ] })");
+            self.reader
+                .problem(node.at, "sets are an object of names and lists (write { \"web\": [ ... ] })");
             return;
         };
         if sets.len() > SETS_MAX {
@@ -100,11 +109,13 @@ impl File<'_> {
             let count = said.len();
             self.reader.problem(
                 node.at,
-                format!("the intent has {count} of \"allowed\", \"forbidden\" and \"only\" (write one of them)"),
+                format!(
+                    "the intent has {count} of \"allowed\", \"forbidden\" and \"only\" (write one of them)"
+                ),
             );
             return;
         };
-        let Some((from, to, services, except)) = self.packets(packets) else { return };
+        let Some(Packets { from, to, services, except }) = self.packets(packets) else { return };
         let Some(name) = name else { return };
         self.add(node, Intent { name, description, shape, from, to, services, except, effect, severity });
     }
@@ -153,7 +164,7 @@ impl File<'_> {
         (effect, severity.unwrap_or(usual))
     }
 
-    fn packets(&mut self, node: &Node) -> Option<(Vec<Thing>, Vec<Thing>, Vec<Service>, Vec<Exception>)> {
+    fn packets(&mut self, node: &Node) -> Option<Packets> {
         if !self.reader.is_object(node, &["from", "to", "services", "except"]) {
             return None;
         }
@@ -174,7 +185,7 @@ impl File<'_> {
             }
             None => Vec::new(),
         };
-        Some((from, to, services, except))
+        Some(Packets { from, to, services, except })
     }
 
     fn exception(&mut self, node: &Node) -> Option<Exception> {
@@ -218,7 +229,8 @@ impl File<'_> {
             }
         }
         if things.len() > THINGS_MAX {
-            let message = format!("{} words are meant, more than {THINGS_MAX} (make two intents)", things.len());
+            let message =
+                format!("{} words are meant, more than {THINGS_MAX} (make two intents)", things.len());
             self.reader.problem(node.at, message);
         }
         let mut seen = HashSet::new();

@@ -1,7 +1,7 @@
 //! One intent put to the rules of an estate.
 //!
-//! A class is asked once about all that it may say to the other side. Classes at the other end are asked only if something passes at
-//! this one.
+//! A class is asked once about all that it may say to the other side. Classes at the other end are asked only if something
+//! passes at this one. It must not know how words become addresses.
 
 use std::cell::OnceCell;
 
@@ -16,7 +16,7 @@ use super::{
     end::{Except, Far, Found, Point, Why, settled, without},
     gather::{Claims, Itself, Judges, Setting},
     party::{Near, Party},
-    place::{self, united},
+    place::{self, Places, united},
 };
 use crate::{AnalysisError, Block, Limits, Query, reach::reach_where};
 
@@ -49,6 +49,10 @@ pub(super) struct Side<'r> {
     direction: Direction,
     other: &'r Party<'r>,
     asked: Vec<Asked>,
+    /// What the other side means of each place that has one in a network, by name.
+    named: OnceCell<Vec<(usize, Near)>>,
+    /// Addresses of all machines that the other side means.
+    machines: OnceCell<AddressSet>,
     /// Those that are only asked because of the other end.
     others: OnceCell<Vec<Asked>>,
     find_others: Box<dyn Fn() -> Vec<Asked> + 'r>,
@@ -67,7 +71,8 @@ impl<'r> Side<'r> {
         asked: Vec<Asked>,
         find_others: Box<dyn Fn() -> Vec<Asked> + 'r>,
     ) -> Self {
-        Self { direction, other, asked, others: OnceCell::new(), find_others }
+        let (named, machines, others) = (OnceCell::new(), OnceCell::new(), OnceCell::new());
+        Self { direction, other, asked, named, machines, others, find_others }
     }
 
     /// The places that are asked about.
@@ -77,6 +82,22 @@ impl<'r> Side<'r> {
 
     fn others(&self) -> &[Asked] {
         self.others.get_or_init(&self.find_others)
+    }
+
+    fn named(&self, places: &Places<'_>) -> &[(usize, Near)] {
+        self.named.get_or_init(|| {
+            let all = places.all.iter().enumerate().filter(|(_, place)| !place.is_loose());
+            all.filter_map(|(number, place)| Some((number, self.other.near(place, places.estate)?))).collect()
+        })
+    }
+
+    fn machines(&self, places: &Places<'_>) -> &AddressSet {
+        self.machines.get_or_init(|| {
+            let all = places.all.iter().filter(|place| !place.is_loose());
+            let all = all.flat_map(|place| self.other.nears(place, places.estate));
+            let all: Vec<Near> = all.collect();
+            united(all.iter().map(|near| near.addresses.may()))
+        })
     }
 
     /// Source and destination, of this end and the other.
@@ -99,7 +120,8 @@ impl Resolved<'_> {
                 continue;
             }
             let far = self.everybody(side, class);
-            let found = self.reached(side, class, far.addresses.may(), |verdict| verdict != Verdict::Allow)?;
+            let found =
+                self.reached(side, class, far.addresses.may(), |verdict| verdict != Verdict::Allow)?;
             let found = found.into_iter().map(|(side, block)| alone(side, block)).collect();
             let points = side.ordered(Point::Near(class, None), Point::Far(&far, class.first()));
             let themselves = self.themselves(side, class);
@@ -154,7 +176,8 @@ impl Resolved<'_> {
         claims: &mut Claims,
     ) -> Result<(), AnalysisError> {
         let (from, to) = (&sender.class, &receiver.class);
-        let is_itself = matches!((&from.members[..], &to.members[..]), ([(one, _)], [(other, _)]) if one == other);
+        let is_itself =
+            matches!((&from.members[..], &to.members[..]), ([(one, _)], [(other, _)]) if one == other);
         if from.is_loose || to.is_loose || is_itself {
             return Ok(());
         }
@@ -178,8 +201,8 @@ impl Resolved<'_> {
             true => self.setting.places.virtual_network(other.first()),
             false => Addresses::any(),
         };
-        let [sources, destinations] = [network(from, to), network(to, from)]
-            .map(|addresses| Far { addresses, assigned: Vec::new() });
+        let [sources, destinations] =
+            [network(from, to), network(to, from)].map(|addresses| Far { addresses, assigned: Vec::new() });
         let within = |found: Found| {
             let block = between(&found.block, sources.addresses.may(), destinations.addresses.may())?;
             Some(Found { block, ..found })
@@ -222,10 +245,7 @@ impl Resolved<'_> {
             let class = &asked.class;
             let mut other = side.other.far(class.first(), self.setting.places).may().clone();
             if !class.is_loose {
-                let places = self.setting.places;
-                let all = places.all.iter().flat_map(|place| side.other.nears(place, places.estate));
-                let all: Vec<Near> = all.collect();
-                other = united(all.iter().map(|near| near.addresses.may()).chain([&other]));
+                other = other.union(side.machines(self.setting.places));
             }
             let mut found = self.reached(side, class, &other, |verdict| verdict != Verdict::Deny)?;
             found.retain(|(side, _)| !matches!(side.hit, Hit::Exempt { .. }));
@@ -238,15 +258,14 @@ impl Resolved<'_> {
     fn everybody(&self, side: &Side<'_>, class: &Class) -> Far {
         let places = self.setting.places;
         let sole = if let [(sole, _)] = class.members[..] { Some(sole) } else { None };
-        let others = (0..places.all.len()).filter(|place| Some(*place) != sole && !class.is_loose);
-        let others: Vec<Near> = others
-            .filter(|place| !places.all[*place].is_loose())
-            .filter_map(|place| side.other.near(&places.all[place], places.estate))
-            .collect();
+        let named = side.named(places).iter();
+        let others = named.filter(|(place, _)| Some(*place) != sole && !class.is_loose);
+        let others: Vec<&Near> = others.map(|(_, near)| near).collect();
         let all = |of: fn(&Addresses) -> &AddressSet| united(others.iter().map(|near| of(&near.addresses)));
         let near = place::between(&all(Addresses::must), &all(Addresses::may));
         let addresses = side.other.strangers(class.first(), places).union(&near);
-        Far { addresses, assigned: others.into_iter().filter(|near| near.is_assigned).collect() }
+        let assigned = others.into_iter().filter(|near| near.is_assigned).cloned();
+        Far { addresses, assigned: assigned.collect() }
     }
 
     /// The members of a class that the other side means too.

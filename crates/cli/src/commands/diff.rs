@@ -90,7 +90,9 @@ fn sides(arguments: &Arguments) -> Result<[Where; 2], Failure> {
     let plans = &arguments.terraform_plan;
     if !plans.is_empty() {
         plans.iter().try_for_each(|path| check_plan(path))?;
-        return Ok([PlanSide::Before, PlanSide::After].map(|side| Where { paths: plans.clone(), plans: side }));
+        return Ok(
+            [PlanSide::Before, PlanSide::After].map(|side| Where { paths: plans.clone(), plans: side })
+        );
     }
     let place = |paths: &[PathBuf]| Where { paths: paths.to_vec(), plans: PlanSide::After };
     Ok(match &arguments.pair[..] {

@@ -7,6 +7,7 @@ mod check;
 mod diff;
 mod effective;
 mod matrix;
+mod prove;
 mod usage;
 mod verify;
 

@@ -38,7 +38,10 @@ impl Maker {
         let nsgs: Vec<NsgSpec> = (0..3).map(|number| self.nsg(number)).collect();
         let subnets = [("a", "10.0.0.0/28"), ("b", "10.0.0.16/28")].map(|(name, prefix)| SubnetSpec {
             address_prefixes: Some(At::known(vec![Text::known(prefix)])),
-            nsg: self.random.chance(60).then(|| At::known(id("networkSecurityGroups", self.one(&["s0", "s1"])))),
+            nsg: self
+                .random
+                .chance(60)
+                .then(|| At::known(id("networkSecurityGroups", self.one(&["s0", "s1"])))),
             ..SubnetSpec::new(network().child("subnets", name))
         });
         let network = VirtualNetworkSpec {
@@ -77,7 +80,8 @@ impl Maker {
             asgs: groups.into_iter().collect(),
             ..IpConfigurationSpec::new("c", network().child("subnets", ["a", "b"][subnet]))
         };
-        let nsg = self.random.chance(50).then(|| At::known(id("networkSecurityGroups", self.one(&["s1", "s2"]))));
+        let nsg =
+            self.random.chance(50).then(|| At::known(id("networkSecurityGroups", self.one(&["s1", "s2"]))));
         let id = id("networkInterfaces", &format!("n{number}"));
         NicSpec { nsg, ip_configurations: vec![configuration], ..NicSpec::new(id) }
     }
@@ -109,8 +113,16 @@ impl Maker {
 
     fn side(&mut self, port: &str) -> SideSpec {
         let words = [
-            "*", "*", "Internet", "VirtualNetwork", "10.0.0.0/28", "10.0.0.16/28", "10.0.0.4", "10.0.0.20",
-            "8.8.8.0/24", "group",
+            "*",
+            "*",
+            "Internet",
+            "VirtualNetwork",
+            "10.0.0.0/28",
+            "10.0.0.16/28",
+            "10.0.0.4",
+            "10.0.0.20",
+            "8.8.8.0/24",
+            "group",
         ];
         let mut side = SideSpec { port_range: Some(Text::known(port)), ..SideSpec::default() };
         match self.one(&words) {

@@ -5,7 +5,8 @@ use std::net::IpAddr;
 use palisade_analysis::intent::{Exception, Intent, Kind, Service, Shape, Thing};
 use palisade_classify::{Verdict, oracle};
 use palisade_model::{
-    EffectivePolicy, Estate, IpConfiguration, Nic, Nsg, ResourceId, Subnet, TagAddresses, spec::Given,
+    EffectivePolicy, Estate, IpConfiguration, Nic, Nsg, ResourceId, Subnet, TagAddresses, VirtualNetwork,
+    spec::Given,
 };
 use palisade_net::{AddressSet, Direction, Flow, Prefix, Protocol, ProtocolMatch};
 
@@ -43,7 +44,7 @@ struct Place<'a> {
 type Actor<'p> = Option<&'p Place<'p>>;
 
 fn subnets(estate: &Estate) -> impl Iterator<Item = &Subnet> {
-    estate.virtual_networks().flat_map(|network| network.subnets())
+    estate.virtual_networks().flat_map(VirtualNetwork::subnets)
 }
 
 impl<'a> Naive<'a> {
@@ -51,7 +52,8 @@ impl<'a> Naive<'a> {
         let mut places: Vec<Place<'a>> = Vec::new();
         for nic in estate.nics() {
             let configuration = &nic.ip_configurations()[0];
-            let subnet = subnets(estate).find(|it| configuration.subnet().and_then(Given::known) == Some(it.id()));
+            let subnet =
+                subnets(estate).find(|it| configuration.subnet().and_then(Given::known) == Some(it.id()));
             let nsgs = nic.nsg().into_iter().chain(subnet.and_then(Subnet::nsg)).filter_map(Given::known);
             let own = nic.ip_configurations().iter().filter_map(IpConfiguration::address);
             places.push(Place {
@@ -75,7 +77,9 @@ impl<'a> Naive<'a> {
         };
         for subnet in subnets(estate) {
             let is_empty = !places.iter().any(|place| place.subnet.is_some_and(|it| it.id() == subnet.id()));
-            if let Some(nsg) = subnet.nsg().and_then(Given::known).and_then(|id| estate.nsg(id)).filter(|_| is_empty) {
+            if let Some(nsg) =
+                subnet.nsg().and_then(Given::known).and_then(|id| estate.nsg(id)).filter(|_| is_empty)
+            {
                 places.push(alone(nsg, subnet.id(), Some(subnet), subnet.addresses().must().clone()));
             }
         }
@@ -112,7 +116,12 @@ impl<'a> Naive<'a> {
     }
 
     /// Who judges a packet between two actors, and whether it violates the intent there.
-    fn judge<'p>(&self, sender: Actor<'p>, receiver: Actor<'p>, flow: &Flow) -> Vec<(Actor<'p>, Actor<'p>, bool)> {
+    fn judge<'p>(
+        &self,
+        sender: Actor<'p>,
+        receiver: Actor<'p>,
+        flow: &Flow,
+    ) -> Vec<(Actor<'p>, Actor<'p>, bool)> {
         let is_one = matches!((sender, receiver), (Some(one), Some(other)) if one.id == other.id);
         let is_pair = sender.is_some() && receiver.is_some();
         let has_loose = [sender, receiver].into_iter().flatten().any(|place| place.is_loose);
@@ -125,7 +134,8 @@ impl<'a> Naive<'a> {
         if self.intent.shape == Shape::Allowed {
             let stopped = |passes: Option<bool>| is_meant && passes == Some(false);
             let ends = [(sender, None, outbound), (None, receiver, inbound)];
-            let ends = ends.into_iter().filter(|(sender, receiver, _)| sender.is_some() || receiver.is_some());
+            let ends =
+                ends.into_iter().filter(|(sender, receiver, _)| sender.is_some() || receiver.is_some());
             // One end says the same whoever is at the other: that it is no violation is said only where nobody could make it one.
             return ends
                 .map(|(sender, receiver, passes)| (sender, receiver, stopped(passes)))
@@ -160,7 +170,14 @@ impl<'a> Naive<'a> {
     }
 
     /// Whether words mean an actor at an address. `broadly` is said of exceptions: a resource is all its addresses.
-    fn names(&self, things: &[Thing], own: Actor<'_>, other: Actor<'_>, address: IpAddr, broadly: bool) -> bool {
+    fn names(
+        &self,
+        things: &[Thing],
+        own: Actor<'_>,
+        other: Actor<'_>,
+        address: IpAddr,
+        broadly: bool,
+    ) -> bool {
         let is_owned = self.places.iter().any(|place| place.nic.is_some() && place.own.contains(address));
         let is_free = |is_in: bool| is_in && (broadly || !is_owned);
         let is_platform = palisade_model::platform_addresses().contains(address);
@@ -234,13 +251,34 @@ fn passes(place: &Place<'_>, flow: &Flow, direction: Direction) -> bool {
 /// Packets that rules and words of the tests can tell apart. Services of the platform are not among them.
 fn packets() -> Vec<Flow> {
     let addresses = [
-        "10.0.0.4", "10.0.0.5", "10.0.0.6", "10.0.0.7", "10.0.0.8", "10.0.0.9", "10.0.0.20", "10.0.0.21",
-        "10.0.0.22", "10.0.0.23", "10.0.0.24", "10.0.0.25", "10.0.0.2", "10.0.0.30", "10.0.0.99", "8.8.8.8",
-        "9.9.9.9", "172.20.0.1", "168.63.129.16",
+        "10.0.0.4",
+        "10.0.0.5",
+        "10.0.0.6",
+        "10.0.0.7",
+        "10.0.0.8",
+        "10.0.0.9",
+        "10.0.0.20",
+        "10.0.0.21",
+        "10.0.0.22",
+        "10.0.0.23",
+        "10.0.0.24",
+        "10.0.0.25",
+        "10.0.0.2",
+        "10.0.0.30",
+        "10.0.0.99",
+        "8.8.8.8",
+        "9.9.9.9",
+        "172.20.0.1",
+        "168.63.129.16",
     ]
     .map(|text| text.parse::<IpAddr>().expect("it is an address"));
-    let services =
-        [(Protocol::TCP, 22), (Protocol::TCP, 443), (Protocol::UDP, 22), (Protocol::ICMP, 8), (Protocol::ICMP, 3)];
+    let services = [
+        (Protocol::TCP, 22),
+        (Protocol::TCP, 443),
+        (Protocol::UDP, 22),
+        (Protocol::ICMP, 8),
+        (Protocol::ICMP, 3),
+    ];
     let mut all = Vec::new();
     for source in addresses {
         for destination in addresses.into_iter().filter(|address| *address != addresses[18]) {

@@ -121,7 +121,8 @@ impl<'a> Names<'_, 'a> {
             self.own_name(planned)
         );
         // What is replaced under its own name has the id that it had.
-        if let Some(prior) = planned.prior_id.filter(|prior| within(prior).eq_ignore_ascii_case(within(&id))) {
+        if let Some(prior) = planned.prior_id.filter(|prior| within(prior).eq_ignore_ascii_case(within(&id)))
+        {
             return (ResourceId::new(prior), None);
         }
         let holes = id.contains('{').then(|| AFTER_APPLY.to_owned());

@@ -59,7 +59,9 @@ impl<'a> Plan<'a> {
         match state.or_else(|| root.get("values")).and_then(|values| values.get("root_module")) {
             Some(module) => self.read_module(module, 0),
             // A deposed object is what an earlier replacement left over; its rules hold nowhere.
-            None => self.read_changes(changes.iter().filter(|change| change.get("deposed").is_none()), "before"),
+            None => {
+                self.read_changes(changes.iter().filter(|change| change.get("deposed").is_none()), "before");
+            }
         }
     }
 

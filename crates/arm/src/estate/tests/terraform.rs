@@ -4,6 +4,7 @@ use palisade_model::spec::{Given, Reference, Text};
 use palisade_model::{ResourceId, Truth};
 
 use super::*;
+use crate::estate::PlanSide;
 
 fn target(reference: Option<&Reference>) -> Option<&str> {
     reference.and_then(|reference| reference.value.known()).map(ResourceId::name)

@@ -42,7 +42,8 @@ fn of_violation(told: &Told<'_>, violation: &Violation) -> Value {
     let words = told.names(violation).words(&violation.region);
     let region = words.iter().map(diff::text::block).collect::<Vec<_>>().join("; ");
     let mut witness = diff::document::flow(&violation.example);
-    if let Some(end) = violation.ends.first().filter(|end| end.witness.segment("networkInterfaces").is_some()) {
+    if let Some(end) = violation.ends.first().filter(|end| end.witness.segment("networkInterfaces").is_some())
+    {
         witness["nic"] = json!(end.witness.to_string());
     }
     json!({

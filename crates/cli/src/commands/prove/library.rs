@@ -14,10 +14,7 @@ pub fn parameter(text: &str) -> Result<(String, Vec<String>), String> {
 }
 
 /// The file that uses the named intents: its name and text, if any is named. A parameter is given to each that has it.
-pub fn used(
-    names: &[String],
-    with: &[(String, Vec<String>)],
-) -> Result<Option<(String, String)>, Failure> {
+pub fn used(names: &[String], with: &[(String, Vec<String>)]) -> Result<Option<(String, String)>, Failure> {
     if names.is_empty() {
         return Ok(None);
     }
@@ -25,7 +22,9 @@ pub fn used(
     let has = |name: &str, parameter: &str| {
         known(name).is_some_and(|recipe| recipe.parameters.iter().any(|it| it.name == parameter))
     };
-    if let Some((parameter, _)) = with.iter().find(|(parameter, _)| !names.iter().any(|name| has(name, parameter))) {
+    if let Some((parameter, _)) =
+        with.iter().find(|(parameter, _)| !names.iter().any(|name| has(name, parameter)))
+    {
         return Err(Failure::input(format!(
             "none of {} has the parameter \"{parameter}\" (palisade prove --list names them)",
             names.join(", ")
