@@ -5,6 +5,7 @@
 
 mod diff;
 mod effective;
+mod explain;
 mod matrix;
 mod usage;
 mod verify;
