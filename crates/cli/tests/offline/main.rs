@@ -6,6 +6,7 @@
 mod check;
 mod diff;
 mod effective;
+mod explain;
 mod matrix;
 mod prove;
 mod usage;
