@@ -40,8 +40,10 @@ fn answers(tags: &str, before: &str, after: &str) -> Result<Value, Box<dyn std::
     let (before, after) = (estate(before, tags)?, estate(after, tags)?);
     let mut found = Vec::new();
     for nic in before.nics() {
-        let other =
-            after.nics().find(|other| other.id() == nic.id()).ok_or("the estates have the same interfaces")?;
+        let other = after
+            .nics()
+            .find(|other| other.id() == nic.id())
+            .ok_or("the estates have the same interfaces")?;
         let policies = [before.effective(nic), after.effective(other)];
         let lists = policies.iter().map(lists).collect::<Result<Vec<_>, _>>()?;
         found.push(json!({
@@ -81,9 +83,7 @@ fn lists(policy: &EffectivePolicy) -> Result<Vec<Value>, palisade_analysis::Anal
                     "decided": [decided.v4.least.to_string(), decided.v6.least.to_string()],
                 }));
             }
-            found.push(
-                json!({ "direction": direction.to_string(), "nsg": layer.name, "rules": rules }),
-            );
+            found.push(json!({ "direction": direction.to_string(), "nsg": layer.name, "rules": rules }));
         }
     }
     Ok(found)
