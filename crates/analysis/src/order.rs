@@ -45,15 +45,37 @@ impl RuleList<'_> {
     /// # Errors
     /// [`AnalysisError`].
     pub fn order_sensitive(&self) -> Result<Vec<Pair>, AnalysisError> {
+        self.order_sensitive_where(|_, _, _| true)
+    }
+
+    /// The same, of the pairs that are wanted: `wanted` is asked about the earlier and the later rule and how they lie, which
+    /// is known before anything is searched.
+    ///
+    /// # Errors
+    /// [`AnalysisError`].
+    pub fn order_sensitive_where(
+        &self,
+        wanted: impl Fn(usize, usize, Overlap) -> bool,
+    ) -> Result<Vec<Pair>, AnalysisError> {
         let mut copy = self.alone.clone();
         let mut pairs = Vec::new();
         let asked: Vec<usize> = (0..self.rules().len()).filter(|rule| self.is_asked(*rule)).collect();
         for (place, &earlier) in asked.iter().enumerate() {
             for &later in &asked[place + 1..] {
-                pairs.extend(self.pair(earlier, later, &mut copy)?);
+                if self.may_do_other(earlier, later) && wanted(earlier, later, self.overlap(earlier, later)) {
+                    pairs.extend(self.pair(earlier, later, &mut copy)?);
+                }
             }
         }
         Ok(pairs)
+    }
+
+    /// Whether two rules share what they may match, and do different things or may.
+    fn may_do_other(&self, earlier: usize, later: usize) -> bool {
+        let access = |rule: usize| self.rules()[rule].access;
+        let known = access(earlier) != Maybe::Unknown && access(later) != Maybe::Unknown;
+        let meets = |grid: &Grid| self.common(grid, earlier, later).next().is_some();
+        !(known && access(earlier) == access(later)) && self.grids.iter().any(meets)
     }
 
     fn pair(
@@ -64,9 +86,6 @@ impl RuleList<'_> {
     ) -> Result<Option<Pair>, AnalysisError> {
         let access = |rule: usize| self.rules()[rule].access;
         let known = access(earlier) != Maybe::Unknown && access(later) != Maybe::Unknown;
-        if known && access(earlier) == access(later) {
-            return Ok(None);
-        }
         let mut perhaps = false;
         for grid in &self.grids {
             for (first, second) in self.common(grid, earlier, later) {

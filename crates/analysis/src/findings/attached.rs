@@ -9,7 +9,7 @@ use palisade_model::{
 };
 
 use super::{
-    Asking, Check, Finding, Subject,
+    Asking, Check, Finding, Findings, Subject,
     checks::{FORWARDING, NIC_NSG, NO_NSG, PUBLIC_ADDRESS, UNATTACHED, UNGUARDED},
     sites::{Site, is_nsg, subnet_of, subnets_of},
 };
@@ -21,14 +21,14 @@ const WITHOUT: [&str; 4] =
 const NETAPP: &str = "Microsoft.Netapp/volumes";
 
 /// Looks at everything that is attached, or is not.
-pub(super) fn check(asking: &mut Asking<'_>) {
+pub(super) fn check(asking: &Asking<'_>, all: &mut Findings) {
     let mut found = Vec::new();
     let is_open = has_loose_ties(asking.estate);
     let subnets = asking.estate.virtual_networks().flat_map(VirtualNetwork::subnets);
     for subnet in subnets.filter(|subnet| subnet.nsg().is_none() && wants_nsg(subnet)) {
         let message = format!("subnet {} has no NSG", subnet.name());
         match is_open {
-            true => asking.open(subnet.id(), "it is not known whether it has an NSG".to_owned()),
+            true => all.open(subnet.id(), "it is not known whether it has an NSG".to_owned()),
             false => found.push(about(&NO_NSG, of_subnet(subnet), message)),
         }
     }
@@ -46,7 +46,7 @@ pub(super) fn check(asking: &mut Asking<'_>) {
             found.push(about(&UNATTACHED, subject, format!("{} governs nothing in the input", nsg.name())));
         }
     }
-    asking.found.findings.extend(found);
+    all.findings.extend(found);
 }
 
 /// Whether something is known to tie NSGs to subnets or interfaces of which it is not known to which.

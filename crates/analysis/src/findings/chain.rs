@@ -32,7 +32,7 @@ impl Asked<'_, '_> {
         let found = reach(&self.site.policy, self.direction, &self.query, self.now, &machine, limits)?;
         match found.iter().all(|reached| reached.region.rest.is_zero()) {
             true => Ok(found),
-            false => Err(AnalysisError::TooComplex { states: BLOCKS }),
+            false => Err(AnalysisError::TooScattered { blocks: BLOCKS }),
         }
     }
 

@@ -8,7 +8,7 @@ use palisade_model::{ComputedTag, Estate};
 use palisade_net::{AddressSet, Direction, PortSet, Protocol, ProtocolMatch};
 
 use super::{
-    Asking, Check, Finding, Severity,
+    Asking, Check, Finding, Findings, Open, Severity,
     chain::{self, Asked},
     checks::{ALL_PORTS, EGRESS, INGRESS, UDP},
     services::{SERVICES, Service},
@@ -37,29 +37,24 @@ pub(super) fn foreign(estate: &Estate) -> AddressSet {
     networks.fold(public(), |rest, network| rest.difference(network))
 }
 
-/// Asks every place in both directions.
-pub(super) fn check(asking: &mut Asking<'_>) -> Result<(), AnalysisError> {
+/// Asks every place in both directions. An interface that no NSG governs has a finding of its own.
+pub(super) fn check(asking: &Asking<'_>, found: &mut Findings) -> Result<(), AnalysisError> {
     let foreign = foreign(asking.estate);
-    let sites = std::mem::take(&mut asking.sites);
-    for site in &sites {
-        let found = inbound(asking, site, &foreign);
-        asking.take(site.place(), found)?;
-        let found = outbound(asking, site, &foreign);
-        asking.take(site.place(), found)?;
+    for site in asking.sites.iter().filter(|site| site.is_guarded()) {
+        let entries = inbound(asking, site, &foreign, &mut found.open);
+        found.take(site.place(), entries)?;
+        found.take(site.place(), outbound(asking, site, &foreign))?;
     }
-    asking.sites = sites;
     Ok(())
 }
 
-/// What public addresses reach at a place. An interface that no NSG governs has a finding of its own.
+/// What public addresses reach at a place, and what of it cannot be told.
 fn inbound(
-    asking: &mut Asking<'_>,
+    asking: &Asking<'_>,
     site: &Site<'_>,
     foreign: &AddressSet,
+    open: &mut Vec<Open>,
 ) -> Result<Vec<Finding>, AnalysisError> {
-    if !site.is_guarded() {
-        return Ok(Vec::new());
-    }
     let query = Query { source: foreign.clone(), destination: site.own.clone(), ..Query::default() };
     let asked = Asked { site, direction: Direction::Inbound, query, now: asking.now, limits: asking.limits };
     let mut found = Vec::new();
@@ -78,7 +73,7 @@ fn inbound(
             true => "it is not known what public addresses reach".to_owned(),
             false => format!("it is not known whether public addresses reach {}", names.join(", ")),
         };
-        asking.open(site.place(), message);
+        open.push(Open { place: site.place().clone(), message });
     }
     Ok(found)
 }
@@ -211,9 +206,6 @@ fn outbound(
     site: &Site<'_>,
     foreign: &AddressSet,
 ) -> Result<Vec<Finding>, AnalysisError> {
-    if !site.is_guarded() {
-        return Ok(Vec::new());
-    }
     let protocol = ProtocolMatch::Number(Protocol::TCP);
     let query =
         Query { protocol, source: site.own.clone(), destination: foreign.clone(), ..Query::default() };

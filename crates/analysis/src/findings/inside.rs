@@ -9,7 +9,7 @@ use palisade_model::{ResourceId, Subnet};
 use palisade_net::{AddressSet, Direction, Flow, PortSet, Protocol, ProtocolMatch};
 
 use super::{
-    Asking, Finding, Subject,
+    Asking, Finding, Findings, Subject,
     chain::{self, Asked},
     checks::{LATERAL, SUBNET_OPEN},
     sites::{Site, own},
@@ -21,21 +21,18 @@ use crate::{AnalysisError, Query, Words};
 const MANAGEMENT: [u16; 6] = [22, 135, 445, 3389, 5985, 5986];
 
 /// Asks every place what it may manage, and every subnet whether its machines are apart.
-pub(super) fn check(asking: &mut Asking<'_>) -> Result<(), AnalysisError> {
-    let sites = std::mem::take(&mut asking.sites);
+pub(super) fn check(asking: &Asking<'_>, found: &mut Findings) -> Result<(), AnalysisError> {
     let mut subnets: BTreeMap<&ResourceId, (&Subnet, Vec<&Site<'_>>)> = BTreeMap::new();
-    for site in sites.iter().filter(|site| site.is_guarded()) {
-        let found = lateral(asking, site);
-        asking.take(site.place(), found)?;
+    for site in asking.sites.iter().filter(|site| site.is_guarded()) {
+        found.take(site.place(), lateral(asking, site))?;
         for (_, subnet) in &site.subnets {
             subnets.entry(subnet.id()).or_insert_with(|| (subnet, Vec::new())).1.push(site);
         }
     }
     for (id, (subnet, sites)) in subnets {
-        let found = Inside { asking, subnet, sites }.finding();
-        asking.take(id, found.map(|found| found.into_iter().collect()))?;
+        let open = Inside { asking, subnet, sites }.finding();
+        found.take(id, open.map(|open| open.into_iter().collect()))?;
     }
-    asking.sites = sites;
     Ok(())
 }
 

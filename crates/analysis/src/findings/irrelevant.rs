@@ -10,7 +10,7 @@ use palisade_model::{Addresses, EffectiveRule, Layer, ResourceId};
 use palisade_net::{AddressSet, Direction};
 
 use super::{
-    Asking, Finding, Subject,
+    Asking, Finding, Findings, Subject,
     checks::{IRRELEVANT, PUBLIC_SIDE},
     exposure::foreign,
     sites::{Site, is_nsg, own, subnets_of},
@@ -26,9 +26,8 @@ struct Behind<'s, 'e> {
 }
 
 /// Looks at every rule of every NSG that governs something.
-pub(super) fn check(asking: &mut Asking<'_>) {
+pub(super) fn check(asking: &Asking<'_>, found: &mut Findings) {
     let foreign = foreign(asking.estate);
-    let mut found = Vec::new();
     for (nsg, behind) in behind(asking) {
         for direction in Direction::ALL {
             let Some((site, layer)) = behind.places.first() else { continue };
@@ -36,10 +35,9 @@ pub(super) fn check(asking: &mut Asking<'_>) {
             let list = lists.filter(|list| list.layer == *layer && list.source.as_ref() == Some(&nsg));
             let rules = list.flat_map(|list| &list.rules).filter(|rule| is_user_rule(rule));
             let idle = rules.filter(|rule| names_nobody(&nsg, rule, direction, &behind));
-            found.extend(idle.map(|rule| finding(&nsg, rule, (site, direction), &foreign)));
+            found.findings.extend(idle.map(|rule| finding(&nsg, rule, (site, direction), &foreign)));
         }
     }
-    asking.found.findings.extend(found);
 }
 
 /// What stands behind each NSG. Subnets count as a whole: there may be machines that the input does not hold.

@@ -9,7 +9,7 @@ use palisade_model::{Access, EffectiveLayer, EffectiveRule, ResourceId};
 use palisade_net::{Direction, Family};
 
 use super::{
-    Asking, Check, Finding, Severity, Subject,
+    Asking, Check, Finding, Findings, Severity, Subject,
     checks::{self, JIT, ORDER, PARTLY_HIDDEN},
     sites::{Site, is_nsg},
     tell::{is_user_rule, matched, percent},
@@ -32,13 +32,10 @@ impl<'s> Standing<'s, '_> {
 }
 
 /// Asks every list of every NSG.
-pub(super) fn check(asking: &mut Asking<'_>) -> Result<(), AnalysisError> {
-    let sites = std::mem::take(&mut asking.sites);
-    for ((nsg, direction), standings) in &standings(&sites) {
-        let found = Group { nsg, direction: *direction, standings, asking }.findings();
-        asking.take(nsg, found)?;
+pub(super) fn check(asking: &Asking<'_>, found: &mut Findings) -> Result<(), AnalysisError> {
+    for ((nsg, direction), standings) in &standings(&asking.sites) {
+        found.take(nsg, Group { nsg, direction: *direction, standings, asking }.findings())?;
     }
-    asking.sites = sites;
     Ok(())
 }
 
@@ -222,24 +219,22 @@ impl<'s> Group<'_, 's, '_> {
     fn orders(&self, lists: &[RuleList<'_>]) -> Result<Vec<Finding>, AnalysisError> {
         let mut found: BTreeMap<(usize, usize), Finding> = BTreeMap::new();
         let rules = self.rules();
+        let is_wanted = |earlier: usize, later: usize, overlap: Overlap| {
+            let (earlier, later) = (&rules[earlier], &rules[later]);
+            is_user_rule(later) && (overlap == Overlap::Partial || is_closed_by_jit(earlier, later))
+        };
         for list in lists {
-            for pair in list.order_sensitive()? {
+            for pair in list.order_sensitive_where(is_wanted)? {
                 let (earlier, later) = (&rules[pair.earlier], &rules[pair.later]);
-                let known = found.contains_key(&(pair.earlier, pair.later));
-                if known || pair.example.is_none() || !is_user_rule(later) {
+                if pair.example.is_none() || found.contains_key(&(pair.earlier, pair.later)) {
                     continue;
                 }
-                let just_in_time = is_closed_by_jit(earlier, later);
-                let Some((check, severity, message)) = (match pair.overlap {
-                    _ if just_in_time => Some(hidden_jit(earlier, later)),
-                    Overlap::Partial => Some((
-                        &ORDER,
-                        ORDER.severity,
-                        format!("{} and {} share packets and do different things", earlier.name, later.name),
-                    )),
-                    Overlap::Exception | Overlap::Hidden => None,
-                }) else {
-                    continue;
+                let (check, severity, message) = match is_closed_by_jit(earlier, later) {
+                    true => hidden_jit(earlier, later),
+                    false => {
+                        let what = "share packets and do different things";
+                        (&ORDER, ORDER.severity, format!("{} and {} {what}", earlier.name, later.name))
+                    }
                 };
                 let finding = Finding {
                     severity,

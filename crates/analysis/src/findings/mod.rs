@@ -83,16 +83,15 @@ pub struct Findings {
     pub open: Vec<Open>,
 }
 
-/// What all checks have in common.
+/// What all checks ask.
 struct Asking<'e> {
     estate: &'e Estate,
     sites: Vec<Site<'e>>,
     now: u32,
     limits: Limits,
-    found: Findings,
 }
 
-impl Asking<'_> {
+impl Findings {
     /// Takes the findings about one place, or says that it was too much.
     ///
     /// One NSG of a thousand overlapping rules must not keep the others from being checked.
@@ -102,15 +101,15 @@ impl Asking<'_> {
         found: Result<Vec<Finding>, AnalysisError>,
     ) -> Result<(), AnalysisError> {
         match found {
-            Ok(found) => self.found.findings.extend(found),
-            Err(error @ AnalysisError::TooComplex { .. }) => self.open(place, error.to_string()),
-            Err(refuted) => return Err(refuted),
+            Ok(found) => self.findings.extend(found),
+            Err(refuted @ AnalysisError::Refuted { .. }) => return Err(refuted),
+            Err(error) => self.open(place, error.to_string()),
         }
         Ok(())
     }
 
     fn open(&mut self, place: &ResourceId, message: String) {
-        self.found.open.push(Open { place: place.clone(), message });
+        self.open.push(Open { place: place.clone(), message });
     }
 }
 
@@ -119,15 +118,14 @@ impl Asking<'_> {
 /// # Errors
 /// [`AnalysisError::Refuted`]; what is too complex is [`Findings::open`].
 pub fn findings(estate: &Estate, now: u32, limits: Limits) -> Result<Findings, AnalysisError> {
-    let found = Findings::default();
-    let mut asking = Asking { estate, sites: sites::all(estate), now, limits, found };
-    lists::check(&mut asking)?;
-    exposure::check(&mut asking)?;
-    inside::check(&mut asking)?;
-    shapes::check(&mut asking)?;
-    irrelevant::check(&mut asking);
-    attached::check(&mut asking);
-    let mut found = asking.found;
+    let asking = Asking { estate, sites: sites::all(estate), now, limits };
+    let mut found = Findings::default();
+    lists::check(&asking, &mut found)?;
+    exposure::check(&asking, &mut found)?;
+    inside::check(&asking, &mut found)?;
+    shapes::check(&asking, &mut found)?;
+    irrelevant::check(&asking, &mut found);
+    attached::check(&asking, &mut found);
     found.findings.sort_by(|one, other| order(one).cmp(&order(other)));
     found.open.sort_by(|one, other| (&one.place, &one.message).cmp(&(&other.place, &other.message)));
     Ok(found)

@@ -1,11 +1,13 @@
 //! Rules and routes that mean something else than they seem to.
 
+use std::collections::HashSet;
+
 use palisade_classify::Verdict;
-use palisade_model::{Access, ComputedTag, EffectiveLayer, EffectiveRule, Layer, TagName};
+use palisade_model::{Access, ComputedTag, EffectiveLayer, EffectiveRule, TagName};
 use palisade_net::{AddressSet, Direction, Family, Protocol, ProtocolMatch};
 
 use super::{
-    Asking, Check, Finding, Severity, Subject,
+    Asking, Check, Finding, Findings, Severity, Subject,
     chain::Asked,
     checks::{PLATFORM, PROBES, TAG_IDLE, WIDENED},
     exposure::foreign,
@@ -19,32 +21,14 @@ use crate::{AnalysisError, Query};
 const IDLE: [&str; 1] = ["AzurePortal"];
 
 /// Looks for the shapes at every place.
-pub(super) fn check(asking: &mut Asking<'_>) -> Result<(), AnalysisError> {
+pub(super) fn check(asking: &Asking<'_>, found: &mut Findings) -> Result<(), AnalysisError> {
     let foreign = foreign(asking.estate);
-    let sites = std::mem::take(&mut asking.sites);
-    for site in sites.iter().filter(|site| site.is_guarded()) {
-        let found = at(asking, site, &foreign);
-        asking.take(site.place(), found)?;
+    for site in asking.sites.iter().filter(|site| site.is_guarded()) {
+        found.take(site.place(), widened(asking, site, &foreign).map(Vec::from_iter))?;
+        found.take(site.place(), probes(asking, site).map(Vec::from_iter))?;
     }
-    asking.sites = sites;
-    let mut seen = std::collections::HashSet::new();
-    asking.found.findings.retain(|finding| {
-        let is_of_rule = [TAG_IDLE.id, PLATFORM.id].contains(&finding.check.id);
-        !is_of_rule
-            || seen.insert((finding.check.id, finding.subject.nsg.clone(), finding.subject.rule.clone()))
-    });
+    found.findings.extend(of_tags(asking));
     Ok(())
-}
-
-fn at(asking: &Asking<'_>, site: &Site<'_>, foreign: &AddressSet) -> Result<Vec<Finding>, AnalysisError> {
-    let mut found: Vec<Finding> = widened(asking, site, foreign)?.into_iter().collect();
-    found.extend(probes(asking, site)?);
-    for direction in Direction::ALL {
-        for layer in site.policy.layers(direction).iter().filter(|layer| is_nsg(layer)) {
-            found.extend(layer.rules.iter().filter_map(|rule| of_tag(site, layer, rule, direction)));
-        }
-    }
-    Ok(found)
 }
 
 /// `VirtualNetwork` where a route to everywhere made it everything.
@@ -118,6 +102,22 @@ fn probes(asking: &Asking<'_>, site: &Site<'_>) -> Result<Option<Finding>, Analy
     }))
 }
 
+/// What there is to say of tags, once of each rule.
+fn of_tags(asking: &Asking<'_>) -> Vec<Finding> {
+    let mut seen = HashSet::new();
+    let mut found = Vec::new();
+    for site in &asking.sites {
+        for direction in Direction::ALL {
+            for layer in site.policy.layers(direction).iter().filter(|layer| is_nsg(layer)) {
+                let new =
+                    layer.rules.iter().filter(|rule| seen.insert((layer.source.clone(), rule.path.clone())));
+                found.extend(new.filter_map(|rule| of_tag(site, layer, rule, direction)));
+            }
+        }
+    }
+    found
+}
+
 /// Tags that do nothing, and those by which alone the platform's own traffic is reached.
 fn of_tag(
     site: &Site<'_>,
@@ -141,7 +141,7 @@ fn of_tag(
         }
         _ => return None,
     };
-    let nsg = layer.source.clone().filter(|_| layer.layer != Layer::Admin);
+    let nsg = layer.source.clone();
     let subject =
         Subject { nsg, rule: Some(rule.path.clone()), direction: Some(direction), ..Subject::default() };
     let (severity, region) = (check.severity, matched(rule, site.names()));

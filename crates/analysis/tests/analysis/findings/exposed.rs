@@ -27,7 +27,7 @@ fn a_port_is_open_however_it_is_written() {
         assert_eq!(exposed(&estate), [("PAL-EXPOSURE-SSH ssh".to_owned(), Severity::Error)], "{source}");
     }
     for ports in ["22", "20-30", "1-21,22"] {
-        let estate = one(&[&format!("ssh 100 Inbound Allow * 8.0.0.0/4 * * {ports}")]);
+        let estate = one(&[&format!("ssh 100 Inbound Allow * 16.0.0.0/4 * * {ports}")]);
         let ssh = exposed(&estate).into_iter().find(|(told, _)| told == "PAL-EXPOSURE-SSH ssh");
         assert_eq!(ssh.map(|(_, severity)| severity), Some(Severity::Error), "{ports}");
     }
