@@ -7,6 +7,7 @@ mod diff;
 mod effective;
 mod usage;
 mod verify;
+mod whatif;
 
 use std::io::Write as _;
 use std::process::{Command, Output, Stdio};
