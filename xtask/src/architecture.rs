@@ -32,8 +32,8 @@ pub(crate) const CRATES: &[Crate] = &[
     Crate {
         name: "palisade-analysis",
         layer: 2,
-        uses: &["palisade-classify", "palisade-model", "palisade-net"],
-        tests_use: &["palisade-arm"],
+        uses: &["palisade-arm", "palisade-classify", "palisade-model", "palisade-net"],
+        tests_use: &[],
     },
     Crate {
         name: "palisade-flowlog",

@@ -51,9 +51,15 @@ mod diff;
 mod entry;
 mod estate;
 mod fate;
+pub mod findings;
 mod gather;
 mod grid;
+pub mod intent;
+mod learn;
+mod least;
 mod list;
+mod lockdown;
+pub mod matrix;
 mod need;
 pub mod observed;
 mod order;
@@ -72,7 +78,12 @@ use palisade_net::{Family, Flow};
 pub use diff::{Change, Diff, diff};
 pub use estate::{Class, EstateDiff, diff_estates};
 pub use fate::{Contrast, Cover, Fate, Hidden};
+pub use learn::{LearnOptions, Learned, learn};
+pub use least::{Counts, FlowFate, LeastError, Left, Opened, Proof, Seen, Sources, TagChoice};
 pub use list::RuleList;
+pub use lockdown::{
+    Lockdown, LockdownOptions, LockedGroup, PRIORITY_USUAL, Remaining, is_priority, lockdown,
+};
 pub use need::{Example, Need};
 pub use order::{Overlap, Pair};
 pub use reach::{Query, Reached, reach};
@@ -108,6 +119,26 @@ pub enum AnalysisError {
     TooComplex {
         /// The limit.
         states: usize,
+    },
+    /// What is asked for falls into too many products.
+    #[error("what one rule decides is more than {blocks} products (ask about fewer services or addresses)")]
+    TooScattered {
+        /// The limit.
+        blocks: usize,
+    },
+    /// There are too many answers.
+    #[error("there are more than {groups} groups of packets to tell (ask about fewer machines or services)")]
+    TooMany {
+        /// The limit.
+        groups: usize,
+    },
+    /// An intent cannot be proven.
+    #[error("intent \"{intent}\": {problem}")]
+    Intent {
+        /// Its name.
+        intent: String,
+        /// Why.
+        problem: Box<AnalysisError>,
     },
     /// The oracle does not confirm a claim.
     #[error("the claim that {claim} is refuted by {flow:?} (this is a fault of Palisade: report it)")]

@@ -6,6 +6,7 @@ mod answers;
 mod diffs;
 mod estates;
 mod lists;
+mod matrix;
 mod reaches;
 mod real;
 #[path = "../../../arm/tests/support/real_data.rs"]

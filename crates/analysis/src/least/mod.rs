@@ -1,0 +1,125 @@
+//! What observed flows need of an NSG, in few rules: the ground under [`crate::lockdown`] and [`crate::learn`].
+//!
+//! Flows become demands on one list ([`site`]); tags, groups, subnets and prefixes that may meet them ([`objects`]) are chosen by
+//! weighted cover ([`cover`]) so that nothing is opened which the list denies today ([`closed`]); drafts become rules with names
+//! and numbers ([`draft`], [`numbers`]). What comes out is an [`EstateSpec`] that validation has taken and that the oracle and
+//! [`crate::diff_estates`] have been asked about: choices are heuristics, claims are not.
+
+mod closed;
+mod cover;
+mod draft;
+mod estate;
+mod locals;
+mod numbers;
+mod objects;
+mod proof;
+mod site;
+mod witness;
+
+use palisade_model::{
+    Estate, LoggedDecision, Problem, ResourceId, Severity, TagCatalog,
+    spec::{EstateSpec, NsgSpec},
+};
+use palisade_net::Flow;
+
+use crate::AnalysisError;
+
+pub use locals::Sources;
+pub use objects::TagChoice;
+pub use proof::{Opened, Proof};
+pub use witness::{Counts, FlowFate, Left};
+
+pub(crate) use draft::{expand, write};
+pub(crate) use estate::{Interfaces, Machines, addresses_of, alone, groups, list_of, subnets};
+pub(crate) use locals::Locals;
+pub(crate) use numbers::{From, numbers};
+pub(crate) use objects::{Object, TagWeights, Term, named, prefixes, tags};
+pub(crate) use proof::{Allowed, prove};
+pub(crate) use site::Site;
+pub(crate) use witness::witnesses;
+
+/// A flow that a log shows at a place, with all that was logged of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Seen {
+    /// The interface; or the NSG, where the log does not tell at which of its interfaces it was.
+    pub place: ResourceId,
+    /// The flow in its original orientation.
+    pub flow: Flow,
+    /// What was decided when it was logged.
+    pub decision: LoggedDecision,
+    /// How often it was logged.
+    pub records: u64,
+    /// Bytes in both ways.
+    pub bytes: u64,
+    /// When it was last seen, in milliseconds since 1970.
+    pub last_ms: u64,
+}
+
+/// Why there are no rules.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum LeastError {
+    /// The estate does not have the NSG.
+    #[error("there is no NSG {0} in the estate (add its file)")]
+    NoSuchGroup(ResourceId),
+    /// The NSG is not told whole, so that its rules cannot be written.
+    #[error("{nsg} is not told whole: {reason} (give the parameter, or a dump of what is deployed)")]
+    Open {
+        /// The NSG.
+        nsg: ResourceId,
+        /// What is missing.
+        reason: String,
+    },
+    /// Another rule has the number of the deny rule.
+    #[error("rule {rule} of {nsg} has priority {priority} already (choose another one)")]
+    PriorityTaken {
+        /// The NSG.
+        nsg: ResourceId,
+        /// The rule.
+        rule: String,
+        /// The number.
+        priority: u16,
+    },
+    /// There are fewer free numbers than rules.
+    #[error(
+        "{nsg} has no room for {rules} rules between priorities {low} and {high} (choose a higher priority, or fewer rules by \
+         wider prefixes, more tags or any source)"
+    )]
+    NoRoom {
+        /// The NSG.
+        nsg: ResourceId,
+        /// How many rules there are.
+        rules: usize,
+        /// The rule before.
+        low: u16,
+        /// The rule after.
+        high: u16,
+    },
+    /// Validation does not take the rules: mostly they pass one of Azure's limits.
+    #[error("the rules would be refused: {}", first(.0))]
+    Refused(Vec<Problem>),
+    /// A question could not be answered.
+    #[error(transparent)]
+    Analysis(#[from] AnalysisError),
+}
+
+fn first(problems: &[Problem]) -> String {
+    problems.first().map(ToString::to_string).unwrap_or_default()
+}
+
+/// The rules at every interface, and at NSGs where flows were seen.
+pub(crate) fn interfaces(estate: &Estate, seen: &[Seen]) -> Interfaces {
+    Interfaces::of(estate, &seen.iter().map(|one| &one.place).collect())
+}
+
+/// The estate of a spec.
+pub(crate) fn checked(spec: &EstateSpec, tags: &TagCatalog) -> Result<Estate, LeastError> {
+    let (estate, problems) = Estate::validate(spec, tags.clone());
+    let errors = problems.into_iter().filter(|problem| problem.severity == Severity::Error);
+    estate.ok_or_else(|| LeastError::Refused(errors.collect()))
+}
+
+/// An NSG of a spec, to be changed.
+pub(crate) fn nsg_mut<'s>(spec: &'s mut EstateSpec, id: &ResourceId) -> Result<&'s mut NsgSpec, LeastError> {
+    let found = spec.nsgs.iter_mut().find(|nsg| nsg.id == *id);
+    found.ok_or_else(|| LeastError::NoSuchGroup(id.clone()))
+}
