@@ -20,7 +20,7 @@ use palisade_net::{Direction, Flow};
 pub use place::{Place, Unplaced};
 
 use ends::Placing;
-pub(crate) use table::{Key, Sum, Table};
+pub(crate) use table::{Folding, Key, Sum, Table};
 
 /// Different flows that are kept, of both families together.
 pub const FLOWS_MAX: usize = 1 << 26;
@@ -294,7 +294,7 @@ fn number<T: Clone + Eq + std::hash::Hash>(
 }
 
 /// An address as a number.
-pub(crate) trait AddressBits: Copy + Eq {
+pub(crate) trait AddressBits: Copy + Ord {
     /// The two halves, for a hash.
     fn halves(self) -> [u64; 2];
     /// The address.

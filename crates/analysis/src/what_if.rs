@@ -16,10 +16,10 @@ mod peers;
 use std::collections::BTreeSet;
 
 use palisade_classify::table::CompileError;
-use palisade_model::{Estate, LoggedDecision, ResourceId};
+use palisade_model::{EffectivePolicy, Estate, LoggedDecision, ResourceId};
 use palisade_net::{Direction, Protocol};
 
-use crate::observed::{Observed, ObservedFlow, Sum, Tally};
+use crate::observed::{Observed, ObservedFlow, Place, Saying, Sum, Tally};
 
 pub use decider::Decider;
 pub use drift::{Drift, Said};
@@ -110,22 +110,37 @@ impl<'a> WhatIf<'a> {
         after: &Estate,
         now: u32,
     ) -> Result<Self, TooManyRules> {
+        let policies = |place: &Place| {
+            let before = place.policy(before).expect("flows were placed in this estate");
+            (before, place.policy(after))
+        };
+        Self::with(observed, policies, now)
+    }
+
+    /// The same with the rules that `policies` gives for each place, before and after; no rules after if the place is gone.
+    ///
+    /// # Errors
+    /// [`TooManyRules`].
+    pub fn with(
+        observed: &'a Observed,
+        policies: impl Fn(&Place) -> (EffectivePolicy, Option<EffectivePolicy>),
+        now: u32,
+    ) -> Result<Self, TooManyRules> {
         let mut classes: Vec<Class> = Vec::new();
         let mut class_of = Vec::new();
         for place in observed.places() {
-            let old = place.policy(before).expect("flows were placed in this estate");
-            let new = place.policy(after);
-            let known = classes.iter().position(|class| class.is_of(&old, new.as_ref()));
+            let (before, after) = policies(place);
+            let known = classes.iter().position(|class| class.is_of(&before, after.as_ref()));
             let failed = |source| TooManyRules { place: place.id().clone(), source };
             class_of.push(match known {
                 Some(known) => known,
                 None => {
-                    classes.push(Class::new(old, new).map_err(failed)?);
+                    classes.push(Class::new(before, after).map_err(failed)?);
                     classes.len() - 1
                 }
             });
         }
-        let denied = |saying: &crate::observed::Saying| saying.decision == LoggedDecision::Denied;
+        let denied = |saying: &Saying| saying.decision == LoggedDecision::Denied;
         let is_denied = observed.sayings().iter().map(denied).collect();
         Ok(Self { observed, now, classes, class_of, is_denied })
     }

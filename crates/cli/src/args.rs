@@ -34,6 +34,8 @@ pub enum Command {
     Prove(commands::prove::Arguments),
     /// Who can reach whom on what, as a table or a picture
     Matrix(commands::matrix::Arguments),
+    /// Which flows of a log a change would break or open, and whether the rules say what the log says
+    Whatif(commands::whatif::Arguments),
     /// Server and agent of one machine in one process
     Up(commands::up::Arguments),
     /// The control plane: resources, logins, and the hosts that join

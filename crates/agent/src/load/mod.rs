@@ -20,7 +20,7 @@ use data_encoding::HEXLOWER;
 use palisade_arm::estate::{self as arm, Document, File, Options, PlanSide, Summary};
 use palisade_arm::service_tags::{self, ServiceTag};
 use palisade_arm::template::DeploymentContext;
-use palisade_model::spec::Unknown;
+use palisade_model::spec::{EstateSpec, Unknown};
 use palisade_model::{Estate, TagCatalog, TagName, TagNameError};
 use palisade_net::Prefix;
 use palisade_sync::Documents;
@@ -161,6 +161,14 @@ pub fn tags(service_tags: &[PathBuf]) -> Result<TagCatalog, LoadError> {
 /// # Errors
 /// [`LoadError`] with all problems, if any of them is an error.
 pub fn estate(sources: &EstateSources) -> Result<Loaded, LoadError> {
+    estate_with(sources, |_| {})
+}
+
+/// The same of an estate that is edited after it was read and before it is checked.
+///
+/// # Errors
+/// [`LoadError`] with every problem.
+pub fn estate_with(sources: &EstateSources, edit: impl FnOnce(&mut EstateSpec)) -> Result<Loaded, LoadError> {
     let mut reader = Reader::default();
     let inputs = reader.read_all(&sources.paths);
     let parameters = reader.read_all(&sources.parameters);
@@ -171,7 +179,7 @@ pub fn estate(sources: &EstateSources) -> Result<Loaded, LoadError> {
     let mut problems = reader.problems;
     let tags = catalog(tag_files.iter(), &mut problems);
     let documents = documents(inputs, parameters, &mut problems);
-    Unchecked { documents, options: sources.options(), tags, files, digest, problems }.check()
+    Unchecked { documents, options: sources.options(), tags, files, digest, problems }.check_with(edit)
 }
 
 /// The files of an estate with their parameters.
@@ -201,8 +209,13 @@ struct Unchecked {
 
 impl Unchecked {
     fn check(self) -> Result<Loaded, LoadError> {
+        self.check_with(|_| {})
+    }
+
+    fn check_with(self, edit: impl FnOnce(&mut EstateSpec)) -> Result<Loaded, LoadError> {
         let Self { documents, options, tags, files, digest, mut problems } = self;
-        let read = arm::read(&documents, &options);
+        let mut read = arm::read(&documents, &options);
+        edit(&mut read.spec);
         problems.extend(read.problems.into_iter().map(Problem::from));
         let (estate, found) = Estate::validate(&read.spec, tags);
         problems.extend(found.into_iter().map(Problem::from));

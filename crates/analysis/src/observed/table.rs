@@ -1,9 +1,10 @@
 //! Different flows of one family: keys and tallies in two columns, and an index over the keys.
 //!
 //! Judging reads all keys and few tallies, so they are apart. The index has a place of 32 bits a flow, probed one after the other;
-//! the hash is seeded, because whoever sends packets chooses what is in a log. Invariant: no two keys are equal.
+//! the hash is seeded, because whoever sends packets chooses what is in a log. Invariant: no two keys are equal; a closed
+//! table is in order.
 
-use std::hash::{BuildHasher as _, RandomState};
+use std::hash::{BuildHasher as _, Hasher, RandomState};
 
 use palisade_net::{Flow, Protocol};
 
@@ -46,6 +47,11 @@ impl<A: AddressBits> Key<A> {
         ObservedFlow { place, flow: self.flow(contexts), saying, tally }
     }
 
+    fn order(&self) -> (u64, A, A, u16) {
+        let service = u64::from(self.protocol.0) << 16 | u64::from(self.destination_port);
+        (u64::from(self.context) << 32 | service, self.source, self.destination, self.source_port)
+    }
+
     fn hash(&self, seed: u64) -> u64 {
         let [a, b] = self.source.halves();
         let [c, d] = self.destination.halves();
@@ -61,6 +67,44 @@ impl<A: AddressBits> Key<A> {
 fn fold(a: u64, b: u64) -> u64 {
     let product = u128::from(a) * u128::from(b);
     product as u64 ^ (product >> 64) as u64
+}
+
+/// A hasher for values that no packet chooses, in the same way; for maps that are asked for every flow.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Folding(u64);
+
+impl Hasher for Folding {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        for chunk in bytes.chunks(8) {
+            let mut word = [0; 8];
+            word[..chunk.len()].copy_from_slice(chunk);
+            self.write_u64(u64::from_le_bytes(word));
+        }
+    }
+
+    fn write_u8(&mut self, value: u8) {
+        self.write_u64(value.into());
+    }
+
+    fn write_u32(&mut self, value: u32) {
+        self.write_u64(value.into());
+    }
+
+    fn write_u64(&mut self, value: u64) {
+        self.0 = fold(self.0 ^ value, 0x9e37_79b9_7f4a_7c15).wrapping_add(1);
+    }
+
+    fn write_usize(&mut self, value: usize) {
+        self.write_u64(value as u64);
+    }
+
+    fn write_isize(&mut self, value: isize) {
+        self.write_u64(value as u64);
+    }
 }
 
 /// What is kept of a flow.
@@ -107,9 +151,14 @@ impl<A: AddressBits, S: Sum> Table<A, S> {
         }
     }
 
-    /// Gives the memory of the index back: nothing is added any more.
+    /// Puts flows of one place, service and pair of addresses side by side, and gives the memory of the index back: nothing is
+    /// added any more. What is judged one after the other is then alike, and its rules are at hand.
     pub(crate) fn close(&mut self) {
         self.index = Vec::new();
+        let mut order: Vec<_> = (0u32..).zip(&self.keys).map(|(at, key)| (key.order(), at)).collect();
+        order.sort_unstable();
+        self.keys = order.iter().map(|(_, at)| self.keys[*at as usize]).collect();
+        self.tallies = order.iter().map(|(_, at)| self.tallies[*at as usize]).collect();
     }
 
     /// The place of a key in the index, or the free place that it would have.

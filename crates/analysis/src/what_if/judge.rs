@@ -3,14 +3,14 @@
 //! A worker remembers the cells that it met last. What it does not remember is asked of the compiled engine, so that it has no
 //! opinion of its own. It must not group for people.
 
-use std::{collections::HashMap, ops::Range};
+use std::{collections::HashMap, hash::BuildHasherDefault, ops::Range};
 
 use palisade_classify::{Decision, Engine};
 use palisade_model::EffectivePolicy;
 use palisade_net::{Direction, Flow};
 
 use super::{Count, WhatIf, cells::Cells};
-use crate::observed::{AddressBits, Context, Key, Sum as _, Table};
+use crate::observed::{AddressBits, Context, Folding, Key, Sum as _, Table};
 
 /// The rules before and after at some places.
 #[derive(Debug)]
@@ -105,7 +105,7 @@ pub(super) struct Group {
 #[derive(Debug, Default)]
 pub struct Judged {
     pub(super) groups: Vec<Group>,
-    numbers: HashMap<(u32, Pair), u32>,
+    numbers: HashMap<(u32, Pair), u32, BuildHasherDefault<Folding>>,
     /// Flows whose verdict changes: by group, protocol and port, and the address of the other side, which is the key's source.
     pub(super) v4: Table<u32, Count>,
     /// The same of IPv6.
@@ -120,8 +120,8 @@ struct Met {
     group: u32,
 }
 
-/// Cells that are remembered.
-const MET: usize = 1 << 18;
+/// Cells that are remembered. Flows of one place and service come one after the other, and what is small stays in the cache.
+const MET: usize = 1 << 14;
 /// A context that no flow has.
 const NONE: u32 = u32::MAX;
 

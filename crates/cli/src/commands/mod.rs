@@ -13,6 +13,7 @@ pub mod flows;
 pub mod lab;
 pub mod prove;
 pub mod matrix;
+mod log;
 pub mod remote;
 mod said;
 pub mod server;
@@ -22,6 +23,7 @@ pub mod target;
 pub mod up;
 pub mod verify;
 pub mod version;
+pub mod whatif;
 
 use crate::{args::Command, exit::Exit, exit::Failure};
 
@@ -34,6 +36,7 @@ pub fn run(command: Command) -> Result<Exit, Failure> {
         Command::Diff(arguments) => diff::run(&arguments),
         Command::Prove(arguments) => prove::run(&arguments),
         Command::Matrix(arguments) => matrix::run(&arguments),
+        Command::Whatif(arguments) => whatif::run(&arguments),
         Command::Up(arguments) => up::run(&arguments),
         Command::Server(arguments) => server::run(&arguments),
         Command::Store(action) => store::run(&action),

@@ -11,6 +11,7 @@ mod matrix;
 mod prove;
 mod usage;
 mod verify;
+mod whatif;
 
 use std::io::Write as _;
 use std::process::{Command, Output, Stdio};
