@@ -123,8 +123,7 @@ pub(crate) fn reach_where(
         let within = grid.must(query);
         let start = grid.start(|cut| (cut != query).then_some(Taken::AsIs));
         let start = grid.meeting(&start, &within);
-        let answer =
-            |list: &[Live], level| verdict::answer((&lists, &grid), &lists.layers, 0, list, level);
+        let answer = |list: &[Live], level| verdict::answer((&lists, &grid), &lists.layers, 0, list, level);
         let ignore =
             |list: &[Live], level: usize| answer(list, level).is_some_and(|(verdict, _)| !is_wanted(verdict));
         let diagram = Diagram::of(&grid, within, start, ignore, true, &limits)?;

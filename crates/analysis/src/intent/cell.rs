@@ -65,13 +65,11 @@ pub(super) fn cut(block: &Block, by: &Cutter<'_>) -> (Vec<Block>, Vec<Block>) {
         let ProtocolMatch::Number(protocol) = service.protocol else { continue };
         let Some(at) = left.protocols.iter().position(|other| *other == protocol) else { continue };
         left.protocols.remove(at);
-        let of = |ports: PortSet| Block {
-            protocols: vec![protocol],
-            destination_ports: ports,
-            ..left.clone()
-        };
+        let of =
+            |ports: PortSet| Block { protocols: vec![protocol], destination_ports: ports, ..left.clone() };
         let domain = Space { family: left.family, kind: Kind::of(protocol) }.ports(Field::DestinationPort);
-        let ports = if left.destination_ports.is_full() { domain.clone() } else { left.destination_ports.clone() };
+        let ports =
+            if left.destination_ports.is_full() { domain.clone() } else { left.destination_ports.clone() };
         let (meant, other) = (ports.intersection(&service.ports), ports.difference(&service.ports));
         let widened = |ports: PortSet| if ports == domain { PortSet::full() } else { ports };
         within.extend((!meant.is_empty()).then(|| of(widened(meant))));
@@ -106,7 +104,8 @@ fn services(block: &Block) -> u128 {
     let of = |protocol: &Protocol| {
         let space = Space { family: block.family, kind: Kind::of(*protocol) };
         let ports = |set: &PortSet, field| count(&set.intersection(&space.ports(field)));
-        ports(&block.source_ports, Field::SourcePort) * ports(&block.destination_ports, Field::DestinationPort)
+        ports(&block.source_ports, Field::SourcePort)
+            * ports(&block.destination_ports, Field::DestinationPort)
     };
     block.protocols.iter().map(of).sum()
 }

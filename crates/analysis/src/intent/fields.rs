@@ -44,15 +44,13 @@ impl<'d> Reader<'d> {
     /// Whether a node is an object that has no keys but these.
     pub(super) fn is_object(&mut self, node: &Node, known: &[&str]) -> bool {
         let Some(object) = node.as_object() else {
-            self.problem(
-                node.at,
-                format!("this is a {}, not an object (write {{ ... }})", kind_of(node)),
-            );
+            self.problem(node.at, format!("this is a {}, not an object (write {{ ... }})", kind_of(node)));
             return false;
         };
         for member in object.members() {
             if !known.iter().any(|key| member.key.eq_ignore_ascii_case(key)) {
-                let message = format!("\"{}\" is not known here (known are {})", member.key, known.join(", "));
+                let message =
+                    format!("\"{}\" is not known here (known are {})", member.key, known.join(", "));
                 self.problem(member.key_at, message);
             }
         }
@@ -83,7 +81,10 @@ impl<'d> Reader<'d> {
         let items = node.as_array().unwrap_or(std::slice::from_ref(node));
         if items.len() > max {
             let count = items.len();
-            self.problem(node.at, format!("the list has {count} elements, more than {max} (make two intents)"));
+            self.problem(
+                node.at,
+                format!("the list has {count} elements, more than {max} (make two intents)"),
+            );
         }
         &items[..items.len().min(max)]
     }

@@ -142,10 +142,7 @@ pub const LIBRARY: &[Recipe] = &[
     Recipe {
         name: "no-internet-egress",
         description: "nothing opens connections to the Internet, except to these tags",
-        parameters: &[
-            FROM,
-            Parameter { name: "allow", description: "where to all the same", ..EXCEPT },
-        ],
+        parameters: &[FROM, Parameter { name: "allow", description: "where to all the same", ..EXCEPT }],
         build: |given| {
             let part = forbidden(given.things("from"), vec![internet()]);
             vec![Part { except: given.except("", "allow"), ..part }]
@@ -278,6 +275,7 @@ fn default_things(words: &[&str]) -> Vec<Thing> {
 }
 
 fn default_services(words: &[&str]) -> Vec<Service> {
-    let services = words.iter().flat_map(|word| Service::parse(word).expect("words of the library are sound"));
+    let services =
+        words.iter().flat_map(|word| Service::parse(word).expect("words of the library are sound"));
     Service::joined(services.collect())
 }

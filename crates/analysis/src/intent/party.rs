@@ -5,8 +5,8 @@
 //! addresses stand for it. What an estate does not have is noted, and nothing is made of it.
 
 use palisade_model::{
-    Addresses, ComputedTag, Estate, IpConfiguration, ResourceId, Subnet, TagAddresses, TagName, platform_addresses,
-    spec::Given,
+    Addresses, ComputedTag, Estate, IpConfiguration, ResourceId, Subnet, TagAddresses, TagName,
+    platform_addresses, spec::Given,
 };
 use palisade_net::{AddressSet, Prefix};
 
@@ -225,7 +225,8 @@ impl Named<'_> {
             let all = estate.virtual_networks().flat_map(|network| network.subnets());
             all.filter(|subnet| is_meant(subnet)).map(|subnet| subnet.addresses().clone()).collect()
         };
-        let is_attached = |subnet: &Subnet| subnet.nsg().and_then(Given::known).is_some_and(|nsg| self.is(nsg));
+        let is_attached =
+            |subnet: &Subnet| subnet.nsg().and_then(Given::known).is_some_and(|nsg| self.is(nsg));
         let found: Vec<Addresses> = match self.kind {
             Kind::Nic => estate.nics().filter(|nic| self.is(nic.id())).map(|_| Addresses::empty()).collect(),
             Kind::Subnet => subnets(&|subnet| self.is(subnet.id())),

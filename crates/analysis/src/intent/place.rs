@@ -92,7 +92,8 @@ impl<'e> Places<'e> {
 
     /// What the `VirtualNetwork` tag means at a place.
     pub(super) fn virtual_network(&self, place: usize) -> Addresses {
-        let tag: TagName = ComputedTag::VirtualNetwork.name().parse().expect("computed tags have valid names");
+        let tag: TagName =
+            ComputedTag::VirtualNetwork.name().parse().expect("computed tags have valid names");
         if let Standing::Nic(nic) = self.all[place].standing {
             return self.estate.tag_at(nic, &tag);
         }

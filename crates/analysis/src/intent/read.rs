@@ -66,7 +66,8 @@ impl File<'_> {
 
     fn read_sets(&mut self, node: &Node) {
         let Some(sets) = node.as_object() else {
-            self.reader.problem(node.at, "sets are an object of names and lists (write { \"web\": [ ... ] })");
+            self.reader
+                .problem(node.at, "sets are an object of names and lists (write { \"web\": [ ... ] })");
             return;
         };
         if sets.len() > SETS_MAX {
@@ -100,7 +101,9 @@ impl File<'_> {
             let count = said.len();
             self.reader.problem(
                 node.at,
-                format!("the intent has {count} of \"allowed\", \"forbidden\" and \"only\" (write one of them)"),
+                format!(
+                    "the intent has {count} of \"allowed\", \"forbidden\" and \"only\" (write one of them)"
+                ),
             );
             return;
         };
@@ -218,7 +221,8 @@ impl File<'_> {
             }
         }
         if things.len() > THINGS_MAX {
-            let message = format!("{} words are meant, more than {THINGS_MAX} (make two intents)", things.len());
+            let message =
+                format!("{} words are meant, more than {THINGS_MAX} (make two intents)", things.len());
             self.reader.problem(node.at, message);
         }
         let mut seen = HashSet::new();

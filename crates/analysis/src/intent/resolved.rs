@@ -99,7 +99,8 @@ impl Resolved<'_> {
                 continue;
             }
             let far = self.everybody(side, class);
-            let found = self.reached(side, class, far.addresses.may(), |verdict| verdict != Verdict::Allow)?;
+            let found =
+                self.reached(side, class, far.addresses.may(), |verdict| verdict != Verdict::Allow)?;
             let found = found.into_iter().map(|(side, block)| alone(side, block)).collect();
             let points = side.ordered(Point::Near(class), Point::Far(&far, class.first()));
             let themselves = self.themselves(side, class);
@@ -154,7 +155,8 @@ impl Resolved<'_> {
         claims: &mut Claims,
     ) -> Result<(), AnalysisError> {
         let (from, to) = (&sender.class, &receiver.class);
-        let is_itself = matches!((&from.members[..], &to.members[..]), ([(one, _)], [(other, _)]) if one == other);
+        let is_itself =
+            matches!((&from.members[..], &to.members[..]), ([(one, _)], [(other, _)]) if one == other);
         if from.is_loose || to.is_loose || is_itself {
             return Ok(());
         }
@@ -178,8 +180,8 @@ impl Resolved<'_> {
             true => self.setting.places.virtual_network(other.first()),
             false => Addresses::any(),
         };
-        let [sources, destinations] = [network(from, to), network(to, from)]
-            .map(|addresses| Far { addresses, assigned: Vec::new() });
+        let [sources, destinations] =
+            [network(from, to), network(to, from)].map(|addresses| Far { addresses, assigned: Vec::new() });
         let within = |found: Found| {
             let block = between(&found.block, sources.addresses.may(), destinations.addresses.may())?;
             Some(Found { block, ..found })

@@ -6,6 +6,7 @@
 
 mod lists;
 mod memory;
+mod peers;
 pub mod workload;
 
 use std::{path::PathBuf, time::Duration};
