@@ -8,8 +8,8 @@
 # `skipped: ` and why.
 
 source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
+source scripts/judges.sh
 
-judges=$(target_dir)/judges
 pins=tests/judges
 answers=$(target_dir)/debug/examples/answers
 
@@ -38,22 +38,9 @@ exhaustive() {
 }
 
 solve() {
-    venv z3 || { say "skipped: Z3 as a judge of the analysis, because it could not be installed"; return; }
+    judge_venv z3 || { say "skipped: Z3 as a judge of the analysis, because it could not be installed"; return; }
     cargo build --quiet --locked --package palisade-analysis --example answers
     PYTHONDONTWRITEBYTECODE=1 "$venv/bin/python" "$pins/solver.py" "$answers" "$@"
-}
-
-# A virtual environment with the packages of a list of pins: venv NAME.
-venv() {
-    local pin=$pins/requirements/$1.txt
-    have python3 || return
-    venv=$judges/$1-$(sha256sum "$pin" | cut -c 1-16)
-    [[ -f $venv/complete ]] && return
-    say "judge: installing $(grep -c == "$pin") packages of $pin"
-    rm -rf "$venv"
-    python3 -m venv "$venv" &&
-        "$venv/bin/pip" install --quiet --disable-pip-version-check --no-deps --requirement "$pin" >&2 &&
-        touch "$venv/complete"
 }
 
 main "$@"

@@ -200,26 +200,14 @@ class Judge:
         self.reached["witnesses"] += 1
 
     def changes(self, direction, answers, lists):
-        """Every pair of deciders with different verdicts, each found once by Z3 and then excluded."""
+        """Every pair of deciders with different verdicts."""
         claimed = set()
         for change in answers:
             pair = tuple(map(tuple, (change["before"], change["after"])))
             shown = tuple(tuple(meaning.decide_all(side, change["witness"])) for side in lists)
             self.witness(f"{direction}: change", shown, pair)
             claimed.add(pair)
-        found = set()
-        for family in WIDTH:
-            space = Space(family)
-            sides = [[Asked(space, asked) for asked in side] for side in lists]
-            verdicts = [space.named(z3.And([asked.allows[0] for asked in side])) for side in sides]
-            deciders = [space.named(decider(side)) for side in sides]
-            space.solver.add(verdicts[0] != verdicts[1])
-            while space.is_possible():
-                packet = space.packet()
-                found.add(tuple(tuple(meaning.decide_all(side, packet)) for side in lists))
-                model = space.solver.model()
-                same = [one == model.eval(one, model_completion=True) for one in deciders]
-                space.solver.add(z3.Not(z3.And(same)))
+        found = differing(lists)
         for pair in claimed ^ found:
             self.faults.append(f"{direction}: {'only the answer' if pair in claimed else 'only Z3'} has {pair}")
         self.reached["pairs"] += len(found)
@@ -233,6 +221,23 @@ class Judge:
             universe = addresses * (2 * (1 << 32) + 2 * 256 + 252)
             decided = sum(int(rule["decided"][position]) for rule in answer["rules"])
             self.expect(f"{place}: volume", decided, universe)
+
+
+def differing(lists):
+    """Every pair of deciders with different verdicts: each is found once, by a packet, and then excluded."""
+    found = set()
+    for family in WIDTH:
+        space = Space(family)
+        sides = [[Asked(space, asked) for asked in side] for side in lists]
+        verdicts = [space.named(z3.And([asked.allows[0] for asked in side])) for side in sides]
+        deciders = [space.named(decider(side)) for side in sides]
+        space.solver.add(verdicts[0] != verdicts[1])
+        while space.is_possible():
+            model, packet = space.solver.model(), space.packet()
+            found.add(tuple(tuple(meaning.decide_all(side, packet)) for side in lists))
+            same = [one == model.eval(one, model_completion=True) for one in deciders]
+            space.solver.add(z3.Not(z3.And(same)))
+    return found
 
 
 def decider(side):

@@ -162,8 +162,13 @@ impl Walked {
     }
 
     /// The rules that decide nothing.
-    pub fn dead(&self) -> Vec<usize> {
+    pub fn idle(&self) -> Vec<usize> {
         (0..self.decided.len()).filter(|rule| !self.decided[*rule].satisfiable()).collect()
+    }
+
+    /// Whether a rule matches a packet.
+    pub fn is_matched(&self, rule: usize) -> bool {
+        self.matched[rule].satisfiable()
     }
 
     /// The rules without which the same packets would be allowed.

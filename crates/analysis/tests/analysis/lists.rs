@@ -59,6 +59,12 @@ fn shares(list: &RuleList<'_>, reference: &Reference<'_>, deciders: &[Vec<Decide
         if share.is_partly_hidden() {
             reached.note("partly hidden");
         }
+        for family in Family::ALL.into_iter().filter(|family| !share.decided.of(*family).least.is_zero()) {
+            reached.note(format!("decides {family}"));
+        }
+    }
+    if !shares.exempt.v4.least.is_zero() {
+        reached.note("exempt");
     }
     assert_eq!(shares.exempt, decided(Decider::Exempt));
     assert_eq!(shares.silent, decided(Decider::Silence));
@@ -257,7 +263,10 @@ fn run(open: usize, usual: u64, seed: u64) -> Reached {
     reached
 }
 
-const ALWAYS: [&str; 13] = [
+const ALWAYS: [&str; 16] = [
+    "decides IPv4",
+    "decides IPv6",
+    "exempt",
     "partly hidden",
     "exact shares",
     "not asked",

@@ -9,6 +9,7 @@ mod edit;
 mod lists;
 mod matrix;
 mod memory;
+mod peers;
 pub mod workload;
 
 use std::{path::PathBuf, time::Duration};
