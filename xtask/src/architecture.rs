@@ -35,12 +35,7 @@ pub(crate) const CRATES: &[Crate] = &[
         uses: &["palisade-classify", "palisade-model", "palisade-net"],
         tests_use: &["palisade-arm"],
     },
-    Crate {
-        name: "palisade-flowlog",
-        layer: 3,
-        uses: &["palisade-model", "palisade-net"],
-        tests_use: &[],
-    },
+    Crate { name: "palisade-flowlog", layer: 3, uses: &["palisade-model", "palisade-net"], tests_use: &[] },
     Crate { name: "palisade-store", layer: 3, uses: &[], tests_use: &[] },
     Crate {
         name: "palisade-datapath",

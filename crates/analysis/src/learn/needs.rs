@@ -27,7 +27,7 @@ use crate::{
 const GROUP_WEIGHT: f64 = 1.2;
 const SUBNET_WEIGHT: f64 = 1.5;
 /// Tags are wide; a few addresses are named one by one.
-const TAG_WEIGHTS: TagWeights = TagWeights { regional: 2.0, whole: 4.0, bit: 0.1 };
+const TAG_WEIGHTS: TagWeights = TagWeights { regional: 2.0, whole: 4.0, bit: 0.05 };
 
 /// What rule names begin with.
 pub(super) const fn prefix(direction: Direction) -> &'static str {

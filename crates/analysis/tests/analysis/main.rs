@@ -5,6 +5,7 @@
 mod answers;
 mod diffs;
 mod estates;
+mod least;
 mod lists;
 mod reaches;
 mod real;
