@@ -85,6 +85,7 @@ pub(crate) const CRATES: &[Crate] = &[
         uses: &[
             "palisade-abi",
             "palisade-agent",
+            "palisade-analysis",
             "palisade-arm",
             "palisade-classify",
             "palisade-client",

@@ -96,6 +96,11 @@ impl Atoms {
         self.ranks[atom]
     }
 
+    /// Every interval, ascending: its first value, and its atom.
+    pub(crate) fn starts(&self) -> impl Iterator<Item = (u128, u32)> + '_ {
+        self.intervals.iter().map(|&(first, _, atom)| (first, atom))
+    }
+
     /// The values of some atoms, as ranges that may touch.
     pub(crate) fn ranges_of<'a>(&'a self, atoms: &'a Bits) -> impl Iterator<Item = (u128, u128)> + 'a {
         let inside = self.intervals.iter().filter(|(_, _, atom)| atoms.contains(*atom as usize));

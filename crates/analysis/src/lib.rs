@@ -67,6 +67,7 @@ mod share;
 mod space;
 mod verdict;
 mod volume;
+pub mod what_if;
 mod words;
 
 use palisade_net::{Family, Flow};

@@ -20,7 +20,7 @@ use palisade_net::{Direction, Flow};
 pub use place::{Place, Unplaced};
 
 use ends::Placing;
-use table::{Key, Table};
+pub(crate) use table::{Folding, Key, Sum, Table};
 
 /// Different flows that are kept, of both families together.
 pub const FLOWS_MAX: usize = 1 << 26;
@@ -82,9 +82,10 @@ impl Tally {
             is_established: matches!(record.phase, FlowPhase::Continue | FlowPhase::End),
         }
     }
+}
 
-    /// Adds another.
-    pub fn add(&mut self, other: &Self) {
+impl Sum for Tally {
+    fn add(&mut self, other: &Self) {
         if other.records == 0 {
             return;
         }

@@ -28,6 +28,8 @@ pub enum Command {
     Effective(commands::effective::Arguments),
     /// What traffic two estates judge differently, with an example of each kind
     Diff(commands::diff::Arguments),
+    /// Which flows of a log a change would break or open, and whether the rules say what the log says
+    Whatif(commands::whatif::Arguments),
     /// Server and agent of one machine in one process
     Up(commands::up::Arguments),
     /// The control plane: resources, logins, and the hosts that join

@@ -152,6 +152,14 @@ pub fn tags(service_tags: &[PathBuf]) -> Result<TagCatalog, LoadError> {
 /// # Errors
 /// [`LoadError`] with all problems, if any of them is an error.
 pub fn estate(sources: &EstateSources) -> Result<Loaded, LoadError> {
+    estate_with(sources, |_| {})
+}
+
+/// The same of an estate that is edited after it was read and before it is checked.
+///
+/// # Errors
+/// [`LoadError`] with every problem.
+pub fn estate_with(sources: &EstateSources, edit: impl FnOnce(&mut EstateSpec)) -> Result<Loaded, LoadError> {
     let mut reader = Reader::default();
     let inputs = reader.read_all(&sources.paths);
     let parameters = reader.read_all(&sources.parameters);
@@ -167,7 +175,7 @@ pub fn estate(sources: &EstateSources) -> Result<Loaded, LoadError> {
     let tags = catalog(tag_files.iter(), &mut problems);
     let mut documents: Vec<_> = texts(inputs, &mut problems).into_iter().map(document).collect();
     parameters::assign(&mut documents, texts(parameters, &mut problems), &mut problems);
-    Unchecked { documents, context: sources.context.clone(), tags, files, digest, problems }.check()
+    Unchecked { documents, context: sources.context.clone(), tags, files, digest, problems }.check_with(edit)
 }
 
 /// An estate that was read, and not checked yet.
@@ -182,8 +190,13 @@ struct Unchecked {
 
 impl Unchecked {
     fn check(self) -> Result<Loaded, LoadError> {
+        self.check_with(|_| {})
+    }
+
+    fn check_with(self, edit: impl FnOnce(&mut EstateSpec)) -> Result<Loaded, LoadError> {
         let Self { documents, context, tags, files, digest, mut problems } = self;
-        let read = arm::read(&documents, &Options { context });
+        let mut read = arm::read(&documents, &Options { context });
+        edit(&mut read.spec);
         problems.extend(read.problems.into_iter().map(Problem::from));
         let (estate, found) = Estate::validate(&read.spec, tags);
         problems.extend(found.into_iter().map(Problem::from));

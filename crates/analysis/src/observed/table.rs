@@ -3,7 +3,7 @@
 //! Judging reads all keys and few tallies, so they are apart. The index has a place of 32 bits a flow, probed one after the other;
 //! the hash is seeded, because whoever sends packets chooses what is in a log. Invariant: no two keys are equal.
 
-use std::hash::{BuildHasher as _, RandomState};
+use std::hash::{BuildHasher as _, Hasher, RandomState};
 
 use palisade_net::{Flow, Protocol};
 
@@ -63,16 +63,60 @@ fn fold(a: u64, b: u64) -> u64 {
     product as u64 ^ (product >> 64) as u64
 }
 
+/// A hasher for values that no packet chooses, in the same way; for maps that are asked for every flow.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Folding(u64);
+
+impl Hasher for Folding {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        for chunk in bytes.chunks(8) {
+            let mut word = [0; 8];
+            word[..chunk.len()].copy_from_slice(chunk);
+            self.write_u64(u64::from_le_bytes(word));
+        }
+    }
+
+    fn write_u8(&mut self, value: u8) {
+        self.write_u64(value.into());
+    }
+
+    fn write_u32(&mut self, value: u32) {
+        self.write_u64(value.into());
+    }
+
+    fn write_u64(&mut self, value: u64) {
+        self.0 = fold(self.0 ^ value, 0x9e37_79b9_7f4a_7c15).wrapping_add(1);
+    }
+
+    fn write_usize(&mut self, value: usize) {
+        self.write_u64(value as u64);
+    }
+
+    fn write_isize(&mut self, value: isize) {
+        self.write_u64(value as u64);
+    }
+}
+
+/// What is kept of a flow.
+pub(crate) trait Sum: Copy {
+    /// Adds what is known of the same flow.
+    fn add(&mut self, other: &Self);
+}
+
 /// Flows of one family.
 #[derive(Debug, Clone)]
-pub(crate) struct Table<A> {
+pub(crate) struct Table<A, S = Tally> {
     pub(crate) keys: Vec<Key<A>>,
-    pub(crate) tallies: Vec<Tally>,
+    pub(crate) tallies: Vec<S>,
     index: Vec<u32>,
     seed: u64,
 }
 
-impl<A> Default for Table<A> {
+impl<A, S> Default for Table<A, S> {
     fn default() -> Self {
         Self {
             keys: Vec::new(),
@@ -83,9 +127,9 @@ impl<A> Default for Table<A> {
     }
 }
 
-impl<A: AddressBits> Table<A> {
+impl<A: AddressBits, S: Sum> Table<A, S> {
     /// Adds to the flow's tally.
-    pub(crate) fn add(&mut self, key: Key<A>, tally: &Tally) {
+    pub(crate) fn add(&mut self, key: Key<A>, tally: &S) {
         // At most three quarters of the index are taken.
         if 4 * (self.keys.len() + 1) > 3 * self.index.len() {
             self.grow();

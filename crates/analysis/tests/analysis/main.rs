@@ -13,6 +13,7 @@ mod real;
 mod real_data;
 mod reference;
 mod small;
+mod what_if;
 
 /// How many cases to try, where usually `usual` are.
 fn cases(usual: u64) -> u64 {

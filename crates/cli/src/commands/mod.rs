@@ -10,6 +10,7 @@ pub mod effective;
 mod estate;
 pub mod flows;
 pub mod lab;
+mod log;
 pub mod remote;
 mod said;
 pub mod server;
@@ -19,6 +20,7 @@ pub mod target;
 pub mod up;
 pub mod verify;
 pub mod version;
+pub mod whatif;
 
 use crate::{args::Command, exit::Exit, exit::Failure};
 
@@ -28,6 +30,7 @@ pub fn run(command: Command) -> Result<Exit, Failure> {
         Command::Verify(arguments) => verify::run(&arguments),
         Command::Effective(arguments) => effective::run(&arguments),
         Command::Diff(arguments) => diff::run(&arguments),
+        Command::Whatif(arguments) => whatif::run(&arguments),
         Command::Up(arguments) => up::run(&arguments),
         Command::Server(arguments) => server::run(&arguments),
         Command::Store(action) => store::run(&action),

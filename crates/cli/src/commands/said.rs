@@ -1,9 +1,11 @@
 //! A verdict and what decides it, in words and in the shape that scripts rely on.
 
+use palisade_analysis::what_if::Decider;
 use palisade_classify::{Hit, Reason, Verdict};
 use palisade_model::EffectivePolicy;
 use palisade_net::{Direction, Flow};
 use serde::Serialize;
+use serde_json::{Value, json};
 
 /// A verdict, and what decides.
 #[derive(Debug, Serialize)]
@@ -35,6 +37,17 @@ impl<'a> Said<'a> {
         }
     }
 
+    /// What decides, as an analysis names it.
+    pub fn of(decider: &'a Decider) -> Self {
+        Self {
+            access: decider.verdict.to_string(),
+            rule: decider.rule.as_deref(),
+            nsg: decider.nsg.as_deref(),
+            layer: decider.layer.map_or_else(|| "None".to_owned(), |layer| layer.to_string()),
+            reason: decider.reason.to_string(),
+        }
+    }
+
     /// What decides, in words.
     pub fn by(&self) -> String {
         match (self.rule, self.nsg) {
@@ -61,4 +74,20 @@ fn endpoint(flow: &Flow, address: std::net::IpAddr, port: u16) -> String {
     } else {
         address.to_string()
     }
+}
+
+/// A flow as `verify` takes it.
+pub fn question(flow: &Flow) -> Value {
+    let (local, remote) = match flow.direction() {
+        Direction::Inbound => (flow.destination_port(), flow.source_port()),
+        Direction::Outbound => (flow.source_port(), flow.destination_port()),
+    };
+    json!({
+        "direction": flow.direction().to_string(),
+        "protocol": flow.protocol().to_string(),
+        "localAddress": flow.local().to_string(),
+        "localPort": local,
+        "remoteAddress": flow.remote().to_string(),
+        "remotePort": remote,
+    })
 }
