@@ -10,6 +10,9 @@ pub mod effective;
 mod estate;
 pub mod flows;
 pub mod lab;
+pub mod learn;
+mod least;
+pub mod lockdown;
 mod log;
 pub mod remote;
 mod said;
@@ -30,6 +33,8 @@ pub fn run(command: Command) -> Result<Exit, Failure> {
         Command::Verify(arguments) => verify::run(&arguments),
         Command::Effective(arguments) => effective::run(&arguments),
         Command::Diff(arguments) => diff::run(&arguments),
+        Command::Lockdown(arguments) => lockdown::run(&arguments),
+        Command::Learn(arguments) => learn::run(&arguments),
         Command::Whatif(arguments) => whatif::run(&arguments),
         Command::Up(arguments) => up::run(&arguments),
         Command::Server(arguments) => server::run(&arguments),

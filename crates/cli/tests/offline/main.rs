@@ -5,6 +5,8 @@
 
 mod diff;
 mod effective;
+mod learn;
+mod lockdown;
 mod usage;
 mod verify;
 
