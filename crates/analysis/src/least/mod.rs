@@ -37,7 +37,7 @@ pub(crate) use numbers::{From, numbers};
 pub(crate) use objects::{Object, TagWeights, Term, named, prefixes, tags};
 pub(crate) use proof::{Allowed, prove};
 pub(crate) use site::Site;
-pub(crate) use witness::witnesses;
+pub(crate) use witness::{cut_by, fates, witnesses};
 
 /// Why there are no rules.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

@@ -29,13 +29,13 @@ pub struct Flows<'a> {
 impl Flows<'_> {
     fn counts(&self) -> BTreeMap<FlowFate, Counts> {
         let mut counts = BTreeMap::<FlowFate, Counts>::new();
-        self.fates.iter().for_each(|(index, fate)| add(counts.entry(*fate).or_default(), &self.seen[*index]));
+        self.fates.iter().for_each(|(index, fate)| counts.entry(*fate).or_default().add(&self.seen[*index]));
         counts
     }
 
     fn left_counts(&self) -> BTreeMap<Left, Counts> {
         let mut counts = BTreeMap::<Left, Counts>::new();
-        self.left.iter().for_each(|(index, left)| add(counts.entry(*left).or_default(), &self.seen[*index]));
+        self.left.iter().for_each(|(index, left)| counts.entry(*left).or_default().add(&self.seen[*index]));
         counts
     }
 
@@ -52,12 +52,6 @@ impl Flows<'_> {
         self.fates.iter().any(|(_, fate)| *fate != FlowFate::Kept)
             || self.left.iter().any(|(_, left)| *left == Left::Unknown)
     }
-}
-
-fn add(counts: &mut Counts, seen: &Seen) {
-    counts.flows += 1;
-    counts.records += seen.records;
-    counts.bytes += seen.bytes;
 }
 
 /// A fate in words.
