@@ -17,8 +17,9 @@ use palisade_net::{AddressSet, Direction, Flow, Prefix, Protocol};
 use crate::cases;
 
 const NOW: u32 = 1_800_000_000;
-/// Interfaces: name, subnet, addresses, groups, and whether the NSG `nic` is attached.
-const NICS: [(&str, &str, [&str; 2], &[&str], bool); 4] = [
+/// An interface: name, subnet, addresses, groups, and whether the NSG `nic` is attached.
+type Interface = (&'static str, &'static str, [&'static str; 2], &'static [&'static str], bool);
+const NICS: [Interface; 4] = [
     ("web1", "front", ["10.0.1.4", "fd00:0:0:1::4"], &["web"], true),
     ("web2", "front", ["10.0.1.5", "fd00:0:0:1::5"], &["web"], false),
     ("job1", "front", ["10.0.1.6", "fd00:0:0:1::6"], &["job"], false),
@@ -144,7 +145,7 @@ fn estate(random: &mut Random) -> EstateSpec {
         ],
         ..VirtualNetworkSpec::new(id("/vnets/shop"))
     };
-    let nic = |(name, subnet, addresses, groups, attached): (&str, &str, [&str; 2], &[&str], bool)| NicSpec {
+    let nic = |(name, subnet, addresses, groups, attached): Interface| NicSpec {
         nsg: attached.then(|| At::known(id("/nsgs/nic"))),
         ip_configurations: addresses
             .iter()
