@@ -96,6 +96,13 @@ impl Atoms {
         self.ranks[atom]
     }
 
+    /// The atoms that have a value from `first` to `last`, and the values, by interval.
+    pub(crate) fn meeting(&self, first: u128, last: u128) -> impl Iterator<Item = (usize, u128, u128)> + '_ {
+        let start = self.intervals.partition_point(|(_, end, _)| *end < first);
+        let inside = self.intervals[start..].iter().take_while(move |(from, _, _)| *from <= last);
+        inside.map(move |&(from, end, atom)| (atom as usize, from.max(first), end.min(last)))
+    }
+
     /// Every interval, ascending: its first value, and its atom.
     pub(crate) fn starts(&self) -> impl Iterator<Item = (u128, u32)> + '_ {
         self.intervals.iter().map(|&(first, _, atom)| (first, atom))

@@ -12,7 +12,7 @@ use palisade_model::{
     Access, Addresses, EffectiveLayer, EffectivePolicy, EffectiveRule, Layer, Maybe, Mode, PlatformService,
     Ports,
 };
-use palisade_net::{AddressSet, Direction, Number, PortSet, Protocol, ProtocolMatch, RangeSet};
+use palisade_net::{AddressSet, Direction, Family, Number, PortSet, Protocol, ProtocolMatch, RangeSet};
 
 use crate::space::{Field, Kind, Space};
 
@@ -26,9 +26,9 @@ pub(crate) struct Entry<'a> {
     /// What it does.
     pub(crate) access: Maybe<Access>,
     /// Its rule; `None` for an exemption.
-    rule: Option<&'a EffectiveRule>,
+    pub(crate) rule: Option<&'a EffectiveRule>,
     /// The service that it is cut down to.
-    service: Option<(PlatformService, &'a AddressSet)>,
+    pub(crate) service: Option<(PlatformService, &'a AddressSet)>,
 }
 
 /// Lists that are asked about the same packets.
@@ -73,6 +73,20 @@ impl<'a> Lists<'a> {
         }
         self.entries.extend(rules().map(|(rule, _)| entry(rule, None)));
         self.layers.push(layer);
+    }
+
+    /// Leaves out entries that match no packet that a rule matches.
+    pub(crate) fn keep_meeting(&mut self, rule: &EffectiveRule) {
+        self.entries.retain(|entry| entry.may_meet(rule));
+    }
+
+    /// Whether an entry matches something in a space.
+    pub(crate) fn is_in(&self, entry: usize, space: Space) -> bool {
+        let entry = &self.entries[entry];
+        match space.family {
+            Family::V4 => entry.pieces::<u32>(space).is_some(),
+            Family::V6 => entry.pieces::<u128>(space).is_some(),
+        }
     }
 
     /// Adds a rule that is in no list, so that packets it matches are told from others; its number among the entries.
@@ -145,6 +159,27 @@ impl Address for u128 {
 }
 
 impl<'a> Entry<'a> {
+    /// False only if there is surely no packet that both it and a rule match: fields that are the same in every space tell.
+    fn may_meet(&self, other: &EffectiveRule) -> bool {
+        let Some(rule) = self.rule else { return true };
+        let is_apart = |one: &AddressSet, other: &AddressSet| one.intersection(other).is_empty();
+        let protocols = match (rule.protocol, other.protocol) {
+            (Maybe::Known(ProtocolMatch::Number(one)), Maybe::Known(ProtocolMatch::Number(other))) => {
+                one == other
+            }
+            _ => true,
+        };
+        // A rule that names ports matches no packet without one, so sets that share no number share no packet.
+        let ports = match (&rule.destination_ports, &other.destination_ports) {
+            (Ports::Known(one), Ports::Known(other)) => !one.intersection(other).is_empty(),
+            _ => true,
+        };
+        protocols
+            && ports
+            && !is_apart(rule.source.may(), other.source.may())
+            && !is_apart(rule.destination.may(), other.destination.may())
+    }
+
     /// Whether it is there for sure.
     pub(crate) fn is_certain(&self) -> bool {
         self.rule.is_none_or(|rule| rule.certain)
@@ -162,11 +197,24 @@ impl<'a> Entry<'a> {
 
     /// The entry's sets in a space; `None` if it matches nothing there.
     pub(crate) fn pieces<T: Address>(&self, space: Space) -> Option<Pieces<'a, T>> {
-        let small = [
+        let small = self.small(space);
+        let addresses = self.addresses::<T>();
+        let is_empty =
+            small.iter().any(|set| set.may.is_empty()) || addresses.iter().any(|set| set.may.is_empty());
+        (!is_empty).then_some(Pieces { small, addresses })
+    }
+
+    /// Protocol, destination port and source port in a space.
+    pub(crate) fn small(&self, space: Space) -> [Between<'a, u16>; 3] {
+        [
             self.protocols(space),
             self.ports(space, Field::DestinationPort),
             self.ports(space, Field::SourcePort),
-        ];
+        ]
+    }
+
+    /// Destination and source.
+    pub(crate) fn addresses<T: Address>(&self) -> [Between<'a, T>; 2] {
         let side = |set: fn(&EffectiveRule) -> &Addresses| match self.rule {
             Some(rule) => Between {
                 must: Cow::Borrowed(T::half(set(rule).must())),
@@ -179,9 +227,7 @@ impl<'a> Entry<'a> {
         if let Some((_, addresses)) = self.service {
             destination = destination.within(T::half(addresses));
         }
-        let is_empty =
-            small.iter().any(|set| set.may.is_empty()) || source.may.is_empty() || destination.may.is_empty();
-        (!is_empty).then_some(Pieces { small, addresses: [destination, source] })
+        [destination, source]
     }
 
     fn protocols(&self, space: Space) -> Between<'a, u16> {

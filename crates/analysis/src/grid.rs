@@ -351,7 +351,7 @@ impl Grid {
 }
 
 /// Distinct sets of one field.
-struct Interned<'a, T: Number>(HashMap<Cow<'a, RangeSet<T>>, u32>);
+pub(crate) struct Interned<'a, T: Number>(HashMap<Cow<'a, RangeSet<T>>, u32>);
 
 impl<T: Number> Default for Interned<'_, T> {
     fn default() -> Self {
@@ -360,16 +360,16 @@ impl<T: Number> Default for Interned<'_, T> {
 }
 
 impl<'a, T: Number + Into<u128>> Interned<'a, T> {
-    fn both(&mut self, set: Between<'a, T>) -> (u32, u32) {
+    pub(crate) fn both(&mut self, set: Between<'a, T>) -> (u32, u32) {
         (self.number(set.must), self.number(set.may))
     }
 
-    fn number(&mut self, set: Cow<'a, RangeSet<T>>) -> u32 {
+    pub(crate) fn number(&mut self, set: Cow<'a, RangeSet<T>>) -> u32 {
         let next = u32::try_from(self.0.len()).expect("fewer sets than rules can be");
         *self.0.entry(set).or_insert(next)
     }
 
-    fn atoms(&self, domain: &RangeSet<T>, preferred: &[u128]) -> Atoms {
+    pub(crate) fn atoms(&self, domain: &RangeSet<T>, preferred: &[u128]) -> Atoms {
         let mut sets: Vec<(&u32, &RangeSet<T>)> =
             self.0.iter().map(|(set, number)| (number, &**set)).collect();
         sets.sort_unstable_by_key(|(number, _)| **number);

@@ -51,12 +51,15 @@ mod diff;
 mod entry;
 mod estate;
 mod fate;
+pub mod findings;
 mod gather;
 mod grid;
+pub mod intent;
 mod learn;
 mod least;
 mod list;
 mod lockdown;
+pub mod matrix;
 mod need;
 pub mod observed;
 mod order;
@@ -116,6 +119,26 @@ pub enum AnalysisError {
     TooComplex {
         /// The limit.
         states: usize,
+    },
+    /// What is asked for falls into too many products.
+    #[error("what one rule decides is more than {blocks} products (ask about fewer services or addresses)")]
+    TooScattered {
+        /// The limit.
+        blocks: usize,
+    },
+    /// There are too many answers.
+    #[error("there are more than {groups} groups of packets to tell (ask about fewer machines or services)")]
+    TooMany {
+        /// The limit.
+        groups: usize,
+    },
+    /// An intent cannot be proven.
+    #[error("intent \"{intent}\": {problem}")]
+    Intent {
+        /// Its name.
+        intent: String,
+        /// Why.
+        problem: Box<AnalysisError>,
     },
     /// The oracle does not confirm a claim.
     #[error("the claim that {claim} is refuted by {flow:?} (this is a fault of Palisade: report it)")]

@@ -294,7 +294,7 @@ fn number<T: Clone + Eq + std::hash::Hash>(
 }
 
 /// An address as a number.
-pub(crate) trait AddressBits: Copy + Eq {
+pub(crate) trait AddressBits: Copy + Ord {
     /// The two halves, for a hash.
     fn halves(self) -> [u64; 2];
     /// The address.

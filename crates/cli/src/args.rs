@@ -26,6 +26,8 @@ pub enum Command {
     Verify(commands::verify::Arguments),
     /// The rules that hold at an interface, with tags expanded
     Effective(commands::effective::Arguments),
+    /// Findings: what is open, what never holds, what does not mean what it seems to
+    Check(commands::check::Arguments),
     /// What traffic two estates judge differently, with an example of each kind
     Diff(commands::diff::Arguments),
     /// Which flows of a log a change would break or open, and whether the rules say what the log says

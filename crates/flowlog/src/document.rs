@@ -73,10 +73,11 @@ impl<'a, R: Read, F: FnMut(FlowRecord, &FlowOrigin)> Document<'a, R, F> {
 
     /// Reads the file to its end.
     pub(crate) fn read(mut self) -> Result<(), FlowLogError> {
+        let told = self.intake.counts.problems;
         let ended = self.values();
         self.intake.counts.bytes += self.scan.taken();
         match ended {
-            Ok(()) if self.has_flows => Ok(()),
+            Ok(()) if self.has_flows || self.intake.counts.problems > told => Ok(()),
             Ok(()) => {
                 self.problem("it holds no flow log".to_owned());
                 Ok(())
@@ -96,7 +97,6 @@ impl<'a, R: Read, F: FnMut(FlowRecord, &FlowOrigin)> Document<'a, R, F> {
         const MARK: &[u8] = "\u{feff}".as_bytes();
         if self.scan.begins_with(GZIP).map_err(ScanError::Io)? {
             self.problem("it is compressed (run `gunzip` on it first)".to_owned());
-            self.has_flows = true;
             return Ok(());
         }
         if self.scan.begins_with(MARK).map_err(ScanError::Io)? {

@@ -3,9 +3,11 @@
 //!
 //! The only place that reads an estate's files. It decides nothing about their meaning: `palisade_arm` reads them,
 //! `palisade_model` checks them. Invariant: an estate comes out only if no file, template, parameter, tag or rule is in
-//! error; otherwise every problem that was found comes out, and nothing else.
+//! error; otherwise every problem that was found comes out, and nothing else. Who only asks may take the rest of an estate in
+//! error ([`leniently`]).
 
 mod files;
+mod lenient;
 mod parameters;
 mod problem;
 #[cfg(test)]
@@ -26,6 +28,7 @@ use palisade_sync::documents::SERVICE_TAG_PREFIX;
 
 pub(crate) use files::find;
 pub use files::{FILES_MAX, FOLDER_DEPTH_MAX, SourceFile, TOTAL_BYTES_MAX};
+pub use lenient::{LeftOut, Salvaged, leniently};
 pub use problem::Problem;
 
 use sha2::{Digest as _, Sha256};
@@ -168,14 +171,24 @@ pub fn estate_with(sources: &EstateSources, edit: impl FnOnce(&mut EstateSpec)) 
     let files = all().map(|file| file.path.clone()).collect();
     let digest = digest(all());
     let mut problems = reader.problems;
+    let tags = catalog(tag_files.iter(), &mut problems);
+    let documents = documents(inputs, parameters, &mut problems);
+    Unchecked { documents, context: sources.context.clone(), tags, files, digest, problems }.check_with(edit)
+}
+
+/// The files of an estate with their parameters.
+fn documents(
+    inputs: Vec<SourceFile>,
+    parameters: Vec<SourceFile>,
+    problems: &mut Vec<Problem>,
+) -> Vec<Document> {
     if inputs.is_empty() && problems.is_empty() {
         let message = "no file was found (name an ARM template, a dump, or a folder with *.json files)";
         problems.push(Problem::about_input(Code::NoInput, message.to_owned()));
     }
-    let tags = catalog(tag_files.iter(), &mut problems);
-    let mut documents: Vec<_> = texts(inputs, &mut problems).into_iter().map(document).collect();
-    parameters::assign(&mut documents, texts(parameters, &mut problems), &mut problems);
-    Unchecked { documents, context: sources.context.clone(), tags, files, digest, problems }.check_with(edit)
+    let mut documents: Vec<_> = texts(inputs, problems).into_iter().map(document).collect();
+    parameters::assign(&mut documents, texts(parameters, problems), problems);
+    documents
 }
 
 /// An estate that was read, and not checked yet.

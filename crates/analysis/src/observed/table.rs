@@ -1,7 +1,8 @@
 //! Different flows of one family: keys and tallies in two columns, and an index over the keys.
 //!
 //! Judging reads all keys and few tallies, so they are apart. The index has a place of 32 bits a flow, probed one after the other;
-//! the hash is seeded, because whoever sends packets chooses what is in a log. Invariant: no two keys are equal.
+//! the hash is seeded, because whoever sends packets chooses what is in a log. Invariant: no two keys are equal; a closed
+//! table is in order.
 
 use std::hash::{BuildHasher as _, Hasher, RandomState};
 
@@ -44,6 +45,11 @@ impl<A: AddressBits> Key<A> {
     pub(super) fn observed(&self, contexts: &[Context], tally: Tally) -> ObservedFlow {
         let Context { place, saying, .. } = contexts[self.context as usize];
         ObservedFlow { place, flow: self.flow(contexts), saying, tally }
+    }
+
+    fn order(&self) -> (u64, A, A, u16) {
+        let service = u64::from(self.protocol.0) << 16 | u64::from(self.destination_port);
+        (u64::from(self.context) << 32 | service, self.source, self.destination, self.source_port)
     }
 
     fn hash(&self, seed: u64) -> u64 {
@@ -145,9 +151,14 @@ impl<A: AddressBits, S: Sum> Table<A, S> {
         }
     }
 
-    /// Gives the memory of the index back: nothing is added any more.
+    /// Puts flows of one place, service and pair of addresses side by side, and gives the memory of the index back: nothing is
+    /// added any more. What is judged one after the other is then alike, and its rules are at hand.
     pub(crate) fn close(&mut self) {
         self.index = Vec::new();
+        let mut order: Vec<_> = (0u32..).zip(&self.keys).map(|(at, key)| (key.order(), at)).collect();
+        order.sort_unstable();
+        self.keys = order.iter().map(|(_, at)| self.keys[*at as usize]).collect();
+        self.tallies = order.iter().map(|(_, at)| self.tallies[*at as usize]).collect();
     }
 
     /// The place of a key in the index, or the free place that it would have.

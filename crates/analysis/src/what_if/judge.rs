@@ -120,8 +120,8 @@ struct Met {
     group: u32,
 }
 
-/// Cells that are remembered.
-const MET: usize = 1 << 20;
+/// Cells that are remembered. Flows of one place and service come one after the other, and what is small stays in the cache.
+const MET: usize = 1 << 14;
 /// A context that no flow has.
 const NONE: u32 = u32::MAX;
 

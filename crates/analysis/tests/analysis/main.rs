@@ -7,6 +7,7 @@ mod diffs;
 mod estates;
 mod least;
 mod lists;
+mod matrix;
 mod reaches;
 mod real;
 #[path = "../../../arm/tests/support/real_data.rs"]

@@ -1,7 +1,7 @@
 //! `palisade diff`: what traffic two estates judge differently.
 
-mod document;
-mod text;
+pub mod document;
+pub mod text;
 
 use std::{
     path::{Path, PathBuf},

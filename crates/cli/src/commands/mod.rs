@@ -2,6 +2,7 @@
 
 pub mod agent;
 pub mod bench;
+pub mod check;
 pub mod completions;
 pub mod detach;
 pub mod diff;
@@ -32,6 +33,7 @@ pub fn run(command: Command) -> Result<Exit, Failure> {
     match command {
         Command::Verify(arguments) => verify::run(&arguments),
         Command::Effective(arguments) => effective::run(&arguments),
+        Command::Check(arguments) => check::run(&arguments),
         Command::Diff(arguments) => diff::run(&arguments),
         Command::Lockdown(arguments) => lockdown::run(&arguments),
         Command::Learn(arguments) => learn::run(&arguments),

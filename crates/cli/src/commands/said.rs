@@ -5,7 +5,6 @@ use palisade_classify::{Hit, Reason, Verdict};
 use palisade_model::EffectivePolicy;
 use palisade_net::{Direction, Flow};
 use serde::Serialize;
-use serde_json::{Value, json};
 
 /// A verdict, and what decides.
 #[derive(Debug, Serialize)]
@@ -74,20 +73,4 @@ fn endpoint(flow: &Flow, address: std::net::IpAddr, port: u16) -> String {
     } else {
         address.to_string()
     }
-}
-
-/// A flow as `verify` takes it.
-pub fn question(flow: &Flow) -> Value {
-    let (local, remote) = match flow.direction() {
-        Direction::Inbound => (flow.destination_port(), flow.source_port()),
-        Direction::Outbound => (flow.source_port(), flow.destination_port()),
-    };
-    json!({
-        "direction": flow.direction().to_string(),
-        "protocol": flow.protocol().to_string(),
-        "localAddress": flow.local().to_string(),
-        "localPort": local,
-        "remoteAddress": flow.remote().to_string(),
-        "remotePort": remote,
-    })
 }

@@ -9,6 +9,7 @@ mod learn;
 mod lockdown;
 mod usage;
 mod verify;
+mod whatif;
 
 use std::io::Write as _;
 use std::process::{Command, Output, Stdio};

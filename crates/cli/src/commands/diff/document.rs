@@ -6,14 +6,13 @@
 use std::rc::Rc;
 
 use palisade_analysis::{Block, Change, Class, Names};
-use palisade_net::{Direction, PortRange, PortSet};
+use palisade_net::{Direction, Flow, PortRange, PortSet};
 use serde_json::{Value, json};
 
 use super::{Compared, members, said, text};
-use crate::commands::said as words;
 
 /// All that differs, as one document.
-pub fn document(compared: &Compared<'_>) -> Value {
+pub(super) fn document(compared: &Compared<'_>) -> Value {
     let region = |(class, direction, change, names): (&Class, Direction, &Change, Rc<Names>)| {
         let words = names.words(&change.region);
         json!({
@@ -24,7 +23,7 @@ pub fn document(compared: &Compared<'_>) -> Value {
             "region": words.iter().map(text::block).collect::<Vec<_>>().join("; "),
             "blocks": change.region.blocks.iter().map(block).collect::<Vec<_>>(),
             "rest": change.region.rest.to_string(),
-            "witness": words::question(&change.example),
+            "witness": flow(&change.example),
             "volume": (change.volume.v4 + change.volume.v6).to_string(),
         })
     };
@@ -59,4 +58,20 @@ fn block(block: &Block) -> Value {
 fn ports(set: &PortSet) -> Vec<String> {
     let ranges = set.ranges().iter().filter_map(|&(first, last)| PortRange::new(first, last).ok());
     ranges.map(|range| range.to_string()).collect()
+}
+
+/// A flow as `verify` takes it.
+pub fn flow(flow: &Flow) -> Value {
+    let (local, remote) = match flow.direction() {
+        Direction::Inbound => (flow.destination_port(), flow.source_port()),
+        Direction::Outbound => (flow.source_port(), flow.destination_port()),
+    };
+    json!({
+        "direction": flow.direction().to_string(),
+        "protocol": flow.protocol().to_string(),
+        "localAddress": flow.local().to_string(),
+        "localPort": local,
+        "remoteAddress": flow.remote().to_string(),
+        "remotePort": remote,
+    })
 }

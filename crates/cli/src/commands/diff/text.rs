@@ -14,7 +14,7 @@ const TERMS_SHOWN: usize = 6;
 const MEMBERS_SHOWN: usize = 6;
 
 /// Prints all that differs.
-pub fn print(compared: &Compared<'_>) -> io::Result<()> {
+pub(super) fn print(compared: &Compared<'_>) -> io::Result<()> {
     for (what, ids) in [("only before", &compared.found.removed), ("only after", &compared.found.added)] {
         ids.iter().try_for_each(|id| output::line(format!("{what}: {id}")))?;
     }

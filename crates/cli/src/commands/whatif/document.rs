@@ -7,10 +7,7 @@ use super::{
     Told,
     text::{logged, word},
 };
-use crate::commands::{
-    log::moment,
-    said::{self, Said},
-};
+use crate::commands::{diff::document::flow, log::moment, said::Said};
 
 /// The whole answer, as one document.
 pub fn document(told: &Told<'_>) -> Value {
@@ -83,7 +80,7 @@ fn disagreement(told: &Told<'_>, said: &Disagreement) -> Value {
 fn witness(told: &Told<'_>, count: &Count) -> Value {
     let observed = told.what_if.witness(count);
     let place = &told.log.observed.places()[observed.place];
-    let mut value = said::question(&observed.flow);
+    let mut value = flow(&observed.flow);
     let key = if matches!(place, palisade_analysis::observed::Place::Nic(_)) { "nic" } else { "nsg" };
     value[key] = json!(place.id().name());
     value
