@@ -36,6 +36,10 @@ pub enum Command {
     Matrix(commands::matrix::Arguments),
     /// Which flows of a log a change would break or open, and whether the rules say what the log says
     Whatif(commands::whatif::Arguments),
+    /// Nothing leaves for the Internet but what a log shows is needed
+    Lockdown(commands::lockdown::Arguments),
+    /// The least rules of an NSG that the flows of a log need
+    Learn(commands::learn::Arguments),
     /// Server and agent of one machine in one process
     Up(commands::up::Arguments),
     /// The control plane: resources, logins, and the hosts that join

@@ -83,6 +83,8 @@ impl From<EstateSources> for Input {
 pub struct Loaded {
     /// The estate.
     pub estate: Estate,
+    /// What it was made of, as it was written.
+    pub spec: EstateSpec,
     /// What surprises, and does not refuse the estate.
     pub warnings: Vec<Problem>,
     /// What the input leaves open.
@@ -222,7 +224,8 @@ impl Unchecked {
         match estate {
             Some(estate) if !problems.iter().any(|problem| problem.is_error) => {
                 let unknowns = estate.unknowns().to_vec();
-                Ok(Loaded { estate, warnings: problems, unknowns, summary: read.summary, files, digest })
+                let (spec, summary) = (read.spec, read.summary);
+                Ok(Loaded { estate, spec, warnings: problems, unknowns, summary, files, digest })
             }
             _ => {
                 problems.sort_by_key(|problem| !problem.is_error);

@@ -6,21 +6,20 @@
 
 mod needs;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 
-use palisade_classify::{Verdict, oracle};
 use palisade_model::{
     ResourceId, TagCatalog,
     limits::{PRIORITY_MAX, PRIORITY_MIN},
     rule_of_tag,
     spec::{EstateSpec, Given, RuleSpec, SideSpec, Text},
 };
-use palisade_net::{AddressSet, Direction};
+use palisade_net::{AddressSet, Direction, Flow};
 
 use crate::{
     Limits,
     least::{
-        Allowed, Counts, FlowFate, From, LeastError, Left, Opened, Proof, Seen, Sources, TagChoice, checked,
+        Allowed, FlowFate, From, LeastError, Left, Opened, Proof, Seen, Sources, TagChoice, checked, fates,
         interfaces, nsg_mut, numbers, prove, witnesses,
     },
 };
@@ -81,20 +80,6 @@ pub struct Learned {
     pub proof: Proof,
 }
 
-impl Learned {
-    /// Observed flows that are cut.
-    pub fn broken(&self) -> impl Iterator<Item = (usize, FlowFate)> {
-        self.fates.iter().copied().filter(|(_, fate)| *fate != FlowFate::Kept)
-    }
-
-    /// How many flows have each fate.
-    pub fn counts(&self, seen: &[Seen]) -> BTreeMap<FlowFate, Counts> {
-        let mut counts = BTreeMap::<FlowFate, Counts>::new();
-        self.fates.iter().for_each(|(index, fate)| counts.entry(*fate).or_default().add(&seen[*index]));
-        counts
-    }
-}
-
 /// Makes the rules of an NSG. `tell` hears what is being done.
 ///
 /// # Errors
@@ -136,18 +121,11 @@ pub fn learn(
     let (learned, _) = self::replaced(spec, nsg, rules.clone())?;
     let after = checked(&learned, tags)?;
     let proof = prove(&before, &after, options.now, options.limits)?;
-    let later = interfaces(&after, seen);
-    let fate = |index: &usize| {
-        let Seen { place, flow, .. } = &seen[*index];
-        let policy = later.policy(place).expect("the same interfaces are there");
-        let fate = match oracle::decide(policy, flow, options.now).verdict {
-            Verdict::Allow => FlowFate::Kept,
-            _ if options.forbidden.contains(flow.remote()) => FlowFate::Forbidden,
-            _ => FlowFate::Cut,
-        };
-        (*index, fate)
+    let reason = |flow: &Flow| match options.forbidden.contains(flow.remote()) {
+        true => FlowFate::Forbidden,
+        false => FlowFate::Cut,
     };
-    let fates: Vec<(usize, FlowFate)> = found.wanted.iter().map(fate).collect();
+    let fates = fates(seen, &found.wanted, &interfaces(&after, seen), options.now, reason);
     let kept = fates.iter().filter(|(_, fate)| *fate == FlowFate::Kept);
     let wanted = kept.map(|(index, _)| (&seen[*index].place, seen[*index].flow)).collect();
     let allowed = Allowed { bare: &denied, after: &after, wanted, now: options.now, limits: options.limits };

@@ -2,12 +2,8 @@
 //!
 //! It must not number rules.
 
-use std::{
-    collections::{BTreeSet, HashMap},
-    net::IpAddr,
-};
+use std::{collections::BTreeSet, net::IpAddr};
 
-use palisade_classify::{Verdict, oracle};
 use palisade_model::{
     Estate, Nic, ResourceId,
     spec::{EstateSpec, RuleSpec},
@@ -17,8 +13,8 @@ use palisade_net::{Direction, Family, Flow};
 use super::LearnOptions;
 use crate::{
     least::{
-        Interfaces, Locals, Machines, Object, Seen, Site, TagWeights, Term, alone, groups, list_of, named,
-        prefixes, subnets, tags, write,
+        Interfaces, Locals, Machines, Object, Seen, Site, TagWeights, Term, cut_by, groups, named, prefixes,
+        subnets, tags, write,
     },
     words::of_family,
 };
@@ -27,7 +23,7 @@ use crate::{
 const GROUP_WEIGHT: f64 = 1.2;
 const SUBNET_WEIGHT: f64 = 1.5;
 /// Tags are wide; a few addresses are named one by one.
-const TAG_WEIGHTS: TagWeights = TagWeights { regional: 2.0, whole: 4.0, bit: 0.1 };
+const TAG_WEIGHTS: TagWeights = TagWeights { regional: 2.0, whole: 4.0, bit: 0.05 };
 
 /// What rule names begin with.
 pub(super) const fn prefix(direction: Direction) -> &'static str {
@@ -62,7 +58,9 @@ impl<'a> Behind<'a> {
 
     /// The rules of a direction.
     pub(super) fn rules(&self, direction: Direction) -> Vec<RuleSpec> {
-        let needs = self.needs(direction);
+        let wanted = self.wanted.iter().map(|index| &self.seen[*index]);
+        let LearnOptions { forbidden, now, .. } = self.options;
+        let needs = cut_by((self.nsg, direction), self.interfaces[1], wanted, forbidden, *now);
         let machines = Machines::of(self.governed());
         let locals = Locals {
             groups: machines
@@ -84,24 +82,6 @@ impl<'a> Behind<'a> {
         };
         let (drafts, _) = site.rules(&needs, &[self.objects(&needs, &locals)], true);
         write(&drafts, prefix(direction), "Palisade learn: observed flows need this")
-    }
-
-    /// Flows that an NSG which denies everything would cut, and that may be let pass.
-    fn needs(&self, direction: Direction) -> Vec<Flow> {
-        let mut lists = HashMap::new();
-        let mut needs = BTreeSet::new();
-        let wanted = self.wanted.iter().map(|index| &self.seen[*index]);
-        for one in wanted.filter(|one| one.flow.direction() == direction) {
-            let Some(policy) = self.interfaces[1].policy(&one.place) else { continue };
-            let Some(layer) = list_of(policy, self.nsg, direction) else { continue };
-            let key: *const _ = layer;
-            let list = lists.entry(key).or_insert_with(|| alone(policy, layer, direction));
-            let is_cut = oracle::decide(list, &one.flow, self.options.now).verdict != Verdict::Allow;
-            if is_cut && !self.options.forbidden.contains(one.flow.remote()) {
-                needs.insert(one.flow);
-            }
-        }
-        needs.into_iter().collect()
     }
 
     /// Everything that may stand for peers.

@@ -13,20 +13,21 @@ mod locals;
 mod numbers;
 mod objects;
 mod proof;
+mod seen;
 mod site;
 mod witness;
 
 use palisade_model::{
-    Estate, LoggedDecision, Problem, ResourceId, Severity, TagCatalog,
+    Estate, Problem, ResourceId, Severity, TagCatalog,
     spec::{EstateSpec, NsgSpec},
 };
-use palisade_net::Flow;
 
 use crate::AnalysisError;
 
 pub use locals::Sources;
 pub use objects::TagChoice;
 pub use proof::{Opened, Proof};
+pub use seen::Seen;
 pub use witness::{Counts, FlowFate, Left};
 
 pub(crate) use draft::{expand, write};
@@ -36,24 +37,7 @@ pub(crate) use numbers::{From, numbers};
 pub(crate) use objects::{Object, TagWeights, Term, named, prefixes, tags};
 pub(crate) use proof::{Allowed, prove};
 pub(crate) use site::Site;
-pub(crate) use witness::witnesses;
-
-/// A flow that a log shows at a place, with all that was logged of it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Seen {
-    /// The interface; or the NSG, where the log does not tell at which of its interfaces it was.
-    pub place: ResourceId,
-    /// The flow in its original orientation.
-    pub flow: Flow,
-    /// What was decided when it was logged.
-    pub decision: LoggedDecision,
-    /// How often it was logged.
-    pub records: u64,
-    /// Bytes in both ways.
-    pub bytes: u64,
-    /// When it was last seen, in milliseconds since 1970.
-    pub last_ms: u64,
-}
+pub(crate) use witness::{cut_by, fates, witnesses};
 
 /// Why there are no rules.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

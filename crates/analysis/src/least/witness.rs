@@ -2,10 +2,13 @@
 //!
 //! A flow is a witness if the rules of today let it pass and the log says that it is wanted. It must not know new rules.
 
+use std::collections::{BTreeSet, HashMap};
+
 use palisade_classify::{Verdict, oracle};
 use palisade_model::{LoggedDecision, ResourceId};
+use palisade_net::{AddressSet, Direction, Flow};
 
-use super::{Interfaces, Seen};
+use super::{Interfaces, Seen, alone, list_of};
 
 /// What becomes of a logged flow.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -50,7 +53,7 @@ pub struct Counts {
 
 impl Counts {
     /// Adds a flow.
-    pub(crate) const fn add(&mut self, seen: &Seen) {
+    pub const fn add(&mut self, seen: &Seen) {
         self.flows += 1;
         self.records += seen.records;
         self.bytes += seen.bytes;
@@ -93,4 +96,45 @@ pub(crate) fn witnesses(
         }
     }
     found
+}
+
+/// Distinct flows that one NSG alone would cut, whatever the others say, but for those whose peer is forbidden.
+pub(crate) fn cut_by<'w>(
+    (nsg, direction): (&ResourceId, Direction),
+    interfaces: &Interfaces,
+    wanted: impl Iterator<Item = &'w Seen>,
+    forbidden: &AddressSet,
+    now: u32,
+) -> Vec<Flow> {
+    let mut lists = HashMap::new();
+    let mut cut = BTreeSet::new();
+    for one in wanted.filter(|one| one.flow.direction() == direction) {
+        let Some(policy) = interfaces.policy(&one.place) else { continue };
+        let Some(layer) = list_of(policy, nsg, direction) else { continue };
+        // Interfaces of one class share one policy, and so the list.
+        let key: *const _ = layer;
+        let list = lists.entry(key).or_insert_with(|| alone(policy, layer, direction));
+        let is_cut = oracle::decide(list, &one.flow, now).verdict != Verdict::Allow;
+        if is_cut && !forbidden.contains(one.flow.remote()) {
+            cut.insert(one.flow);
+        }
+    }
+    cut.into_iter().collect()
+}
+
+/// What becomes of each wanted flow, as the oracle says; `reason` tells why one is cut.
+pub(crate) fn fates(
+    seen: &[Seen],
+    wanted: &[usize],
+    after: &Interfaces,
+    now: u32,
+    reason: impl Fn(&Flow) -> FlowFate,
+) -> Vec<(usize, FlowFate)> {
+    let fate = |index: &usize| {
+        let Seen { place, flow, .. } = &seen[*index];
+        let policy = after.policy(place).expect("the same places are there");
+        let is_kept = oracle::decide(policy, flow, now).verdict == Verdict::Allow;
+        (*index, if is_kept { FlowFate::Kept } else { reason(flow) })
+    };
+    wanted.iter().map(fate).collect()
 }

@@ -3,12 +3,8 @@
 //! A flow needs one where the NSG with the deny rule alone would cut it; what other NSGs on its way say does not matter here. It
 //! must not number rules.
 
-use std::{
-    collections::{BTreeSet, HashMap},
-    net::IpAddr,
-};
+use std::{collections::BTreeSet, net::IpAddr};
 
-use palisade_classify::{Verdict, oracle};
 use palisade_model::{
     Estate, Nic, ResourceId, TagName,
     limits::ADDRESSES_PER_NSG_SIDE_MAX,
@@ -18,8 +14,8 @@ use palisade_net::{Direction, Flow};
 
 use super::{LockdownOptions, own};
 use crate::least::{
-    Interfaces, LeastError, Locals, Machines, Seen, Site, TagWeights, alone, expand, groups, list_of,
-    prefixes, subnets, tags, write,
+    Interfaces, LeastError, Locals, Machines, Seen, Site, TagWeights, cut_by, expand, groups, prefixes,
+    subnets, tags, write,
 };
 
 /// What stands behind the deny rules.
@@ -50,7 +46,11 @@ impl Behind<'_> {
     pub(super) fn of(&self, nsg: &ResourceId) -> Result<Needed, LeastError> {
         let Self { options, before, .. } = self;
         let governed = || before.nics().filter(|nic| self.interfaces[0].governs(nsg, nic.id()));
-        let (needs, silent) = self.needs(nsg, governed());
+        let wanted = || self.wanted.iter().map(|index| &self.seen[*index]);
+        let way = (nsg, Direction::Outbound);
+        let needs = cut_by(way, self.interfaces[1], wanted(), &options.forbidden, options.now);
+        let heard: BTreeSet<&ResourceId> = wanted().map(|one| &one.place).collect();
+        let silent = governed().map(Nic::id).filter(|nic| !heard.contains(nic)).cloned().collect();
         let machines = Machines::of(governed());
         let locals = Locals {
             groups: machines.network.iter().flat_map(|network| groups(self.spec, before, network)).collect(),
@@ -80,29 +80,6 @@ impl Behind<'_> {
             (drafts, kept_tags) = expand(drafts, before.tags(), room);
         }
         Ok(Needed { rules: write(&drafts, own::PREFIX, own::ALLOW_DESCRIPTION), unmet, kept_tags, silent })
-    }
-
-    /// Flows that the NSG would cut and that may be excepted, and interfaces without a wanted flow.
-    fn needs<'n>(
-        &self,
-        nsg: &ResourceId,
-        governed: impl Iterator<Item = &'n Nic>,
-    ) -> (Vec<Flow>, Vec<ResourceId>) {
-        let mut silent: BTreeSet<&ResourceId> = governed.map(Nic::id).collect();
-        let mut lists = HashMap::new();
-        let mut needs = BTreeSet::new();
-        for one in self.wanted.iter().map(|index| &self.seen[*index]) {
-            let Some(policy) = self.interfaces[1].policy(&one.place) else { continue };
-            let Some(layer) = list_of(policy, nsg, Direction::Outbound) else { continue };
-            silent.remove(&one.place);
-            let key: *const _ = layer;
-            let list = lists.entry(key).or_insert_with(|| alone(policy, layer, Direction::Outbound));
-            let is_cut = oracle::decide(list, &one.flow, self.options.now).verdict != Verdict::Allow;
-            if is_cut && !self.options.forbidden.contains(one.flow.remote()) {
-                needs.insert(one.flow);
-            }
-        }
-        (needs.into_iter().collect(), silent.into_iter().cloned().collect())
     }
 
     /// Destination addresses that the rules of an NSG name already.

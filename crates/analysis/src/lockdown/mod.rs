@@ -11,11 +11,10 @@ mod mode;
 mod own;
 mod remaining;
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 
-use palisade_classify::{Verdict, oracle};
 use palisade_model::{
-    Estate, Priority, ResourceId, TagCatalog, TagName,
+    Priority, ResourceId, TagCatalog, TagName,
     limits::PRIORITY_MAX,
     spec::{EstateSpec, RuleSpec, SideSpec, Text},
 };
@@ -24,7 +23,7 @@ use palisade_net::{AddressSet, Direction, Flow};
 use crate::{
     Limits,
     least::{
-        Allowed, Counts, FlowFate, From, LeastError, Left, Opened, Proof, Seen, Sources, TagChoice, checked,
+        Allowed, FlowFate, From, LeastError, Left, Opened, Proof, Seen, Sources, TagChoice, checked, fates,
         interfaces, nsg_mut, numbers, prove, witnesses,
     },
 };
@@ -124,20 +123,6 @@ pub struct Lockdown {
     pub shadow_is_silent: Option<bool>,
 }
 
-impl Lockdown {
-    /// Wanted flows that are cut.
-    pub fn broken(&self) -> impl Iterator<Item = (usize, FlowFate)> {
-        self.fates.iter().copied().filter(|(_, fate)| *fate != FlowFate::Kept)
-    }
-
-    /// How many flows have each fate.
-    pub fn counts(&self, seen: &[Seen]) -> BTreeMap<FlowFate, Counts> {
-        let mut counts = BTreeMap::<FlowFate, Counts>::new();
-        self.fates.iter().for_each(|(index, fate)| counts.entry(*fate).or_default().add(&seen[*index]));
-        counts
-    }
-}
-
 /// Makes the rules. `tell` hears what is being done.
 ///
 /// # Errors
@@ -172,21 +157,23 @@ pub fn lockdown(
         options,
     };
     let mut groups = Vec::new();
-    let mut untagged = Vec::new();
+    let mut untagged = BTreeSet::new();
     for nsg in &nsgs {
         let mut needed = behind.of(nsg)?;
-        untagged.append(&mut needed.unmet);
+        untagged.extend(std::mem::take(&mut needed.unmet));
         groups.push(numbered(&today, nsg, needed, former.get(nsg), options)?);
     }
 
     tell("proving the result");
-    let rules_of = |nsg: &ResourceId| {
-        Ok(groups.iter().filter(|group| group.nsg == *nsg).flat_map(|group| group.rules.clone()).collect())
-    };
-    let locked = with_rules(&today, &nsgs, rules_of)?;
+    let locked = with_rules(&today, &nsgs, |nsg| Ok(rules_of(&groups, nsg)))?;
     let after = checked(&locked, tags)?;
     let proof = prove(&before, &after, options.now, options.limits)?;
-    let fates = fates(seen, &found.wanted, &after, &untagged, options);
+    let reason = |flow: &Flow| match flow.remote() {
+        peer if options.forbidden.contains(peer) => FlowFate::Forbidden,
+        _ if untagged.contains(flow) => FlowFate::NoTag,
+        _ => FlowFate::Cut,
+    };
+    let fates = fates(seen, &found.wanted, &interfaces(&after, seen), options.now, reason);
     let kept = fates.iter().filter(|(_, fate)| *fate == FlowFate::Kept);
     let wanted = kept.map(|(index, _)| (&seen[*index].place, seen[*index].flow)).collect();
     let allowed = Allowed { bare: &denied, after: &after, wanted, now: options.now, limits: options.limits };
@@ -209,15 +196,7 @@ pub fn lockdown(
     if options.shadow {
         tell("proving that the shadow changes nothing");
         mode::to_audit(&mut result.groups);
-        let groups = &result.groups;
-        let rules_of = |nsg: &ResourceId| {
-            Ok(groups
-                .iter()
-                .filter(|group| group.nsg == *nsg)
-                .flat_map(|group| group.rules.clone())
-                .collect())
-        };
-        result.spec = with_rules(&today, &nsgs, rules_of)?;
+        result.spec = with_rules(&today, &nsgs, |nsg| Ok(rules_of(&result.groups, nsg)))?;
         let shadow = checked(&result.spec, tags)?;
         let same = prove(&before, &shadow, options.now, options.limits)?;
         result.shadow_is_silent = Some(same.diff.is_identical());
@@ -235,6 +214,12 @@ fn chosen(spec: &EstateSpec, options: &LockdownOptions) -> Result<Vec<ResourceId
         Some(missing) => Err(LeastError::NoSuchGroup(missing.clone())),
         None => Ok(options.nsgs.clone()),
     }
+}
+
+/// The rules of one NSG.
+fn rules_of(groups: &[LockedGroup], nsg: &ResourceId) -> Vec<RuleSpec> {
+    let here = groups.iter().filter(|group| group.nsg == *nsg);
+    here.flat_map(|group| group.rules.clone()).collect()
 }
 
 /// A spec with more rules in its NSGs.
@@ -305,29 +290,6 @@ fn numbered(
     rules.sort_by_key(own::number_of);
     rules.push(deny(spec, nsg, options)?);
     Ok(LockedGroup { nsg: nsg.clone(), rules, dropped, kept_tags, silent })
-}
-
-/// What becomes of each wanted flow, as the oracle says.
-fn fates(
-    seen: &[Seen],
-    wanted: &[usize],
-    after: &Estate,
-    untagged: &[Flow],
-    options: &LockdownOptions,
-) -> Vec<(usize, FlowFate)> {
-    let later = interfaces(after, seen);
-    let fate = |index: &usize| {
-        let Seen { place, flow, .. } = &seen[*index];
-        let policy = later.policy(place).expect("the same interfaces are there");
-        let fate = match oracle::decide(policy, flow, options.now).verdict {
-            Verdict::Allow => FlowFate::Kept,
-            _ if options.forbidden.contains(flow.remote()) => FlowFate::Forbidden,
-            _ if untagged.contains(flow) => FlowFate::NoTag,
-            _ => FlowFate::Cut,
-        };
-        (*index, fate)
-    };
-    wanted.iter().map(fate).collect()
 }
 
 /// Whether a priority can be that of the deny rule.

@@ -9,6 +9,7 @@ mod estates;
 mod intents;
 mod explain;
 mod findings;
+mod least;
 mod lists;
 mod memos;
 mod matrix;

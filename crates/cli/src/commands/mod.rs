@@ -13,6 +13,9 @@ pub mod flows;
 pub mod lab;
 pub mod prove;
 pub mod matrix;
+pub mod learn;
+mod least;
+pub mod lockdown;
 mod log;
 pub mod remote;
 mod said;
@@ -36,6 +39,8 @@ pub fn run(command: Command) -> Result<Exit, Failure> {
         Command::Diff(arguments) => diff::run(&arguments),
         Command::Prove(arguments) => prove::run(&arguments),
         Command::Matrix(arguments) => matrix::run(&arguments),
+        Command::Lockdown(arguments) => lockdown::run(&arguments),
+        Command::Learn(arguments) => learn::run(&arguments),
         Command::Whatif(arguments) => whatif::run(&arguments),
         Command::Up(arguments) => up::run(&arguments),
         Command::Server(arguments) => server::run(&arguments),

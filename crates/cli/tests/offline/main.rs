@@ -9,6 +9,8 @@ mod effective;
 mod explain;
 mod matrix;
 mod prove;
+mod learn;
+mod lockdown;
 mod usage;
 mod verify;
 mod whatif;
