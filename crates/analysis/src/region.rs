@@ -7,7 +7,6 @@ mod merge;
 
 use std::net::IpAddr;
 
-
 use palisade_net::{AddressSet, Direction, Family, Flow, Number, PortSet, Protocol, RangeSet};
 
 pub(crate) use self::merge::{Side, merge};

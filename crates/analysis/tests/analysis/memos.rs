@@ -76,9 +76,11 @@ fn comparisons_are_kept_too_and_the_limit_holds() {
     for pair in all.windows(2) {
         let [before, after] = pair else { unreachable!("a window of two is two") };
         let machine = ["10.0.0.4".parse().expect("it is an address")];
-        let found = memo.diff([before, after], WAY, NOW, &machine, Limits::default()).expect("they are small");
+        let found =
+            memo.diff([before, after], WAY, NOW, &machine, Limits::default()).expect("they are small");
         assert_eq!(Ok((*found).clone()), diff(before, after, WAY, NOW, &machine, Limits::default()));
-        let again = memo.diff([before, after], WAY, NOW, &machine, Limits::default()).expect("they are small");
+        let again =
+            memo.diff([before, after], WAY, NOW, &machine, Limits::default()).expect("they are small");
         assert!(Arc::ptr_eq(&found, &again));
         memo.list(after, WAY, 0, NOW, Limits::default()).expect("it is small");
         assert!((1..=10).contains(&memo.len()), "{}", memo.len());

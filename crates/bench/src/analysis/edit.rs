@@ -6,8 +6,9 @@ use palisade_analysis::{AnalysisError, Limits, Memo};
 use palisade_model::EffectivePolicy;
 
 use super::{
-    Run, measure,
+    Run,
     lists::{NOW, WAY},
+    measure,
     workload::{self, Shape},
 };
 use crate::{error::Result, report::Case};
@@ -45,7 +46,8 @@ pub(super) fn edit(run: &mut Run<'_>) -> Result<Vec<Case>> {
     let told = |case: Case| case.with("NSGs", nsgs).with("rules of each", RULES);
     Ok(vec![
         told(first.case("edit/first").with("question", "volumes, dead and redundant rules of every NSG")),
-        told(taken.case("edit/again").with("question", "the same after an edit, and what it changes")).at_most(5.0),
+        told(taken.case("edit/again").with("question", "the same after an edit, and what it changes"))
+            .at_most(5.0),
     ])
 }
 

@@ -4,8 +4,8 @@
 //! the most memory that the process held meanwhile. A case says which question it asks of which rules; engines that stand
 //! beside ours are given the same policies ([`workload`]).
 
-mod estate;
 mod edit;
+mod estate;
 mod lists;
 mod matrix;
 mod memory;
@@ -53,8 +53,7 @@ pub enum Group {
 
 impl Group {
     /// All of them, in the order in which they are measured.
-    pub const ALL: [Self; 4] = [Self::Busy, Self::Wide, Self::Adversarial, Self::Matrix];
-    pub const ALL: [Self; 4] = [Self::Busy, Self::Wide, Self::Adversarial, Self::Edit];
+    pub const ALL: [Self; 5] = [Self::Busy, Self::Wide, Self::Adversarial, Self::Matrix, Self::Edit];
 
     /// The one of this name.
     pub fn named(name: &str) -> Option<Self> {

@@ -132,7 +132,9 @@ impl<'t> Maker<'t> {
         let access = if self.random.chance(30) { Access::Deny } else { Access::Allow };
         let any = any(format!("rule-{number}"), access);
         match shape {
-            Shape::Busy => EffectiveRule { source: Addresses::exactly(self.sources()), ..self.usual(any, 25) },
+            Shape::Busy => {
+                EffectiveRule { source: Addresses::exactly(self.sources()), ..self.usual(any, 25) }
+            }
             Shape::Wide => {
                 let sources = (0..WIDE).map(|_| *self.random.pick(&self.known)).collect();
                 EffectiveRule { source: Addresses::exactly(sources), ..self.usual(any, 1) }

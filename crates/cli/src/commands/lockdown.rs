@@ -8,6 +8,7 @@ use palisade_model::{Estate, ResourceId};
 use serde_json::{Value, json};
 
 use super::{
+    diff,
     least::{self, ChoiceArgs, Contents, Flows, Machines, ResultArgs},
     log::{self, Log},
     said,
@@ -168,7 +169,7 @@ impl Told<'_> {
                 "nsg": one.nsg,
                 "access": if one.is_unknown { "Unknown" } else { "Allow" },
                 "volume": (one.volume.v4 + one.volume.v6).to_string(),
-                "witness": said::question(&one.example),
+                "witness": diff::document::flow(&one.example),
             })
         });
         let proof = &self.found.proof;

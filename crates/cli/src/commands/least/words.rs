@@ -10,7 +10,7 @@ use palisade_model::{
 use serde_json::{Value, json};
 
 use crate::{
-    commands::{log::moment, said},
+    commands::{diff, log::moment, said},
     output,
 };
 
@@ -112,7 +112,7 @@ pub fn document(flows: &Flows<'_>) -> Value {
     let broken = flows.broken().into_iter().map(|(seen, fate)| {
         json!({
             "place": seen.place.to_string(),
-            "flow": said::question(&seen.flow),
+            "flow": diff::document::flow(&seen.flow),
             "reason": reason(fate),
             "records": seen.records,
             "bytes": seen.bytes,
@@ -136,7 +136,7 @@ pub fn opened(opened: &[Opened]) -> Vec<Value> {
             "usedFlows": opened.used,
             "usedPeers": opened.used_peers,
             "peers": addresses(opened),
-            "witness": said::question(&opened.example),
+            "witness": diff::document::flow(&opened.example),
         })
     };
     opened.iter().map(one).collect()
