@@ -21,7 +21,7 @@ pub struct ControlError {
     /// All that is wrong, if it is more than one thing.
     pub details: Vec<ControlError>,
     /// What programs may want to know besides.
-    pub info: Vec<Info>,
+    pub info: Box<[Info]>,
 }
 
 /// One of the additional things that a refusal tells to programs.
@@ -42,7 +42,7 @@ impl ControlError {
             message: message.into(),
             target: None,
             details: Vec::new(),
-            info: Vec::new(),
+            info: Box::default(),
         }
     }
 

@@ -83,7 +83,7 @@ pub fn explain_alone(nsg: &ResourceId, policy: EffectivePolicy, flow: &Flow, now
 
 impl Journey {
     fn new(hops: Vec<Hop>, next: Vec<NextHop>, flow: &Flow) -> Self {
-        let verdict = verdict_of(hops.iter().map(|hop| hop.verdict).collect());
+        let verdict = verdict_of(&hops.iter().map(|hop| hop.verdict).collect::<Vec<_>>());
         Self { hops, next, verdict, link_control: is_link_control(flow) }
     }
 
@@ -104,7 +104,7 @@ impl Journey {
 }
 
 /// What hops say together: a packet passes that all let pass.
-pub(super) fn verdict_of(verdicts: Vec<Verdict>) -> Verdict {
+pub(super) fn verdict_of(verdicts: &[Verdict]) -> Verdict {
     let wanted = [Verdict::Deny, Verdict::Unknown].into_iter();
     wanted.into_iter().find(|verdict| verdicts.contains(verdict)).unwrap_or(Verdict::Allow)
 }

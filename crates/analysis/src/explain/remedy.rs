@@ -211,7 +211,7 @@ impl Remedy {
             steps.into_iter().for_each(|step| step.make(&mut policy, &hop.flow));
             oracle::decide_by_rules(&policy, &hop.flow, now).verdict
         });
-        verdict_of(verdicts.collect())
+        verdict_of(&verdicts.collect::<Vec<_>>())
     }
 }
 

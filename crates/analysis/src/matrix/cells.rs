@@ -160,9 +160,8 @@ impl Matrix<'_> {
             let mut fate = Fate::none(words);
             group.into_iter().for_each(|pair| fate.unite(&self.pair((sender, receiver), pair)));
             all.unite(&fate);
-            for word in 0..words {
-                sure[word] |= fate.pass[word] & !fate.drop[word];
-            }
+            let passed = fate.pass.iter().zip(&fate.drop).map(|(pass, drop)| pass & !drop);
+            sure.iter_mut().zip(passed).for_each(|(sure, passed)| *sure |= passed);
         }
         let set = |word: &dyn Fn(usize) -> u64| ServiceSet((0..words).map(word).collect());
         let open = |word: usize| all.pass[word] & all.drop[word];

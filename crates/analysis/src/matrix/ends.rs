@@ -62,13 +62,16 @@ struct Key {
     public: bool,
 }
 
+/// A set of addresses, its groups, and their members.
+type Grouped<'e> = (usize, &'e [ResourceId], Vec<Option<GroupMembers>>);
+
 /// Rows and columns under collection.
 pub(super) struct Ends<'e> {
     estate: &'e Estate,
     family: Family,
     atoms: &'e Atoms,
     /// For each set of addresses that has any, its groups.
-    groups: Vec<(usize, &'e [ResourceId], Vec<Option<GroupMembers>>)>,
+    groups: Vec<Grouped<'e>>,
     assignable: HashMap<Option<&'e ResourceId>, AddressSet>,
     numbers: HashMap<(usize, BTreeMap<usize, Truth>), usize>,
     pub(super) places: Vec<Place>,

@@ -81,7 +81,7 @@ impl Breach {
     pub(super) fn error(&self) -> ControlError {
         let how = if self.is_sure { "is violated" } else { "cannot be shown to hold" };
         let message = format!("Intent '{}' of {} {how}: {}", self.intent, self.set, self.said);
-        let info = vec![Info { kind: self.code().into(), info: self.info.clone() }];
+        let info = [Info { kind: self.code().into(), info: self.info.clone() }].into();
         ControlError { info, ..ControlError::new(403, self.code(), message).about(self.set.as_str()) }
     }
 
@@ -99,7 +99,7 @@ impl Breach {
         };
         let message = format!("The write was refused by policy. {}{more} {remedy}", own.message);
         let details = if denied.len() > 1 { denied.iter().map(Self::error).collect() } else { Vec::new() };
-        let info = if denied.len() > 1 { Vec::new() } else { own.info.clone() };
+        let info = if denied.len() > 1 { Box::default() } else { own.info.clone() };
         Some(ControlError { message, details, info, ..own })
     }
 

@@ -12,16 +12,16 @@ const PIECES_MAX: usize = 10_000;
 pub(super) fn is_covered(block: &Block, others: &[&Block]) -> bool {
     let others: Vec<&Block> = others.iter().copied().filter(|other| other.family == block.family).collect();
     let mut left = PIECES_MAX;
-    search(block.clone(), &others, &mut left)
+    search(block, &others, &mut left)
 }
 
-fn search(piece: Block, others: &[&Block], left: &mut usize) -> bool {
+fn search(piece: &Block, others: &[&Block], left: &mut usize) -> bool {
     let Some((other, rest)) = others.split_first() else { return false };
     if *left == 0 {
         return false;
     }
     *left -= 1;
-    without(&piece, other).into_iter().all(|remainder| search(remainder, rest, left))
+    without(piece, other).iter().all(|remainder| search(remainder, rest, left))
 }
 
 /// A block without another, as products that share no packet.

@@ -116,8 +116,6 @@ impl Gate {
         Ok(verdicts)
     }
 
-    /// The interfaces that a draft concerns since a mark.
-
     /// The same of a group whose resources go later, in transactions of their own: judged is the world without them.
     pub(crate) fn judge_without(
         &self,

@@ -28,7 +28,10 @@ pub(super) struct Set {
 
 /// Sets that were read, with what each was read from.
 #[derive(Debug, Default)]
-pub(super) struct Sets(Mutex<HashMap<ResourceId, (Arc<Document>, Arc<Set>)>>);
+pub(super) struct Sets(Mutex<HashMap<ResourceId, Read>>);
+
+/// A document, and the set that was read from it.
+type Read = (Arc<Document>, Arc<Set>);
 
 impl Sets {
     /// Every set of a world.
