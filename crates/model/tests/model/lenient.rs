@@ -95,7 +95,7 @@ fn a_network_in_error_may_have_any_addresses_and_its_subnets_keep_theirs() {
 #[test]
 fn groups_routes_and_public_addresses_in_error_are_open() {
     let group = AsgSpec { address_prefixes: vec![text("10.0.0.999")], ..AsgSpec::new(id("/asgs/g")) };
-    let route = RouteSpec { address_prefix: Some(text("somewhere else")), ..RouteSpec::new("r") };
+    let route = RouteSpec::new("r", "somewhere else", "VirtualAppliance");
     let table = RouteTableSpec { routes: vec![route], ..RouteTableSpec::new(id("/tables/t")) };
     let mut address = PublicIpSpec::new(id("/ips/p"));
     address.sku = Some(text("Gold"));
