@@ -4,6 +4,7 @@
 //! the most memory that the process held meanwhile. A case says which question it asks of which rules; engines that stand
 //! beside ours are given the same policies ([`workload`]).
 
+mod flows;
 mod lists;
 mod memory;
 pub mod workload;
@@ -41,11 +42,13 @@ pub enum Group {
     Wide,
     /// 1,000 rules of five random ranges.
     Adversarial,
+    /// Ten million flows against a change of 1,000 rules.
+    Flows,
 }
 
 impl Group {
     /// All of them, in the order in which they are measured.
-    pub const ALL: [Self; 3] = [Self::Busy, Self::Wide, Self::Adversarial];
+    pub const ALL: [Self; 4] = [Self::Busy, Self::Wide, Self::Adversarial, Self::Flows];
 
     /// The one of this name.
     pub fn named(name: &str) -> Option<Self> {
@@ -58,6 +61,7 @@ impl Group {
             Self::Busy => "busy",
             Self::Wide => "wide",
             Self::Adversarial => "adversarial",
+            Self::Flows => "flows",
         }
     }
 }
@@ -91,6 +95,7 @@ pub fn run(options: &Options, tell: &mut dyn FnMut(&str)) -> Result<Report> {
             Group::Busy => lists::busy(&mut run)?,
             Group::Wide => lists::wide(&mut run)?,
             Group::Adversarial => lists::adversarial(&mut run)?,
+            Group::Flows => flows::cases(&mut run)?,
         });
     }
     Ok(report)
