@@ -6,6 +6,7 @@
 
 mod edit;
 mod estate;
+mod flows;
 mod lists;
 mod matrix;
 mod memory;
@@ -49,11 +50,14 @@ pub enum Group {
     Matrix,
     /// One rule edited among many NSGs.
     Edit,
+    /// Ten million flows against a change of 1,000 rules.
+    Flows,
 }
 
 impl Group {
     /// All of them, in the order in which they are measured.
     pub const ALL: [Self; 5] = [Self::Busy, Self::Wide, Self::Adversarial, Self::Matrix, Self::Edit];
+    pub const ALL: [Self; 4] = [Self::Busy, Self::Wide, Self::Adversarial, Self::Flows];
 
     /// The one of this name.
     pub fn named(name: &str) -> Option<Self> {
@@ -68,6 +72,7 @@ impl Group {
             Self::Adversarial => "adversarial",
             Self::Matrix => "matrix",
             Self::Edit => "edit",
+            Self::Flows => "flows",
         }
     }
 }
@@ -103,6 +108,7 @@ pub fn run(options: &Options, tell: &mut dyn FnMut(&str)) -> Result<Report> {
             Group::Adversarial => lists::adversarial(&mut run)?,
             Group::Matrix => matrix::matrix(&mut run)?,
             Group::Edit => edit::edit(&mut run)?,
+            Group::Flows => flows::cases(&mut run)?,
         });
     }
     Ok(report)
