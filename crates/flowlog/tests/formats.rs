@@ -18,7 +18,7 @@ const NIC: &str =
 fn log(text: &str) -> FlowLog {
     let mut records = Vec::new();
     let report = read_from(text.as_bytes(), Path::new("log.json"), Limits::default(), &mut |record, _| {
-        records.push(record)
+        records.push(record);
     });
     FlowLog { records, report: report.expect("a text can be read") }
 }
@@ -58,7 +58,7 @@ fn the_formats_are_told_apart_by_content() {
     );
     let origin = &first.report.origins[0];
     assert_eq!((origin.format, origin.rule.as_deref()), (FlowLogFormat::Nsg1, Some("web")));
-    assert_eq!(origin.nsg.as_ref().map(|id| id.name()), Some("WEB-NSG"));
+    assert_eq!(origin.nsg.as_ref().map(palisade_model::ResourceId::name), Some("WEB-NSG"));
     assert_eq!(origin.mac.map(|mac| mac.to_string()).as_deref(), Some("00:0d:3a:12:34:56"));
 
     let second =
@@ -79,7 +79,10 @@ fn the_formats_are_told_apart_by_content() {
         bytes_to_source: 4,
     };
     assert_eq!((record.time_ms, record.traffic), (1_700_000_000_123, Some(traffic)));
-    assert_eq!(third.report.origins[0].target.as_ref().map(|id| id.name()), Some("web1-nic"));
+    assert_eq!(
+        third.report.origins[0].target.as_ref().map(palisade_model::ResourceId::name),
+        Some("web1-nic")
+    );
 
     let line = r#"{"kind":"end","timeMs":5000,"nic":"web1-nic","slot":1,"direction":"Inbound","protocol":"Tcp","source":"203.0.113.7",
         "sourcePort":5,"destination":"10.0.1.4","destinationPort":443,"beganMs":1,"rules":[{"layer":"Subnet","list":"web-nsg","rule":"securityRules/a","row":0},

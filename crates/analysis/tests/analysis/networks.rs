@@ -100,10 +100,12 @@ impl Maker {
         }
         let hops = ["None", "VirtualAppliance", "VnetLocal", "Internet"];
         let prefixes = ["10.2.0.0/24", "10.0.0.0/8", "0.0.0.0/0", "10.1.0.0/24", "172.16.0.128/25"];
-        let routes: Vec<(&str, &str)> = prefixes
-            .into_iter()
-            .filter_map(|prefix| self.0.chance(35).then(|| (prefix, *self.0.pick(&hops))))
-            .collect();
+        let mut routes: Vec<(&str, &str)> = Vec::new();
+        for prefix in prefixes {
+            if self.0.chance(35) {
+                routes.push((prefix, self.0.pick(&hops)));
+            }
+        }
         EstateSpec {
             nsgs: ["a", "b", "c", "own"].map(|name| self.nsg(name)).into(),
             asgs: ["web", "db"].map(|name| AsgSpec::new(id(&format!("/asgs/{name}")))).into(),

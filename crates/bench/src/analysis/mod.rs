@@ -56,8 +56,8 @@ pub enum Group {
 
 impl Group {
     /// All of them, in the order in which they are measured.
-    pub const ALL: [Self; 5] = [Self::Busy, Self::Wide, Self::Adversarial, Self::Matrix, Self::Edit];
-    pub const ALL: [Self; 4] = [Self::Busy, Self::Wide, Self::Adversarial, Self::Flows];
+    pub const ALL: [Self; 6] =
+        [Self::Busy, Self::Wide, Self::Adversarial, Self::Edit, Self::Matrix, Self::Flows];
 
     /// The one of this name.
     pub fn named(name: &str) -> Option<Self> {

@@ -35,7 +35,7 @@ fn write(number: u8) -> (String, Value) {
     let nsg = format!("rg/net/networkSecurityGroups/g{}", number % 2);
     let port = [22, 443, 1433, 3389][usize::from(number / 8 % 4)];
     let mut body = rule(100 + u32::from(number % 5), port);
-    if number % 3 == 0 {
+    if number.is_multiple_of(3) {
         body["properties"]["access"] = "Deny".into();
     }
     match number / 32 {
@@ -47,7 +47,7 @@ fn write(number: u8) -> (String, Value) {
         _ => {
             let subnet = if number % 4 < 2 { "a" } else { "b" };
             let mut nic = nic(&format!("rg/net/virtualNetworks/net/subnets/{subnet}"));
-            if number % 7 != 0 {
+            if !number.is_multiple_of(7) {
                 nic["properties"]["networkSecurityGroup"] = reference(&nsg);
             }
             (format!("rg/net/networkInterfaces/n{}{subnet}", number % 3), nic)

@@ -126,7 +126,7 @@ impl Answer {
         for told in &mut self.told {
             told.accepted = suppressions.accept(&told.finding, now);
         }
-        let about = suppressions.findings(self.told.iter().map(|told| &told.finding), now);
+        let about = suppressions.findings(&self.told.iter().map(|told| &told.finding), now);
         self.told.extend(about.into_iter().map(|(finding, place)| Told {
             estate: None,
             finding,

@@ -98,7 +98,7 @@ impl Suppressions {
     /// What there is to say about suppressions themselves.
     pub fn findings<'f>(
         &self,
-        findings: impl Iterator<Item = &'f Finding> + Clone,
+        findings: &(impl Iterator<Item = &'f Finding> + Clone),
         now: u32,
     ) -> Vec<(Finding, Place)> {
         let about = |one: &Suppression| {
