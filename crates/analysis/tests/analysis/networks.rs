@@ -103,7 +103,7 @@ impl Maker {
         let mut routes: Vec<(&str, &str)> = Vec::new();
         for prefix in prefixes {
             if self.0.chance(35) {
-                let hop: &str = self.0.pick(&hops);
+                let hop = *self.0.pick(&hops);
                 routes.push((prefix, hop));
             }
         }
