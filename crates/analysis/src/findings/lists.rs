@@ -200,7 +200,8 @@ impl<'s> Group<'_, 's, '_> {
     /// A rule of which others take a part, wherever its NSG stands.
     fn partly_hidden(&self, number: usize, rule: &EffectiveRule, shares: &[Shares]) -> Option<Finding> {
         let shares = || shares.iter().map(|shares| &shares.rules[number]);
-        if !shares().all(crate::Share::is_partly_hidden) {
+        // Of a rule whose place in the order is not known nothing is claimed.
+        if !rule.certain || !shares().all(crate::Share::is_partly_hidden) {
             return None;
         }
         let hidden = Family::ALL.map(|family| {

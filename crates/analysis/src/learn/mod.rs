@@ -20,7 +20,7 @@ use crate::{
     Limits,
     least::{
         Allowed, FlowFate, From, LeastError, Left, Opened, Proof, Seen, Sources, TagChoice, checked, fates,
-        interfaces, nsg_mut, numbers, prove, witnesses,
+        interfaces, nsg_mut, numbers, prove, without_copies, witnesses,
     },
 };
 
@@ -93,6 +93,7 @@ pub fn learn(
     tell: &mut dyn FnMut(&str),
 ) -> Result<Learned, LeastError> {
     tell("reading today's rules");
+    let spec = &without_copies(spec);
     let before = checked(spec, tags)?;
     let today_at = interfaces(&before, seen);
     let concerns = |place: &ResourceId| today_at.governs(nsg, place);

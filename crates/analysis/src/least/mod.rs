@@ -17,6 +17,8 @@ mod seen;
 mod site;
 mod witness;
 
+use std::collections::BTreeSet;
+
 use palisade_model::{
     Estate, Problem, ResourceId, Severity, TagCatalog,
     spec::{EstateSpec, NsgSpec},
@@ -100,6 +102,16 @@ pub(crate) fn checked(spec: &EstateSpec, tags: &TagCatalog) -> Result<Estate, Le
     let (estate, problems) = Estate::validate(spec, tags.clone());
     let errors = problems.into_iter().filter(|problem| problem.severity == Severity::Error);
     estate.ok_or_else(|| LeastError::Refused(errors.collect()))
+}
+
+/// The input with each NSG once. Where copies of one differ the last one counts, as validation has it.
+pub(crate) fn without_copies(spec: &EstateSpec) -> EstateSpec {
+    let mut spec = spec.clone();
+    let mut seen = BTreeSet::new();
+    spec.nsgs.reverse();
+    spec.nsgs.retain(|nsg| seen.insert(nsg.id.clone()));
+    spec.nsgs.reverse();
+    spec
 }
 
 /// An NSG of a spec, to be changed.

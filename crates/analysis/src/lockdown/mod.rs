@@ -24,7 +24,7 @@ use crate::{
     Limits,
     least::{
         Allowed, FlowFate, From, LeastError, Left, Opened, Proof, Seen, Sources, TagChoice, checked, fates,
-        interfaces, nsg_mut, numbers, prove, witnesses,
+        interfaces, nsg_mut, numbers, prove, without_copies, witnesses,
     },
 };
 
@@ -135,8 +135,8 @@ pub fn lockdown(
     tell: &mut dyn FnMut(&str),
 ) -> Result<Lockdown, LeastError> {
     tell("reading today's rules");
-    let nsgs = chosen(spec, options)?;
-    let mut today = spec.clone();
+    let mut today = without_copies(spec);
+    let nsgs = chosen(&today, options)?;
     let former = own::strip(&mut today, &nsgs);
     let before = checked(&today, tags)?;
     let today_at = interfaces(&before, seen);

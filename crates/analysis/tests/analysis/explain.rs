@@ -62,9 +62,12 @@ fn check_remedy(journey: &Journey, remedy: &Remedy, now: u32, reached: &mut Reac
     for (hop, step) in &remedy.steps {
         match step {
             Step::Add { layer, priority, .. } => {
-                let hop = &journey.hops[*hop];
+                let (at, hop) = (*hop, &journey.hops[*hop]);
                 let rules = &hop.policy.layers(hop.flow.direction())[*layer].rules;
-                assert!(rules.iter().all(|rule| rule.priority.known().is_none_or(|p| p.get() != *priority)));
+                // Another step of the same remedy may have freed the number.
+                let stays = |rule: usize| !remedy.steps.contains(&(at, Step::Remove { layer: *layer, rule }));
+                let has = |rule: usize| rules[rule].priority.known().is_some_and(|p| p.get() == *priority);
+                assert!(!(0..rules.len()).any(|rule| has(rule) && stays(rule)));
                 reached.added += 1;
             }
             Step::Remove { .. } => reached.removed += 1,

@@ -401,7 +401,6 @@ fn learned_rules_keep_what_was_observed_and_allow_nothing_new() {
         "addresses",
         "for-web",
         "for-",
-        "from-",
         "any",
         "icmp",
         "esp",

@@ -50,7 +50,7 @@ fn a_finding_names_its_rule_line_and_a_packet_that_verify_lets_pass() {
     assert_eq!(ssh["severity"], "error");
     assert_eq!((&ssh["nsg"], &ssh["rule"]), (&json!("jump-nsg"), &json!("securityRules/allow-ssh")));
     assert_eq!(ssh["location"]["file"], "exposed.json");
-    assert_eq!(ssh["location"]["line"], 15);
+    assert_eq!(ssh["location"]["line"], 14);
     assert!(ssh["aliases"].as_array().expect("a list").contains(&json!("CKV_AZURE_10")));
     let region = ssh["region"].as_str().expect("a text");
     assert!(region.contains("IPv4: Tcp from ") && region.ends_with(" to * port 22"), "{region}");
@@ -61,7 +61,7 @@ fn a_finding_names_its_rule_line_and_a_packet_that_verify_lets_pass() {
     let dead = finding(&document, "PAL-NEVER-MATCHED-SAME-ACTION");
     assert_eq!(dead["rule"], "securityRules/allow-ssh-again");
     assert_eq!(dead["coveredBy"], json!(["securityRules/allow-ssh"]));
-    assert_eq!(dead["location"]["line"], 28);
+    assert_eq!(dead["location"]["line"], 27);
     assert_eq!((&document["summary"]["errors"], &document["summary"]["nsgs"]), (&json!(1), &json!(1)));
 }
 
@@ -76,7 +76,7 @@ fn a_dump_and_a_plan_have_lines_too() {
         &include_str!("../fixtures/secrets.json").replacen("\"priority\": 100", "\"priority\": 101", 1),
     );
     let (_, document) = checked(&[&plan, "--only", "CKV_AZURE_10"]);
-    assert_eq!(finding(&document, "PAL-EXPOSURE-SSH")["location"]["line"], 21);
+    assert_eq!(finding(&document, "PAL-EXPOSURE-SSH")["location"]["line"], 15);
 }
 
 #[test]
@@ -196,8 +196,8 @@ fn the_table_says_the_same() {
     let run = palisade(&["check", "exposed.json"], b"");
     assert_eq!(run.code, 1);
     for line in [
-        "error    PAL-EXPOSURE-SSH  exposed.json:15",
-        "warning  PAL-NEVER-MATCHED-SAME-ACTION  exposed.json:28",
+        "error    PAL-EXPOSURE-SSH  exposed.json:14",
+        "warning  PAL-NEVER-MATCHED-SAME-ACTION  exposed.json:27",
         "  allow-ssh-again never decides: allow-ssh hides it, and what takes its packets does the same",
     ] {
         assert!(run.stdout.lines().any(|printed| printed == line), "{line}\n{}", run.stdout);
@@ -240,7 +240,7 @@ fn sarif_has_what_readers_of_it_need() {
     let place = &ssh["locations"][0]["physicalLocation"];
     assert_eq!(
         (&place["artifactLocation"]["uri"], &place["region"]["startLine"]),
-        (&json!("exposed.json"), &json!(15))
+        (&json!("exposed.json"), &json!(14))
     );
     assert_eq!(ssh["suppressions"][0]["justification"], "the jump host");
     assert_eq!(run["invocations"][0]["executionSuccessful"], false);
