@@ -21,7 +21,6 @@ main() {
     step build cargo build --workspace --locked
     step tests run_tests
     step doc-tests cargo test --quiet --workspace --locked --doc
-    step judges run_judges
     step clients run_clients
     if [[ -f fuzz/Cargo.toml ]]; then
         step fuzz scripts/fuzz.sh "$fuzz_seconds"
@@ -63,14 +62,6 @@ run_clients() {
     local log status=0
     log=$(target_dir)/clients.log
     scripts/test-clients.sh 2>&1 | tee "$log" >&2 || status=$?
-    mapfile -t -O "${#skips[@]}" skips < <(grep '^skipped: ' "$log" | sort | uniq -c)
-    return "$status"
-}
-
-run_judges() {
-    local log status=0
-    log=$(target_dir)/judges.log
-    scripts/judge.sh 2>&1 | tee "$log" >&2 || status=$?
     mapfile -t -O "${#skips[@]}" skips < <(grep '^skipped: ' "$log" | sort | uniq -c)
     return "$status"
 }
