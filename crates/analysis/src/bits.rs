@@ -31,13 +31,9 @@ impl Bits {
         self.0[number / 64] |= 1 << (number % 64);
     }
 
-    pub(crate) fn remove(&mut self, number: usize) {
-        self.0[number / 64] &= !(1 << (number % 64));
-    }
-
-    /// Takes the number in if it is out, and out if it is in.
-    pub(crate) fn toggle(&mut self, number: usize) {
-        self.0[number / 64] ^= 1 << (number % 64);
+    /// Takes every number out.
+    pub(crate) fn clear(&mut self) {
+        self.0.fill(0);
     }
 
     pub(crate) fn is_empty(&self) -> bool {
@@ -66,12 +62,23 @@ impl Bits {
         self.0.iter_mut().zip(&other.0).for_each(|(a, b)| *a |= b);
     }
 
+    /// Takes in the numbers of as many words as the set has; more are left aside.
+    pub(crate) fn unite_words(&mut self, words: &[u64]) {
+        self.0.iter_mut().zip(words).for_each(|(a, b)| *a |= b);
+    }
+
     pub(crate) fn intersect(&mut self, other: &Self) {
         self.0.iter_mut().zip(&other.0).for_each(|(a, b)| *a &= b);
     }
 
     pub(crate) fn subtract(&mut self, other: &Self) {
         self.0.iter_mut().zip(&other.0).for_each(|(a, b)| *a &= !b);
+    }
+
+    /// The lowest number.
+    pub(crate) fn first(&self) -> Option<usize> {
+        let place = self.0.iter().position(|word| *word != 0)?;
+        Some(place * 64 + self.0[place].trailing_zeros() as usize)
     }
 
     /// The numbers, ascending.
@@ -83,14 +90,10 @@ impl Bits {
     pub(crate) fn words(&self) -> &[u64] {
         &self.0
     }
-
-    /// The numbers of both sets, ascending.
-    pub(crate) fn common<'b>(&'b self, other: &'b Self) -> impl Iterator<Item = usize> + 'b {
-        numbers(self.0.iter().zip(&other.0).map(|(a, b)| a & b))
-    }
 }
 
-fn numbers(words: impl Iterator<Item = u64>) -> impl Iterator<Item = usize> {
+/// The numbers of words, ascending.
+pub(crate) fn numbers(words: impl Iterator<Item = u64>) -> impl Iterator<Item = usize> {
     words.enumerate().flat_map(|(place, word)| {
         let mut rest = word;
         std::iter::from_fn(move || {

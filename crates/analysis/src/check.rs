@@ -8,9 +8,10 @@ use palisade_net::{Direction, Flow};
 
 use crate::{
     AnalysisError,
-    grid::{FIELDS, Grid, Live, Taken},
+    grid::{FIELDS, Grid, Live},
     list::RuleList,
     verdict::{self, Answer},
+    walk::Walk,
 };
 
 impl RuleList<'_> {
@@ -20,9 +21,13 @@ impl RuleList<'_> {
         grid: &Grid,
         path: &[u32; FIELDS],
     ) -> Result<(Flow, Vec<Live>), AnalysisError> {
-        let start = grid.start(|_| Some(Taken::AsIs));
-        let steps = path.iter().enumerate();
-        let left = steps.fold(start, |list, (level, atom)| grid.step(&list, level, *atom as usize));
+        let walk = Walk::opened(grid, std::iter::empty());
+        let (mut row, mut next) = (walk.start.clone(), walk.start.clone());
+        for (level, atom) in path.iter().enumerate() {
+            walk.step(&row, level, *atom as usize, &mut next);
+            std::mem::swap(&mut row, &mut next);
+        }
+        let left = walk.lives(&row);
         let flow = grid.flow(path);
         let layers: Vec<_> = self.alone.layers(self.direction).iter().collect();
         let answer = verdict::answer((&self.lists, grid), &layers, 0, &left, FIELDS);

@@ -7,7 +7,7 @@
 use std::{collections::HashMap, net::IpAddr};
 
 use palisade_classify::Verdict;
-use palisade_model::{Access, EffectiveLayer, EffectivePolicy, Maybe};
+use palisade_model::{EffectiveLayer, EffectivePolicy};
 use palisade_net::{Direction, Flow};
 
 use crate::{
@@ -15,10 +15,10 @@ use crate::{
     diagram::Diagram,
     entry::Lists,
     gather::{Gathered, Group, Parts},
-    grid::{FIELDS, Grid, Live, Taken},
-    space::Space,
-    verdict::{self, Answer},
+    grid::{FIELDS, Grid, Live, Two},
+    verdict::{self, Answer, Verdicts},
     volume::Volume,
+    walk::Walk,
 };
 
 /// Two policies compared.
@@ -64,8 +64,11 @@ pub fn diff(
     lists.add_all(after, direction, now);
     let pair = Pair { lists: &lists, first, policies: [before, after], now, limits };
     let (mut found, mut open) = (Gathered::default(), PerFamily::default());
-    for space in Space::all() {
-        pair.compare(&Grid::of(&lists, space, direction, machine), &mut found, &mut open)?;
+    let kinds = lists.kinds();
+    let first = u32::try_from(first).expect("few lists stand at an interface");
+    let two = Two { first, alike: pair.stand_alike(), kinds: &kinds };
+    for grid in Grid::all(&lists, direction, machine, Some(two), |_| true) {
+        pair.compare(&grid, &kinds, &mut found, &mut open)?;
     }
     let change = |((before, after), group): ((Side, Side), Group)| Change {
         before,
@@ -91,19 +94,22 @@ impl Pair<'_> {
     fn compare(
         &self,
         grid: &Grid,
+        kinds: &[u32],
         found: &mut Gathered<(Side, Side)>,
         open: &mut PerFamily<Volume>,
     ) -> Result<(), AnalysisError> {
-        let twins = self.twins(grid);
-        let ignore = |list: &[Live], level: usize| {
-            if self.is_same(grid, &twins, list) {
+        let twins = self.twins(grid, kinds);
+        let verdicts = [(0..self.first), (self.first..self.lists.layers.len())]
+            .map(|numbers| Verdicts::of((self.lists, grid), numbers));
+        let ignore = |walk: &Walk<'_>, row: &[u64], level: usize| {
+            if walk.halves_are_same(row) {
                 return true;
             }
-            let [before, after] = self.answers(grid, list, level);
-            before.is_some() && before.map(|(verdict, _)| verdict) == after.map(|(verdict, _)| verdict)
+            let before = verdicts[0].sure(walk, row, level);
+            before.is_some() && before == verdicts[1].sure(walk, row, level)
         };
-        let start = grid.start(|_| Some(Taken::AsIs));
-        let diagram = Diagram::of(grid, grid.everything(), start, ignore, true, &self.limits)?;
+        let walk = Walk::opened(grid, std::iter::empty());
+        let diagram = Diagram::of(walk, grid.everything(), ignore, true, &self.limits)?;
         let mut parts = Parts::default();
         diagram.parts(|part| {
             let [before, after] = self.answers(grid, part.list, FIELDS).map(Side::from);
@@ -133,26 +139,30 @@ impl Pair<'_> {
     }
 
     /// For each entry of a grid a number that it shares with those of the other policy that match and do the same.
-    fn twins(&self, grid: &Grid) -> Vec<u32> {
+    fn twins(&self, grid: &Grid, kinds: &[u32]) -> Vec<u32> {
         let mut known = HashMap::new();
         let numbers = grid.cuts.iter().enumerate().map(|(number, cut)| {
-            let kind: (Maybe<Access>, bool) = (self.lists.entries[cut.entry].access, grid.is_certain(number));
             let next = u32::try_from(known.len()).expect("entries are counted in 31 bits");
-            *known.entry((grid.sets(number), kind)).or_insert(next)
+            *known.entry((grid.sets(number), grid.is_certain(number), kinds[cut.entry])).or_insert(next)
         });
         numbers.collect()
     }
 
-    /// Whether the same is left of the lists of both policies, which stand at the same places.
-    fn is_same(&self, grid: &Grid, twins: &[u32], list: &[Live]) -> bool {
+    /// Whether the lists of both policies stand at the same places.
+    fn stand_alike(&self) -> bool {
         let (before, after) = self.lists.layers.split_at(self.first);
         let place = |layer: &&EffectiveLayer| (layer.layer, layer.certain);
+        before.iter().map(place).eq(after.iter().map(place))
+    }
+
+    /// Whether the same is left of the lists of both policies, which stand at the same places.
+    fn is_same(&self, grid: &Grid, twins: &[u32], list: &[Live]) -> bool {
         let number = |live: &Live| grid.cuts[live.cut()].list as usize;
         let (left, right) = list.split_at(list.partition_point(|live| number(live) < self.first));
         let content =
             |live: &Live, first: usize| (number(live) - first, twins[live.cut()], live.is_perhaps());
         left.len() == right.len()
-            && before.iter().map(place).eq(after.iter().map(place))
+            && self.stand_alike()
             && left.iter().map(|live| content(live, 0)).eq(right.iter().map(|live| content(live, self.first)))
     }
 }

@@ -12,7 +12,7 @@ use palisade_model::{
     Access, Addresses, EffectiveLayer, EffectivePolicy, EffectiveRule, Layer, Maybe, Mode, PlatformService,
     Ports,
 };
-use palisade_net::{AddressSet, Direction, Number, PortSet, Protocol, ProtocolMatch, RangeSet};
+use palisade_net::{AddressSet, Direction, Family, Number, PortSet, ProtocolMatch, RangeSet};
 
 use crate::space::{Field, Kind, Space};
 
@@ -26,9 +26,9 @@ pub(crate) struct Entry<'a> {
     /// What it does.
     pub(crate) access: Maybe<Access>,
     /// Its rule; `None` for an exemption.
-    rule: Option<&'a EffectiveRule>,
+    pub(crate) rule: Option<&'a EffectiveRule>,
     /// The service that it is cut down to.
-    service: Option<(PlatformService, &'a AddressSet)>,
+    pub(crate) service: Option<(PlatformService, &'a AddressSet)>,
 }
 
 /// Lists that are asked about the same packets.
@@ -75,12 +75,38 @@ impl<'a> Lists<'a> {
         self.layers.push(layer);
     }
 
+    /// Leaves out entries that match no packet that a rule matches.
+    pub(crate) fn keep_meeting(&mut self, rule: &EffectiveRule) {
+        self.entries.retain(|entry| entry.may_meet(rule));
+    }
+
+    /// Whether an entry matches something in a space.
+    pub(crate) fn is_in(&self, entry: usize, space: Space) -> bool {
+        let entry = &self.entries[entry];
+        let has_addresses = match space.family {
+            Family::V4 => entry.addresses::<u32>().iter().all(|set| !set.may.is_empty()),
+            Family::V6 => entry.addresses::<u128>().iter().all(|set| !set.may.is_empty()),
+        };
+        has_addresses && entry.small(&Domains::of(space)).is_some()
+    }
+
     /// Adds a rule that is in no list, so that packets it matches are told from others; its number among the entries.
     pub(crate) fn add_query(&mut self, rule: &'a EffectiveRule) -> usize {
         let list = u32::try_from(self.layers.len()).expect("few lists stand at an interface");
         let access = rule.access;
         self.entries.push(Entry { list, hit: Hit::Nothing, access, rule: Some(rule), service: None });
         self.entries.len() - 1
+    }
+
+    /// For each entry a number that entries share which do the same.
+    pub(crate) fn kinds(&self) -> Vec<u32> {
+        let number = |access: Maybe<Access>| match access {
+            Maybe::Unknown => 0,
+            Maybe::Known(Access::Deny) => 1,
+            Maybe::Known(Access::Allow) => 2,
+            Maybe::Known(Access::AlwaysAllow) => 3,
+        };
+        self.entries.iter().map(|entry| number(entry.access)).collect()
     }
 
     /// Adds every layer of a policy that is asked.
@@ -99,13 +125,22 @@ pub(crate) struct Between<'a, T: Number> {
     pub(crate) may: Cow<'a, RangeSet<T>>,
 }
 
-impl<T: Number> Between<'_, T> {
-    fn exactly(set: &RangeSet<T>) -> Self {
-        Self { must: Cow::Owned(set.clone()), may: Cow::Owned(set.clone()) }
+impl<'a, T: Number> Between<'a, T> {
+    const fn exactly(set: &'a RangeSet<T>) -> Self {
+        Self { must: Cow::Borrowed(set), may: Cow::Borrowed(set) }
     }
 
-    fn unknown(domain: &RangeSet<T>) -> Self {
-        Self { must: Cow::Owned(RangeSet::empty()), may: Cow::Owned(domain.clone()) }
+    fn owned(set: RangeSet<T>) -> Self {
+        Self { must: Cow::Owned(set.clone()), may: Cow::Owned(set) }
+    }
+
+    /// The same, borrowing nothing.
+    pub(crate) fn into_owned(self) -> Between<'static, T> {
+        Between { must: Cow::Owned(self.must.into_owned()), may: Cow::Owned(self.may.into_owned()) }
+    }
+
+    const fn unknown(domain: &'a RangeSet<T>) -> Self {
+        Self { must: Cow::Owned(RangeSet::empty()), may: Cow::Borrowed(domain) }
     }
 
     fn within(self, other: &RangeSet<T>) -> Self {
@@ -117,13 +152,28 @@ impl<T: Number> Between<'_, T> {
     }
 }
 
-/// An entry's five sets in one space.
+/// What an entry matches of protocols, destination ports and source ports of a space.
+pub(crate) type Small<'a> = [Between<'a, u16>; 3];
+
+/// All values of a space's protocols, destination ports and source ports.
 #[derive(Debug)]
-pub(crate) struct Pieces<'a, T: Number> {
-    /// Protocol, destination port, source port.
-    pub(crate) small: [Between<'a, u16>; 3],
-    /// Destination, source.
-    pub(crate) addresses: [Between<'a, T>; 2],
+pub(crate) struct Domains {
+    pub(crate) space: Space,
+    sets: [PortSet; 3],
+    nothing: PortSet,
+}
+
+impl Domains {
+    pub(crate) fn of(space: Space) -> Self {
+        let ports = |field| space.ports(field);
+        let sets = [space.protocols(), ports(Field::DestinationPort), ports(Field::SourcePort)];
+        Self { space, sets, nothing: PortSet::empty() }
+    }
+
+    /// Of a field that is not an address.
+    pub(crate) const fn of_field(&self, field: Field) -> &PortSet {
+        &self.sets[field as usize]
+    }
 }
 
 /// A family's addresses as numbers.
@@ -145,6 +195,27 @@ impl Address for u128 {
 }
 
 impl<'a> Entry<'a> {
+    /// False only if there is surely no packet that both it and a rule match: fields that are the same in every space tell.
+    fn may_meet(&self, other: &EffectiveRule) -> bool {
+        let Some(rule) = self.rule else { return true };
+        let is_apart = |one: &AddressSet, other: &AddressSet| one.intersection(other).is_empty();
+        let protocols = match (rule.protocol, other.protocol) {
+            (Maybe::Known(ProtocolMatch::Number(one)), Maybe::Known(ProtocolMatch::Number(other))) => {
+                one == other
+            }
+            _ => true,
+        };
+        // A rule that names ports matches no packet without one, so sets that share no number share no packet.
+        let ports = match (&rule.destination_ports, &other.destination_ports) {
+            (Ports::Known(one), Ports::Known(other)) => !one.intersection(other).is_empty(),
+            _ => true,
+        };
+        protocols
+            && ports
+            && !is_apart(rule.source.may(), other.source.may())
+            && !is_apart(rule.destination.may(), other.destination.may())
+    }
+
     /// Whether it is there for sure.
     pub(crate) fn is_certain(&self) -> bool {
         self.rule.is_none_or(|rule| rule.certain)
@@ -160,38 +231,48 @@ impl<'a> Entry<'a> {
         self.rule.is_some() && self.service.is_none()
     }
 
-    /// The entry's sets in a space; `None` if it matches nothing there.
-    pub(crate) fn pieces<T: Address>(&self, space: Space) -> Option<Pieces<'a, T>> {
-        let small = [
-            self.protocols(space),
-            self.ports(space, Field::DestinationPort),
-            self.ports(space, Field::SourcePort),
-        ];
+    /// The entry's destinations and sources of a family.
+    pub(crate) fn addresses<T: Address>(&self) -> [Between<'a, T>; 2] {
         let side = |set: fn(&EffectiveRule) -> &Addresses| match self.rule {
             Some(rule) => Between {
                 must: Cow::Borrowed(T::half(set(rule).must())),
                 may: Cow::Borrowed(T::half(set(rule).may())),
             },
-            None => Between::exactly(&RangeSet::full()),
+            None => Between::owned(RangeSet::full()),
         };
-        let source = side(|rule| &rule.source);
         let mut destination = side(|rule| &rule.destination);
         if let Some((_, addresses)) = self.service {
             destination = destination.within(T::half(addresses));
         }
-        let is_empty =
-            small.iter().any(|set| set.may.is_empty()) || source.may.is_empty() || destination.may.is_empty();
-        (!is_empty).then_some(Pieces { small, addresses: [destination, source] })
+        [destination, side(|rule| &rule.source)]
     }
 
-    fn protocols(&self, space: Space) -> Between<'a, u16> {
-        let domain = space.protocols();
+    /// The entry's other sets in a space; `None` if it matches nothing there.
+    pub(crate) fn small<'d>(&self, domains: &'d Domains) -> Option<Small<'d>>
+    where
+        'a: 'd,
+    {
+        let protocols = self.protocols(domains);
+        if protocols.may.is_empty() {
+            return None;
+        }
+        let ports = |field| self.ports(domains, field);
+        let small = [protocols, ports(Field::DestinationPort), ports(Field::SourcePort)];
+        (!small.iter().any(|set| set.may.is_empty())).then_some(small)
+    }
+
+    fn protocols<'d>(&self, domains: &'d Domains) -> Between<'d, u16> {
+        let space = domains.space;
+        let domain = domains.of_field(Field::Protocol);
         let found = match self.rule.map_or(Maybe::Known(ProtocolMatch::Any), |rule| rule.protocol) {
-            Maybe::Unknown => Between::unknown(&domain),
-            Maybe::Known(field) => {
-                let numbers = (0..=u8::MAX).map(Protocol);
-                let matched = numbers.filter(|protocol| space.holds(*protocol) && field.matches(*protocol));
-                Between::exactly(&matched.map(|protocol| (protocol.0.into(), protocol.0.into())).collect())
+            Maybe::Unknown => Between::unknown(domain),
+            Maybe::Known(ProtocolMatch::Any) => Between::exactly(domain),
+            Maybe::Known(ProtocolMatch::Icmp) if space.kind == Kind::Types => Between::exactly(domain),
+            Maybe::Known(ProtocolMatch::Number(protocol)) if space.holds(protocol) => {
+                Between::owned([(protocol.0.into(), protocol.0.into())].into_iter().collect())
+            }
+            Maybe::Known(ProtocolMatch::Icmp | ProtocolMatch::Number(_)) => {
+                Between::exactly(&domains.nothing)
             }
         };
         let Some((service, _)) = self.service else { return found };
@@ -200,20 +281,22 @@ impl<'a> Entry<'a> {
 
     /// A port field that is not `*` matches by port where there are ports, as a destination by type in a rule that names
     /// ICMP, and nothing else.
-    fn ports(&self, space: Space, field: Field) -> Between<'a, u16> {
-        let domain = space.ports(field);
+    fn ports<'d>(&self, domains: &'d Domains, field: Field) -> Between<'d, u16>
+    where
+        'a: 'd,
+    {
+        let (kind, domain) = (domains.space.kind, domains.of_field(field));
         let is_destination = field == Field::DestinationPort;
         let found = match self.rule {
-            None => Between::exactly(&domain),
+            None => Between::exactly(domain),
             Some(rule) => {
                 let names_icmp = rule.protocol != Maybe::Known(ProtocolMatch::Any);
-                let by_value =
-                    space.kind == Kind::Ports || (space.kind == Kind::Types && is_destination && names_icmp);
+                let by_value = kind == Kind::Ports || (kind == Kind::Types && is_destination && names_icmp);
                 match if is_destination { &rule.destination_ports } else { &rule.source_ports } {
-                    Ports::Unknown => Between::unknown(&domain),
-                    Ports::Known(set) if set.is_full() => Between::exactly(&domain),
-                    Ports::Known(set) if by_value => Between::exactly(set).within(&domain),
-                    Ports::Known(_) => Between::exactly(&PortSet::empty()),
+                    Ports::Unknown => Between::unknown(domain),
+                    Ports::Known(set) if set.is_full() => Between::exactly(domain),
+                    Ports::Known(set) if by_value => Between::exactly(set).within(domain),
+                    Ports::Known(_) => Between::exactly(&domains.nothing),
                 }
             }
         };

@@ -5,17 +5,19 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use palisade_classify::Hit;
-use palisade_model::{Access, Maybe};
+use palisade_model::{Access, Maybe, Truth};
 use palisade_net::Flow;
 
 use crate::{
     AnalysisError, PerFamily,
+    bits::Bits,
     check::refuted,
     diagram::Diagram,
-    grid::{FIELDS, Grid, Live, Product, Taken},
+    grid::{FIELDS, Grid, Product, Taken},
     list::RuleList,
     seek::Seek,
     volume::Volume,
+    walk::Walk,
 };
 
 /// What becomes of a rule.
@@ -68,6 +70,16 @@ pub enum Contrast {
     Unknown,
 }
 
+/// What becomes of a rule, before anything is said of it.
+enum Outlook<'g> {
+    NotAsked,
+    Empty,
+    Never,
+    Perhaps,
+    /// The packet of this path is its own.
+    Decides(&'g Grid, [u32; FIELDS]),
+}
+
 impl RuleList<'_> {
     /// What becomes of a rule.
     ///
@@ -77,54 +89,65 @@ impl RuleList<'_> {
     /// # Panics
     /// If there is no such rule.
     pub fn fate(&self, rule: usize) -> Result<Fate, AnalysisError> {
-        if !self.is_asked(rule) {
-            return Ok(Fate::NotAsked);
-        }
-        let (mut matches, mut perhaps) = (false, false);
-        for grid in &self.grids {
-            for cut in self.cuts_of(grid, rule) {
-                matches = true;
-                let sole = |list: &[Live]| list.len() == 1 && !list[0].is_perhaps() && list[0].cut() == cut;
-                if let Some(path) = self.reach(grid, cut, grid.must(cut), sole)? {
-                    return self.decides(grid, rule, &path);
-                }
-                let known = (0..=cut).all(|cut| grid.is_exact(cut));
-                perhaps |= !known && self.reach(grid, cut, grid.may(cut), |_| true)?.is_some();
-            }
-        }
-        match (matches, perhaps) {
-            (false, _) => Ok(Fate::Empty),
-            (true, true) => Ok(Fate::Perhaps),
-            (true, false) => self.hidden(rule).map(Fate::Never),
-        }
+        Ok(match self.outlook(rule)? {
+            Outlook::NotAsked => Fate::NotAsked,
+            Outlook::Empty => Fate::Empty,
+            Outlook::Never => Fate::Never(self.hidden(rule)?),
+            Outlook::Perhaps => Fate::Perhaps,
+            Outlook::Decides(grid, path) => self.decides(grid, rule, &path)?,
+        })
     }
 
-    /// The rules that never decide, with what hides them.
+    /// The rules that never decide, with what hides them. Nothing is told of rules that do, so no example of theirs is made.
     ///
     /// # Errors
     /// [`AnalysisError`].
     pub fn dead(&self) -> Result<Vec<(usize, Hidden)>, AnalysisError> {
         let mut dead = Vec::new();
         for rule in 0..self.rules().len() {
-            if let Fate::Never(hidden) = self.fate(rule)? {
-                dead.push((rule, hidden));
+            if matches!(self.outlook(rule)?, Outlook::Never) {
+                dead.push((rule, self.hidden(rule)?));
             }
         }
         Ok(dead)
     }
 
-    /// A packet of `within` that comes to an entry and leaves a list that is `accepted`.
+    fn outlook(&self, rule: usize) -> Result<Outlook<'_>, AnalysisError> {
+        if !self.is_asked(rule) {
+            return Ok(Outlook::NotAsked);
+        }
+        let (mut matches, mut perhaps) = (false, false);
+        for grid in &self.grids {
+            for cut in self.cuts_of(grid, rule) {
+                matches = true;
+                if let Some(path) = self.reach(grid, cut, grid.must(cut), Truth::Yes)? {
+                    return Ok(Outlook::Decides(grid, path));
+                }
+                let known = grid.is_all_exact() || (0..=cut).all(|cut| grid.is_exact(cut));
+                perhaps |= !known && self.reach(grid, cut, grid.may(cut), Truth::Maybe)?.is_some();
+            }
+        }
+        Ok(match (matches, perhaps) {
+            (false, _) => Outlook::Empty,
+            (true, true) => Outlook::Perhaps,
+            (true, false) => Outlook::Never,
+        })
+    }
+
+    /// A packet of `within` that comes to an entry, surely or perhaps.
     pub(crate) fn reach(
         &self,
         grid: &Grid,
         cut: usize,
         within: Product,
-        accepted: impl Fn(&[Live]) -> bool,
+        truth: Truth,
     ) -> Result<Option<[u32; FIELDS]>, AnalysisError> {
-        let comes = |list: &[Live]| list.last().is_some_and(|live| live.cut() == cut);
-        let start = grid.start(|number| (number <= cut).then_some(Taken::AsIs));
-        let ignore = |list: &[Live], _| !comes(list);
-        Seek { grid, within, ignore, accept: accepted, limits: self.limits }.find(&start)
+        let mut walk = Walk::up_to(grid, cut);
+        walk.meet(&within);
+        let ignore =
+            |row: &[u64], _| !walk.has(row, cut) || (truth == Truth::Yes && !walk.has_surely(row, cut));
+        let find = |row: &[u64], within: &Bits| walk.first_left(row, within, cut, truth);
+        Seek { walk: &walk, within, ignore, find, limits: self.limits }.find()
     }
 
     fn decides(&self, grid: &Grid, rule: usize, path: &[u32; FIELDS]) -> Result<Fate, AnalysisError> {
@@ -137,15 +160,39 @@ impl RuleList<'_> {
     }
 
     fn hidden(&self, rule: usize) -> Result<Hidden, AnalysisError> {
+        let (covers, is_whole) = self.covers(rule)?;
+        assert!(is_whole, "what hides a rule covers all that it matches");
+        let hits: Vec<Hit> = covers.keys().copied().collect();
+        let by = self.smallest(rule, &hits)?;
+        let covers: Vec<Cover> = covers.into_values().collect();
+        let contrast = self.contrast(rule, &covers);
+        Ok(Hidden { covers, by: by.into_iter().map(rule_of_hit).collect(), contrast })
+    }
+
+    /// What surely decides packets that a rule may match before the rule is asked, in the order of the list.
+    ///
+    /// # Errors
+    /// [`AnalysisError`].
+    ///
+    /// # Panics
+    /// If there is no such rule.
+    pub fn takers(&self, rule: usize) -> Result<Vec<Cover>, AnalysisError> {
+        Ok(self.covers(rule)?.0.into_values().collect())
+    }
+
+    /// The same, and whether that is all that the rule may match.
+    fn covers(&self, rule: usize) -> Result<(BTreeMap<Hit, Cover>, bool), AnalysisError> {
         let mut covers: BTreeMap<Hit, Cover> = BTreeMap::new();
+        let mut is_whole = true;
         for grid in &self.grids {
             let Some(cut) = self.whole(grid, rule) else { continue };
             let within = grid.may(cut);
-            let start = grid.start(|number| {
+            let mut walk = Walk::of(grid, |number| {
                 (number < cut && self.rule_of(grid, number) != Some(rule)).then_some(Taken::AsIs)
             });
+            walk.meet(&within);
             let all = grid.volume(&within);
-            let diagram = Diagram::of(grid, within, start, |_, _| false, false, &self.limits)?;
+            let diagram = Diagram::of(walk, within, |_, _, _| false, false, &self.limits)?;
             let mut found: BTreeMap<Hit, (Volume, [u32; FIELDS])> = BTreeMap::new();
             diagram.parts(|part| {
                 if let Some(last) = part.list.last().filter(|last| !last.is_perhaps()) {
@@ -166,12 +213,9 @@ impl RuleList<'_> {
                 *cover.volume.of_mut(grid.space.family) += volume;
                 covered += volume;
             }
-            assert!(covered == all, "what hides a rule covers all that it matches");
+            is_whole &= covered == all;
         }
-        let by = self.smallest(rule, &covers.keys().copied().collect::<Vec<_>>())?;
-        let covers: Vec<Cover> = covers.into_values().collect();
-        let contrast = self.contrast(rule, &covers);
-        Ok(Hidden { covers, by: by.into_iter().map(rule_of_hit).collect(), contrast })
+        Ok((covers, is_whole))
     }
 
     /// Of what hides a rule, as little as still does: one that does it alone, else all that cannot be left out when each is
@@ -210,15 +254,16 @@ impl RuleList<'_> {
     fn hides(&self, rule: usize, hits: &[Hit]) -> Result<bool, AnalysisError> {
         for grid in &self.grids {
             let Some(cut) = self.whole(grid, rule) else { continue };
-            let start = grid.start(|number| {
+            let mut walk = Walk::of(grid, |number| {
                 let is_taken =
                     number == cut || (number < cut && hits.contains(&self.entry(grid, number).hit));
                 is_taken.then_some(Taken::AsIs)
             });
-            let ignore = |list: &[Live], _| list.last().is_none_or(|live| live.cut() != cut);
-            let seek =
-                Seek { grid, within: grid.may(cut), ignore, accept: |_: &[Live]| true, limits: self.limits };
-            if seek.find(&start)?.is_some() {
+            let within = grid.may(cut);
+            walk.meet(&within);
+            let ignore = |row: &[u64], _| !walk.has(row, cut);
+            let find = |row: &[u64], within: &Bits| walk.first_left(row, within, cut, Truth::Maybe);
+            if (Seek { walk: &walk, within, ignore, find, limits: self.limits }).find()?.is_some() {
                 return Ok(false);
             }
         }

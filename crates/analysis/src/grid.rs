@@ -4,16 +4,22 @@
 //! fewest atoms first. It must not know why lists are compared, or what their entries do. Invariant: all packets of one atom a
 //! field are alike to every entry.
 
-mod children;
+mod build;
+mod columns;
+mod layout;
 
-use std::{borrow::Cow, collections::HashMap, net::IpAddr, ops::ControlFlow};
+use std::{
+    ops::{ControlFlow, Range},
+    sync::Arc,
+};
 
-use palisade_net::{Direction, Family, Flow, Number, RangeSet};
+use palisade_net::{Direction, Flow};
 
+pub(crate) use self::{build::Interned, layout::Two};
+use self::{columns::Columns, layout::NONE};
 use crate::{
     atoms::Atoms,
     bits::Bits,
-    entry::{Address, Between, Lists},
     space::{Field, Space},
     volume::Volume,
 };
@@ -78,70 +84,19 @@ pub(crate) struct Grid {
     direction: Direction,
     /// Fields in the order in which they are walked.
     order: [Field; FIELDS],
-    /// Atoms of the fields, in the same order.
-    atoms: [Atoms; FIELDS],
+    /// Atoms of the fields, in the same order; addresses are shared by the spaces of a family.
+    atoms: [Arc<Atoms>; FIELDS],
     /// Entries that match something here, in the order of [`Lists::entries`].
     pub(crate) cuts: Vec<Cut>,
     /// For each of [`Lists::entries`] its number in `cuts`.
     places: Vec<Option<usize>>,
+    columns: Columns,
 }
 
 /// A region that is a product: atoms of each field, in the order in which fields are walked.
 pub(crate) type Product = [Bits; FIELDS];
 
 impl Grid {
-    pub(crate) fn of(lists: &Lists<'_>, space: Space, direction: Direction, machine: &[IpAddr]) -> Self {
-        match space.family {
-            Family::V4 => Self::build::<u32>(lists, space, direction, machine),
-            Family::V6 => Self::build::<u128>(lists, space, direction, machine),
-        }
-    }
-
-    fn build<T: Address>(lists: &Lists<'_>, space: Space, direction: Direction, machine: &[IpAddr]) -> Self {
-        let mut small: [Interned<'_, u16>; 3] = Default::default();
-        let mut addresses: [Interned<'_, T>; 2] = Default::default();
-        let mut found = Vec::new();
-        for (number, entry) in lists.entries.iter().enumerate() {
-            let Some(pieces) = entry.pieces::<T>(space) else { continue };
-            let mut sets = pieces.small.into_iter().zip(&mut small).map(|(set, known)| known.both(set));
-            let mut wide =
-                pieces.addresses.into_iter().zip(&mut addresses).map(|(set, known)| known.both(set));
-            let sets: [(u32, u32); FIELDS] = std::array::from_fn(|_| {
-                sets.next().or_else(|| wide.next()).expect("three sets and two make five")
-            });
-            found.push((number, entry, sets));
-        }
-        let preferred = |field| space.preferred(field, direction, machine);
-        let [protocols, destination_ports, source_ports] = &small;
-        let [destinations, sources] = &addresses;
-        let atoms = [
-            protocols.atoms(&space.protocols(), &preferred(Field::Protocol)),
-            destination_ports.atoms(&space.ports(Field::DestinationPort), &preferred(Field::DestinationPort)),
-            source_ports.atoms(&space.ports(Field::SourcePort), &preferred(Field::SourcePort)),
-            destinations.atoms(&RangeSet::full(), &preferred(Field::Destination)),
-            sources.atoms(&RangeSet::full(), &preferred(Field::Source)),
-        ];
-        let mut order = Field::ALL;
-        order.sort_by_key(|field| atoms[*field as usize].len());
-        let atoms = order.map(|field| atoms[field as usize].clone());
-        let cuts = found.into_iter().map(|(number, entry, sets)| {
-            let sets = order.map(|field| sets[field as usize]);
-            let fulls = sets.iter().zip(&atoms).rev();
-            let full = fulls.take_while(|((must, _), atoms)| atoms.is_full(*must)).count();
-            Cut {
-                entry: number,
-                list: entry.list,
-                perhaps: !entry.is_certain(),
-                sets,
-                full_from: FIELDS - full,
-            }
-        });
-        let cuts: Vec<Cut> = cuts.collect();
-        let mut places = vec![None; lists.entries.len()];
-        cuts.iter().enumerate().for_each(|(number, cut)| places[cut.entry] = Some(number));
-        Self { space, direction, order, atoms, cuts, places }
-    }
-
     /// The number in `cuts` of one of [`Lists::entries`], if it matches something here.
     pub(crate) fn place(&self, entry: usize) -> Option<usize> {
         self.places[entry]
@@ -157,17 +112,79 @@ impl Grid {
         self.order[level]
     }
 
-    /// The entries that `choose` takes, before any field was looked at. It may take one as if it were not sure.
-    pub(crate) fn start(&self, choose: impl Fn(usize) -> Option<Taken>) -> Vec<Live> {
-        let taken = self.cuts.iter().enumerate().filter_map(|(number, cut)| {
-            choose(number).map(|taken| Live::new(number, cut.perhaps || taken == Taken::Perhaps))
-        });
-        self.shortened(taken, 0)
+    /// Words of half a row, and of a whole one.
+    pub(crate) const fn shape(&self) -> (usize, usize) {
+        (self.columns.words, self.columns.stride)
     }
 
-    /// Whether nothing after the last entry of `list` is asked, `level` fields having been looked at.
-    pub(crate) fn is_closed(&self, list: &[Live], level: usize) -> bool {
-        list.last().is_some_and(|live| self.closes(*live, level))
+    /// Where an entry stands in a row: the word, and the bit.
+    pub(crate) fn bit(&self, cut: usize) -> (usize, u64) {
+        let bit = self.columns.layout.bits[cut];
+        (bit as usize / 64, 1 << (bit % 64))
+    }
+
+    /// The entry of a bit.
+    pub(crate) fn cut_at(&self, bit: usize) -> usize {
+        let cut = self.columns.layout.cuts[bit];
+        debug_assert!(cut != NONE, "only bits of entries are set");
+        cut as usize
+    }
+
+    /// The row of all entries.
+    pub(crate) fn everybody(&self) -> &[u64] {
+        &self.columns.all
+    }
+
+    /// A row of some entries.
+    pub(crate) fn row_of(&self, cuts: impl Iterator<Item = usize>) -> Bits {
+        let mut row = Bits::none(self.columns.words * 64);
+        cuts.for_each(|cut| row.insert(self.columns.layout.bits[cut] as usize));
+        row
+    }
+
+    /// The entries that hold an atom of the field at `level`.
+    pub(crate) fn column(&self, level: usize, atom: usize) -> &[u64] {
+        self.columns.row(level, atom)
+    }
+
+    /// The entries that match whatever the fields from `level` on are, if they are there for sure.
+    pub(crate) const fn closing(&self, level: usize) -> &Bits {
+        &self.columns.closing[level]
+    }
+
+    /// The bits of each list.
+    pub(crate) fn lists(&self) -> &[Range<usize>] {
+        &self.columns.layout.lists
+    }
+
+    /// The word at which the second of two policies begins, if they stand side by side.
+    pub(crate) const fn second(&self) -> Option<usize> {
+        self.columns.layout.second
+    }
+
+    /// Leaves of a row what may match some of the atoms of a field.
+    pub(crate) fn meet(&self, row: &mut [u64], level: usize, atoms: &Bits) {
+        /// So many columns are sooner united than all sets compared.
+        const FEW: usize = 64;
+        let count = atoms.len();
+        if count == self.atoms[level].len() {
+            return;
+        }
+        let mut met = Bits::none(self.columns.words * 64);
+        if count <= FEW {
+            atoms.iter().for_each(|atom| met.unite_words(self.column(level, atom)));
+        } else {
+            let field = &self.atoms[level];
+            for bit in crate::bits::numbers(row[..self.columns.words].iter().copied()) {
+                let (_, may) = self.cuts[self.cut_at(bit)].sets[level];
+                if field.is_full(may) || field.members(may).intersects(atoms) {
+                    met.insert(bit);
+                }
+            }
+        }
+        for half in row.chunks_mut(self.columns.words.max(1)) {
+            half.iter_mut().zip(met.words()).for_each(|(row, met)| *row &= met);
+        }
     }
 
     /// Whether an entry surely matches whatever the fields from `level` on are.
@@ -205,23 +222,17 @@ impl Grid {
         self.is_certain(cut) && self.cuts[cut].sets.iter().all(|(must, may)| must == may)
     }
 
+    /// Whether every entry is.
+    pub(crate) const fn is_all_exact(&self) -> bool {
+        self.columns.words == self.columns.stride
+    }
+
     /// Whether an entry surely matches all that another may match.
     pub(crate) fn covers(&self, cut: usize, other: usize) -> bool {
         let pairs = self.cuts[cut].sets.iter().zip(self.cuts[other].sets).zip(&self.atoms);
         let mut fields =
             pairs.map(|(((must, _), (_, may)), atoms)| (atoms.members(*must), atoms.members(may)));
         !self.cuts[cut].perhaps && fields.all(|(must, may)| must.covers(may))
-    }
-
-    /// What of `list` may match some packet of a product.
-    pub(crate) fn meeting(&self, list: &[Live], within: &Product) -> Vec<Live> {
-        let meets = |live: &Live| {
-            let fields = self.cuts[live.cut()].sets.iter().zip(within).zip(&self.atoms);
-            fields.rev().all(|(((_, may), within), atoms)| {
-                atoms.is_full(*may) || atoms.members(*may).intersects(within)
-            })
-        };
-        list.iter().copied().filter(meets).collect()
     }
 
     /// Whether an entry may match all that another may match.
@@ -274,34 +285,6 @@ impl Grid {
         self.space.flow(self.direction, values)
     }
 
-    /// What is left of `list` for packets of one atom of the field at `level`.
-    pub(crate) fn step(&self, list: &[Live], level: usize, atom: usize) -> Vec<Live> {
-        let field = &self.atoms[level];
-        let matched = list.iter().filter_map(|live| {
-            let (must, may) = self.cuts[live.cut()].sets[level];
-            let possible = field.members(may).contains(atom);
-            possible.then(|| live.or_perhaps(must != may && !field.members(must).contains(atom)))
-        });
-        self.shortened(matched, level + 1)
-    }
-
-    /// Each list up to the first entry that surely matches whatever the fields from `level` on are.
-    fn shortened(&self, list: impl Iterator<Item = Live>, level: usize) -> Vec<Live> {
-        let mut closed = None;
-        let mut kept = Vec::new();
-        for live in list {
-            let cut = &self.cuts[live.cut()];
-            if closed == Some(cut.list) {
-                continue;
-            }
-            kept.push(live);
-            if self.closes(live, level) {
-                closed = Some(cut.list);
-            }
-        }
-        kept
-    }
-
     /// Parts `atoms` of the last field by what is left of `list`, and calls `visit` with each part.
     pub(crate) fn split<B>(
         &self,
@@ -347,33 +330,5 @@ impl Grid {
             }
         }
         if atoms.is_empty() { ControlFlow::Continue(()) } else { visit(found, &atoms) }
-    }
-}
-
-/// Distinct sets of one field.
-struct Interned<'a, T: Number>(HashMap<Cow<'a, RangeSet<T>>, u32>);
-
-impl<T: Number> Default for Interned<'_, T> {
-    fn default() -> Self {
-        Self(HashMap::new())
-    }
-}
-
-impl<'a, T: Number + Into<u128>> Interned<'a, T> {
-    fn both(&mut self, set: Between<'a, T>) -> (u32, u32) {
-        (self.number(set.must), self.number(set.may))
-    }
-
-    fn number(&mut self, set: Cow<'a, RangeSet<T>>) -> u32 {
-        let next = u32::try_from(self.0.len()).expect("fewer sets than rules can be");
-        *self.0.entry(set).or_insert(next)
-    }
-
-    fn atoms(&self, domain: &RangeSet<T>, preferred: &[u128]) -> Atoms {
-        let mut sets: Vec<(&u32, &RangeSet<T>)> =
-            self.0.iter().map(|(set, number)| (number, &**set)).collect();
-        sets.sort_unstable_by_key(|(number, _)| **number);
-        let sets: Vec<&RangeSet<T>> = sets.into_iter().map(|(_, set)| set).collect();
-        Atoms::of(&sets, domain, preferred)
     }
 }

@@ -50,19 +50,32 @@ mod diagram;
 mod diff;
 mod entry;
 mod estate;
+pub mod explain;
 mod fate;
+pub mod findings;
 mod gather;
 mod grid;
+pub mod intent;
+mod learn;
+mod least;
 mod list;
+mod lockdown;
+pub mod matrix;
+mod memo;
 mod need;
+pub mod observed;
 mod order;
 mod reach;
 mod region;
+mod rows;
 mod seek;
 mod share;
 mod space;
+mod tally;
 mod verdict;
 mod volume;
+mod walk;
+pub mod what_if;
 mod words;
 
 use palisade_net::{Family, Flow};
@@ -70,7 +83,13 @@ use palisade_net::{Family, Flow};
 pub use diff::{Change, Diff, diff};
 pub use estate::{Class, EstateDiff, diff_estates};
 pub use fate::{Contrast, Cover, Fate, Hidden};
+pub use learn::{LearnOptions, Learned, learn};
+pub use least::{Counts, FlowFate, LeastError, Left, Opened, Proof, Seen, Sources, TagChoice};
 pub use list::RuleList;
+pub use lockdown::{
+    Lockdown, LockdownOptions, LockedGroup, PRIORITY_USUAL, Remaining, is_priority, lockdown,
+};
+pub use memo::{ListAnswers, Memo};
 pub use need::{Example, Need};
 pub use order::{Overlap, Pair};
 pub use reach::{Query, Reached, reach};
@@ -82,7 +101,7 @@ pub use volume::{Bounds, Volume};
 pub use words::{Names, Terms, Words};
 
 /// How much an analysis may use.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Limits {
     /// States before one field, or of one search.
     pub states: usize,
@@ -106,6 +125,26 @@ pub enum AnalysisError {
     TooComplex {
         /// The limit.
         states: usize,
+    },
+    /// What is asked for falls into too many products.
+    #[error("what one rule decides is more than {blocks} products (ask about fewer services or addresses)")]
+    TooScattered {
+        /// The limit.
+        blocks: usize,
+    },
+    /// There are too many answers.
+    #[error("there are more than {groups} groups of packets to tell (ask about fewer machines or services)")]
+    TooMany {
+        /// The limit.
+        groups: usize,
+    },
+    /// An intent cannot be proven.
+    #[error("intent \"{intent}\": {problem}")]
+    Intent {
+        /// Its name.
+        intent: String,
+        /// Why.
+        problem: Box<AnalysisError>,
     },
     /// The oracle does not confirm a claim.
     #[error("the claim that {claim} is refuted by {flow:?} (this is a fault of Palisade: report it)")]

@@ -8,9 +8,9 @@ use palisade_net::Direction;
 
 use crate::{
     Limits,
+    bits::Bits,
     entry::{Entry, Lists},
-    grid::{Grid, Live},
-    space::Space,
+    grid::Grid,
 };
 
 /// One rule list at one moment.
@@ -22,6 +22,8 @@ pub struct RuleList<'a> {
     entries: Vec<Vec<usize>>,
     /// One a space.
     pub(crate) grids: Vec<Grid>,
+    /// For each grid the entries that may do something else than others.
+    pub(crate) others: Vec<Others>,
     /// The list alone, for the oracle.
     pub(crate) alone: EffectivePolicy,
     pub(crate) direction: Direction,
@@ -44,14 +46,16 @@ impl<'a> RuleList<'a> {
         let layer = &policy.layers(direction)[index];
         let mut lists = Lists::default();
         lists.add(policy, direction, (index, 0), now);
-        let grids = Space::all().map(|space| Grid::of(&lists, space, direction, &[])).collect();
+        let grids = Grid::all(&lists, direction, &[], None, |_| true);
         let mut entries = vec![Vec::new(); layer.rules.len()];
         for (number, entry) in lists.entries.iter().enumerate() {
             if let Hit::Rule { rule, .. } = entry.hit {
                 entries[rule].push(number);
             }
         }
-        Self { layer, lists, entries, grids, alone: alone(policy, layer, direction), direction, now, limits }
+        let others = grids.iter().map(|grid| Others::of(&lists, grid)).collect();
+        let alone = alone(policy, layer, direction);
+        Self { layer, lists, entries, grids, others, alone, direction, now, limits }
     }
 
     /// The rules of the list.
@@ -88,14 +92,30 @@ impl<'a> RuleList<'a> {
         self.cuts_of(grid, rule).find(|cut| self.entry(grid, *cut).is_whole_rule())
     }
 
-    /// What an entry does.
-    pub(crate) fn access(&self, grid: &Grid, live: Live) -> Maybe<Access> {
-        self.entry(grid, live.cut()).access
-    }
-
     /// What the list does where no entry matches; `None` if it leaves the word to other lists.
     pub(crate) fn silence(&self) -> Option<Access> {
         (self.layer.layer != Layer::Admin).then_some(Access::Deny)
+    }
+}
+
+/// For each thing that a rule may do the entries of a grid that may do something else, and all of them.
+#[derive(Debug, Clone)]
+pub(crate) struct Others([Bits; 3], Bits);
+
+impl Others {
+    const ACCESSES: [Access; 3] = [Access::Deny, Access::Allow, Access::AlwaysAllow];
+
+    fn of(lists: &Lists<'_>, grid: &Grid) -> Self {
+        let access = |cut: &usize| lists.entries[grid.cuts[*cut].entry].access;
+        let all = 0..grid.cuts.len();
+        let others = |own| grid.row_of(all.clone().filter(|cut| access(cut) != Maybe::Known(own)));
+        Self(Self::ACCESSES.map(others), grid.row_of(all.clone()))
+    }
+
+    /// Those that may do something else than this; all if that is not known.
+    pub(crate) fn than(&self, own: Option<Access>) -> &Bits {
+        let place = own.and_then(|own| Self::ACCESSES.iter().position(|access| *access == own));
+        place.map_or(&self.1, |place| &self.0[place])
     }
 }
 

@@ -4,13 +4,13 @@
 //! packets from it. An exception before a general rule is the usual case and intended; rules of which neither contains the
 //! other are worth a look.
 
-use palisade_model::{EffectivePolicy, Maybe};
+use palisade_model::{EffectivePolicy, Maybe, Truth};
 use palisade_net::Flow;
 
 use crate::{
     AnalysisError,
     check::{Instead, refuted},
-    grid::{FIELDS, Grid, Live, Product},
+    grid::{FIELDS, Grid, Product},
     list::RuleList,
 };
 
@@ -45,15 +45,37 @@ impl RuleList<'_> {
     /// # Errors
     /// [`AnalysisError`].
     pub fn order_sensitive(&self) -> Result<Vec<Pair>, AnalysisError> {
+        self.order_sensitive_where(|_, _, _| true)
+    }
+
+    /// The same, of the pairs that are wanted: `wanted` is asked about the earlier and the later rule and how they lie, which
+    /// is known before anything is searched.
+    ///
+    /// # Errors
+    /// [`AnalysisError`].
+    pub fn order_sensitive_where(
+        &self,
+        wanted: impl Fn(usize, usize, Overlap) -> bool,
+    ) -> Result<Vec<Pair>, AnalysisError> {
         let mut copy = self.alone.clone();
         let mut pairs = Vec::new();
         let asked: Vec<usize> = (0..self.rules().len()).filter(|rule| self.is_asked(*rule)).collect();
         for (place, &earlier) in asked.iter().enumerate() {
             for &later in &asked[place + 1..] {
-                pairs.extend(self.pair(earlier, later, &mut copy)?);
+                if self.may_do_other(earlier, later) && wanted(earlier, later, self.overlap(earlier, later)) {
+                    pairs.extend(self.pair(earlier, later, &mut copy)?);
+                }
             }
         }
         Ok(pairs)
+    }
+
+    /// Whether two rules share what they may match, and do different things or may.
+    fn may_do_other(&self, earlier: usize, later: usize) -> bool {
+        let access = |rule: usize| self.rules()[rule].access;
+        let known = access(earlier) != Maybe::Unknown && access(later) != Maybe::Unknown;
+        let meets = |grid: &Grid| self.common(grid, earlier, later).next().is_some();
+        !(known && access(earlier) == access(later)) && self.grids.iter().any(meets)
     }
 
     fn pair(
@@ -64,24 +86,20 @@ impl RuleList<'_> {
     ) -> Result<Option<Pair>, AnalysisError> {
         let access = |rule: usize| self.rules()[rule].access;
         let known = access(earlier) != Maybe::Unknown && access(later) != Maybe::Unknown;
-        if known && access(earlier) == access(later) {
-            return Ok(None);
-        }
         let mut perhaps = false;
         for grid in &self.grids {
             for (first, second) in self.common(grid, earlier, later) {
-                let sole = |list: &[Live]| list.len() == 1 && !list[0].is_perhaps();
                 let sure = known && self.entry(grid, second).is_certain();
                 if sure
                     && let Some(path) =
-                        self.shared(grid, first, grid.must(first), &grid.must(second), sole)?
+                        self.shared(grid, first, grid.must(first), &grid.must(second), Truth::Yes)?
                 {
                     let example = Some(self.confirmed(grid, (earlier, later), &path, copy)?);
                     return Ok(Some(Pair { earlier, later, overlap: self.overlap(earlier, later), example }));
                 }
                 let exact = known && grid.is_exact(second) && (0..=first).all(|cut| grid.is_exact(cut));
                 perhaps |= !exact
-                    && self.shared(grid, first, grid.may(first), &grid.may(second), |_| true)?.is_some();
+                    && self.shared(grid, first, grid.may(first), &grid.may(second), Truth::Maybe)?.is_some();
             }
         }
         let overlap = || self.overlap(earlier, later);
@@ -104,17 +122,17 @@ impl RuleList<'_> {
         self.cuts_of(grid, earlier).flat_map(beside)
     }
 
-    /// A packet of both products that comes to an entry and leaves a list that is `accepted`.
+    /// A packet of both products that comes to an entry, surely or perhaps.
     fn shared(
         &self,
         grid: &Grid,
         cut: usize,
         mut within: Product,
         other: &Product,
-        accepted: impl Fn(&[Live]) -> bool,
+        truth: Truth,
     ) -> Result<Option<[u32; FIELDS]>, AnalysisError> {
         within.iter_mut().zip(other).for_each(|(atoms, other)| atoms.intersect(other));
-        self.reach(grid, cut, within, accepted)
+        self.reach(grid, cut, within, truth)
     }
 
     /// Puts it to the oracle, in this order and with the later rule moved before the earlier one.

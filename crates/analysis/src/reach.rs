@@ -5,7 +5,7 @@
 
 use std::net::IpAddr;
 
-use palisade_classify::Hit;
+use palisade_classify::{Hit, Verdict};
 use palisade_model::{
     Access, AddressField, Addresses, EffectivePolicy, EffectiveRule, Maybe, Mode, Ports, Window,
 };
@@ -17,8 +17,8 @@ use crate::{
     entry::Lists,
     gather::{Gathered, Parts},
     grid::{FIELDS, Grid, Taken},
-    space::Space,
-    verdict,
+    verdict::{self, Verdicts},
+    walk::Walk,
 };
 
 /// Packets to ask about: those that a rule of these fields would match.
@@ -51,7 +51,7 @@ impl Default for Query {
 
 impl Query {
     /// The rule of these fields. Nothing asks what it does.
-    fn rule(&self) -> EffectiveRule {
+    pub(crate) fn rule(&self) -> EffectiveRule {
         EffectiveRule {
             name: String::new(),
             path: String::new(),
@@ -100,22 +100,41 @@ pub fn reach(
     machine: &[IpAddr],
     limits: Limits,
 ) -> Result<Vec<Reached>, AnalysisError> {
+    reach_where(policy, direction, within, (now, machine, limits), |_| true)
+}
+
+/// The same, of the verdicts that are wanted only.
+pub(crate) fn reach_where(
+    policy: &EffectivePolicy,
+    direction: Direction,
+    within: &Query,
+    (now, machine, limits): (u32, &[IpAddr], Limits),
+    is_wanted: impl Fn(Verdict) -> bool,
+) -> Result<Vec<Reached>, AnalysisError> {
     let rule = within.rule();
     let mut lists = Lists::default();
     lists.add_all(policy, direction, now);
+    lists.keep_meeting(&rule);
     let asked = lists.add_query(&rule);
     let mut found = Gathered::default();
-    for space in Space::all() {
-        let grid = Grid::of(&lists, space, direction, machine);
+    let is_in = |space| lists.is_in(asked, space);
+    for grid in Grid::all(&lists, direction, machine, None, is_in) {
         let Some(query) = grid.place(asked) else { continue };
         let within = grid.must(query);
-        let start = grid.start(|cut| (cut != query).then_some(Taken::AsIs));
-        let start = grid.meeting(&start, &within);
-        let diagram = Diagram::of(&grid, within, start, |_, _| false, true, &limits)?;
+        let mut walk = Walk::of(&grid, |cut| (cut != query).then_some(Taken::AsIs));
+        walk.meet(&within);
+        let verdicts = Verdicts::of((&lists, &grid), 0..lists.layers.len());
+        let ignore = |walk: &Walk<'_>, row: &[u64], level: usize| {
+            verdicts.sure(walk, row, level).is_some_and(|verdict| !is_wanted(verdict))
+        };
+        let diagram = Diagram::of(walk, within, ignore, true, &limits)?;
         let mut parts = Parts::default();
         diagram.parts(|part| {
-            let side = verdict::answer((&lists, &grid), &lists.layers, 0, part.list, FIELDS);
-            parts.add(Side::from(side), part);
+            let answer = verdict::answer((&lists, &grid), &lists.layers, 0, part.list, FIELDS);
+            let side = Side::from(answer);
+            if is_wanted(side.verdict) {
+                parts.add(side, part);
+            }
         });
         found.take((&grid, &diagram), parts, &limits, |side: Side, example| {
             side.confirm(policy, example, now)

@@ -3,65 +3,18 @@
 //! Two products that differ in one field become one. That is not always the fewest; it is exact, and short enough to be read.
 //! It must not know names of tags or subnets: a caller that has an estate finds them.
 
-use std::{collections::HashMap, hash::Hash};
+mod merge;
 
-use palisade_net::{AddressSet, Family, Number, PortSet, Protocol, RangeSet};
+use std::net::IpAddr;
 
+use palisade_net::{AddressSet, Direction, Family, Flow, Number, PortSet, Protocol, RangeSet};
+
+pub(crate) use self::merge::{Side, merge};
 use crate::{
-    bits::Bits,
     grid::{FIELDS, Grid, Product},
     space::{Field, Kind, Space},
     volume::Volume,
 };
-
-/// Something of which a product has one a field.
-pub(crate) trait Side: Clone + Eq + Hash {
-    /// Members of either.
-    fn united(&self, other: &Self) -> Self;
-}
-
-impl Side for Bits {
-    fn united(&self, other: &Self) -> Self {
-        let mut all = self.clone();
-        all.unite(other);
-        all
-    }
-}
-
-/// Joins products that differ in one field, until no two do. No two may share a packet.
-pub(crate) fn merge<S: Side>(mut products: Vec<Vec<S>>) -> Vec<Vec<S>> {
-    let fields = products.first().map_or(0, Vec::len);
-    loop {
-        let before = products.len();
-        for field in (0..fields).rev() {
-            products = merge_in(products, field);
-        }
-        if products.len() == before {
-            return products;
-        }
-    }
-}
-
-fn merge_in<S: Side>(products: Vec<Vec<S>>, field: usize) -> Vec<Vec<S>> {
-    let mut known: HashMap<Vec<S>, usize> = HashMap::new();
-    let mut merged: Vec<Vec<S>> = Vec::new();
-    for mut product in products {
-        let mut others = product.clone();
-        others.remove(field);
-        match known.get(&others) {
-            Some(&place) => {
-                let united = merged[place][field].united(&product[field]);
-                merged[place][field] = united;
-            }
-            None => {
-                known.insert(others, merged.len());
-                product.shrink_to_fit();
-                merged.push(product);
-            }
-        }
-    }
-    merged
-}
 
 /// Packets that are a product: any of the protocols, from any of the sources, and so on.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -80,6 +33,47 @@ pub struct Block {
     pub destination_ports: PortSet,
 }
 
+impl Block {
+    /// A packet of the block, of values that people understand where it has any. `machine` are addresses of the machine's own.
+    ///
+    /// # Panics
+    /// If a field of the block is empty.
+    pub fn example(&self, direction: Direction, machine: &[IpAddr]) -> Flow {
+        let usual = [Protocol::TCP, Protocol::UDP, Protocol::icmp_of(self.family)];
+        let usual = usual.into_iter().find(|protocol| self.protocols.contains(protocol));
+        let protocol = usual.or(self.protocols.first().copied()).expect("no field is empty");
+        let space = Space::of(self.family, protocol);
+        let port = |field: Field, ports: &PortSet| {
+            pick(space, field, (direction, machine), &ports.intersection(&space.ports(field)))
+        };
+        let address = |field: Field, set: &AddressSet| match self.family {
+            Family::V4 => pick(space, field, (direction, machine), set.v4()),
+            Family::V6 => pick(space, field, (direction, machine), set.v6()),
+        };
+        let value = |field: Field| match field {
+            Field::Protocol => u128::from(protocol.0),
+            Field::DestinationPort => port(field, &self.destination_ports),
+            Field::SourcePort => port(field, &self.source_ports),
+            Field::Destination => address(field, &self.destinations),
+            Field::Source => address(field, &self.sources),
+        };
+        space.flow(direction, Field::ALL.map(value))
+    }
+}
+
+/// A preferred value of a field that is in a set, and otherwise its first.
+fn pick<T: Number + TryFrom<u128> + Into<u128>>(
+    space: Space,
+    field: Field,
+    (direction, machine): (Direction, &[IpAddr]),
+    set: &RangeSet<T>,
+) -> u128 {
+    let preferred = space.preferred(field, direction, machine).into_iter();
+    let is_in = |value: &u128| T::try_from(*value).is_ok_and(|value| set.contains(value));
+    let first = || set.ranges().first().expect("no field is empty").0.into();
+    preferred.into_iter().find(is_in).unwrap_or_else(first)
+}
+
 /// A set of packets: blocks that share no packet.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Region {
@@ -94,8 +88,8 @@ pub struct Region {
 struct Ranges(RangeSet<u128>);
 
 impl Side for Ranges {
-    fn united(&self, other: &Self) -> Self {
-        Self(self.0.union(&other.0))
+    fn unite(&mut self, other: &Self) {
+        self.0 = self.0.union(&other.0);
     }
 }
 
@@ -127,6 +121,33 @@ impl Collected {
         }
         blocks
     }
+}
+
+/// Blocks that share no packet, as few as the search finds.
+pub(crate) fn joined(blocks: &[Block]) -> Vec<Block> {
+    Collected(blocks.iter().map(|block| (block.family, values(block))).collect()).blocks()
+}
+
+/// The values of a block's fields, in the order of [`Field::ALL`].
+fn values(block: &Block) -> Vec<Ranges> {
+    let is_types = block.protocols.iter().all(|protocol| protocol.is_icmp());
+    let ports = |set: &PortSet| {
+        let apart = if is_types && !set.is_full() { TYPE } else { 0 };
+        let ranges = set.ranges().iter();
+        Ranges(ranges.map(|&(first, last)| (u128::from(first) | apart, u128::from(last) | apart)).collect())
+    };
+    let addresses = |set: &AddressSet| {
+        let v4 = set.v4().ranges().iter().map(|&(first, last)| (first.into(), last.into()));
+        Ranges(v4.chain(set.v6().ranges().iter().copied()).collect())
+    };
+    let number = |protocol: &Protocol| (u128::from(protocol.0), u128::from(protocol.0));
+    vec![
+        Ranges(block.protocols.iter().map(number).collect()),
+        ports(&block.destination_ports),
+        ports(&block.source_ports),
+        addresses(&block.destinations),
+        addresses(&block.sources),
+    ]
 }
 
 /// The values of a field. A port field that does not matter is the same in every space.

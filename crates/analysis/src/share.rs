@@ -3,13 +3,16 @@
 //! Invariant: where everything is known, what the rules, the exemption and silence decide adds up to the universe.
 
 use palisade_classify::Hit;
+use palisade_net::Family;
 
 use crate::{
     AnalysisError, PerFamily,
     diagram::Diagram,
-    grid::{Grid, Live, Taken},
+    grid::{Grid, Live},
     list::RuleList,
+    tally,
     volume::{Bounds, Volume},
+    walk::Walk,
 };
 
 /// How much a rule matches and how much of it is left to it.
@@ -23,14 +26,14 @@ pub struct Share {
 
 impl Share {
     /// The part of what a rule may match in a family that it surely does not decide, from 0 to 1. For people: it is rounded.
-    pub fn hidden(&self, family: palisade_net::Family) -> f64 {
+    pub fn hidden(&self, family: Family) -> f64 {
         let (matched, decided) = (self.matched.of(family).most, self.decided.of(family).most);
         (matched - decided).share_of(&matched)
     }
 
     /// Whether rules before it surely take something from it, and leave it something.
     pub fn is_partly_hidden(&self) -> bool {
-        let families = palisade_net::Family::ALL;
+        let families = Family::ALL;
         let left = families.iter().any(|family| !self.decided.of(*family).most.is_zero());
         left && families.iter().any(|family| self.decided.of(*family).most < self.matched.of(*family).most)
     }
@@ -47,6 +50,17 @@ pub struct Shares {
     pub silent: PerFamily<Bounds>,
 }
 
+impl Shares {
+    /// Of what decides.
+    fn of_mut(&mut self, hit: Hit) -> &mut PerFamily<Bounds> {
+        match hit {
+            Hit::Rule { rule, .. } => &mut self.rules[rule].decided,
+            Hit::Exempt { .. } => &mut self.exempt,
+            Hit::Nothing => &mut self.silent,
+        }
+    }
+}
+
 impl RuleList<'_> {
     /// How many packets each rule matches and decides.
     ///
@@ -58,9 +72,17 @@ impl RuleList<'_> {
         let mut shares = Shares { rules, exempt: nothing, silent: nothing };
         for grid in &self.grids {
             self.count_matched(grid, &mut shares);
-            let start = grid.start(|_| Some(Taken::AsIs));
-            let diagram = Diagram::of(grid, grid.everything(), start, |_, _| false, false, &self.limits)?;
-            diagram.parts(|part| self.count_decided(grid, part.list, part.volume, &mut shares));
+            let walk = Walk::opened(grid, std::iter::empty());
+            let diagram = Diagram::of(walk, grid.everything(), |_, _, _| false, false, &self.limits)?;
+            if grid.is_all_exact() {
+                let (decided, silent) = tally::first_matches(&diagram);
+                let hits = (0..grid.cuts.len()).map(|cut| self.entry(grid, cut).hit);
+                for (hit, volume) in hits.zip(decided).chain([(Hit::Nothing, silent)]) {
+                    *shares.of_mut(hit).of_mut(grid.space.family) += Bounds { least: volume, most: volume };
+                }
+            } else {
+                diagram.parts(|part| self.count_decided(grid, part.list, part.volume, &mut shares));
+            }
         }
         Ok(shares)
     }
@@ -86,19 +108,14 @@ impl RuleList<'_> {
 
     fn count_decided(&self, grid: &Grid, list: &[Live], volume: Volume, shares: &mut Shares) {
         let mut hits: Vec<Hit> = list.iter().map(|live| self.entry(grid, live.cut()).hit).collect();
-        if !grid.is_closed(list, crate::grid::FIELDS) {
+        if list.last().is_none_or(|last| last.is_perhaps()) {
             hits.push(Hit::Nothing);
         }
         hits.sort_unstable();
         hits.dedup();
         let least = if hits.len() == 1 { volume } else { Volume::ZERO };
         for hit in hits {
-            let counted = match hit {
-                Hit::Rule { rule, .. } => &mut shares.rules[rule].decided,
-                Hit::Exempt { .. } => &mut shares.exempt,
-                Hit::Nothing => &mut shares.silent,
-            };
-            *counted.of_mut(grid.space.family) += Bounds { least, most: volume };
+            *shares.of_mut(hit).of_mut(grid.space.family) += Bounds { least, most: volume };
         }
     }
 }

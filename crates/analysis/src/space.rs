@@ -20,6 +20,19 @@ pub(crate) enum Kind {
     Bare,
 }
 
+impl Kind {
+    /// How packets of a protocol carry them.
+    pub(crate) const fn of(protocol: Protocol) -> Self {
+        if protocol.has_ports() {
+            Self::Ports
+        } else if protocol.is_icmp() {
+            Self::Types
+        } else {
+            Self::Bare
+        }
+    }
+}
+
 /// A field of a first packet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) enum Field {
@@ -50,13 +63,15 @@ impl Space {
         Family::ALL.into_iter().flat_map(move |family| kinds.map(|kind| Self { family, kind }))
     }
 
+    /// The space in which packets of a protocol lie.
+    pub(crate) fn of(family: Family, protocol: Protocol) -> Self {
+        let kinds = [Kind::Ports, Kind::Types, Kind::Bare].map(|kind| Self { family, kind });
+        kinds.into_iter().find(|space| space.holds(protocol)).expect("every protocol is of one kind")
+    }
+
     /// Whether packets of a protocol lie in a space of this kind.
-    pub(crate) const fn holds(self, protocol: Protocol) -> bool {
-        match self.kind {
-            Kind::Ports => protocol.has_ports(),
-            Kind::Types => protocol.is_icmp(),
-            Kind::Bare => !protocol.has_ports() && !protocol.is_icmp(),
-        }
+    pub(crate) fn holds(self, protocol: Protocol) -> bool {
+        self.kind == Kind::of(protocol)
     }
 
     /// Numbers of the protocols of this space.

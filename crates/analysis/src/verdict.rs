@@ -2,6 +2,8 @@
 //!
 //! It must not know semantics of its own: [`oracle::settle`] and [`oracle::conclude`] are the oracle's.
 
+use std::{cell::RefCell, ops::Range};
+
 use palisade_classify::{
     Hit, Verdict,
     oracle::{self, Outcome},
@@ -11,9 +13,12 @@ use palisade_net::Flow;
 
 use crate::{
     AnalysisError,
+    bits::Bits,
     check::confirm,
     entry::Lists,
     grid::{Grid, Live},
+    rows::FastMap,
+    walk::Walk,
 };
 
 /// Verdict and decider of some packets; `None` if they depend on what is not known, or on fields that are not looked at yet.
@@ -78,4 +83,63 @@ pub(crate) fn answer(
         oracle::settle(layer, found)
     });
     oracle::conclude(&outcomes.collect::<Vec<_>>())
+}
+
+/// What lists may say to all packets that leave a row, found by the word and not entry by entry.
+pub(crate) struct Verdicts<'l> {
+    layers: &'l [&'l EffectiveLayer],
+    /// For each list its entries, and of them those that may deny, allow and always allow.
+    lists: Vec<(Bits, [Bits; 3])>,
+    /// Verdicts by what each list may say, four bits a list.
+    known: RefCell<FastMap<u64, Option<Verdict>>>,
+}
+
+/// In the order of the bits of [`Verdicts::known`]; the fourth is silence.
+const ACCESSES: [Access; 3] = [Access::Deny, Access::Allow, Access::AlwaysAllow];
+
+impl<'l> Verdicts<'l> {
+    /// Of some of the lists, by their numbers.
+    pub(crate) fn of((lists, grid): (&'l Lists<'_>, &Grid), numbers: Range<usize>) -> Self {
+        assert!(numbers.len() <= 16, "few lists stand at an interface");
+        let cuts = |number: usize| {
+            let is_here = move |cut: &usize| grid.cuts[*cut].list as usize == number;
+            (0..grid.cuts.len()).filter(is_here)
+        };
+        let may_do = |cut: &usize, meant: Access| match lists.entries[grid.cuts[*cut].entry].access {
+            Maybe::Known(access) => access == meant,
+            Maybe::Unknown => meant != Access::AlwaysAllow,
+        };
+        let of_list = |number: usize| {
+            let doing = |meant| grid.row_of(cuts(number).filter(|cut| may_do(cut, meant)));
+            (grid.row_of(cuts(number)), ACCESSES.map(doing))
+        };
+        let found = numbers.clone().map(of_list).collect();
+        Self { layers: &lists.layers[numbers], lists: found, known: RefCell::default() }
+    }
+
+    /// The verdict on all packets that leave a row, if it is sure and the same for all.
+    pub(crate) fn sure(&self, walk: &Walk<'_>, row: &[u64], level: usize) -> Option<Verdict> {
+        let key = self.lists.iter().fold(0, |key, (all, doing)| {
+            let said = doing.iter().zip([1, 2, 4]).filter(|(of, _)| walk.has_any(row, of));
+            let silent = if walk.has_closed(row, all, level) { 0 } else { 8 };
+            key << 4 | said.fold(silent, |said, (_, bit)| said | bit)
+        });
+        *self.known.borrow_mut().entry(key).or_insert_with(|| self.conclude(key))
+    }
+
+    fn conclude(&self, key: u64) -> Option<Verdict> {
+        let outcomes = self.layers.iter().rev().enumerate().map(|(place, layer)| {
+            let said = key >> (4 * place) & 15;
+            let accesses = ACCESSES.into_iter().zip([1, 2, 4]).filter(|(_, bit)| said & bit != 0);
+            let mut found: Vec<Outcome> =
+                accesses.map(|(access, _)| Outcome::Says(access, Hit::Nothing)).collect();
+            if said & 8 != 0 {
+                found.push(Outcome::Silent);
+            }
+            oracle::settle(layer, found)
+        });
+        let mut outcomes: Vec<Vec<Outcome>> = outcomes.collect();
+        outcomes.reverse();
+        oracle::conclude(&outcomes).map(|(verdict, _)| verdict)
+    }
 }

@@ -28,6 +28,12 @@ impl Volume {
         *self == Self::ZERO
     }
 
+    /// As a number of 128 bits, if it is that small.
+    pub(crate) fn narrow(&self) -> Option<u128> {
+        let [low, high, rest @ ..] = self.0;
+        (rest == [0; WORDS - 2]).then_some(u128::from(high) << 64 | u128::from(low))
+    }
+
     /// The part that this is of `whole`, from 0 to 1; 0 of nothing. For people: it is rounded.
     pub fn share_of(&self, whole: &Self) -> f64 {
         if whole.is_zero() { 0.0 } else { self.approximate() / whole.approximate() }

@@ -172,7 +172,7 @@ fn group_words(groups: &[ResourceId]) -> String {
 }
 
 /// The half of a set that is of a family.
-fn of_family(set: &AddressSet, family: Family) -> AddressSet {
+pub(crate) fn of_family(set: &AddressSet, family: Family) -> AddressSet {
     match family {
         Family::V4 => AddressSet::from_ranges(set.v4().clone(), RangeSet::empty()),
         Family::V6 => AddressSet::from_ranges(RangeSet::empty(), set.v6().clone()),

@@ -30,6 +30,9 @@ pub enum Error {
         /// Why.
         reason: String,
     },
+    /// An analysis has no answer.
+    #[error(transparent)]
+    Analysis(#[from] palisade_analysis::AnalysisError),
     /// The server refused a client.
     #[error(transparent)]
     Client(#[from] palisade_client::ClientError),

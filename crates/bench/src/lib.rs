@@ -1,9 +1,11 @@
-//! Measures the datapath beside what a user would pick instead, and the control plane, all in one run on one machine.
+//! Measures the datapath beside what a user would pick instead, the control plane, and exact analysis, each in one run on one
+//! machine.
 //!
 //! Figures of different firewalls are compared only if they come from the same run, in rounds that alternate, so that what
-//! else the machine does hits all alike; and only after every firewall was found to do what the rules say. Everything
-//! happens in network namespaces of its own. It must not know what a good figure is but for the goals in its report.
+//! else the machine does hits all alike; and only after every firewall was found to do what the rules say. What
+//! concerns packets happens in network namespaces of its own. It must not know what a good figure is but for the goals in its report.
 
+pub mod analysis;
 pub mod cases;
 mod clock;
 mod conntrack;

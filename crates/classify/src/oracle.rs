@@ -18,6 +18,7 @@ use palisade_net::{Direction, Flow};
 
 pub use fragment::decide_fragment;
 pub use outcome::{Outcome, conclude, settle};
+pub use rule::Comparison;
 pub(crate) use rule::matches;
 pub(crate) use view::{Asked, View, has_audit};
 
@@ -140,8 +141,8 @@ impl<'a> Question<'a> {
     }
 }
 
-/// The platform's service that a machine is calling.
-fn platform_service(policy: &EffectivePolicy, flow: &Flow) -> Option<PlatformService> {
+/// The platform's service that a machine is calling: its tag's rules are asked, and no others can stop it.
+pub fn platform_service(policy: &EffectivePolicy, flow: &Flow) -> Option<PlatformService> {
     let mut services = policy.services.iter().filter(|(service, addresses)| {
         flow.direction() == Direction::Outbound
             && addresses.contains(flow.destination())

@@ -26,8 +26,20 @@ pub enum Command {
     Verify(commands::verify::Arguments),
     /// The rules that hold at an interface, with tags expanded
     Effective(commands::effective::Arguments),
+    /// Findings: what is open, what never holds, what does not mean what it seems to
+    Check(commands::check::Arguments),
     /// What traffic two estates judge differently, with an example of each kind
     Diff(commands::diff::Arguments),
+    /// Do intents hold, or what violates them
+    Prove(commands::prove::Arguments),
+    /// Who can reach whom on what, as a table or a picture
+    Matrix(commands::matrix::Arguments),
+    /// Which flows of a log a change would break or open, and whether the rules say what the log says
+    Whatif(commands::whatif::Arguments),
+    /// Nothing leaves for the Internet but what a log shows is needed
+    Lockdown(commands::lockdown::Arguments),
+    /// The least rules of an NSG that the flows of a log need
+    Learn(commands::learn::Arguments),
     /// Server and agent of one machine in one process
     Up(commands::up::Arguments),
     /// The control plane: resources, logins, and the hosts that join

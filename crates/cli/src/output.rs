@@ -28,19 +28,25 @@ pub fn json(value: &impl serde::Serialize) -> io::Result<()> {
 
 /// Prints rows in aligned columns under a heading.
 pub fn table<const N: usize>(heading: [&str; N], rows: &[[String; N]]) -> io::Result<()> {
+    io::stdout().lock().write_all(columns(heading, rows).as_bytes())
+}
+
+/// Rows in aligned columns under a heading.
+pub fn columns<const N: usize>(heading: [&str; N], rows: &[[String; N]]) -> String {
     let mut widths = heading.map(|text| text.chars().count());
     for row in rows {
         for (width, cell) in widths.iter_mut().zip(row) {
             *width = (*width).max(cell.chars().count());
         }
     }
-    let mut out = io::stdout().lock();
+    let mut text = String::new();
     for row in std::iter::once(&heading.map(str::to_owned)).chain(rows) {
         let mut line = String::new();
         for (cell, width) in row.iter().zip(widths) {
             line.push_str(&format!("{cell:<width$}  "));
         }
-        writeln!(out, "{}", line.trim_end())?;
+        text.push_str(line.trim_end());
+        text.push('\n');
     }
-    Ok(())
+    text
 }

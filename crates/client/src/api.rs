@@ -1,4 +1,4 @@
-//! Palisade's own API: hosts, join tokens, principals, the audit log, the state of the server.
+//! Palisade's own API: hosts, join tokens, principals, previews, the audit log, the state of the server.
 //!
 //! What ARM has no words for is under `/api/v1`, described by the server itself at `/api/openapi.json`. Bodies are handed
 //! through as JSON.
@@ -101,6 +101,11 @@ impl Client {
     pub fn delete_secret(&self, principal: &str, id: &str) -> Result<(), ClientError> {
         let path = format!("/principals/{}/secrets/{}", escape(principal), escape(id));
         self.own(&Method::DELETE, &path, None).map(drop)
+    }
+
+    /// What putting some resources would do: the intents that it breaks, and what judges before and after.
+    pub fn preview(&self, resources: &[Value]) -> Result<Value, ClientError> {
+        self.own(&Method::POST, "/preview", Some(&json!({ "resources": resources })))
     }
 
     /// One page of the audit log: the entries after a number, in order, and the head of the chain.

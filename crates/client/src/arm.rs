@@ -46,6 +46,8 @@ pub struct Written {
     pub created: bool,
     /// What still goes on, if something does.
     pub operation: Option<Operation>,
+    /// Intents that it breaks, and that only warn or were overridden.
+    pub warnings: Vec<String>,
 }
 
 /// What a delete has done so far.
@@ -55,6 +57,8 @@ pub struct Deleted {
     pub existed: bool,
     /// What still goes on, if something does.
     pub operation: Option<Operation>,
+    /// Intents that it breaks, and that only warn or were overridden.
+    pub warnings: Vec<String>,
 }
 
 impl Client {
@@ -104,6 +108,7 @@ impl Client {
         Ok(Written {
             created: answer.status == 201,
             operation: Operation::of(&answer),
+            warnings: answer.warnings(),
             resource: answer.body,
         })
     }
@@ -112,7 +117,11 @@ impl Client {
     pub fn delete(&self, id: &str, precondition: Precondition<'_>) -> Result<Deleted, ClientError> {
         let headers: Vec<_> = precondition.header().into_iter().collect();
         let answer = self.call(&Method::DELETE, &versioned(id), &headers, None)?;
-        Ok(Deleted { existed: answer.status != 204, operation: Operation::of(&answer) })
+        Ok(Deleted {
+            existed: answer.status != 204,
+            operation: Operation::of(&answer),
+            warnings: answer.warnings(),
+        })
     }
 
     /// Reads a list, all of its pages.

@@ -15,7 +15,7 @@ use crate::{
     error::ClientError,
     login::{Granted, TokenService, now},
     profile::{Login, Profile, Profiles, Token},
-    transport::{Answer, Transport},
+    transport::{Answer, Transport, escape},
 };
 
 /// So many seconds before its end a token is no longer used.
@@ -29,6 +29,8 @@ pub struct Client {
     profile: Mutex<Profile>,
     /// Where the profile is kept, and under which name.
     kept: Option<(PathBuf, String)>,
+    /// Why intents are to be overridden, as the header has it.
+    overriding: Option<String>,
 }
 
 impl Client {
@@ -45,7 +47,13 @@ impl Client {
     pub fn of(profile: Profile) -> Result<Self, ClientError> {
         let transport = Transport::new(&profile.endpoint, profile.authority.as_deref())?;
         let subscription = profile.subscription_id.clone();
-        Ok(Self { transport, subscription, profile: Mutex::new(profile), kept: None })
+        Ok(Self { transport, subscription, profile: Mutex::new(profile), kept: None, overriding: None })
+    }
+
+    /// One whose writes ask to override intents, for a reason that the audit log keeps.
+    #[must_use]
+    pub fn overriding(self, reason: &str) -> Self {
+        Self { overriding: Some(escape(reason)), ..self }
     }
 
     /// The subscription that is meant when none is named.
@@ -91,6 +99,9 @@ impl Client {
     ) -> Result<Answer, ClientError> {
         let bearer = format!("Bearer {token}");
         let mut all = vec![("authorization", bearer.as_str())];
+        if let Some(reason) = self.overriding.as_deref().filter(|_| *method != Method::GET) {
+            all.push(("x-palisade-override", reason));
+        }
         all.extend_from_slice(headers);
         self.transport.exchange(method, path, &all, body)
     }

@@ -203,6 +203,15 @@ impl Answer {
         self.headers.get(name)?.to_str().ok()
     }
 
+    /// The texts of the `Warning` headers.
+    pub(crate) fn warnings(&self) -> Vec<String> {
+        let values = self.headers.get_all("warning").iter().filter_map(|value| value.to_str().ok());
+        let text = |value: &str| {
+            value.split_once('"').map_or(value, |(_, text)| text).trim_end_matches('"').to_owned()
+        };
+        values.map(text).collect()
+    }
+
     /// The body as a record.
     pub fn record<T: serde::de::DeserializeOwned>(self) -> Result<T, ClientError> {
         let Self { body, url, .. } = self;

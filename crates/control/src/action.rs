@@ -10,6 +10,7 @@ use palisade_model::ResourceId;
 use palisade_store::Revision;
 use serde_json::Value;
 
+use crate::ControlError;
 use crate::fleet::HostName;
 
 /// Who asks, as the audit log names them.
@@ -23,6 +24,17 @@ pub struct Caller {
     pub address: String,
     /// Correlation id of the request.
     pub correlation: String,
+    /// What he may break, if he asks for it.
+    pub overriding: Option<Override>,
+}
+
+/// Leave to break intents.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Override {
+    /// Why, in the caller's words; the audit log keeps it.
+    pub reason: String,
+    /// The resources whose intents the caller may break.
+    pub of: BTreeSet<ResourceId>,
 }
 
 /// What is asked.
@@ -116,6 +128,8 @@ pub struct Outcome {
     pub operation: Option<String>,
     /// The resource as GET renders it; absent after a deletion and for records.
     pub resource: Option<Value>,
+    /// Intents that it breaks, and that only warn or were overridden.
+    pub warnings: Vec<ControlError>,
 }
 
 /// What an action did.

@@ -56,6 +56,28 @@ pub struct Event {
     pub after: Option<Body>,
     /// How it went, such as `Created`, or the code of the error.
     pub outcome: String,
+    /// Intents that it breaks all the same.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub broken: Vec<Broken>,
+    /// Why intents were overridden.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+}
+
+/// An intent that was broken.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Broken {
+    /// Id of the resource with the intent.
+    pub intents: String,
+    /// Name of the intent.
+    pub intent: String,
+    /// `Warned` or `Overridden`.
+    pub fate: String,
+    /// What breaks it, in words.
+    pub said: String,
+    /// One flow that shows it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub witness: Option<Value>,
 }
 
 /// A document as the log keeps it: without secrets, and whole only if it is short.

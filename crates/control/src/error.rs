@@ -5,6 +5,7 @@ use std::fmt;
 
 use palisade_model::ResourceId;
 use palisade_store::StoreError;
+use serde_json::{Value, json};
 
 /// A refusal. Nothing was changed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,12 +20,30 @@ pub struct ControlError {
     pub target: Option<String>,
     /// All that is wrong, if it is more than one thing.
     pub details: Vec<ControlError>,
+    /// What programs may want to know besides.
+    pub info: Box<[Info]>,
+}
+
+/// One of the additional things that a refusal tells to programs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Info {
+    /// What it is, such as `PolicyViolation`.
+    pub kind: Cow<'static, str>,
+    /// What it says.
+    pub info: Value,
 }
 
 impl ControlError {
     /// A refusal with this status, code and sentence.
     pub fn new(status: u16, code: impl Into<Cow<'static, str>>, message: impl Into<String>) -> Self {
-        Self { status, code: code.into(), message: message.into(), target: None, details: Vec::new() }
+        Self {
+            status,
+            code: code.into(),
+            message: message.into(),
+            target: None,
+            details: Vec::new(),
+            info: Box::default(),
+        }
     }
 
     /// The request is wrong.
@@ -59,6 +78,22 @@ impl ControlError {
         let first = errors.first()?.clone();
         let details = if errors.len() > 1 { errors } else { Vec::new() };
         Some(Self { details, ..first })
+    }
+
+    /// The refusal as it is written: `code`, `message`, and `target`, `details` and `additionalInfo` where there are any.
+    pub fn to_json(&self) -> Value {
+        let mut body = json!({ "code": self.code, "message": self.message });
+        if let Some(target) = &self.target {
+            body["target"] = target.as_str().into();
+        }
+        if !self.details.is_empty() {
+            body["details"] = self.details.iter().map(Self::to_json).collect();
+        }
+        if !self.info.is_empty() {
+            let info = self.info.iter().map(|one| json!({ "type": one.kind, "info": one.info }));
+            body["additionalInfo"] = info.collect();
+        }
+        body
     }
 }
 

@@ -10,9 +10,11 @@ pub mod audit;
 pub mod deploy;
 mod error;
 pub mod fleet;
+mod gate;
 pub mod kinds;
 mod options;
 mod plan;
+mod preview;
 mod render;
 pub mod time;
 pub mod watcher;
@@ -20,8 +22,12 @@ mod world;
 
 mod commit;
 
-pub use action::{Action, Caller, Committed, Effect, Expect, Health, Outcome, Precondition, RecordChange};
+pub use action::{
+    Action, Caller, Committed, Effect, Expect, Health, Outcome, Override, Precondition, RecordChange,
+};
 pub use commit::{CURRENT_MAX, Control, LOST_ANSWER_MAX, drop_operations};
-pub use error::ControlError;
+pub use error::{ControlError, Info};
+pub use gate::Verdict;
 pub use options::{Options, PublicAddresses};
+pub use preview::Preview;
 pub use world::{Document, World};

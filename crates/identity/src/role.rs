@@ -1,8 +1,8 @@
 //! Roles: which actions somebody may take, as patterns, and which of those he may not.
 //!
 //! The built-in ones have Azure's names, ids and lists of actions, so that `az role assignment create --role Reader` means
-//! what it means there. One is ours: the security operator, who sees everything, opens access for a time and quarantines,
-//! and cannot write an NSG.
+//! what it means there; what only Palisade has is left out of the contributor's. One role is ours: the security operator, who
+//! sees everything, opens access for a time, quarantines and says what must hold, and cannot write an NSG.
 
 use std::sync::LazyLock;
 
@@ -162,7 +162,7 @@ pub fn built_in() -> &'static [Role] {
             role(
                 id::SECURITY_OPERATOR,
                 "Palisade Security Operator",
-                "Sees everything, opens access for a time, quarantines machines; writes no network security group.",
+                "Sees everything, opens access for a time, quarantines machines, writes intents; writes no network security group.",
                 OF_SECURITY_OPERATORS,
                 &[],
             ),
@@ -183,6 +183,10 @@ const NOT_OF_CONTRIBUTORS: &[&str] = &[
     "Microsoft.Resources/deploymentStacks/manageDenySetting/action",
     "Microsoft.Subscription/cancel/action",
     "Microsoft.Subscription/enable/action",
+    // Ours: as with policies in Azure, what the estate is held to is not for whoever changes it.
+    "Palisade.Network/intents/write",
+    "Palisade.Network/intents/delete",
+    "Palisade.Network/intents/override/action",
 ];
 
 const OF_NETWORK_CONTRIBUTORS: &[&str] = &[
@@ -193,6 +197,8 @@ const OF_NETWORK_CONTRIBUTORS: &[&str] = &[
     "Microsoft.Resources/deployments/*",
     "Microsoft.Resources/subscriptions/resourceGroups/read",
     "Microsoft.Support/*",
+    "Palisade.Network/intents/read",
+    "Palisade.Network/preview/action",
 ];
 
 /// Questions that Azure counts as actions because they are asked by POST are reading too.
@@ -204,6 +210,8 @@ const OF_SECURITY_OPERATORS: &[&str] = &[
     "Microsoft.Security/locations/jitNetworkAccessPolicies/initiate/action",
     "Palisade.Access/grants/*",
     "Palisade.Access/quarantines/*",
+    "Palisade.Network/intents/*",
+    "Palisade.Network/preview/action",
 ];
 
 fn role(id: Uuid, name: &str, description: &str, actions: &[&str], not_actions: &[&str]) -> Role {

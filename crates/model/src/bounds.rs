@@ -30,6 +30,12 @@ impl Truth {
         }
     }
 
+    /// One of them holds.
+    #[must_use]
+    pub const fn or(self, other: Self) -> Self {
+        self.negated().and(other.negated()).negated()
+    }
+
     /// It does not hold.
     #[must_use]
     pub const fn negated(self) -> Self {

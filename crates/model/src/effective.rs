@@ -6,6 +6,7 @@
 
 mod addresses;
 mod layers;
+mod shared;
 
 use std::fmt;
 
@@ -15,8 +16,10 @@ use crate::{
     Access, AddressField, Addresses, Estate, IpConfiguration, Maybe, Mode, Nic, Nsg, PlatformService, Ports,
     Priority, ResourceId, Rule, Subnet, TagName, VirtualNetwork, Window, defaults, spec::Given,
 };
+pub use addresses::GroupMembers;
 use addresses::Scope;
 use layers::Builder;
+pub use shared::SharedLists;
 
 /// Where an interface is.
 type Home<'a> = Given<(&'a VirtualNetwork, &'a Subnet)>;
@@ -127,8 +130,12 @@ impl Estate {
     pub fn effective(&self, nic: &Nic) -> EffectivePolicy {
         let home = self.home(nic);
         let scope = Scope::of_nic(self, nic, &home);
-        let builder = Builder { estate: self, nic, home: &home, scope: &scope };
-        self.policy(builder.inbound(), builder.outbound())
+        let builder = Builder { estate: self, nic, home: &home };
+        let layers = |direction| {
+            let standing = builder.standing(direction).into_iter();
+            standing.map(|list| list.resolve(self, direction, &scope)).collect()
+        };
+        self.policy(layers(Direction::Inbound), layers(Direction::Outbound))
     }
 
     /// The rules of an NSG alone, as if it stood where it is attached: at a subnet if it is attached to subnets only, and

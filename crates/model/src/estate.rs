@@ -5,11 +5,11 @@
 
 use std::collections::BTreeMap;
 
-use palisade_net::Direction;
+use palisade_net::{Direction, Prefix};
 
 use crate::{
-    Addresses, Mode, Nic, Problem, ResourceId, Rule, TagCatalog, Truth, spec::EstateSpec, spec::Given,
-    spec::Unknown, validate,
+    Addresses, Mode, Nic, Problem, ResourceId, Rule, Salvaged, TagCatalog, Truth, next_hop::UserRoute,
+    spec::EstateSpec, spec::Given, spec::Unknown, validate,
 };
 
 /// A network security group: its rules by direction, in the order in which they are asked, default rules last.
@@ -78,6 +78,8 @@ pub struct VirtualNetwork {
     pub(crate) id: ResourceId,
     pub(crate) name: String,
     pub(crate) addresses: Addresses,
+    /// Those of its address space that are known, as they were written: routes lead to each.
+    pub(crate) prefixes: Vec<Prefix>,
     pub(crate) subnets: Vec<Subnet>,
     pub(crate) peerings: Vec<Peering>,
     pub(crate) learned: Addresses,
@@ -101,6 +103,11 @@ impl VirtualNetwork {
         &self.addresses
     }
 
+    /// What its gateways learned.
+    pub const fn learned(&self) -> &Addresses {
+        &self.learned
+    }
+
     /// Idle timeout of its flows in minutes, if given.
     pub const fn flow_timeout_minutes(&self) -> Option<u32> {
         self.flow_timeout_minutes
@@ -121,6 +128,7 @@ pub struct Subnet {
     pub(crate) nsg: Option<Given<ResourceId>>,
     pub(crate) route_table: Option<Given<ResourceId>>,
     pub(crate) governs_private_endpoints: Truth,
+    pub(crate) delegations: Vec<String>,
 }
 
 impl Subnet {
@@ -143,6 +151,11 @@ impl Subnet {
     pub const fn nsg(&self) -> Option<&Given<ResourceId>> {
         self.nsg.as_ref()
     }
+
+    /// Services that the subnet is given to, as far as they are known.
+    pub fn delegations(&self) -> &[String] {
+        &self.delegations
+    }
 }
 
 /// One side of a peering.
@@ -154,10 +167,12 @@ pub(crate) struct Peering {
     pub(crate) certain: bool,
 }
 
-/// A route table: what it adds to the `VirtualNetwork` tag of its subnets.
+/// A route table.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct RouteTable {
+    /// What it adds to the `VirtualNetwork` tag of its subnets.
     pub(crate) destinations: Addresses,
+    pub(crate) routes: Vec<UserRoute>,
     pub(crate) disable_gateway_propagation: Truth,
 }
 
@@ -200,6 +215,12 @@ impl Estate {
         validate::estate(spec, tags)
     }
 
+    /// Checks everything that was read, for questions that must not wait for every error: what is in error is taken as
+    /// unknown, so that no answer depends on it. What is enforced is never made like this.
+    pub fn validate_leniently(spec: &EstateSpec, tags: TagCatalog) -> Salvaged {
+        validate::leniently(spec, tags)
+    }
+
     /// NSGs by id.
     pub fn nsgs(&self) -> impl Iterator<Item = &Nsg> {
         self.nsgs.values()
@@ -213,6 +234,11 @@ impl Estate {
     /// Virtual networks by id.
     pub fn virtual_networks(&self) -> impl Iterator<Item = &VirtualNetwork> {
         self.virtual_networks.values()
+    }
+
+    /// Application security groups by id, with the prefixes of their own; members are told by interfaces.
+    pub fn application_security_groups(&self) -> impl Iterator<Item = (&ResourceId, &Addresses)> {
+        self.groups.iter()
     }
 
     /// Service tags, by which rules are resolved.

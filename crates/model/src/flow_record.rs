@@ -4,6 +4,8 @@
 //! [`FlowPhase::Unstated`]; nothing is guessed. Formats: Microsoft's NSG flow logs, versions 1
 //! and 2, and virtual network flow logs, schema 4. It must not know a file, or what the rules of today would say.
 
+use std::fmt;
+
 use palisade_net::{Flow, Mac};
 
 use crate::ResourceId;
@@ -62,15 +64,71 @@ pub struct FlowTraffic {
     pub bytes_to_source: u64,
 }
 
+/// The format of a log, which says what it can tell.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub enum FlowLogFormat {
+    /// NSG flow log, version 1: no phases, no counters.
+    Nsg1,
+    /// NSG flow log, version 2.
+    Nsg2,
+    /// Virtual network flow log, schema 4.
+    VirtualNetwork,
+    /// What Palisade's own hosts tell.
+    #[default]
+    Palisade,
+}
+
+impl FlowLogFormat {
+    /// Every format.
+    pub const ALL: [Self; 4] = [Self::Nsg1, Self::Nsg2, Self::VirtualNetwork, Self::Palisade];
+
+    /// Whether it tells when a flow begins and ends, and counts what passes.
+    pub const fn tells_lives(self) -> bool {
+        !matches!(self, Self::Nsg1)
+    }
+
+    /// Whether it tells the type of an ICMP message.
+    pub const fn tells_types(self) -> bool {
+        matches!(self, Self::Palisade)
+    }
+}
+
+impl fmt::Display for FlowLogFormat {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Nsg1 => "NSG flow log, version 1",
+            Self::Nsg2 => "NSG flow log, version 2",
+            Self::VirtualNetwork => "virtual network flow log",
+            Self::Palisade => "flows of Palisade's hosts",
+        })
+    }
+}
+
 /// Who logged flows, and by which rule they were decided.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
 pub struct FlowOrigin {
+    /// Format of the log.
+    pub format: FlowLogFormat,
     /// Hardware address of the interface.
     pub mac: Option<Mac>,
     /// Resource that the log is of: an NSG, a network, a subnet or an interface.
     pub target: Option<ResourceId>,
-    /// NSG that decided.
+    /// NSG that decided: its id, or what else the log calls it (virtual network flow logs have an id of their own for it, our
+    /// hosts its name).
     pub nsg: Option<ResourceId>,
     /// Rule that decided, without the log's `UserRule_` or `DefaultRule_`.
     pub rule: Option<String>,
+}
+
+/// Longest rule name in a log of Azure's, without its prefix: longer ones are cut.
+pub const LOGGED_RULE_MAX: usize = 56;
+
+impl FlowOrigin {
+    /// Whether the rule that decided may be the one of this name: it is, or the log cut its name.
+    pub fn may_name(&self, rule: &str) -> bool {
+        let Some(logged) = &self.rule else { return false };
+        let is_cut = logged.len() >= LOGGED_RULE_MAX;
+        let begins = rule.get(..logged.len()).is_some_and(|start| start.eq_ignore_ascii_case(logged));
+        begins && (is_cut || rule.len() == logged.len())
+    }
 }

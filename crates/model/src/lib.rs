@@ -14,7 +14,9 @@ mod guards;
 mod id;
 pub mod limits;
 mod mode;
+mod next_hop;
 mod nic;
+mod places;
 mod platform;
 mod problem;
 mod rule;
@@ -25,17 +27,21 @@ mod window;
 
 pub use bounds::{Addresses, Ports, Truth};
 pub use defaults::{default_rules, is_default};
-pub use effective::{EffectiveLayer, EffectivePolicy, EffectiveRule, Layer};
+pub use effective::{EffectiveLayer, EffectivePolicy, EffectiveRule, GroupMembers, Layer, SharedLists};
 pub use estate::{Estate, Nsg, PublicIpSku, Subnet, VirtualNetwork};
-pub use flow_record::{FlowOrigin, FlowPhase, FlowRecord, FlowTraffic, LoggedDecision};
+pub use flow_record::{
+    FlowLogFormat, FlowOrigin, FlowPhase, FlowRecord, FlowTraffic, LOGGED_RULE_MAX, LoggedDecision,
+};
 pub use guards::Guards;
 pub use id::{NAME_LENGTH_MAX, ResourceId, is_valid_name};
 pub use mode::Mode;
+pub use next_hop::{NextHop, NextHops};
 pub use nic::{HOST_TAG, INTERFACE_TAG, IpConfiguration, Nic};
+pub use places::Places;
 pub use platform::{PlatformService, is_link_control, platform_addresses};
 pub use problem::{Code, Problem, Severity};
 pub use rule::{Access, AddressField, Maybe, Priority, Rule, Side};
 pub use spec::Place;
 pub use tags::{ComputedTag, TagAddresses, TagCatalog, TagName, TagNameError};
-pub use validate::{is_own_tag, rule_of_tag};
+pub use validate::{LeftOut, Salvaged, is_own_tag, rule_of_tag};
 pub use window::Window;

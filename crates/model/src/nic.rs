@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use palisade_net::{Mac, Prefix};
+use palisade_net::{Family, Mac, Prefix};
 
 use crate::{Guards, Mode, ResourceId, Truth, spec::Given};
 
@@ -92,6 +92,7 @@ pub struct IpConfiguration {
     pub(crate) public_ip: Option<Given<ResourceId>>,
     pub(crate) groups: Vec<ResourceId>,
     pub(crate) groups_known: bool,
+    pub(crate) family: Family,
 }
 
 impl IpConfiguration {
@@ -105,6 +106,16 @@ impl IpConfiguration {
         self.address
     }
 
+    /// The family of its address.
+    pub const fn family(&self) -> Family {
+        self.family
+    }
+
+    /// Its public address.
+    pub const fn public_ip(&self) -> Option<&Given<ResourceId>> {
+        self.public_ip.as_ref()
+    }
+
     /// The subnet it is in.
     pub const fn subnet(&self) -> Option<&Given<ResourceId>> {
         self.subnet.as_ref()
@@ -113,5 +124,10 @@ impl IpConfiguration {
     /// Application security groups it is a member of.
     pub fn groups(&self) -> &[ResourceId] {
         &self.groups
+    }
+
+    /// Whether these are all; it may be a member of any other otherwise.
+    pub const fn are_groups_known(&self) -> bool {
+        self.groups_known
     }
 }

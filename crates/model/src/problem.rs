@@ -3,9 +3,9 @@
 //! Validation collects problems; it never stops at the first. Codes are Azure's unless they begin with `Pal`, which marks
 //! those that Azure does not publish. Sources: `docs/semantics.md`.
 
-use std::fmt;
+use std::{collections::HashSet, fmt};
 
-use crate::Place;
+use crate::{Place, ResourceId};
 
 /// Whether a problem refuses the input.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -132,11 +132,36 @@ impl fmt::Display for Problem {
     }
 }
 
-/// Problems as they are found.
+/// What an error is about: a resource, or one rule of it by its number.
+pub(crate) type Subject = (ResourceId, Option<usize>);
+
+/// Problems as they are found, and what has an error.
 #[derive(Debug, Default)]
-pub(crate) struct Problems(Vec<Problem>);
+pub(crate) struct Problems {
+    found: Vec<Problem>,
+    subject: Option<Subject>,
+    /// What is in error, with the first of its errors as an index.
+    broken: Vec<(Subject, usize)>,
+    /// The same, to be looked up.
+    seen: HashSet<Subject>,
+}
 
 impl Problems {
+    /// What is looked at from now on is a part of this resource.
+    pub(crate) fn about(&mut self, resource: &ResourceId) {
+        self.subject = Some((resource.clone(), None));
+    }
+
+    /// What is looked at from now on is a part of this rule.
+    pub(crate) fn about_rule(&mut self, resource: &ResourceId, rule: usize) {
+        self.subject = Some((resource.clone(), Some(rule)));
+    }
+
+    /// What is looked at from now on is the input as a whole.
+    pub(crate) fn about_all(&mut self) {
+        self.subject = None;
+    }
+
     pub(crate) fn error(&mut self, code: Code, place: &Place, message: impl Into<String>) {
         self.push(Severity::Error, code, place, message.into());
     }
@@ -146,14 +171,25 @@ impl Problems {
     }
 
     pub(crate) fn into_vec(self) -> Vec<Problem> {
-        self.0
+        self.found
+    }
+
+    /// What has an error, each once, with the first of its errors.
+    pub(crate) fn broken(&self) -> impl Iterator<Item = (&Subject, &Problem)> {
+        self.broken.iter().map(|(subject, first)| (subject, &self.found[*first]))
     }
 
     pub(crate) fn errors(&self) -> usize {
-        self.0.iter().filter(|problem| problem.severity == Severity::Error).count()
+        self.found.iter().filter(|problem| problem.severity == Severity::Error).count()
     }
 
     fn push(&mut self, severity: Severity, code: Code, place: &Place, message: String) {
-        self.0.push(Problem { code, severity, message, place: place.clone() });
+        if severity == Severity::Error
+            && let Some(subject) = &self.subject
+            && self.seen.insert(subject.clone())
+        {
+            self.broken.push((subject.clone(), self.found.len()));
+        }
+        self.found.push(Problem { code, severity, message, place: place.clone() });
     }
 }

@@ -221,6 +221,8 @@ pub struct SubnetSpec {
     pub route_table: Option<Reference>,
     /// `privateEndpointNetworkPolicies`.
     pub private_endpoint_policies: Option<Text>,
+    /// `delegations[].properties.serviceName`: services that the subnet is given to.
+    pub delegations: Vec<Text>,
     /// Where it stands.
     pub place: Place,
 }

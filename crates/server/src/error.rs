@@ -1,4 +1,4 @@
-//! Refusals on the wire: Azure's envelope `{"error":{"code","message","target"?,"details"?}}`.
+//! Refusals on the wire: Azure's envelope `{"error":{"code","message","target"?,"details"?,"additionalInfo"?}}`.
 
 use axum::{
     Json,
@@ -18,6 +18,10 @@ pub struct ApiError {
     /// Methods that would not have been refused, where the method is what is wrong.
     allow: Option<Box<str>>,
 }
+
+/// The code of a refusal, beside its response, for who writes down what was refused.
+#[derive(Debug, Clone)]
+pub(crate) struct Refused(pub(crate) std::borrow::Cow<'static, str>);
 
 /// What handlers answer.
 pub type Answer = Result<Response, ApiError>;
@@ -66,18 +70,7 @@ impl From<ControlError> for ApiError {
 
 /// The envelope of a refusal.
 pub fn envelope(error: &ControlError) -> Value {
-    json!({ "error": body(error) })
-}
-
-fn body(error: &ControlError) -> Value {
-    let mut body = json!({ "code": error.code, "message": error.message });
-    if let Some(target) = &error.target {
-        body["target"] = json!(target);
-    }
-    if !error.details.is_empty() {
-        body["details"] = error.details.iter().map(self::body).collect();
-    }
-    body
+    json!({ "error": error.to_json() })
 }
 
 /// How long a client should wait before it tries again, in seconds, where that can help.
@@ -90,6 +83,7 @@ impl IntoResponse for ApiError {
         if matches!(status, StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE) {
             response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static(RETRY_AFTER));
         }
+        response.extensions_mut().insert(Refused(self.error.code.clone()));
         if let Some(served) = &self.allow {
             insert(response.headers_mut(), header::ALLOW, served);
         }

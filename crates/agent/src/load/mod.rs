@@ -3,9 +3,11 @@
 //!
 //! The only place that reads an estate's files. It decides nothing about their meaning: `palisade_arm` reads them,
 //! `palisade_model` checks them. Invariant: an estate comes out only if no file, template, parameter, tag or rule is in
-//! error; otherwise every problem that was found comes out, and nothing else.
+//! error; otherwise every problem that was found comes out, and nothing else. Who only asks may take the rest of an estate in
+//! error ([`leniently`]).
 
 mod files;
+mod lenient;
 mod parameters;
 mod problem;
 #[cfg(test)]
@@ -15,10 +17,10 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use data_encoding::HEXLOWER;
-use palisade_arm::estate::{self as arm, Document, File, Options, Summary};
+use palisade_arm::estate::{self as arm, Document, File, Options, PlanSide, Summary};
 use palisade_arm::service_tags::{self, ServiceTag};
 use palisade_arm::template::DeploymentContext;
-use palisade_model::spec::Unknown;
+use palisade_model::spec::{EstateSpec, Unknown};
 use palisade_model::{Estate, TagCatalog, TagName, TagNameError};
 use palisade_net::Prefix;
 use palisade_sync::Documents;
@@ -26,6 +28,7 @@ use palisade_sync::documents::SERVICE_TAG_PREFIX;
 
 pub(crate) use files::find;
 pub use files::{FILES_MAX, FOLDER_DEPTH_MAX, SourceFile, TOTAL_BYTES_MAX};
+pub use lenient::{LeftOut, Salvaged, leniently};
 pub use problem::Problem;
 
 use sha2::{Digest as _, Sha256};
@@ -45,6 +48,14 @@ pub struct EstateSources {
     pub service_tags: Vec<PathBuf>,
     /// Where the templates are deployed to.
     pub context: DeploymentContext,
+    /// Which side of Terraform plans is meant.
+    pub plans: PlanSide,
+}
+
+impl EstateSources {
+    fn options(&self) -> Options {
+        Options { context: self.context.clone(), plans: self.plans }
+    }
 }
 
 /// Where an estate comes from.
@@ -72,6 +83,8 @@ impl From<EstateSources> for Input {
 pub struct Loaded {
     /// The estate.
     pub estate: Estate,
+    /// What it was made of, as it was written.
+    pub spec: EstateSpec,
     /// What surprises, and does not refuse the estate.
     pub warnings: Vec<Problem>,
     /// What the input leaves open.
@@ -130,7 +143,7 @@ fn received(received: &Documents, service_tags: &[PathBuf]) -> Result<Loaded, Lo
     let files = tag_files.iter().map(|file| file.path.clone()).collect();
     let tags = catalog(tag_files.iter().chain(&sent), &mut problems);
     let documents = texts(resources, &mut problems).into_iter().map(document).collect();
-    Unchecked { documents, context: DeploymentContext::default(), tags, files, digest, problems }.check()
+    Unchecked { documents, options: Options::default(), tags, files, digest, problems }.check()
 }
 
 /// Reads files of service tags; a tag that several define is the last one's.
@@ -150,6 +163,14 @@ pub fn tags(service_tags: &[PathBuf]) -> Result<TagCatalog, LoadError> {
 /// # Errors
 /// [`LoadError`] with all problems, if any of them is an error.
 pub fn estate(sources: &EstateSources) -> Result<Loaded, LoadError> {
+    estate_with(sources, |_| {})
+}
+
+/// The same of an estate that is edited after it was read and before it is checked.
+///
+/// # Errors
+/// [`LoadError`] with every problem.
+pub fn estate_with(sources: &EstateSources, edit: impl FnOnce(&mut EstateSpec)) -> Result<Loaded, LoadError> {
     let mut reader = Reader::default();
     let inputs = reader.read_all(&sources.paths);
     let parameters = reader.read_all(&sources.parameters);
@@ -158,20 +179,30 @@ pub fn estate(sources: &EstateSources) -> Result<Loaded, LoadError> {
     let files = all().map(|file| file.path.clone()).collect();
     let digest = digest(all());
     let mut problems = reader.problems;
+    let tags = catalog(tag_files.iter(), &mut problems);
+    let documents = documents(inputs, parameters, &mut problems);
+    Unchecked { documents, options: sources.options(), tags, files, digest, problems }.check_with(edit)
+}
+
+/// The files of an estate with their parameters.
+fn documents(
+    inputs: Vec<SourceFile>,
+    parameters: Vec<SourceFile>,
+    problems: &mut Vec<Problem>,
+) -> Vec<Document> {
     if inputs.is_empty() && problems.is_empty() {
         let message = "no file was found (name an ARM template, a dump, or a folder with *.json files)";
         problems.push(Problem::about_input(Code::NoInput, message.to_owned()));
     }
-    let tags = catalog(tag_files.iter(), &mut problems);
-    let mut documents: Vec<_> = texts(inputs, &mut problems).into_iter().map(document).collect();
-    parameters::assign(&mut documents, texts(parameters, &mut problems), &mut problems);
-    Unchecked { documents, context: sources.context.clone(), tags, files, digest, problems }.check()
+    let mut documents: Vec<_> = texts(inputs, problems).into_iter().map(document).collect();
+    parameters::assign(&mut documents, texts(parameters, problems), problems);
+    documents
 }
 
 /// An estate that was read, and not checked yet.
 struct Unchecked {
     documents: Vec<Document>,
-    context: DeploymentContext,
+    options: Options,
     tags: TagCatalog,
     files: Vec<PathBuf>,
     digest: String,
@@ -180,15 +211,21 @@ struct Unchecked {
 
 impl Unchecked {
     fn check(self) -> Result<Loaded, LoadError> {
-        let Self { documents, context, tags, files, digest, mut problems } = self;
-        let read = arm::read(&documents, &Options { context });
+        self.check_with(|_| {})
+    }
+
+    fn check_with(self, edit: impl FnOnce(&mut EstateSpec)) -> Result<Loaded, LoadError> {
+        let Self { documents, options, tags, files, digest, mut problems } = self;
+        let mut read = arm::read(&documents, &options);
+        edit(&mut read.spec);
         problems.extend(read.problems.into_iter().map(Problem::from));
         let (estate, found) = Estate::validate(&read.spec, tags);
         problems.extend(found.into_iter().map(Problem::from));
         match estate {
             Some(estate) if !problems.iter().any(|problem| problem.is_error) => {
                 let unknowns = estate.unknowns().to_vec();
-                Ok(Loaded { estate, warnings: problems, unknowns, summary: read.summary, files, digest })
+                let (spec, summary) = (read.spec, read.summary);
+                Ok(Loaded { estate, spec, warnings: problems, unknowns, summary, files, digest })
             }
             _ => {
                 problems.sort_by_key(|problem| !problem.is_error);

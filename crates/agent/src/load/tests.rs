@@ -43,7 +43,7 @@ fn load(
         paths: all(paths),
         parameters: all(parameters),
         service_tags: all(tags),
-        context: DeploymentContext::default(),
+        ..EstateSources::default()
     })
 }
 

@@ -103,12 +103,12 @@ fn mirrored(found: &Diff) -> Diff {
     Diff { changes, open: found.open }
 }
 
-fn run(open: usize, seed: u64) -> Reached {
+fn run((open, rules): (usize, usize), usual: u64, seed: u64) -> Reached {
     let mut maker = Maker { random: Random::new(seed), open };
     let mut reached = Reached::default();
-    for number in 0..cases(300) {
+    for number in 0..cases(usual) {
         let direction = Direction::ALL[usize::from(number % 2 == 0)];
-        let before = maker.chain(direction, 5);
+        let before = maker.chain(direction, rules);
         let edits = 1 + maker.random.below(3);
         let after = (0..edits).fold(before.clone(), |policy, _| edited(&policy, direction, &mut maker));
         let ask = |before, after| diff(before, after, direction, NOW, &[], Limits::default());
@@ -128,7 +128,7 @@ fn run(open: usize, seed: u64) -> Reached {
 #[test]
 fn a_comparison_of_known_policies_finds_every_packet_that_differs() {
     use Verdict::{Allow, Deny};
-    let reached = run(0, 3);
+    let reached = run((0, 5), 300, 3);
     assert!(reached.same > 20 && reached.changed > 50, "{reached:#?}");
     assert!(reached.all_protocols > 5 && reached.exempt > 0, "{reached:#?}");
     assert_eq!(reached.open, 0);
@@ -137,9 +137,17 @@ fn a_comparison_of_known_policies_finds_every_packet_that_differs() {
 
 #[test]
 fn a_comparison_of_policies_with_open_parts_finds_every_packet_that_differs() {
-    let reached = run(8, 4);
+    let reached = run((8, 5), 300, 4);
     assert!(reached.same > 20 && reached.changed > 100 && reached.open > 5, "{reached:#?}");
     assert_eq!(reached.verdicts.len(), 6, "{reached:#?}");
+}
+
+#[test]
+fn a_comparison_finds_the_same_where_entries_fill_more_than_a_word() {
+    for open in [0, 1] {
+        let reached = run((open, 90), 16, 12 + open as u64);
+        assert!(reached.same > 1 && reached.changed > 1, "{reached:#?}");
+    }
 }
 
 #[test]

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use palisade_analysis::{Contrast, Fate, Limits, Need, Overlap, RuleList, universe};
 use palisade_classify::generate::Random;
-use palisade_model::{EffectivePolicy, Layer, Truth};
+use palisade_model::{Addresses, EffectivePolicy, Layer, Truth};
 use palisade_net::{Direction, Family};
 
 use crate::{
@@ -59,6 +59,12 @@ fn shares(list: &RuleList<'_>, reference: &Reference<'_>, deciders: &[Vec<Decide
         if share.is_partly_hidden() {
             reached.note("partly hidden");
         }
+        for family in Family::ALL.into_iter().filter(|family| !share.decided.of(*family).least.is_zero()) {
+            reached.note(format!("decides {family}"));
+        }
+    }
+    if !shares.exempt.v4.least.is_zero() {
+        reached.note("exempt");
     }
     assert_eq!(shares.exempt, decided(Decider::Exempt));
     assert_eq!(shares.silent, decided(Decider::Silence));
@@ -257,7 +263,10 @@ fn run(open: usize, usual: u64, seed: u64) -> Reached {
     reached
 }
 
-const ALWAYS: [&str; 13] = [
+const ALWAYS: [&str; 16] = [
+    "decides IPv4",
+    "decides IPv6",
+    "exempt",
     "partly hidden",
     "exact shares",
     "not asked",
@@ -286,4 +295,28 @@ fn every_answer_about_a_list_with_open_parts_is_that_of_every_packet() {
     let reached = run(8, 250, 2);
     reached.assert(&ALWAYS);
     reached.assert(&["open shares", "perhaps", "perhaps needed", "order perhaps", "never, Unknown"]);
+}
+
+#[test]
+fn answers_are_the_same_where_entries_fill_more_than_a_word() {
+    let mut reached = Reached::default();
+    for open in [0, 2] {
+        let mut maker = Maker { random: Random::new(6), open };
+        for _ in 0..cases(4) {
+            // Rules that take much are rare among so many, or nothing would be left to the last.
+            let mut policy = maker.list(Direction::Outbound, Layer::Subnet, 8);
+            let few = policy.outbound[0].rules.clone();
+            let more = (0..130).map(|number| {
+                let mut rule = maker.rule(1_000 + number, Layer::Subnet);
+                let narrow = &few[number % few.len()];
+                let both = rule.source.must().intersection(narrow.source.must());
+                rule.source = Addresses::exactly(both);
+                rule.certain = true;
+                rule
+            });
+            policy.outbound[0].rules = more.chain(few.iter().cloned()).collect();
+            compare(&policy, Direction::Outbound, &mut reached);
+        }
+    }
+    reached.assert(&["exact shares", "decides", "redundant", "needed", "order surely"]);
 }

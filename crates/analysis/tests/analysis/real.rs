@@ -2,7 +2,10 @@
 //!
 //! The files lie beside the repository and are not part of it; where they are absent these tests say so and pass.
 
-use std::path::{Path, PathBuf};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::{Path, PathBuf},
+};
 
 use palisade_analysis::{Contrast, Diff, Fate, Limits, Need, RuleList, diff, universe};
 use palisade_arm::{
@@ -22,7 +25,7 @@ fn documents(folder: &Path) -> Vec<Document> {
 }
 
 /// A file of service tags.
-fn tags(folder: &Path, name: &str) -> TagCatalog {
+pub fn tags(folder: &Path, name: &str) -> TagCatalog {
     let text = std::fs::read_to_string(folder.join(name)).expect("the file is text");
     let file = service_tags::read(&text).expect("the file reads");
     TagCatalog::new(
@@ -31,7 +34,7 @@ fn tags(folder: &Path, name: &str) -> TagCatalog {
 }
 
 /// The folders of templates, each as an estate.
-fn estates(root: &Path, tags: &TagCatalog) -> Vec<(String, Estate)> {
+pub fn estates(root: &Path, tags: &TagCatalog) -> Vec<(String, Estate)> {
     let mut folders: Vec<PathBuf> =
         std::fs::read_dir(root).expect("lists").map(|entry| entry.expect("reads").path()).collect();
     folders.sort();
@@ -156,4 +159,23 @@ fn a_month_of_tags_is_compared() {
     }
     println!("{same} the same, {changed} changed");
     assert!(same > 100 && changed > 0, "{same} the same, {changed} changed");
+}
+
+/// What a month changed in Microsoft's file, counted apart from any rule.
+#[test]
+fn a_month_of_tags_has_its_known_size() {
+    let Some(folder) = real_data::folder("service-tags") else { return };
+    let [before, after] =
+        ["ServiceTags_Public_20251013.json", "ServiceTags_Public_20251117.json"].map(|name| {
+            let text = std::fs::read_to_string(folder.join(name)).expect("the file is text");
+            let tags = service_tags::read(&text).expect("the file reads").tags.into_iter();
+            tags.map(|tag| (tag.name, tag.prefixes.into_iter().collect::<BTreeSet<_>>()))
+                .collect::<BTreeMap<_, _>>()
+        });
+    let new = after.keys().filter(|name| !before.contains_key(*name)).count();
+    let kept = before.iter().filter_map(|(name, old)| Some((old, after.get(name)?)));
+    let changed: Vec<_> = kept.filter(|(old, new)| old != new).collect();
+    let added: usize = changed.iter().map(|(old, new)| new.difference(old).count()).sum();
+    let removed: usize = changed.iter().map(|(old, new)| old.difference(new).count()).sum();
+    assert_eq!((before.len() + new, changed.len(), added, removed, new), (after.len(), 156, 3_105, 228, 2));
 }

@@ -11,7 +11,7 @@ use palisade_model::{Place, Severity};
 use super::problem::{ArmProblem, Code, Problems};
 use super::recognise::{Shape, shape};
 use super::terraform::{self, Translation};
-use super::{Document, File};
+use super::{Document, File, Options};
 use crate::json;
 use crate::template::{self, Deployment, DeploymentContext, Folder, Input, Link, Links};
 
@@ -71,13 +71,13 @@ impl Bundle {
     }
 
     /// Translates every Terraform plan; by the number of its file.
-    pub(super) fn plans(&self, context: &DeploymentContext) -> BTreeMap<usize, Translation> {
+    pub(super) fn plans(&self, options: &Options) -> BTreeMap<usize, Translation> {
         let plans = self.of_shape(Shape::Terraform);
         let several = plans.len() > 1;
         let translate = |at: usize| {
             let document = &self.files[at].document;
             let scope = several.then_some(document.name.as_str());
-            (at, terraform::translate(document, context, scope))
+            (at, terraform::translate(document, options, scope))
         };
         plans.into_iter().map(translate).collect()
     }

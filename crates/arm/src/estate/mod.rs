@@ -67,6 +67,18 @@ impl Document {
 pub struct Options {
     /// Where templates are deployed to, and where resources without an id are.
     pub context: DeploymentContext,
+    /// Which side of Terraform plans is meant.
+    pub plans: PlanSide,
+}
+
+/// A Terraform plan tells two estates.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum PlanSide {
+    /// What there is before it is applied.
+    Before,
+    /// What there will be.
+    #[default]
+    After,
 }
 
 /// What was read.
@@ -95,7 +107,7 @@ pub fn read(documents: &[Document], options: &Options) -> ReadResult {
     let mut reader = Reader { problems, ..Reader::default() };
     let mut summary = Summary { files: documents.len(), templates: deployments.len(), ..Summary::default() };
 
-    let plans = bundle.plans(&options.context);
+    let plans = bundle.plans(options);
     let sources = Sources::new(&bundle, &deployments);
     let evaluated = Evaluated { deployments: &deployments, plans: &plans, sources: &sources };
     let resources = load::resources(&bundle, &evaluated, &options.context, &mut reader);

@@ -9,6 +9,7 @@ mod estate;
 mod fanout;
 mod fleet;
 mod force;
+mod gate;
 mod reconnect;
 mod server;
 mod start;

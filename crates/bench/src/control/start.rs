@@ -14,6 +14,7 @@ use super::{
     Options, Run,
     estate::{self, Ids},
     force::{HOST, INTERFACE, detach, host_with_machine, round},
+    gate,
     server::{Server, memory_of},
 };
 use crate::{
@@ -57,6 +58,7 @@ fn large(options: &Options, folder: &Path, instance: &str, nics: usize, nsgs: us
     server.stop()?;
     let started = server.start()?;
     let asked = effective_rules(&owner, &ids, nics, if options.quick { 50 } else { 200 })?;
+    let gate = gate::measure(&owner, &ids, nsgs, if options.quick { 50 } else { 200 })?;
     let mut agent = RealAgent::join(options, folder, instance, &server, &owner)?;
     thread::sleep(IDLE);
     let (of_server, of_agent) = (server.memory()?, agent.memory()?);
@@ -67,6 +69,7 @@ fn large(options: &Options, folder: &Path, instance: &str, nics: usize, nsgs: us
     Ok(vec![
         of(Case::new("start/serving", started.as_secs_f64(), "s")).at_most(3.0),
         of(Case::new("start/effective rules", median, "ms")).with("p99", round(p99)).at_most(10.0),
+        of(gate),
         of(Case::new("start/memory of the server", round(of_server), "MB")).at_most(300.0),
         of(Case::new("start/memory of an agent", round(of_agent), "MB")).at_most(40.0),
     ])

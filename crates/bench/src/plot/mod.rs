@@ -5,7 +5,7 @@
 
 mod bars;
 mod lines;
-mod svg;
+pub mod svg;
 #[cfg(test)]
 mod tests;
 

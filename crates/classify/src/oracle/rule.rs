@@ -3,17 +3,56 @@
 use palisade_model::{EffectiveRule, Maybe, Ports, Truth};
 use palisade_net::{Flow, Protocol, ProtocolMatch};
 
+/// Field by field, whether a rule matches a flow.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Comparison {
+    /// The protocol.
+    pub protocol: Truth,
+    /// Who sends.
+    pub source: Truth,
+    /// The port that it is sent from.
+    pub source_port: Truth,
+    /// Who receives.
+    pub destination: Truth,
+    /// The port that receives it, or the type.
+    pub destination_port: Truth,
+}
+
+impl Comparison {
+    /// How a rule's fields compare with a flow's.
+    pub fn of(rule: &EffectiveRule, flow: &Flow) -> Self {
+        let port =
+            |ports, number, destination| port_matches(rule, ports, flow.protocol(), number, destination);
+        Self {
+            protocol: protocol_matches(rule, flow.protocol()),
+            source: rule.source.contains(flow.source()),
+            source_port: port(&rule.source_ports, flow.source_port(), false),
+            destination: rule.destination.contains(flow.destination()),
+            destination_port: port(&rule.destination_ports, flow.destination_port(), true),
+        }
+    }
+
+    /// Whether every field matches.
+    pub fn all(self) -> Truth {
+        let ports = self.source_port.and(self.destination_port);
+        self.protocol.and(self.source).and(self.destination).and(ports)
+    }
+}
+
 /// Whether a rule is in force and matches a flow: every field must.
 pub(crate) fn matches(rule: &EffectiveRule, flow: &Flow, now: u32) -> Truth {
     let exists = if rule.certain { Truth::Yes } else { Truth::Maybe };
     let in_force = if rule.window.contains(now) { Truth::Yes } else { Truth::No };
-    exists
+    let but_addresses = exists
         .and(in_force)
         .and(protocol_matches(rule, flow.protocol()))
-        .and(rule.source.contains(flow.source()))
-        .and(rule.destination.contains(flow.destination()))
         .and(port_matches(rule, &rule.source_ports, flow.protocol(), flow.source_port(), false))
-        .and(port_matches(rule, &rule.destination_ports, flow.protocol(), flow.destination_port(), true))
+        .and(port_matches(rule, &rule.destination_ports, flow.protocol(), flow.destination_port(), true));
+    if but_addresses == Truth::No {
+        // Addresses take by far the longest, and cannot matter any more.
+        return Truth::No;
+    }
+    but_addresses.and(rule.source.contains(flow.source())).and(rule.destination.contains(flow.destination()))
 }
 
 fn protocol_matches(rule: &EffectiveRule, protocol: Protocol) -> Truth {

@@ -8,7 +8,7 @@ use std::{
 
 use clap::builder::{PossibleValuesParser, TypedValueParser as _};
 use palisade_bench::{
-    Group, Options, Report, control, plot,
+    Group, Options, Report, analysis, control, plot,
     report::{Case, Goal},
 };
 
@@ -23,10 +23,33 @@ pub struct Arguments {
 
 #[derive(Debug, clap::Subcommand)]
 enum Subject {
+    /// What exact analysis takes: volumes, dead and redundant rules and differences of large rule lists
+    Analysis(AnalysisArgs),
     /// What the kernel program costs, alone and beside plain forwarding, nftables, iptables with ipset, and tc flower
     Datapath(DatapathArgs),
     /// What the control plane takes: a rule until it is in force, writes, a thousand hosts, a large estate, kills
     Control(ControlArgs),
+}
+
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Times are of one thread's processor time. Figures of a debug build say nothing.")]
+struct AnalysisArgs {
+    /// Fewer rounds: under a minute
+    #[arg(long)]
+    quick: bool,
+    /// Measure only these cases
+    #[arg(long = "case", value_name = "NAME", value_parser = analysis_groups())]
+    cases: Vec<analysis::Group>,
+    /// Microsoft's service tag file, whose tags the rules then name; without it tags are made up
+    #[arg(long, value_name = "FILE", env = "PALISADE_SERVICE_TAGS")]
+    service_tags: Option<PathBuf>,
+    #[command(flatten)]
+    format: FormatArgs,
+}
+
+fn analysis_groups() -> impl clap::builder::TypedValueParser<Value = analysis::Group> {
+    PossibleValuesParser::new(analysis::Group::ALL.map(analysis::Group::name))
+        .map(|name| analysis::Group::named(&name).expect("only names of groups are possible"))
 }
 
 #[derive(Debug, clap::Args)]
@@ -83,9 +106,20 @@ fn groups() -> impl clap::builder::TypedValueParser<Value = Group> {
 /// Measures and tells.
 pub fn run(arguments: &Arguments) -> Result<Exit, Failure> {
     match &arguments.subject {
+        Subject::Analysis(arguments) => exact_analysis(arguments),
         Subject::Datapath(arguments) => datapath(arguments),
         Subject::Control(arguments) => control_plane(arguments),
     }
+}
+
+fn exact_analysis(arguments: &AnalysisArgs) -> Result<Exit, Failure> {
+    let options = analysis::Options {
+        quick: arguments.quick,
+        groups: arguments.cases.clone(),
+        service_tags: arguments.service_tags.clone(),
+    };
+    let report = analysis::run(&options, &mut progress()).map_err(Failure::caused_by)?;
+    print(&report, arguments.format.format)
 }
 
 fn control_plane(arguments: &ControlArgs) -> Result<Exit, Failure> {

@@ -1,22 +1,25 @@
 //! `palisade diff`: what traffic two estates judge differently.
 
-mod document;
-mod text;
+pub mod document;
+pub mod text;
 
 use std::{
+    io,
     path::{Path, PathBuf},
     rc::Rc,
 };
 
-use palisade_agent::clock::window_s;
+use palisade_agent::{clock::window_s, load::EstateSources};
 use palisade_analysis::{Change, Class, EstateDiff, Limits, Names, Side, diff_estates};
+use palisade_arm::{estate::PlanSide, json};
 use palisade_classify::{Decision, Verdict};
 use palisade_model::{EffectivePolicy, Estate};
 use palisade_net::Direction;
+use serde_json::Value;
 
 use super::said::Said;
 use crate::{
-    args::{self, EstateArgs, FormatArgs, ReadingArgs},
+    args::{self, FormatArgs, ReadingArgs},
     commands::estate,
     exit::{Exit, Failure},
     output::{self, Format},
@@ -28,14 +31,23 @@ use crate::{
     after_help = "Interfaces are compared by resource id, one for all that have the same rules; NSGs at no interface alone. \
                   Traffic is told by the rules that decide it before and after. Tags, subnets and application security \
                   groups are named where they mean exactly that traffic in both estates; otherwise prefixes are. An estate \
-                  compared with itself under another tag file shows what the tags' drift changes.\n\nExit code 1 means \
+                  compared with itself under another tag file shows what the tags' drift changes. A Terraform plan holds both \
+                  estates: what it replaces is told as the traffic that changes.\n\nExit code 1 means \
                   that they differ, 2 that one could not be read."
 )]
 pub struct Arguments {
-    /// The estate before: a file or folder
-    before: PathBuf,
-    /// The estate after: a file or folder
-    after: PathBuf,
+    /// The estate before and the estate after: a file or folder each
+    #[arg(value_names = ["BEFORE", "AFTER"], num_args = 2, required_unless_present_any = ["before", "terraform_plan"])]
+    pair: Vec<PathBuf>,
+    /// Files and folders that are the estate before, where they are several
+    #[arg(long, value_name = "PATH", num_args = 1.., requires = "after", conflicts_with = "pair")]
+    before: Vec<PathBuf>,
+    /// Files and folders that are the estate after
+    #[arg(long, value_name = "PATH", num_args = 1.., requires = "before", conflicts_with = "pair")]
+    after: Vec<PathBuf>,
+    /// Terraform plans as JSON: what there is before they are applied is compared with what there will be
+    #[arg(long, value_name = "PLAN", num_args = 1.., conflicts_with_all = ["pair", "before", "after"])]
+    terraform_plan: Vec<PathBuf>,
     /// When to compare, for rules with a window: a time in ISO 8601 such as 2026-01-31T08:00Z; by default now
     #[arg(long, value_name = "TIME", value_parser = args::time)]
     at: Option<u32>,
@@ -51,34 +63,83 @@ pub struct Arguments {
 /// Compares two estates.
 pub fn run(arguments: &Arguments) -> Result<Exit, Failure> {
     let mut reading = arguments.reading.clone();
-    let before = load(&arguments.before, &reading)?;
+    let [old, new] = sides(arguments)?;
+    let before = load(&old, &reading)?;
     if !arguments.service_tags_after.is_empty() {
         reading.service_tags.clone_from(&arguments.service_tags_after);
     }
-    let after = load(&arguments.after, &reading)?;
+    let after = load(&new, &reading)?;
     let now = arguments.at.unwrap_or_else(window_s);
     let found = diff_estates(&before, &after, now, Limits::default()).map_err(Failure::input)?;
     let compared = Compared { estates: [&before, &after], found: &found };
     match arguments.format.format {
-        Format::Json => output::json(&document::document(&compared))?,
-        Format::Table => text::print(&compared)?,
+        Format::Json => output::json(&compared.document())?,
+        Format::Table => compared.print()?,
     }
     Ok(if found.is_identical() { Exit::Clean } else { Exit::Found })
 }
 
+/// Where one of the estates is.
+struct Where {
+    paths: Vec<PathBuf>,
+    plans: PlanSide,
+}
+
+/// Where both estates are.
+fn sides(arguments: &Arguments) -> Result<[Where; 2], Failure> {
+    let plans = &arguments.terraform_plan;
+    if !plans.is_empty() {
+        plans.iter().try_for_each(|path| check_plan(path))?;
+        return Ok(
+            [PlanSide::Before, PlanSide::After].map(|side| Where { paths: plans.clone(), plans: side })
+        );
+    }
+    let place = |paths: &[PathBuf]| Where { paths: paths.to_vec(), plans: PlanSide::After };
+    Ok(match &arguments.pair[..] {
+        [before, after] => [before, after].map(|path| place(std::slice::from_ref(path))),
+        _ => [&arguments.before, &arguments.after].map(|paths| place(paths)),
+    })
+}
+
+/// Refuses a file that tells no changes, since it would be compared with itself.
+fn check_plan(path: &Path) -> Result<(), Failure> {
+    let name = path.display().to_string();
+    let bytes = std::fs::read(path).map_err(|error| Failure::input(format!("{name}: {error}")))?;
+    let document = json::parse(&name, &bytes).map_err(|error| Failure::input(format!("{name}: {error}")))?;
+    match document.root.get("resource_changes") {
+        Some(_) => Ok(()),
+        None => Err(Failure::input(format!(
+            "{name}: this is no Terraform plan: it has no resource_changes (write terraform show -json PLAN > {name})"
+        ))),
+    }
+}
+
 /// One of the estates.
-fn load(path: &Path, reading: &ReadingArgs) -> Result<Estate, Failure> {
-    let arguments = EstateArgs { estate: vec![path.to_owned()], reading: reading.clone() };
-    Ok(estate::load(&arguments)?.estate)
+fn load(place: &Where, reading: &ReadingArgs) -> Result<Estate, Failure> {
+    let sources = EstateSources { plans: place.plans, ..estate::sources_of(&place.paths, reading) };
+    Ok(estate::read(&sources)?.estate)
 }
 
 /// What is printed.
-struct Compared<'a> {
-    estates: [&'a Estate; 2],
-    found: &'a EstateDiff,
+#[derive(Debug, Clone, Copy)]
+pub struct Compared<'a> {
+    /// Before and after.
+    pub estates: [&'a Estate; 2],
+    /// What differs between them.
+    pub found: &'a EstateDiff,
 }
 
 impl<'a> Compared<'a> {
+    /// Prints all that differs, a paragraph each.
+    pub fn print(&self) -> io::Result<()> {
+        text::print(self)
+    }
+
+    /// All that differs, as one document.
+    pub fn document(&self) -> Value {
+        document::document(self)
+    }
+
     /// Every change, with its class, direction, and the names that it is told in, which a class finds once.
     fn changes(&self) -> impl Iterator<Item = (&'a Class, Direction, &'a Change, Rc<Names>)> {
         let estates = self.estates;

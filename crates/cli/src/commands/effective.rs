@@ -1,14 +1,17 @@
 //! `palisade effective`: the rules that hold at an interface, in the shape of Azure's effectiveNetworkSecurityGroups.
 
 mod document;
+mod shares;
 
+use palisade_agent::clock::window_s;
 use palisade_control::time::rfc3339;
 use palisade_model::{AddressField, Addresses, EffectivePolicy, EffectiveRule, Maybe, Mode, Ports};
 use palisade_net::Direction;
 
+use self::shares::Shares;
 use super::target::{Target, TargetArgs};
 use crate::{
-    args::{EstateArgs, FormatArgs},
+    args::{self, EstateArgs, FormatArgs},
     commands::estate,
     exit::Exit,
     exit::Failure,
@@ -21,13 +24,20 @@ use crate::{
 #[command(
     after_help = "JSON has the shape of Azure's effectiveNetworkSecurityGroups. What may not exist or is not fully known has \
                   \"unknown\", \"sourceAddressUnknown\" or \"destinationAddressUnknown\": true; expanded prefixes are those \
-                  that surely belong. Windows and audit, which Azure does not have, are in \"palisade\"."
+                  that surely belong. Windows and audit, which Azure does not have, are in \"palisade\"; \"explanation\", with --explain, counts \
+                  the first packets that a rule matches and decides."
 )]
 pub struct Arguments {
     #[command(flatten)]
     estate: EstateArgs,
     #[command(flatten)]
     target: TargetArgs,
+    /// Say of each rule how much of what it matches it decides, and which rules before it take the rest
+    #[arg(long)]
+    explain: bool,
+    /// With --explain: when, for rules with a window: a time in ISO 8601 such as 2026-01-31T08:00Z; by default now
+    #[arg(long, value_name = "TIME", value_parser = args::time, requires = "explain")]
+    at: Option<u32>,
     #[command(flatten)]
     format: FormatArgs,
 }
@@ -42,20 +52,23 @@ pub fn run(arguments: &Arguments) -> Result<Exit, Failure> {
     }
     .map_err(|error| Failure::input(error.message))?;
     let policy = target.effective(&loaded.estate, &arguments.target);
+    let now = arguments.at.unwrap_or_else(window_s);
+    let shares = arguments.explain.then(|| Shares::of(&policy, now)).transpose().map_err(Failure::input)?;
     match arguments.format.format {
-        Format::Json => output::json(&document::document(&policy, target))?,
-        Format::Table => table(&policy)?,
+        Format::Json => output::json(&document::document(&policy, target, shares.as_ref()))?,
+        Format::Table => table(&policy, shares.as_ref())?,
     }
     Ok(Exit::Clean)
 }
 
-fn table(policy: &EffectivePolicy) -> std::io::Result<()> {
+fn table(policy: &EffectivePolicy, shares: Option<&Shares>) -> std::io::Result<()> {
     let mut rows = Vec::new();
+    let mut explained = Vec::new();
     for direction in Direction::ALL {
-        for layer in policy.layers(direction) {
+        for (index, layer) in policy.layers(direction).iter().enumerate() {
             let list = layer.name.clone().unwrap_or_else(|| "(public address)".to_owned());
-            rows.extend(layer.rules.iter().map(|rule| {
-                [
+            for (number, rule) in layer.rules.iter().enumerate() {
+                let row = [
                     direction.to_string(),
                     list.clone(),
                     text(rule.priority.known().map(palisade_model::Priority::get)),
@@ -64,14 +77,25 @@ fn table(policy: &EffectivePolicy) -> std::io::Result<()> {
                     side_text(&rule.source_field, &rule.source, &rule.source_ports),
                     side_text(&rule.destination_field, &rule.destination, &rule.destination_ports),
                     access_text(rule),
-                ]
-            }));
+                ];
+                if let Some(shares) = shares {
+                    let share = shares.rule(direction, index, number);
+                    let [a, b, c, d, e, f, g, h] = row;
+                    explained.push([a, b, c, d, e, f, g, h, share.decides(), share.hidden_by.join(", ")]);
+                } else {
+                    rows.push(row);
+                }
+            }
         }
     }
-    output::table(
-        ["DIRECTION", "NSG", "PRIORITY", "RULE", "PROTOCOL", "SOURCE", "DESTINATION", "ACCESS"],
-        &rows,
-    )
+    let heading = ["DIRECTION", "NSG", "PRIORITY", "RULE", "PROTOCOL", "SOURCE", "DESTINATION", "ACCESS"];
+    match shares {
+        None => output::table(heading, &rows),
+        Some(_) => {
+            let [a, b, c, d, e, f, g, h] = heading;
+            output::table([a, b, c, d, e, f, g, h, "DECIDES", "HIDDEN BY"], &explained)
+        }
+    }
 }
 
 /// What the rule does, when, and whether it is only counted.

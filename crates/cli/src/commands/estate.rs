@@ -1,16 +1,26 @@
 //! Loads the estate that a command names, and tells of it on stderr.
 
+use std::path::PathBuf;
+
 use palisade_agent::load::{self, EstateSources, Loaded};
 use palisade_arm::template::DeploymentContext;
 
-use crate::{args::EstateArgs, exit::Failure};
+use crate::{
+    args::{EstateArgs, ReadingArgs},
+    exit::Failure,
+};
 
 /// Warnings of one code that are printed before the rest is only counted.
 const WARNINGS_SHOWN: usize = 5;
 
 /// Reads and checks the files; prints warnings and what stays unknown to stderr.
 pub fn load(arguments: &EstateArgs) -> Result<Loaded, Failure> {
-    let loaded = load::estate(&sources(arguments))
+    read(&sources(arguments))
+}
+
+/// The same of files that are named in another way.
+pub fn read(sources: &EstateSources) -> Result<Loaded, Failure> {
+    let loaded = load::estate(sources)
         .map_err(|error| Failure::inputs(error.problems.iter().filter(|problem| problem.is_error)))?;
     for (shown, warning) in loaded.warnings.iter().enumerate() {
         if shown == WARNINGS_SHOWN {
@@ -24,17 +34,23 @@ pub fn load(arguments: &EstateArgs) -> Result<Loaded, Failure> {
 
 /// The files that the options name, and where their templates are deployed to.
 pub fn sources(arguments: &EstateArgs) -> EstateSources {
+    sources_of(&arguments.estate, &arguments.reading)
+}
+
+/// Some paths, read with the options.
+pub fn sources_of(paths: &[PathBuf], reading: &ReadingArgs) -> EstateSources {
     let default = DeploymentContext::default();
     let or = |given: &Option<String>, placeholder: String| given.clone().unwrap_or(placeholder);
     EstateSources {
-        paths: arguments.estate.clone(),
-        parameters: arguments.reading.parameters.clone(),
-        service_tags: arguments.reading.service_tags.clone(),
+        paths: paths.to_vec(),
+        parameters: reading.parameters.clone(),
+        service_tags: reading.service_tags.clone(),
         context: DeploymentContext {
-            subscription_id: or(&arguments.reading.subscription, default.subscription_id),
-            resource_group: or(&arguments.reading.resource_group, default.resource_group),
-            location: or(&arguments.reading.location, default.location),
+            subscription_id: or(&reading.subscription, default.subscription_id),
+            resource_group: or(&reading.resource_group, default.resource_group),
+            location: or(&reading.location, default.location),
             ..DeploymentContext::default()
         },
+        ..EstateSources::default()
     }
 }

@@ -2,6 +2,7 @@
 
 pub mod agent;
 pub mod bench;
+pub mod check;
 pub mod completions;
 pub mod detach;
 pub mod diff;
@@ -10,6 +11,12 @@ pub mod effective;
 mod estate;
 pub mod flows;
 pub mod lab;
+pub mod learn;
+mod least;
+pub mod lockdown;
+mod log;
+pub mod matrix;
+pub mod prove;
 pub mod remote;
 mod said;
 pub mod server;
@@ -19,6 +26,7 @@ pub mod target;
 pub mod up;
 pub mod verify;
 pub mod version;
+pub mod whatif;
 
 use crate::{args::Command, exit::Exit, exit::Failure};
 
@@ -27,7 +35,13 @@ pub fn run(command: Command) -> Result<Exit, Failure> {
     match command {
         Command::Verify(arguments) => verify::run(&arguments),
         Command::Effective(arguments) => effective::run(&arguments),
+        Command::Check(arguments) => check::run(&arguments),
         Command::Diff(arguments) => diff::run(&arguments),
+        Command::Prove(arguments) => prove::run(&arguments),
+        Command::Matrix(arguments) => matrix::run(&arguments),
+        Command::Lockdown(arguments) => lockdown::run(&arguments),
+        Command::Learn(arguments) => learn::run(&arguments),
+        Command::Whatif(arguments) => whatif::run(&arguments),
         Command::Up(arguments) => up::run(&arguments),
         Command::Server(arguments) => server::run(&arguments),
         Command::Store(action) => store::run(&action),

@@ -1,5 +1,6 @@
 //! A verdict and what decides it, in words and in the shape that scripts rely on.
 
+use palisade_analysis::what_if::Decider;
 use palisade_classify::{Hit, Reason, Verdict};
 use palisade_model::EffectivePolicy;
 use palisade_net::{Direction, Flow};
@@ -32,6 +33,17 @@ impl<'a> Said<'a> {
             nsg: explanation.nsg,
             layer: explanation.layer.map_or_else(|| "None".to_owned(), |layer| layer.to_string()),
             reason: reason.to_string(),
+        }
+    }
+
+    /// What decides, as an analysis names it.
+    pub fn of(decider: &'a Decider) -> Self {
+        Self {
+            access: decider.verdict.to_string(),
+            rule: decider.rule.as_deref(),
+            nsg: decider.nsg.as_deref(),
+            layer: decider.layer.map_or_else(|| "None".to_owned(), |layer| layer.to_string()),
+            reason: decider.reason.to_string(),
         }
     }
 

@@ -1,6 +1,7 @@
 //! `palisade verify`: would a flow pass, and which rule decides.
 
 mod answer;
+mod explanation;
 mod lines;
 mod question;
 
@@ -18,6 +19,7 @@ use palisade_net::{Flow, PortRange};
 
 use self::{
     answer::Answer,
+    explanation::Explanation,
     lines::Lines,
     question::{LineError, Question},
 };
@@ -27,7 +29,6 @@ use crate::{
     commands::estate,
     exit::Exit,
     exit::Failure,
-    output,
     output::Format,
 };
 
@@ -37,7 +38,8 @@ use crate::{
     after_help = "A flow file has one JSON object a line: {\"nic\" or \"nsg\", \"direction\", \"protocol\", \
                         \"localAddress\", \"localPort\", \"remoteAddress\", \"remotePort\"}. An ICMP flow has its type in \
                         localPort (Inbound) or remotePort (Outbound).\n\n\"audit\" in an answer is what it would be if \
-                        nothing were in audit, where that differs.\n\nExit code 1 means that a flow is denied or \
+                        nothing were in audit, where that differs. \"explanation\", with --explain, has the hops of the flow with every \
+                        rule that was asked, the route, and changes that would turn the answer round.\n\nExit code 1 means that a flow is denied or \
                         unknown, 2 that a line could not be read."
 )]
 pub struct Arguments {
@@ -53,6 +55,9 @@ pub struct Arguments {
     /// Many flows: a file of JSON lines, or - for standard input
     #[arg(long, value_name = "FILE", conflicts_with_all = ["direction", "protocol", "local_address", "local_port", "remote_address", "remote_port"])]
     flows: Option<PathBuf>,
+    /// Say why, hop by hop and rule by rule, and what would have to change
+    #[arg(long)]
+    explain: bool,
     #[command(flatten)]
     format: FormatArgs,
 }
@@ -69,14 +74,8 @@ pub fn run(arguments: &Arguments) -> Result<Exit, Failure> {
 
 fn one(verifier: &mut Verifier<'_>, arguments: &Arguments) -> Result<Exit, Failure> {
     let question = arguments.flow.question().map_err(Failure::input)?;
-    let (engine, flow, decision) =
-        verifier.answer(&question).map_err(|error| Failure::input(error.message))?;
-    let answer = Answer::new(engine, &flow, &decision);
-    match arguments.format.format {
-        Format::Json => output::line(serde_json::to_string(&answer)?)?,
-        Format::Table => output::line(answer.sentence(&flow))?,
-    }
-    Ok(if decision.verdict == Verdict::Allow { Exit::Clean } else { Exit::Found })
+    let answered = verifier.answer(&question).map_err(|error| Failure::input(error.message))?;
+    print(&mut io::stdout().lock(), Ok(answered), arguments.format.format)
 }
 
 fn many(verifier: &mut Verifier<'_>, path: &Path, format: Format) -> Result<Exit, Failure> {
@@ -94,17 +93,20 @@ fn many(verifier: &mut Verifier<'_>, path: &Path, format: Format) -> Result<Exit
 
 fn print(
     out: &mut impl Write,
-    answered: Result<(&Engine, Flow, Decision), LineError>,
+    answered: Result<Answered<'_>, LineError>,
     format: Format,
 ) -> Result<Exit, Failure> {
     match answered {
-        Ok((engine, flow, decision)) => {
-            let answer = Answer::new(engine, &flow, &decision);
+        Ok(Answered { engine, flow, decision, explanation }) => {
+            let answer = Answer::new(engine, &flow, &decision, explanation.as_ref());
             match format {
                 Format::Json => serde_json::to_writer(&mut *out, &answer)?,
                 Format::Table => write!(out, "{}", answer.sentence(&flow))?,
             }
             writeln!(out)?;
+            if let (Format::Table, Some(explanation)) = (format, &explanation) {
+                explanation.lines().iter().try_for_each(|line| writeln!(out, "{line}"))?;
+            }
             Ok(if decision.verdict == Verdict::Allow { Exit::Clean } else { Exit::Found })
         }
         Err(error) => {
@@ -130,11 +132,20 @@ const fn worse(a: Exit, b: Exit) -> Exit {
     if a as u8 >= b as u8 { a } else { b }
 }
 
+/// The answer to one question.
+struct Answered<'v> {
+    engine: &'v Engine,
+    flow: Flow,
+    decision: Decision,
+    explanation: Option<Explanation>,
+}
+
 /// Answers questions; compiles each interface's policy once.
 struct Verifier<'a> {
     estate: &'a Estate,
     target: &'a TargetArgs,
     at: u32,
+    explain: bool,
     nics: HashMap<String, (Target<'a>, Engine)>,
     nsgs: HashMap<String, (Target<'a>, Engine)>,
 }
@@ -142,10 +153,11 @@ struct Verifier<'a> {
 impl<'a> Verifier<'a> {
     fn new(estate: &'a Estate, arguments: &'a Arguments) -> Self {
         let at = arguments.at.unwrap_or_else(window_s);
-        Self { estate, target: &arguments.target, at, nics: HashMap::new(), nsgs: HashMap::new() }
+        let (target, explain) = (&arguments.target, arguments.explain);
+        Self { estate, target, at, explain, nics: HashMap::new(), nsgs: HashMap::new() }
     }
 
-    fn answer(&mut self, question: &Question) -> Result<(&Engine, Flow, Decision), LineError> {
+    fn answer(&mut self, question: &Question) -> Result<Answered<'_>, LineError> {
         let (is_nic, name) = question.target(self.target)?;
         // A name is copied once an interface, not once a flow.
         if !self.engines(is_nic).contains_key(name) {
@@ -155,7 +167,9 @@ impl<'a> Verifier<'a> {
         let (target, engine) = &self.engines(is_nic)[name];
         let local = |family| self.target.address.or_else(|| target.address(family));
         let flow = question.flow(local)?;
-        Ok((engine, flow, engine.decide(&flow, self.at)))
+        let explanation =
+            self.explain.then(|| Explanation::of(self.estate, *target, engine.policy(), &flow, self.at));
+        Ok(Answered { engine, flow, decision: engine.decide(&flow, self.at), explanation })
     }
 
     const fn engines(&self, is_nic: bool) -> &HashMap<String, (Target<'a>, Engine)> {

@@ -147,3 +147,43 @@ fn an_estate_that_cannot_be_read_is_bad_input() {
         assert!(!run.stderr.is_empty(), "{arguments:?}");
     }
 }
+
+#[test]
+fn a_plan_that_replaces_an_nsg_is_told_by_the_traffic_that_changes() {
+    let plan = concat!(env!("CARGO_MANIFEST_DIR"), "/../arm/tests/fixtures/plan-replaced.json");
+    let run = palisade(&["diff", "--terraform-plan", plan], b"");
+    assert_eq!(run.code, 1, "{}", run.stderr);
+    let lines: Vec<&str> = run.stdout.lines().collect();
+    let [place, before, after, traffic, ..] = lines[..] else { panic!("{}", run.stdout) };
+    assert_eq!(
+        (place, before, after),
+        (
+            "web1-nic  Inbound: Allow -> Deny",
+            "  before   securityRules/allow-ssh of web-nsg (Subnet)",
+            "  after    defaultSecurityRules/DenyAllInBound of web-nsg (Subnet)",
+        )
+    );
+    assert!(traffic.starts_with("  traffic  IPv4: Tcp from ") && traffic.ends_with(" port 22"), "{traffic}");
+    // The rules that only got other numbers change nothing.
+    assert_eq!(lines.iter().filter(|line| line.contains(" -> Deny")).count(), 1, "{}", run.stdout);
+    for format in ["table", "json"] {
+        let run = palisade(&["diff", "--terraform-plan", plan, "--format", format], b"");
+        assert!(!run.stdout.contains("horse") && !run.stderr.contains("horse"), "a secret is printed");
+    }
+    let refused = palisade(&["diff", "--terraform-plan", "estate.json"], b"");
+    assert_eq!(
+        (refused.code, refused.stderr.contains("is no Terraform plan")),
+        (2, true),
+        "{}",
+        refused.stderr
+    );
+}
+
+#[test]
+fn a_side_may_be_several_files() {
+    let run = palisade(&["diff", "--before", "estate.json", "--after", "estate.json", "estate.json"], b"");
+    assert_eq!((run.code, run.stdout.as_str()), (0, "no traffic is judged differently\n"), "{}", run.stderr);
+    for arguments in [&["diff", "estate.json"][..], &["diff", "--before", "estate.json"]] {
+        assert_eq!(palisade(arguments, b"").code, 2, "{arguments:?}");
+    }
+}

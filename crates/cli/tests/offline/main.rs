@@ -3,10 +3,17 @@
 //! Runs the built binary on the small files of `tests/fixtures`. What rules mean is tested in the crates below; here it is
 //! shapes, order, streams and exit codes (`palisade --help` names them).
 
+mod check;
 mod diff;
 mod effective;
+mod explain;
+mod learn;
+mod lockdown;
+mod matrix;
+mod prove;
 mod usage;
 mod verify;
+mod whatif;
 
 use std::io::Write as _;
 use std::process::{Command, Output, Stdio};

@@ -18,6 +18,8 @@ fn event(number: usize) -> Event {
             &json!({ "location": "north", "number": number, "ratio": 0.1 }),
         )),
         outcome: "Created".to_owned(),
+        broken: Vec::new(),
+        reason: None,
     }
 }
 

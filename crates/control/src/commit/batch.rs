@@ -14,6 +14,7 @@ use super::sequence::{self, Sequence};
 use super::{Request, Shared};
 use crate::audit::{Body, Entry, Event, Who};
 use crate::fleet::HostName;
+use crate::gate::Passed;
 use crate::plan::{self, Context, Draft, Planned};
 use crate::world::Change;
 use crate::{Caller, ControlError, Outcome, World, fleet, kinds, time};
@@ -68,6 +69,14 @@ impl Batch {
                 return None;
             }
         };
+        let passed = match judge(&mut own, shared, &request.caller, &planned, now) {
+            Ok(passed) => passed,
+            Err(error) => {
+                own.roll_back(0);
+                self.answers.push((request, Err(error)));
+                return None;
+            }
+        };
         let keys = encode::keys(own.changes());
         let needed = keys.len() + OVERHEAD;
         if needed > OPERATIONS_MAX {
@@ -84,8 +93,8 @@ impl Batch {
             return Some(request);
         }
         let changes = own.into_changes();
-        let outcome = self.outcome(draft, shared, &changes, &planned);
-        self.log(&request.caller, now, &planned, !changes.is_empty());
+        let outcome = self.outcome(draft, shared, &changes, &planned, passed.warnings.clone());
+        self.log(&request.caller, now, &planned, passed, !changes.is_empty());
         self.take(changes, keys);
         self.unfinished = planned.unfinished;
         self.answers.push((request, Ok(outcome)));
@@ -105,7 +114,14 @@ impl Batch {
         self.keys.extend(keys);
     }
 
-    fn outcome(&mut self, draft: &World, shared: &Shared, changes: &[Change], planned: &Planned) -> Outcome {
+    fn outcome(
+        &mut self,
+        draft: &World,
+        shared: &Shared,
+        changes: &[Change],
+        planned: &Planned,
+        warnings: Vec<ControlError>,
+    ) -> Outcome {
         let ids: Vec<ResourceId> = changes.iter().filter_map(Change::id).cloned().collect();
         let hosts = {
             let before = shared.world.read().unwrap_or_else(std::sync::PoisonError::into_inner);
@@ -118,11 +134,12 @@ impl Batch {
             revision: draft.revision(),
             operation: self.operations.add(&self.id, hosts, about),
             resource: planned.resource.clone(),
+            warnings,
         }
     }
 
     /// Tells the audit log what was done; of what changed nothing only if that was asked for.
-    fn log(&mut self, caller: &Caller, now: u64, planned: &Planned, changed: bool) {
+    fn log(&mut self, caller: &Caller, now: u64, planned: &Planned, passed: Passed, changed: bool) {
         if !changed && planned.note.is_none() {
             return;
         }
@@ -138,6 +155,8 @@ impl Batch {
             before: body(&planned.before),
             after: body(&planned.after),
             outcome: planned.note.clone().unwrap_or_else(|| format!("{:?}", planned.effect)),
+            broken: passed.broken,
+            reason: passed.reason,
         }));
     }
 
@@ -176,6 +195,21 @@ impl Batch {
             draft.undo(change);
         }
         self.answers.into_iter().map(|(request, _)| request).collect()
+    }
+}
+
+/// What the intents say to what was planned.
+fn judge(
+    draft: &mut Draft<'_>,
+    shared: &Shared,
+    caller: &Caller,
+    planned: &Planned,
+    now: u64,
+) -> Result<Passed, ControlError> {
+    let leave = caller.overriding.as_ref();
+    match &planned.unfinished {
+        Some(group) => shared.gate.judge_without(draft, group, leave, now),
+        None => shared.gate.judge(draft, 0, leave, now),
     }
 }
 

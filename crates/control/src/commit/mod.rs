@@ -25,6 +25,7 @@ use palisade_store::Store;
 use tokio::sync::{broadcast, mpsc, oneshot};
 
 use crate::fleet::{Board, OperationState};
+use crate::gate::Gate;
 use crate::{Action, Caller, Committed, ControlError, Health, Options, Outcome, World};
 pub use current::CURRENT_MAX;
 use current::Inquiry;
@@ -51,6 +52,7 @@ pub struct Control {
 struct Shared {
     world: RwLock<World>,
     board: Board,
+    gate: Gate,
     changes: broadcast::Sender<Arc<Committed>>,
     pulse: Mutex<Pulse>,
     options: Options,
@@ -79,7 +81,7 @@ impl Control {
         let board = Board::new(options.clock.clone(), options.confirm_timeout);
         let pulse = Mutex::new(Pulse { answered: Instant::now(), problem: None });
         let world = RwLock::new(World::default());
-        let shared = Arc::new(Shared { world, board, changes, pulse, options });
+        let shared = Arc::new(Shared { world, board, gate: Gate::default(), changes, pulse, options });
         let inquiry = Arc::new(Inquiry::new(store.clone()));
         let planner = Planner::open(store, shared.clone(), requests).await?;
         tokio::spawn(planner.run());
@@ -124,6 +126,11 @@ impl Control {
             age: pulse.answered.elapsed(),
             problem: pulse.problem.clone(),
         }
+    }
+
+    /// What holds writes to the intents.
+    pub(crate) fn gate(&self) -> &Gate {
+        &self.shared.gate
     }
 
     /// What the operator set.

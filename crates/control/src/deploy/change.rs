@@ -19,7 +19,9 @@ const VOLATILE: [&str; 3] = ["etag", "provisioningState", "resourceGuid"];
 
 /// The changes that a deployment would make.
 pub fn what_if(executor: &dyn Executor, request: &Request) -> Result<Value, ControlError> {
-    let Prepared { steps, rehearsed } = prepare(executor, request)?;
+    let prepared = prepare(executor, request)?;
+    let diagnostics = prepared.diagnostics();
+    let Prepared { steps, rehearsed, .. } = prepared;
     let mut changes = Vec::new();
     let mut named = BTreeSet::new();
     for (step, after) in steps.iter().zip(rehearsed).filter(|(step, _)| !step.is_deployment()) {
@@ -34,9 +36,11 @@ pub fn what_if(executor: &dyn Executor, request: &Request) -> Result<Value, Cont
         });
     }
     changes.extend(ignored(executor, request, &named));
-    Ok(
-        json!({"status": "Succeeded", "properties": {"correlationId": request.place.correlation, "changes": changes}}),
-    )
+    let mut properties = json!({"correlationId": request.place.correlation, "changes": changes});
+    if !diagnostics.is_empty() {
+        properties["diagnostics"] = diagnostics.into();
+    }
+    Ok(json!({"status": "Succeeded", "properties": properties}))
 }
 
 fn change(id: &ResourceId, before: Option<&Value>, after: &Value, ids_only: bool) -> Value {

@@ -51,6 +51,8 @@ pub(super) struct Write {
     pub(super) at: SystemTime,
     pub(super) took: Duration,
     pub(super) outcome: Result<bool, ControlError>,
+    /// Intents that it breaks all the same.
+    pub(super) warnings: Vec<ControlError>,
 }
 
 /// The body of the deployment's document.
@@ -76,11 +78,16 @@ pub(super) fn body(
         "outputResources": written.map(|write| json!({"id": write.id.as_str()})).collect::<Vec<_>>(),
         "operations": progress.writes.iter().enumerate().map(entry).collect::<Vec<_>>(),
     });
+    let warnings = progress.writes.iter().flat_map(|write| &write.warnings);
+    let diagnostics: Vec<Value> = warnings.map(|warning| diagnostic("Warning", warning)).collect();
+    if !diagnostics.is_empty() {
+        properties["diagnostics"] = diagnostics.into();
+    }
     if let Some(outputs) = &progress.outputs {
         properties["outputs"] = outputs.clone();
     }
     if let Some(error) = &progress.error {
-        properties["error"] = to_json(error);
+        properties["error"] = error.to_json();
     }
     let mut body = json!({"properties": properties});
     if let Some(tags) = &request.tags {
@@ -111,6 +118,13 @@ pub fn operations(deployment: &Value) -> Value {
     json!({"value": value.collect::<Vec<_>>()})
 }
 
+/// Something that is told beside what happened, in ARM's shape.
+pub(super) fn diagnostic(level: &str, error: &ControlError) -> Value {
+    let mut told = error.to_json();
+    told["level"] = level.into();
+    told
+}
+
 fn entry((at, write): (usize, &Write)) -> Value {
     let (state, code) = match &write.outcome {
         Ok(true) => (State::Succeeded, "Created"),
@@ -126,7 +140,7 @@ fn entry((at, write): (usize, &Write)) -> Value {
         "targetResource": target(&write.id, write.kind),
     });
     if let Err(error) = &write.outcome {
-        properties["statusMessage"] = json!({"status": "Failed", "error": to_json(error)});
+        properties["statusMessage"] = json!({"status": "Failed", "error": error.to_json()});
     }
     json!({"operationId": format!("{at:016X}"), "properties": properties})
 }
@@ -192,18 +206,6 @@ pub(super) fn outputs(outputs: &[Output]) -> Result<Value, ControlError> {
         told.insert(output.name.clone(), entry);
     }
     Ok(told.into())
-}
-
-/// An error as it stands inside a document.
-pub(super) fn to_json(error: &ControlError) -> Value {
-    let mut json = json!({"code": error.code, "message": error.message});
-    if let Some(target) = &error.target {
-        json["target"] = target.as_str().into();
-    }
-    if !error.details.is_empty() {
-        json["details"] = error.details.iter().map(to_json).collect();
-    }
-    json
 }
 
 /// A number that equal templates share, as Azure prints it.

@@ -23,6 +23,17 @@ pub struct Made {
     pub is_new: bool,
     /// What to wait for, if hosts must act.
     pub operation: Option<String>,
+    /// Intents that it breaks all the same.
+    pub warnings: Vec<ControlError>,
+}
+
+/// A write that was tried and not kept.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Rehearsed {
+    /// What `GET` would answer.
+    pub resource: Value,
+    /// Why intents would not let it be stored, if they would not.
+    pub forbidden: Option<ControlError>,
 }
 
 /// The world of a deployment.
@@ -37,8 +48,8 @@ pub trait Executor: Send + Sync {
     /// Whether the caller may do this: an action as `Microsoft.Network/networkSecurityGroups/write`, at a resource.
     fn allows(&self, action: &str, id: &ResourceId) -> Result<(), ControlError>;
 
-    /// Does all writes in order without keeping any; each sees those before it that succeeded. What `GET` would answer.
-    fn rehearse(&self, puts: &[(ResourceId, Value)]) -> Vec<Result<Value, ControlError>>;
+    /// Does all writes in order without keeping any; each sees those before it that succeeded.
+    fn rehearse(&self, puts: &[(ResourceId, Value)]) -> Vec<Result<Rehearsed, ControlError>>;
 
     /// The ETag of what is stored.
     fn etag(&self, id: &ResourceId) -> Option<String>;
@@ -92,14 +103,18 @@ impl Executor for OnControl {
         (self.permission)(action, id)
     }
 
-    fn rehearse(&self, puts: &[(ResourceId, Value)]) -> Vec<Result<Value, ControlError>> {
+    fn rehearse(&self, puts: &[(ResourceId, Value)]) -> Vec<Result<Rehearsed, ControlError>> {
         let mut world = self.control.read(World::clone);
         let context = Context { options: self.control.options(), now: unix_seconds(self.control.now()) };
         let mut draft = Draft::new(&mut world);
+        let (gate, leave) = (self.control.gate(), self.caller.overriding.as_ref());
         let one = |(id, body): &(ResourceId, Value)| {
             let (id, body) = (id.clone(), body.clone());
             let put = Action::Put { id, body, precondition: Precondition::default() };
-            plan(&mut draft, &context, &put).map(|planned| planned.resource.unwrap_or_default())
+            let mark = draft.mark();
+            let planned = plan(&mut draft, &context, &put)?;
+            let forbidden = gate.judge(&mut draft, mark, leave, context.now).err();
+            Ok(Rehearsed { resource: planned.resource.unwrap_or_default(), forbidden })
         };
         puts.iter().map(one).collect()
     }
@@ -120,6 +135,7 @@ impl Executor for OnControl {
             resource: outcome.resource.unwrap_or_default(),
             is_new: outcome.effect == Effect::Created,
             operation: outcome.operation,
+            warnings: outcome.warnings,
         })
     }
 

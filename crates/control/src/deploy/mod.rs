@@ -20,7 +20,7 @@ mod tests;
 pub use active::end_silent;
 pub use change::what_if;
 pub use document::operations;
-pub use executor::{Executor, Made, OnControl, Permission};
+pub use executor::{Executor, Made, OnControl, Permission, Rehearsed};
 pub use export::template as export;
 pub use preflight::RESOURCES_MAX;
 pub use request::{Place, Request};

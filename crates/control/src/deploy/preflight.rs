@@ -10,7 +10,8 @@ use palisade_arm::template::{Deployment, Live, Reason};
 use palisade_model::ResourceId;
 use serde_json::Value;
 
-use super::executor::Executor;
+use super::document::diagnostic;
+use super::executor::{Executor, Rehearsed};
 use super::plan::{Step, steps, why};
 use super::request::Request;
 use crate::ControlError;
@@ -25,6 +26,20 @@ pub(super) struct Prepared {
     pub(super) steps: Vec<Step>,
     /// What each step would leave, where it could be rehearsed.
     pub(super) rehearsed: Vec<Option<Value>>,
+    /// What intents forbid of it.
+    forbidden: Vec<ControlError>,
+}
+
+impl Prepared {
+    /// Goes on if no intent forbids it.
+    pub(super) fn allowed(self, request: &Request) -> Result<Self, ControlError> {
+        if self.forbidden.is_empty() { Ok(self) } else { Err(refusal(request, self.forbidden)) }
+    }
+
+    /// What intents forbid, as ARM tells diagnostics.
+    pub(super) fn diagnostics(&self) -> Vec<Value> {
+        self.forbidden.iter().map(|error| diagnostic("Error", error)).collect()
+    }
 }
 
 /// What a deployment sees: its own resources once they are made, and others as they are, if its caller may read them.
@@ -79,9 +94,13 @@ pub(super) fn prepare(executor: &dyn Executor, request: &Request) -> Result<Prep
             .unwrap_or_else(|| ControlError::new(403, "AuthorizationFailed", "")));
     }
     let mut problems = unanswerable(&deployment, &steps);
-    let (rehearsed, refused) = rehearse(executor, &steps);
+    let Rehearsal { rehearsed, refused, forbidden } = rehearse(executor, &steps);
     problems.extend(refused);
-    if problems.is_empty() { Ok(Prepared { steps, rehearsed }) } else { Err(refusal(request, problems)) }
+    if problems.is_empty() {
+        Ok(Prepared { steps, rehearsed, forbidden })
+    } else {
+        Err(refusal(request, problems))
+    }
 }
 
 fn check_place(executor: &dyn Executor, request: &Request) -> Result<(), ControlError> {
@@ -144,8 +163,15 @@ fn will_be_known(reason: &Reason, steps: &[Step]) -> bool {
     false
 }
 
+/// What came of trying the steps.
+struct Rehearsal {
+    rehearsed: Vec<Option<Value>>,
+    refused: Vec<ControlError>,
+    forbidden: Vec<ControlError>,
+}
+
 /// Plans what can be planned: a step whose body is known and which waits for rehearsed steps only.
-fn rehearse(executor: &dyn Executor, steps: &[Step]) -> (Vec<Option<Value>>, Vec<ControlError>) {
+fn rehearse(executor: &dyn Executor, steps: &[Step]) -> Rehearsal {
     let mut possible: Vec<bool> = Vec::with_capacity(steps.len());
     for step in steps {
         possible.push(step.body.is_ok() && step.waits.iter().all(|other| possible[*other]));
@@ -156,17 +182,22 @@ fn rehearse(executor: &dyn Executor, steps: &[Step]) -> (Vec<Option<Value>>, Vec
         .iter()
         .filter_map(|at| Some((steps[*at].id.clone(), steps[*at].body.as_ref().ok()?.clone())))
         .collect();
-    let (mut rehearsed, mut problems) = (vec![None; steps.len()], Vec::new());
+    let mut all =
+        Rehearsal { rehearsed: vec![None; steps.len()], refused: Vec::new(), forbidden: Vec::new() };
     for (at, outcome) in chosen.iter().zip(executor.rehearse(&puts)) {
+        let about = |error: ControlError| {
+            let target = error.target.clone().unwrap_or_else(|| steps[*at].id.to_string());
+            error.about(target)
+        };
         match outcome {
-            Ok(value) => rehearsed[*at] = Some(value),
-            Err(error) => {
-                let target = error.target.clone().unwrap_or_else(|| steps[*at].id.to_string());
-                problems.push(error.about(target));
+            Ok(Rehearsed { resource, forbidden }) => {
+                all.rehearsed[*at] = Some(resource);
+                all.forbidden.extend(forbidden.map(about));
             }
+            Err(error) => all.refused.push(about(error)),
         }
     }
-    (rehearsed, problems)
+    all
 }
 
 /// The refusal of a whole deployment: template problems speak for themselves, those of resources stand in the details.

@@ -33,7 +33,7 @@ pub struct Running {
 /// Checks a deployment and stores it as running, unless one of its name is; its document, and what goes on with it.
 pub async fn begin(executor: &dyn Executor, request: Request) -> Result<(Running, Value), ControlError> {
     let vacancy = active::vacancy(executor, &request.id())?;
-    let Prepared { steps, .. } = prepare(executor, &request)?;
+    let Prepared { steps, .. } = prepare(executor, &request)?.allowed(&request)?;
     let started = executor.now();
     let progress = Progress { started, writes: Vec::new(), outputs: None, error: None };
     let (done, operations) = (BTreeSet::new(), Vec::new());
@@ -51,7 +51,7 @@ pub async fn create(executor: &dyn Executor, request: Request) -> Result<Value, 
 
 /// Checks a deployment without doing it: `POST .../validate`.
 pub fn validate(executor: &dyn Executor, request: &Request) -> Result<Value, ControlError> {
-    let Prepared { steps, .. } = prepare(executor, request)?;
+    let Prepared { steps, .. } = prepare(executor, request)?.allowed(request)?;
     let now = executor.now();
     let progress = Progress { started: now, writes: Vec::new(), outputs: None, error: None };
     let mut body = document::body(request, &steps, &progress, State::Succeeded, now);
@@ -115,7 +115,15 @@ impl Running {
             let at_end = executor.now();
             let took = at_end.duration_since(from).unwrap_or_default();
             let told = outcome.as_ref().map(|made| made.is_new).map_err(Clone::clone);
-            self.progress.writes.push(Write { id: id.clone(), kind, at: at_end, took, outcome: told });
+            let warnings = outcome.as_ref().map(|made| made.warnings.clone()).unwrap_or_default();
+            self.progress.writes.push(Write {
+                id: id.clone(),
+                kind,
+                at: at_end,
+                took,
+                outcome: told,
+                warnings,
+            });
             self.operations.extend(
                 outcome
                     .map_err(|error| {

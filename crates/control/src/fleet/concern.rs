@@ -1,4 +1,4 @@
-//! Which hosts a change concerns: those whose span has what changed, before or after.
+//! Which interfaces a change concerns, and which hosts: those whose span has what changed, before or after.
 //!
 //! References are followed backwards, from what changed to the interfaces that it judges, by the world's indexes and
 //! never by a scan. It is the mirror of [`World::closure`]: a host whose span changes is always found; one that is found needlessly
@@ -22,23 +22,31 @@ pub fn concerned(before: &World, after: &World, changed: &[ResourceId]) -> BTree
     };
     let changed: Vec<&ResourceId> = changed.iter().filter(differs).collect();
     for world in [before, after].into_iter().filter(|world| !world.bindings().is_empty()) {
-        let mut walk = Walk { world, hosts: BTreeSet::new(), seen: HashSet::new() };
-        for document in changed.iter().filter_map(|id| world.document(id)) {
-            walk.changed(document);
-        }
-        hosts.append(&mut walk.hosts);
+        judged(world, changed.iter().copied(), |nic| hosts.append(&mut world.bindings().hosts(nic)));
     }
     hosts
 }
 
-struct Walk<'a> {
+/// Finds the interfaces that these resources and children judge in a world. One may be found twice.
+pub(crate) fn judged<'i>(
+    world: &World,
+    changed: impl IntoIterator<Item = &'i ResourceId>,
+    found: impl FnMut(&Arc<Document>),
+) {
+    let mut walk = Walk { world, found, seen: HashSet::new() };
+    for document in changed.into_iter().filter_map(|id| world.document(id)) {
+        walk.changed(document);
+    }
+}
+
+struct Walk<'a, F> {
     world: &'a World,
-    hosts: BTreeSet<HostName>,
+    found: F,
     /// What led to its interfaces already.
     seen: HashSet<ResourceId>,
 }
 
-impl<'a> Walk<'a> {
+impl<'a, F: FnMut(&Arc<Document>)> Walk<'a, F> {
     fn changed(&mut self, document: &'a Arc<Document>) {
         let id = document.id();
         match document.kind().name {
@@ -76,7 +84,7 @@ impl<'a> Walk<'a> {
     }
 
     fn nic(&mut self, nic: &'a Arc<Document>) {
-        self.hosts.append(&mut self.world.bindings().hosts(nic));
+        (self.found)(nic);
     }
 
     fn nsg(&mut self, id: &ResourceId) {

@@ -21,6 +21,7 @@ mod token;
 pub(crate) use binding::Bindings;
 pub use board::{Board, CONFIRM_TIMEOUT, OPERATIONS_MAX};
 pub use concern::concerned;
+pub(crate) use concern::judged;
 pub use host::{
     CERTIFICATES_PER_HOST_MAX, HOST_PREFIX, HostCertificate, HostName, HostRecord, INTERFACE_TEXT_BYTES_MAX,
     Interface, MACS_PER_INTERFACE_MAX,
@@ -30,6 +31,7 @@ pub use hosts::{
 };
 pub use mirror::{MIRROR_EVERY, STATUS_PREFIX, keep_mirror, watch_mirror};
 pub use operation::{InForce, OperationState};
+pub(crate) use span::gathered;
 pub use span::{Gathered, Renderer, Span, gather};
 pub use status::{HostReport, NicStatus, Standing};
 pub use token::{TOKEN_PREFIX, TOKEN_SECONDS_MAX, TokenRecord};

@@ -52,6 +52,11 @@ pub fn gather(world: &World, host: &HostName) -> Gathered {
     }
 }
 
+/// Some documents of a world, as if a host were to have them.
+pub(crate) fn gathered(world: &World, parts: Vec<Part>) -> Gathered {
+    Gathered { revision: world.revision(), parts, catalog: world.catalog().clone(), rivals: Vec::new() }
+}
+
 /// Documents as they are sent, shared between the hosts that have them.
 #[derive(Debug, Default)]
 pub struct Renderer {

@@ -5,6 +5,7 @@
 //! Reference: the REST API's resource models, docs/semantics.md.
 
 mod compute;
+mod intents;
 mod locate;
 mod manager;
 mod network;
@@ -177,6 +178,8 @@ pub const ADMIN_RULE: &str =
     "Microsoft.Network/networkManagers/securityAdminConfigurations/ruleCollections/rules";
 /// Virtual machines.
 pub const VM: &str = "Microsoft.Compute/virtualMachines";
+/// Intents.
+pub const INTENTS: &str = "Palisade.Network/intents";
 
 /// Kinds that are no children, in the order of their names.
 pub const TOP_LEVEL: &[&Kind] = &[
@@ -191,6 +194,7 @@ pub const TOP_LEVEL: &[&Kind] = &[
     &network::ROUTE_TABLES,
     &network::NETWORKS,
     &resources::DEPLOYMENTS,
+    &intents::INTENT_SETS,
 ];
 
 /// The kind of this type, compared without case; children too.

@@ -46,6 +46,14 @@ impl<'a> Draft<'a> {
         }
     }
 
+    /// Looks at the world as it was at a mark.
+    pub(crate) fn look_back<R>(&mut self, mark: usize, look: impl FnOnce(&World) -> R) -> R {
+        self.changes[mark..].iter().rev().for_each(|change| self.world.undo(change));
+        let seen = look(self.world);
+        self.changes[mark..].iter().for_each(|change| self.world.apply(change));
+        seen
+    }
+
     pub(crate) fn put(&mut self, document: Document) {
         let id = document.id().clone();
         self.write(Change::Document {

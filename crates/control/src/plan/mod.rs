@@ -11,6 +11,7 @@ mod defaults;
 mod delete;
 mod draft;
 mod group;
+mod intents;
 mod judge;
 mod lock;
 mod patch;

@@ -9,7 +9,7 @@ use palisade_model::{ResourceId, is_valid_name};
 use serde_json::{Map, Value};
 
 use super::body::{self, Body};
-use super::{Context, Done, Draft, address, check, defaults, group, judge, lock, watcher};
+use super::{Context, Done, Draft, address, check, defaults, group, intents, judge, lock, watcher};
 use crate::kinds::{self, Collection, Kind, Target};
 use crate::world::Document;
 use crate::{ControlError, Effect, World};
@@ -44,6 +44,9 @@ fn resource(
     let stored = draft.world().document(&target.id).cloned();
     check_name(target.kind, target.id.name())?;
     let own = filled(draft.world(), context, target.kind, &target.id, own, stored.as_deref())?;
+    if target.kind.name == kinds::INTENTS {
+        intents::check(draft.world(), target, &own)?;
+    }
     let document = Document::new(target.id.clone(), target.kind, own, new_etag(), 0);
     let is_same = stored.as_ref().is_some_and(|stored| stored.says_as(&document));
     let from = draft.mark();

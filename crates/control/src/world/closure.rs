@@ -55,9 +55,22 @@ impl World {
     /// peerings and the peered networks, route tables, public addresses, groups with prefixes and members, and the
     /// security admin rules of their networks.
     pub fn closure(&self, nics: &[ResourceId]) -> Vec<Part> {
+        self.closure_with(nics, [])
+    }
+
+    /// The same, with what further resources stand for: groups, subnets, networks and NSGs with the interfaces that belong to them,
+    /// which are members only.
+    pub(crate) fn closure_with<'n>(
+        &self,
+        nics: &[ResourceId],
+        named: impl IntoIterator<Item = &'n ResourceId>,
+    ) -> Vec<Part> {
         let mut closure = Closure { world: self, parts: BTreeMap::new(), networks: BTreeSet::new() };
         for nic in nics {
             closure.interface(nic);
+        }
+        for id in named {
+            closure.named(id);
         }
         closure.parts.into_values().collect()
     }
@@ -124,11 +137,52 @@ impl<'a> Closure<'a> {
     /// A group that rules name, with its members.
     fn group(&mut self, id: &ResourceId) {
         self.add_family(id);
+        self.members(id);
+    }
+
+    /// The interfaces that name a resource, as far as a group needs them.
+    fn members(&mut self, id: &ResourceId) {
         let world = self.world;
         for member in world.naming(id).filter(|document| document.kind().name == kinds::NIC) {
-            if !self.parts.contains_key(member.id()) {
-                self.parts.insert(member.id().clone(), Part::Member(member.clone()));
+            self.member(member);
+        }
+    }
+
+    fn member(&mut self, interface: &Arc<Document>) {
+        if !self.parts.contains_key(interface.id()) {
+            self.parts.insert(interface.id().clone(), Part::Member(interface.clone()));
+        }
+    }
+
+    /// What a resource stands for where somebody names it.
+    fn named(&mut self, id: &ResourceId) {
+        let world = self.world;
+        let Some(document) = world.document(id) else { return };
+        match document.kind().name {
+            kinds::ASG => self.group(id),
+            kinds::NIC => self.member(document),
+            kinds::SUBNET => self.subnet_alone(id),
+            kinds::NETWORK => {
+                self.add(id);
+                world.children(id, "subnets").iter().for_each(|subnet| self.subnet_alone(subnet.id()));
             }
+            kinds::NSG => {
+                self.add_family(id);
+                self.members(id);
+                for subnet in world.naming(id).filter(|document| document.kind().name == kinds::SUBNET) {
+                    self.subnet_alone(subnet.id());
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// A subnet with the interfaces in it, and its network, without what judges there.
+    fn subnet_alone(&mut self, id: &ResourceId) {
+        self.add(id);
+        self.members(id);
+        if let Some(network) = id.parent() {
+            self.add(&network);
         }
     }
 

@@ -1,9 +1,10 @@
 //! What the world knows about its documents besides themselves. All of it is a function of them.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use palisade_model::ResourceId;
+use palisade_net::AddressSet;
 
 use super::Document;
 use super::rulebook::Rulebook;
@@ -76,6 +77,25 @@ impl Index {
 
     pub(super) fn holder(&self, network: &ResourceId, address: IpAddr) -> Option<&ResourceId> {
         self.addresses.get(network)?.get(&address)
+    }
+
+    pub(super) fn holders_in(&self, addresses: &AddressSet) -> impl Iterator<Item = &ResourceId> {
+        let v4 =
+            addresses.v4().ranges().iter().map(|&(first, last)| {
+                (IpAddr::from(Ipv4Addr::from(first)), IpAddr::from(Ipv4Addr::from(last)))
+            });
+        let v6 =
+            addresses.v6().ranges().iter().map(|&(first, last)| {
+                (IpAddr::from(Ipv6Addr::from(first)), IpAddr::from(Ipv6Addr::from(last)))
+            });
+        let ranges: Vec<(IpAddr, IpAddr)> = v4.chain(v6).collect();
+        self.addresses.values().flat_map(move |held| {
+            ranges
+                .clone()
+                .into_iter()
+                .flat_map(move |(first, last)| held.range(first..=last))
+                .map(|(_, id)| id)
+        })
     }
 
     pub(super) fn held(

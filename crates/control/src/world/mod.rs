@@ -11,7 +11,7 @@ mod rulebook;
 #[cfg(test)]
 pub(crate) mod tests;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
 use std::sync::Arc;
 
@@ -203,6 +203,11 @@ impl World {
         last: std::net::IpAddr,
     ) -> impl Iterator<Item = std::net::IpAddr> {
         self.index.held(network, first, last)
+    }
+
+    /// The interfaces that have one of these addresses, in any network.
+    pub(crate) fn holders_in(&self, addresses: &palisade_net::AddressSet) -> BTreeSet<ResourceId> {
+        self.index.holders_in(addresses).cloned().collect()
     }
 
     /// A record that can be kept.

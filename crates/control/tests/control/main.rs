@@ -4,6 +4,8 @@ mod concurrent;
 mod etags;
 mod etcd;
 mod faults;
+mod gate;
+mod gate_writers;
 mod groups;
 mod large;
 #[path = "../../../store/tests/suite/support.rs"]

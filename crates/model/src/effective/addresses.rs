@@ -1,6 +1,6 @@
 //! From an address field to addresses, as seen from one interface.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, net::IpAddr};
 
 use palisade_net::AddressSet;
 
@@ -11,6 +11,7 @@ use crate::{
 };
 
 /// What names mean at one interface.
+#[derive(Debug)]
 pub(super) struct Scope {
     virtual_network: Addresses,
     /// The interface itself, if it has no addresses but its own.
@@ -31,6 +32,17 @@ impl Scope {
             own: (nic.ip_forwarding == Truth::No).then(|| nic.id.clone()),
             own_groups: assigned.flat_map(|configuration| configuration.groups.clone()).collect(),
         }
+    }
+
+    /// What names mean at every interface of a subnet, as far as that does not depend on the interface: addresses that the
+    /// deployment assigns belong to the groups of whoever gets them.
+    pub(super) fn of_subnet(estate: &Estate, home: &Home<'_>) -> Self {
+        Self { virtual_network: virtual_network_tag_at(estate, home), own: None, own_groups: Vec::new() }
+    }
+
+    /// What the `VirtualNetwork` tag means.
+    pub(super) const fn virtual_network(&self) -> &Addresses {
+        &self.virtual_network
     }
 
     pub(super) fn of_nsg(estate: &Estate, nsg: &Nsg, virtual_network: Option<AddressSet>) -> Self {
@@ -169,6 +181,46 @@ impl Estate {
             None => Addresses::at_most(assignable(self, subnet_of(configuration))),
         });
         own.fold(Addresses::empty(), |all, set| all.union(&set))
+    }
+}
+
+/// Who belongs to an application security group, told apart by whether the input gives the address.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct GroupMembers {
+    /// Prefixes of the group and addresses that the input gives.
+    known: Addresses,
+}
+
+impl GroupMembers {
+    /// Whether an interface belongs whose address `own` the deployment assigns: it does if its configuration says so,
+    /// whatever the address will be, and otherwise only by a prefix of the group.
+    pub fn hold(&self, group: &ResourceId, own: &IpConfiguration, address: IpAddr) -> Truth {
+        let named = match (own.groups.contains(group), own.groups_known) {
+            (true, _) => Truth::Yes,
+            (false, true) => Truth::No,
+            (false, false) => Truth::Maybe,
+        };
+        named.or(self.known.contains(address))
+    }
+}
+
+impl Estate {
+    /// The members of a group; `None` if it is not in the input.
+    pub fn group_members(&self, group: &ResourceId) -> Option<GroupMembers> {
+        let (mut sure, mut perhaps) = (Vec::new(), Vec::new());
+        for (_, configuration) in configurations(self) {
+            let is_member = configuration.groups.contains(group);
+            let list = if is_member { &mut sure } else { &mut perhaps };
+            list.extend(configuration.address.filter(|_| is_member || !configuration.groups_known));
+        }
+        let sure = Addresses::exactly(sure.into_iter().collect());
+        let perhaps = Addresses::at_most(perhaps.into_iter().collect());
+        Some(GroupMembers { known: self.groups.get(group)?.union(&sure).union(&perhaps) })
+    }
+
+    /// The addresses that a deployment may assign to an IP configuration that has none.
+    pub fn assignable_to(&self, configuration: &IpConfiguration) -> AddressSet {
+        assignable(self, subnet_of(configuration))
     }
 }
 

@@ -2,145 +2,115 @@
 //!
 //! A list that may not be there is in the policy and says so. It must not resolve a name to addresses itself: the scope does.
 
+use std::borrow::Cow;
+
 use palisade_net::Direction;
 
 use super::{EffectiveLayer, EffectiveRule, Home, Layer, addresses::Scope};
 use crate::{
-    Estate, IpConfiguration, Mode, Nic, PublicIpSku, ResourceId, Truth, defaults, spec::Given, validate,
+    Estate, IpConfiguration, Mode, Nic, PublicIpSku, ResourceId, Truth, defaults, estate::AdminCollection,
+    spec::Given, validate,
 };
 
-/// Builds the layers of one interface.
-pub(super) struct Builder<'a> {
+/// Finds and resolves the lists of one interface.
+pub(super) struct Builder<'h, 'a> {
     pub(super) estate: &'a Estate,
     pub(super) nic: &'a Nic,
-    pub(super) home: &'a Home<'a>,
-    pub(super) scope: &'a Scope,
+    pub(super) home: &'h Home<'a>,
 }
 
-impl Builder<'_> {
-    pub(super) fn inbound(&self) -> Vec<EffectiveLayer> {
-        let direction = Direction::Inbound;
-        let nsgs: Vec<_> =
-            [self.subnet_layer(direction), self.nic_layer(direction)].into_iter().flatten().collect();
-        // One NSG that surely exists is what a public address waits for. One in audit is as if it were not there: to try
-        // it out must not open what was closed.
-        let mut enforced = nsgs.iter().filter(|layer| layer.mode == Mode::Enforce).peekable();
-        let unguarded = enforced.peek().is_none();
-        let guarded = enforced.any(|layer| layer.certain);
-        let closed = if guarded { None } else { self.public_address(unguarded) };
-        self.admin(direction).into_iter().chain(nsgs).chain(closed).collect()
+/// A rule list at its place, by where its rules come from.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(super) struct Standing<'a> {
+    layer: Layer,
+    from: Source<'a>,
+    certain: bool,
+}
+
+/// Where the rules of a list come from.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+enum Source<'a> {
+    /// An NSG of the input.
+    Nsg(&'a ResourceId),
+    /// An NSG of which only the place is known, perhaps its id, and why.
+    Missing(Option<&'a ResourceId>, Cow<'a, str>),
+    /// The collections that apply to a network; `None` for one that is not known.
+    Admin(Option<&'a ResourceId>),
+    /// The platform, for a public address.
+    PublicAddress,
+}
+
+impl<'a> Builder<'_, 'a> {
+    /// The lists of a direction, in the order in which they are asked.
+    pub(super) fn standing(&self, direction: Direction) -> Vec<Standing<'a>> {
+        let admin = self.admin();
+        match direction {
+            Direction::Inbound => {
+                let nsgs: Vec<_> = [self.subnet_list(), self.nic_list()].into_iter().flatten().collect();
+                let closed = self.public_address(&nsgs);
+                admin.into_iter().chain(nsgs).chain(closed).collect()
+            }
+            Direction::Outbound => {
+                admin.into_iter().chain([self.nic_list(), self.subnet_list()].into_iter().flatten()).collect()
+            }
+        }
     }
 
-    pub(super) fn outbound(&self) -> Vec<EffectiveLayer> {
-        let direction = Direction::Outbound;
-        let nsgs = [self.nic_layer(direction), self.subnet_layer(direction)].into_iter().flatten();
-        self.admin(direction).into_iter().chain(nsgs).collect()
-    }
-
-    fn nic_layer(&self, direction: Direction) -> Option<EffectiveLayer> {
-        self.attached(Layer::NetworkInterface, self.nic.nsg.as_ref()?, direction)
+    fn nic_list(&self) -> Option<Standing<'a>> {
+        Some(self.attached(Layer::NetworkInterface, self.nic.nsg.as_ref()?))
     }
 
     /// The subnet's NSG; it governs a private endpoint's interface only where the subnet says so.
-    fn subnet_layer(&self, direction: Direction) -> Option<EffectiveLayer> {
+    fn subnet_list(&self) -> Option<Standing<'a>> {
         let subnet = match self.home {
-            Given::Unknown(reason) => return Some(self.unknown(Layer::Subnet, None, reason, direction)),
+            Given::Unknown(reason) => {
+                let from = Source::Missing(None, reason.clone().into());
+                return Some(Standing { layer: Layer::Subnet, from, certain: false });
+            }
             Given::Known((_, subnet)) => subnet,
         };
         let governed = if self.nic.private_endpoint { subnet.governs_private_endpoints } else { Truth::Yes };
         if governed == Truth::No {
             return None;
         }
-        let layer = self.attached(Layer::Subnet, subnet.nsg.as_ref()?, direction)?;
-        Some(EffectiveLayer { certain: layer.certain && governed == Truth::Yes, ..layer })
+        let list = self.attached(Layer::Subnet, subnet.nsg.as_ref()?);
+        Some(Standing { certain: list.certain && governed == Truth::Yes, ..list })
     }
 
-    fn attached(
-        &self,
-        layer: Layer,
-        nsg: &Given<ResourceId>,
-        direction: Direction,
-    ) -> Option<EffectiveLayer> {
-        Some(match nsg {
-            Given::Unknown(reason) => self.unknown(layer, None, reason, direction),
+    fn attached(&self, layer: Layer, nsg: &'a Given<ResourceId>) -> Standing<'a> {
+        let (from, certain) = match nsg {
+            Given::Unknown(reason) => (Source::Missing(None, reason.into()), false),
             Given::Known(id) => match self.estate.nsg(id) {
-                Some(nsg) => self.estate.nsg_layer(layer, nsg, direction, self.scope),
-                None => self.unknown(layer, Some(id), "the NSG is not in the input", direction),
+                Some(nsg) => (Source::Nsg(&nsg.id), nsg.certain),
+                None => (Source::Missing(Some(id), "the NSG is not in the input".into()), false),
             },
-        })
+        };
+        Standing { layer, from, certain }
     }
 
-    /// A layer of which only the place is known.
-    fn unknown(
-        &self,
-        layer: Layer,
-        source: Option<&ResourceId>,
-        reason: &str,
-        direction: Direction,
-    ) -> EffectiveLayer {
-        let rule = validate::unknown_rule(reason);
-        EffectiveLayer {
-            layer,
-            source: source.cloned(),
-            name: source.map(|id| id.name().to_owned()),
-            rules: vec![self.estate.resolve(&rule, rule.name().to_owned(), direction, self.scope)],
-            mode: Mode::Enforce,
-            flush: true,
-            certain: false,
+    /// The collections that apply to the network, if any does or may.
+    fn admin(&self) -> Option<Standing<'a>> {
+        let network = self.home.known().map(|(network, _)| &network.id);
+        let any = self.estate.collections_at(network).next().is_some();
+        any.then_some(Standing { layer: Layer::Admin, from: Source::Admin(network), certain: true })
+    }
+
+    /// The list of a Standard public address without any NSG: what does not come from the network or from health probes is
+    /// refused. One NSG that surely exists is what the address waits for. One in audit is as if it were not there: to try it
+    /// out must not open what was closed.
+    fn public_address(&self, nsgs: &[Standing<'_>]) -> Option<Standing<'a>> {
+        let mut enforced = nsgs.iter().filter(|list| list.mode(self.estate) == Mode::Enforce).peekable();
+        let unguarded = enforced.peek().is_none();
+        if enforced.any(|list| list.certain) {
+            return None;
         }
-    }
-
-    /// The rules of all security admin collections that apply to the network, as one list by priority: the manager merges
-    /// them, and the first that matches decides. Equal priorities keep the order of the collections' ids.
-    fn admin(&self, direction: Direction) -> Option<EffectiveLayer> {
-        let mut collections = Vec::new();
-        let mut rules = Vec::new();
-        for collection in self.estate.admin_collections.values() {
-            let certain = match (&collection.virtual_networks, self.home) {
-                (Given::Known(networks), Given::Known((network, _))) if !networks.contains(&network.id) => {
-                    continue;
-                }
-                (Given::Known(_), Given::Known(_)) => true,
-                _ => false,
-            };
-            collections.push(&collection.id);
-            for rule in collection.rules.iter().filter(|rule| rule.concerns(direction)) {
-                let resolved = self.estate.resolve(rule, rule.name().to_owned(), direction, self.scope);
-                rules.push(EffectiveRule {
-                    certain: certain && resolved.certain,
-                    collection: Some(collection.id.name().to_owned()),
-                    ..resolved
-                });
-            }
-        }
-        rules.sort_by_key(|rule| rule.priority.known());
-        let names: Vec<&str> = collections.iter().map(|id| id.name()).collect();
-        let first = *collections.first()?;
-        let (source, name) = (Some(first.clone()), Some(names.join(", ")));
-        let (mode, flush) = (Mode::Enforce, true);
-        Some(EffectiveLayer { layer: Layer::Admin, source, name, rules, mode, flush, certain: true })
-    }
-
-    /// The layer of a Standard public address without any NSG: what does not come from the network or from health probes
-    /// is refused. `unguarded` says that there surely is no NSG.
-    fn public_address(&self, unguarded: bool) -> Option<EffectiveLayer> {
         let skus: Vec<Given<PublicIpSku>> =
             self.nic.ip_configurations.iter().filter_map(|configuration| self.sku(configuration)).collect();
         let closed = skus.contains(&Given::Known(PublicIpSku::Standard));
         let perhaps = skus.iter().any(|sku| sku.known().is_none());
-        let direction = Direction::Inbound;
-        let rules = defaults::default_rules(direction);
-        let resolved =
-            rules.iter().map(|rule| self.estate.resolve(rule, rule.name().to_owned(), direction, self.scope));
-        (closed || perhaps).then(|| EffectiveLayer {
-            layer: Layer::PublicAddress,
-            source: None,
-            name: None,
-            rules: resolved.collect(),
-            mode: Mode::Enforce,
-            flush: true,
-            certain: closed && unguarded,
-        })
+        let certain = closed && unguarded;
+        let list = Standing { layer: Layer::PublicAddress, from: Source::PublicAddress, certain };
+        (closed || perhaps).then_some(list)
     }
 
     fn sku(&self, configuration: &IpConfiguration) -> Option<Given<PublicIpSku>> {
@@ -150,6 +120,106 @@ impl Builder<'_> {
                 Some(sku) => sku.clone(),
                 None => Given::Unknown(format!("public address {id} is not in the input")),
             },
+        })
+    }
+}
+
+impl Standing<'_> {
+    fn mode(&self, estate: &Estate) -> Mode {
+        match &self.from {
+            Source::Nsg(id) => estate.nsg(id).map_or(Mode::Enforce, |nsg| nsg.mode),
+            _ => Mode::Enforce,
+        }
+    }
+
+    /// Its rules, with names resolved.
+    pub(super) fn resolve(&self, estate: &Estate, direction: Direction, scope: &Scope) -> EffectiveLayer {
+        let layer = match &self.from {
+            Source::Nsg(id) => {
+                let nsg = estate.nsg(id).expect("it was found when the list was");
+                estate.nsg_layer(self.layer, nsg, direction, scope)
+            }
+            Source::Missing(id, reason) => missing(estate, self.layer, (*id, reason), direction, scope),
+            Source::Admin(network) => admin(estate, *network, direction, scope),
+            Source::PublicAddress => public_address(estate, direction, scope),
+        };
+        EffectiveLayer { certain: self.certain, ..layer }
+    }
+}
+
+/// A list of which only the place is known.
+fn missing(
+    estate: &Estate,
+    layer: Layer,
+    (source, reason): (Option<&ResourceId>, &str),
+    direction: Direction,
+    scope: &Scope,
+) -> EffectiveLayer {
+    let rule = validate::unknown_rule(reason);
+    EffectiveLayer {
+        layer,
+        source: source.cloned(),
+        name: source.map(|id| id.name().to_owned()),
+        rules: vec![estate.resolve(&rule, rule.name().to_owned(), direction, scope)],
+        mode: Mode::Enforce,
+        flush: true,
+        certain: false,
+    }
+}
+
+/// The rules of all security admin collections that apply to a network, as one list by priority: the manager merges them, and
+/// the first that matches decides. Equal priorities keep the order of the collections' ids.
+fn admin(
+    estate: &Estate,
+    network: Option<&ResourceId>,
+    direction: Direction,
+    scope: &Scope,
+) -> EffectiveLayer {
+    let mut collections = Vec::new();
+    let mut rules = Vec::new();
+    for (collection, certain) in estate.collections_at(network) {
+        collections.push(&collection.id);
+        for rule in collection.rules.iter().filter(|rule| rule.concerns(direction)) {
+            let resolved = estate.resolve(rule, rule.name().to_owned(), direction, scope);
+            rules.push(EffectiveRule {
+                certain: certain && resolved.certain,
+                collection: Some(collection.id.name().to_owned()),
+                ..resolved
+            });
+        }
+    }
+    rules.sort_by_key(|rule| rule.priority.known());
+    let names: Vec<&str> = collections.iter().map(|id| id.name()).collect();
+    let source = collections.first().map(|id| (*id).clone());
+    let (name, mode, flush) = (Some(names.join(", ")), Mode::Enforce, true);
+    EffectiveLayer { layer: Layer::Admin, source, name, rules, mode, flush, certain: true }
+}
+
+/// The platform's defaults, which stand for it.
+fn public_address(estate: &Estate, direction: Direction, scope: &Scope) -> EffectiveLayer {
+    let rules = defaults::default_rules(direction);
+    let resolved = rules.iter().map(|rule| estate.resolve(rule, rule.name().to_owned(), direction, scope));
+    EffectiveLayer {
+        layer: Layer::PublicAddress,
+        source: None,
+        name: None,
+        rules: resolved.collect(),
+        mode: Mode::Enforce,
+        flush: true,
+        certain: true,
+    }
+}
+
+impl Estate {
+    /// The security admin collections that apply to a network or may, and whether they surely do.
+    fn collections_at(&self, network: Option<&ResourceId>) -> impl Iterator<Item = (&AdminCollection, bool)> {
+        self.admin_collections.values().filter_map(move |collection| {
+            match (&collection.virtual_networks, network) {
+                (Given::Known(networks), Some(network)) => {
+                    networks.contains(network).then_some((collection, true))
+                }
+                _ => Some((collection, false)),
+            }
         })
     }
 }

@@ -81,6 +81,7 @@ impl SubnetSpec {
             nsg: None,
             route_table: None,
             private_endpoint_policies: None,
+            delegations: Vec::new(),
             place: Place::default(),
         }
     }

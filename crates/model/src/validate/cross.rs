@@ -50,6 +50,7 @@ fn memberships(spec: &EstateSpec) -> BTreeMap<&ResourceId, Membership<'_>> {
 
 fn check_membership(group: &ResourceId, membership: &Membership<'_>, p: &mut Problems) {
     let Membership { networks, ip_configurations, place } = membership;
+    p.about(group);
     if networks.len() > 1 {
         let message = format!("members of {group} are in different virtual networks: {}", joined(networks));
         p.error(Code::PalGroupMembersInDifferentNetworks, place, message);
@@ -59,7 +60,8 @@ fn check_membership(group: &ResourceId, membership: &Membership<'_>, p: &mut Pro
 }
 
 fn groups_of_rules(nsg: &NsgSpec, memberships: &BTreeMap<&ResourceId, Membership<'_>>, p: &mut Problems) {
-    for rule in &nsg.rules {
+    for (number, rule) in nsg.rules.iter().enumerate() {
+        p.about_rule(&nsg.id, number);
         let members = groups_of(rule).filter_map(|group| memberships.get(group));
         let networks: BTreeSet<ResourceId> = members.flat_map(|members| members.networks.clone()).collect();
         if networks.len() > 1 {
@@ -74,6 +76,7 @@ fn groups_of_rules(nsg: &NsgSpec, memberships: &BTreeMap<&ResourceId, Membership
             p.error(code, &rule.place, message);
         }
     }
+    p.about(&nsg.id);
     let (count, max) =
         (nsg.rules.iter().flat_map(groups_of).collect::<BTreeSet<_>>().len(), limits::ASGS_PER_NSG_MAX);
     let what = format!("distinct application security groups in the rules of {}", nsg.id);

@@ -4,6 +4,7 @@
 //! addresses; [`crate::effective`] does.
 
 mod cross;
+mod lenient;
 mod network;
 mod nic;
 mod own_tags;
@@ -19,12 +20,20 @@ use crate::{
     spec::{EstateSpec, Given, Text},
 };
 
+pub(crate) use lenient::leniently;
+pub use lenient::{LeftOut, Salvaged};
 pub use own_tags::{is_own_tag, rule_of_tag};
 pub(crate) use rule::unknown_rule;
 
 pub(crate) fn estate(spec: &EstateSpec, tags: TagCatalog) -> (Option<Estate>, Vec<Problem>) {
     let mut problems = Problems::default();
-    let p = &mut problems;
+    let estate = built(spec, tags, &mut problems);
+    let accepted = problems.errors() == 0;
+    (accepted.then_some(estate), problems.into_vec())
+}
+
+/// What the input is, with values of no meaning where it is in error.
+fn built(spec: &EstateSpec, tags: TagCatalog, p: &mut Problems) -> Estate {
     let nsgs =
         by_id(spec.nsgs.iter().map(|nsg| (&nsg.id, &nsg.place, rule::nsg(nsg, &tags, p))).collect(), p);
     let groups =
@@ -53,6 +62,7 @@ pub(crate) fn estate(spec: &EstateSpec, tags: TagCatalog) -> (Option<Estate>, Ve
         tags,
         unknowns: spec.unknowns.clone(),
     };
+    p.about_all();
     for (count, max, kind) in [
         (estate.nsgs.len(), limits::NSGS_MAX, "network security groups"),
         (estate.groups.len(), limits::ASGS_MAX, "application security groups"),
@@ -62,8 +72,7 @@ pub(crate) fn estate(spec: &EstateSpec, tags: TagCatalog) -> (Option<Estate>, Ve
         count_limit(p, Code::PalResourceCountLimitReached, &Place::default(), count, max, kind);
     }
     cross::check(&estate, spec, p);
-    let accepted = problems.errors() == 0;
-    (accepted.then_some(estate), problems.into_vec())
+    estate
 }
 
 /// Indexes resources by id. Files are merged, and the same resource may stand in several; if the copies differ, the later

@@ -10,6 +10,7 @@ use crate::{
     VirtualNetwork,
     estate::{Peering, RouteTable},
     limits,
+    next_hop::{UserHop, UserRoute},
     problem::Problems,
     spec::{
         AsgSpec, At, Given, LearnedPrefixesSpec, PeeringSpec, PublicIpSpec, Reference, RouteTableSpec,
@@ -18,6 +19,7 @@ use crate::{
 };
 
 pub(super) fn group(spec: &AsgSpec, p: &mut Problems) -> Addresses {
+    p.about(&spec.id);
     texts(&spec.address_prefixes, p)
 }
 
@@ -25,6 +27,10 @@ pub(super) fn group(spec: &AsgSpec, p: &mut Problems) -> Addresses {
 pub(super) type Learned = (Given<ResourceId>, Addresses);
 
 pub(super) fn learned(spec: &LearnedPrefixesSpec, p: &mut Problems) -> Learned {
+    match spec.virtual_network.value.known() {
+        Some(network) => p.about(network),
+        None => p.about_all(),
+    }
     (spec.virtual_network.value.clone(), address_list(Some(&spec.address_prefixes), p))
 }
 
@@ -33,6 +39,7 @@ pub(super) fn virtual_network(
     learned: &[Learned],
     p: &mut Problems,
 ) -> VirtualNetwork {
+    p.about(&spec.id);
     for (count, max, kind) in [
         (spec.subnets.len(), limits::SUBNETS_PER_NETWORK_MAX, "subnets"),
         (spec.peerings.len(), limits::PEERINGS_PER_NETWORK_MAX, "peerings"),
@@ -45,12 +52,15 @@ pub(super) fn virtual_network(
         Given::Known(id) => (*id == spec.id).then(|| addresses.clone()),
         Given::Unknown(_) => Some(addresses.perhaps()),
     });
+    let addresses = address_list(spec.address_prefixes.as_ref(), p);
+    let peerings = spec.peerings.iter().filter_map(|s| peering(s, p)).collect();
     VirtualNetwork {
         id: spec.id.clone(),
         name: shown(&spec.name),
-        addresses: address_list(spec.address_prefixes.as_ref(), p),
+        addresses,
+        prefixes: known_prefixes(spec.address_prefixes.as_ref()),
+        peerings,
         subnets: spec.subnets.iter().map(|s| subnet(s, p)).collect(),
-        peerings: spec.peerings.iter().filter_map(|s| peering(s, p)).collect(),
         learned: learned.fold(Addresses::empty(), |all, set| all.union(&set)),
         flow_timeout_minutes,
         open_parts,
@@ -77,6 +87,7 @@ fn flow_timeout(spec: &VirtualNetworkSpec, p: &mut Problems) -> (Option<u32>, Ve
 }
 
 fn subnet(spec: &SubnetSpec, p: &mut Problems) -> Subnet {
+    p.about(&spec.id);
     Subnet {
         id: spec.id.clone(),
         name: shown(&spec.name),
@@ -84,6 +95,7 @@ fn subnet(spec: &SubnetSpec, p: &mut Problems) -> Subnet {
         nsg: reference(spec.nsg.as_ref()),
         route_table: reference(spec.route_table.as_ref()),
         governs_private_endpoints: governs_private_endpoints(spec, p),
+        delegations: spec.delegations.iter().filter_map(|service| service.value.known().cloned()).collect(),
     }
 }
 
@@ -131,18 +143,22 @@ fn peering(spec: &PeeringSpec, p: &mut Problems) -> Option<Peering> {
 }
 
 pub(super) fn route_table(spec: &RouteTableSpec, tags: &TagCatalog, p: &mut Problems) -> RouteTable {
+    p.about(&spec.id);
     let (count, max) = (spec.routes.len(), limits::ROUTES_PER_TABLE_MAX);
     let what = format!("routes of {}", spec.id);
     count_limit(p, Code::PalResourceCountLimitReached, &spec.place, count, max, &what);
-    let destinations = spec
-        .routes
-        .iter()
-        .map(|route| match &route.address_prefix {
+    let routes = spec.routes.iter().map(|route| UserRoute {
+        destination: match &route.address_prefix {
             Some(text) => route_destination(text, tags, p),
             None => Addresses::unknown(),
-        })
-        .fold(Addresses::empty(), |all, set| all.union(&set));
-    RouteTable { destinations, disable_gateway_propagation: spec.disable_gateway_propagation }
+        },
+        next_hop: UserHop::of(
+            route.next_hop_type.as_ref().and_then(|text| text.value.known()).map(String::as_str),
+        ),
+    });
+    let routes: Vec<UserRoute> = routes.collect();
+    let destinations = routes.iter().fold(Addresses::empty(), |all, route| all.union(&route.destination));
+    RouteTable { destinations, routes, disable_gateway_propagation: spec.disable_gateway_propagation }
 }
 
 fn route_destination(text: &Text, tags: &TagCatalog, p: &mut Problems) -> Addresses {
@@ -165,6 +181,7 @@ fn route_destination(text: &Text, tags: &TagCatalog, p: &mut Problems) -> Addres
 }
 
 pub(super) fn public_ip(spec: &PublicIpSpec, p: &mut Problems) -> Given<PublicIpSku> {
+    p.about(&spec.id);
     let is = str::eq_ignore_ascii_case;
     if let Some(At { value: Given::Known(value), place }) = &spec.address
         && !value.is_empty()
@@ -194,6 +211,12 @@ pub(super) fn reference(reference: Option<&Reference>) -> Option<Given<ResourceI
 fn address_list(list: Option<&TextList>, p: &mut Problems) -> Addresses {
     let Some(At { value: Given::Known(list), .. }) = list else { return Addresses::unknown() };
     texts(list, p)
+}
+
+/// The prefixes of a list that are known and sound, as they were written.
+fn known_prefixes(list: Option<&TextList>) -> Vec<Prefix> {
+    let list = list.and_then(|list| list.value.known()).into_iter().flatten();
+    list.filter_map(|text| Prefix::parse_truncating(text.value.known()?).ok()).collect()
 }
 
 /// The addresses of prefixes. Networks are read as the portal does: host bits are cleared.

@@ -5,6 +5,8 @@
 
 use std::collections::BTreeMap;
 
+use palisade_net::Family;
+
 use super::network::{checked_prefix, reference};
 use super::own_tags::OwnTags;
 use super::{count_limit, shown};
@@ -15,6 +17,7 @@ use crate::{
 };
 
 pub(super) fn nic(spec: &NicSpec, p: &mut Problems) -> Nic {
+    p.about(&spec.id);
     let own = OwnTags::of_nic(&spec.id, spec.tags.as_ref(), p);
     let mut open = Open { id: &spec.id, parts: own.open_parts() };
     let mac = open.text("macAddress", spec.mac.as_ref()).and_then(|(value, place)| {
@@ -132,6 +135,11 @@ fn ip_configuration(spec: &IpConfigurationSpec, open: &mut Open<'_>, p: &mut Pro
         subnet: reference(spec.subnet.as_ref()),
         public_ip: reference(spec.public_ip.as_ref()),
         groups: spec.asgs.iter().filter_map(|asg| asg.value.known().cloned()).collect(),
+        family: match address {
+            Some(prefix) => prefix.family(),
+            None if spec.ipv6 => Family::V6,
+            None => Family::V4,
+        },
         groups_known: spec.asgs.iter().all(|asg| asg.value.known().is_some()),
     }
 }

@@ -24,6 +24,7 @@ pub(super) struct RuleAt<'a> {
 }
 
 pub(super) fn nsg(spec: &NsgSpec, tags: &TagCatalog, p: &mut Problems) -> Nsg {
+    p.about(&spec.id);
     if let Given::Known(name) = &spec.name.value {
         check_name(name, &spec.name.place, p);
     }
@@ -38,8 +39,12 @@ pub(super) fn nsg(spec: &NsgSpec, tags: &TagCatalog, p: &mut Problems) -> Nsg {
     }
     let own = OwnTags::of_nsg(&spec.id, spec.tags.as_ref(), p);
     let rule_tags = RuleTags::new(&own, spec, p);
-    let rules: Vec<(Rule, &Place)> =
-        spec.rules.iter().map(|rule| (user_rule(&spec.id, rule, &rule_tags, tags, p), &rule.place)).collect();
+    let checked = spec.rules.iter().enumerate().map(|(number, rule)| {
+        p.about_rule(&spec.id, number);
+        (user_rule(&spec.id, rule, &rule_tags, tags, p), &rule.place)
+    });
+    let rules: Vec<(Rule, &Place)> = checked.collect();
+    p.about(&spec.id);
     check_names(spec, p);
     check_conflicts(&rules, p);
     check_address_counts(&rules, spec, p);
@@ -143,7 +148,11 @@ pub(super) fn admin_collection(
     tags: &TagCatalog,
     p: &mut Problems,
 ) -> AdminCollection {
-    let mut rules: Vec<Rule> = spec.rules.iter().map(|rule| admin_rule(&spec.id, rule, tags, p)).collect();
+    let checked = spec.rules.iter().enumerate().map(|(number, rule)| {
+        p.about_rule(&spec.id, number);
+        admin_rule(&spec.id, rule, tags, p)
+    });
+    let mut rules: Vec<Rule> = checked.collect();
     rules.sort_by_key(|rule| rule.priority.known());
     let virtual_networks = match &spec.virtual_networks.value {
         Given::Unknown(reason) => Given::Unknown(reason.clone()),

@@ -3,6 +3,7 @@
 mod arbitrary;
 mod codes;
 mod effective;
+mod lenient;
 mod limits;
 mod places;
 mod rules;

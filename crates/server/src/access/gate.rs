@@ -19,7 +19,7 @@ use uuid::Uuid;
 use super::{Principal, directory, outside::Outside, ration::Ration, rings::Rings};
 use crate::{
     app::{App, Peer},
-    error::ApiError,
+    error::{ApiError, Refused},
     headers::{Ids, insert},
     limits,
 };
@@ -166,7 +166,9 @@ pub(crate) async fn authenticate(State(app): State<Arc<App>>, mut request: Reque
     request.extensions_mut().insert(caller.clone());
     let response = next.run(request).await;
     if response.status() == StatusCode::FORBIDDEN {
-        let note = Note { verb: "denied", target: what, outcome: "AuthorizationFailed".to_owned() };
+        let code = response.extensions().get::<Refused>();
+        let outcome = code.map_or_else(|| "AuthorizationFailed".to_owned(), |Refused(code)| code.to_string());
+        let note = Note { verb: "denied", target: what, outcome };
         app.gate.note(&app.control, &caller, note, now).await;
     }
     response
@@ -196,7 +198,7 @@ pub(crate) fn stranger(request: &Request) -> Caller {
     let address = request.extensions().get::<Peer>().map_or_else(String::new, |peer| peer.0.ip().to_string());
     let ids = request.extensions().get::<Ids>();
     let correlation = ids.map_or_else(String::new, |ids| ids.correlation.clone());
-    Caller { principal: String::new(), name: String::new(), address, correlation }
+    Caller { address, correlation, ..Caller::default() }
 }
 
 /// The token of `Authorization: Bearer`. Two such headers are none.

@@ -11,6 +11,7 @@ mod hosts;
 mod joins;
 mod openapi;
 mod operations;
+mod preview;
 mod principals;
 mod status;
 #[cfg(test)]
@@ -72,6 +73,7 @@ enum Handler {
     Audit,
     VerifyAudit,
     Operation,
+    Preview,
     Watch,
 }
 
@@ -130,6 +132,7 @@ const ROWS: &[(&str, &str, &str, Handler)] = &[
     ("GET", "/api/v1/audit", "Palisade.Server/audit/read", Handler::Audit),
     ("GET", "/api/v1/audit/verify", "Palisade.Server/audit/read", Handler::VerifyAudit),
     ("GET", "/api/v1/operations/{id}", "Palisade.Server/operations/read", Handler::Operation),
+    ("POST", "/api/v1/preview", "Palisade.Network/preview/action", Handler::Preview),
     ("GET", "/api/v1/watch", "Palisade.Server/watch/read", Handler::Watch),
 ];
 
@@ -212,6 +215,7 @@ async fn dispatch(call: &Call, handler: Handler) -> Answer {
         Handler::Audit => audit::entries(call).await,
         Handler::VerifyAudit => audit::verify(call).await,
         Handler::Operation => operations::read(call),
+        Handler::Preview => preview::create(call).await,
         Handler::Watch => watch::stream(call).await,
     }
 }

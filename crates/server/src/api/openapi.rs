@@ -12,7 +12,7 @@ use utoipa::{
     },
 };
 
-use super::{audit, credentials, hosts, joins, operations, principals, status, watch};
+use super::{audit, credentials, hosts, joins, operations, preview, principals, status, watch};
 
 /// Every refusal: Azure's envelope.
 #[derive(Debug, Serialize, ToSchema)]
@@ -76,7 +76,7 @@ impl IntoResponses for Refusals {
     paths(
         audit::entries, audit::verify, credentials::delete_federated, credentials::put_federated,
         credentials::update, hosts::list, hosts::read, hosts::remove, hosts::revoke, joins::create,
-        joins::delete, joins::list, operations::read, principals::create, principals::create_secret,
+        joins::delete, joins::list, operations::read, preview::create, principals::create, principals::create_secret,
         principals::delete, principals::delete_secret, principals::list, principals::read, status::read,
         watch::stream,
     ),

@@ -7,6 +7,7 @@
 mod call;
 mod deployments;
 mod filter;
+mod intents;
 mod lists;
 mod lro;
 mod metadata;
@@ -97,6 +98,7 @@ async fn take_apart(
         body: None,
     };
     permit(&call)?;
+    call.caller.overriding = intents::overriding(&call)?;
     if matches!(route.method, "PUT" | "PATCH" | "POST") {
         let bytes = limits::body::read(&call.headers, body).await?;
         call.body = limits::body::json(&bytes)?;

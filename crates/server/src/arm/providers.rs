@@ -17,6 +17,7 @@ const NAMESPACES: &[&str] = &[
     "Microsoft.Network",
     "Microsoft.Resources",
     "Microsoft.Storage",
+    "Palisade.Network",
     "microsoft.insights",
 ];
 

@@ -13,7 +13,7 @@ use palisade_control::{
 use palisade_model::ResourceId;
 use serde_json::Value;
 
-use super::{call::Call, lro};
+use super::{call::Call, intents::warned, lro};
 use crate::{
     error::{Answer, ApiError},
     headers::{insert, precondition},
@@ -69,7 +69,7 @@ pub(super) async fn put(call: &Call) -> Answer {
     let outcome = call.app.control.act(&call.caller, action).await?;
     let status = if outcome.effect == Effect::Created { StatusCode::CREATED } else { StatusCode::OK };
     let body = outcome.resource.unwrap_or_default();
-    Ok(lro::written(call, status, outcome.operation.as_deref(), body))
+    Ok(warned(lro::written(call, status, outcome.operation.as_deref(), body), &outcome.warnings))
 }
 
 /// PATCH: tags, which no host acts on.
@@ -81,7 +81,7 @@ pub(super) async fn patch(call: &Call) -> Answer {
     };
     let outcome = call.app.control.act(&call.caller, action).await?;
     let body = outcome.resource.unwrap_or_default();
-    Ok(lro::written(call, StatusCode::OK, outcome.operation.as_deref(), body))
+    Ok(warned(lro::written(call, StatusCode::OK, outcome.operation.as_deref(), body), &outcome.warnings))
 }
 
 /// DELETE.
@@ -91,7 +91,7 @@ pub(super) async fn delete(call: &Call) -> Answer {
     let action = Action::Delete { id: id.clone(), precondition: precondition(&call.headers) };
     let outcome = call.app.control.act(&call.caller, action).await?;
     if outcome.effect != Effect::Absent {
-        return Ok(lro::deleted(call, outcome.operation.as_deref()));
+        return Ok(warned(lro::deleted(call, outcome.operation.as_deref()), &outcome.warnings));
     }
     // Azure's answers: a group must be there, anything else need not.
     if is_group {

@@ -5,7 +5,7 @@
 
 use std::sync::LazyLock;
 
-use palisade_control::kinds::{self, DEPLOYMENT, Kind, LOCK, NSG, TOP_LEVEL};
+use palisade_control::kinds::{self, DEPLOYMENT, INTENTS, Kind, LOCK, NSG, TOP_LEVEL};
 
 use super::{path::Path, shape::Match, shape::Shape};
 
@@ -271,8 +271,8 @@ fn row(method: &'static str, shape: &str, action: impl Into<String>, handler: Ha
 /// Rows of a kind that is no child, and of all children below it.
 fn of_kind(kind: &'static Kind) -> Vec<Route> {
     let tail = format!("/providers/{}", kind.name);
-    // Locks and deployments stand at any scope, everything else in a group.
-    let home = if kind.is(LOCK) || kind.is(DEPLOYMENT) { "{scope}" } else { GROUP };
+    // Locks, deployments and intents stand at any scope, everything else in a group.
+    let home = if [LOCK, DEPLOYMENT, INTENTS].iter().any(|name| kind.is(name)) { "{scope}" } else { GROUP };
     let mut rows = vec![list(&format!("{home}{tail}"), kind)];
     if home == GROUP {
         rows.push(list(&format!("{SUBSCRIPTION}{tail}"), kind));

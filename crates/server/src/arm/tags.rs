@@ -5,11 +5,11 @@ use axum::{
     http::StatusCode,
     response::{IntoResponse, Response},
 };
-use palisade_control::{Action, Precondition};
+use palisade_control::{Action, ControlError, Precondition};
 use palisade_model::ResourceId;
 use serde_json::{Map, Value, json};
 
-use super::{call::Call, resources::missing};
+use super::{call::Call, intents::warned, resources::missing};
 use crate::error::{Answer, ApiError};
 
 type Tags = Map<String, Value>;
@@ -35,14 +35,14 @@ pub(super) async fn write(call: &Call) -> Answer {
             return Err(ApiError::bad("InvalidTagsOperation", message));
         }
     };
-    put(call, tags.clone(), etag).await?;
-    Ok(answer(call, &tags))
+    let warnings = put(call, tags.clone(), etag).await?;
+    Ok(warned(answer(call, &tags), &warnings))
 }
 
 pub(super) async fn delete(call: &Call) -> Answer {
     let (_tags, etag) = stored(call)?;
-    put(call, Tags::new(), etag).await?;
-    Ok(StatusCode::OK.into_response())
+    let warnings = put(call, Tags::new(), etag).await?;
+    Ok(warned(StatusCode::OK.into_response(), &warnings))
 }
 
 fn scope(call: &Call) -> &ResourceId {
@@ -63,7 +63,7 @@ fn stored(call: &Call) -> Result<(Tags, Option<String>), ApiError> {
     })
 }
 
-async fn put(call: &Call, tags: Tags, etag: Option<String>) -> Result<(), ApiError> {
+async fn put(call: &Call, tags: Tags, etag: Option<String>) -> Result<Vec<ControlError>, ApiError> {
     let scope = scope(call).clone();
     if scope.segment("resourceGroups").is_none() {
         let message =
@@ -73,8 +73,7 @@ async fn put(call: &Call, tags: Tags, etag: Option<String>) -> Result<(), ApiErr
     // If somebody else wrote since the tags were read, a merge would undo that.
     let precondition = Precondition { if_match: etag, if_none_match: None };
     let action = Action::Patch { id: scope, body: json!({ "tags": tags }), precondition };
-    call.app.control.act(&call.caller, action).await?;
-    Ok(())
+    Ok(call.app.control.act(&call.caller, action).await?.warnings)
 }
 
 /// Names of tags have no case; the spelling that is there stays.

@@ -105,6 +105,7 @@ fn caller<T>(request: &Request<T>, host: &str) -> Caller {
         name: host.to_owned(),
         address: request.remote_addr().map(|address| address.ip().to_string()).unwrap_or_default(),
         correlation: uuid::Uuid::new_v4().to_string(),
+        ..Caller::default()
     }
 }
 

@@ -3,6 +3,7 @@
 mod api;
 mod authorization;
 mod client;
+mod gate;
 mod housekeeping;
 mod limits;
 mod lists;

@@ -96,7 +96,9 @@ pub(super) fn peering_child(reader: &mut Reader, resource: &Resource<'_>) {
 
 /// A subnet, wherever it stands.
 fn subnet(reader: &mut Reader, item: Item<'_>, id: ResourceId, name: Text) -> SubnetSpec {
+    let delegations = reader.objects(item, "delegations", &id);
     SubnetSpec {
+        delegations: delegations.into_iter().filter_map(|one| reader.text(one, "serviceName")).collect(),
         id,
         name,
         address_prefixes: reader.one_or_many(item, "addressPrefix", "addressPrefixes"),

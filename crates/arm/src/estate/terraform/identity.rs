@@ -89,6 +89,12 @@ impl Ids {
     }
 }
 
+/// An id within its subscription.
+fn within(id: &str) -> &str {
+    let subscription = id.strip_prefix("/subscriptions/");
+    subscription.and_then(|rest| rest.split_once('/')).map_or(id, |(_, within)| within)
+}
+
 /// What ids are made from.
 struct Names<'s, 'a> {
     plan: &'s Plan<'a>,
@@ -114,6 +120,11 @@ impl<'a> Names<'_, 'a> {
             of.arm,
             self.own_name(planned)
         );
+        // What is replaced under its own name has the id that it had.
+        if let Some(prior) = planned.prior_id.filter(|prior| within(prior).eq_ignore_ascii_case(within(&id)))
+        {
+            return (ResourceId::new(prior), None);
+        }
         let holes = id.contains('{').then(|| AFTER_APPLY.to_owned());
         (ResourceId::new(&id), holes)
     }

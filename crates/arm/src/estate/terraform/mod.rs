@@ -2,7 +2,8 @@
 //!
 //! A plan has values, a mask of what is known only after it is applied, and the configuration, whose expressions tell what
 //! refers to what while ids are not yet known. All three become an object in ARM's shape beside a mask of the same shape,
-//! so that everything after this is the same as for a dump. Nodes keep the places they have in the plan.
+//! so that everything after this is the same as for a dump. Nodes keep the places they have in the plan. What there is before
+//! the plan is applied is in it too, with every value known.
 //! Format: <https://developer.hashicorp.com/terraform/internals/json-format>.
 
 mod block;
@@ -14,8 +15,8 @@ mod translate;
 
 use palisade_model::{Place, ResourceId};
 
+use super::Options;
 use crate::json::{Document, Node};
-use crate::template::DeploymentContext;
 use identity::Ids;
 use plan::Plan;
 
@@ -50,12 +51,8 @@ pub(super) struct Translation {
 pub(super) const AFTER_APPLY: &str = "it is known only after the Terraform plan is applied";
 
 /// Translates a plan or a state. `scope` tells its holes from those of other plans.
-pub(super) fn translate(
-    document: &Document,
-    context: &DeploymentContext,
-    scope: Option<&str>,
-) -> Translation {
-    let plan = Plan::new(&document.root);
-    let ids = Ids::new(&plan, context, scope);
+pub(super) fn translate(document: &Document, options: &Options, scope: Option<&str>) -> Translation {
+    let plan = Plan::new(&document.root, options.plans);
+    let ids = Ids::new(&plan, &options.context, scope);
     translate::all(&plan, document, &ids)
 }

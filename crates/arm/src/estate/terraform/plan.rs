@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use crate::estate::PlanSide;
 use crate::json::Node;
 
 /// Deepest nesting of modules that is followed.
@@ -13,6 +14,8 @@ pub(super) struct Plan<'a> {
     pub(super) resources: Vec<Planned<'a>>,
     /// Configuration of each module by its address without indexes; the root's is "".
     pub(super) modules: HashMap<String, &'a Node>,
+    /// `change` of each resource by address.
+    changes: HashMap<&'a str, &'a Node>,
     /// Indexes into `resources` by module, type and name.
     by_name: HashMap<(String, &'a str, &'a str), Vec<usize>>,
 }
@@ -30,6 +33,8 @@ pub(super) struct Planned<'a> {
     pub(super) index: Option<&'a Node>,
     pub(super) node: &'a Node,
     pub(super) values: &'a Node,
+    /// Its id before the plan is applied, if it is there and the plan replaces it or changes it.
+    pub(super) prior_id: Option<&'a str>,
     /// `after_unknown` of its change.
     pub(super) unknown: Option<&'a Node>,
     /// `expressions` of its configuration.
@@ -37,30 +42,51 @@ pub(super) struct Planned<'a> {
 }
 
 impl<'a> Plan<'a> {
-    pub(super) fn new(root: &'a Node) -> Self {
+    pub(super) fn new(root: &'a Node, side: PlanSide) -> Self {
         let mut plan = Self::default();
+        let changes = items(root.get("resource_changes"));
+        match side {
+            PlanSide::Before => plan.read_before(root, changes),
+            PlanSide::After => plan.read_after(root, changes),
+        }
+        plan
+    }
+
+    /// The state that the plan was made from, or what changes are changes of. The configuration is that of the plan, and says
+    /// nothing of it.
+    fn read_before(&mut self, root: &'a Node, changes: &'a [Node]) {
+        let state = root.get("prior_state").and_then(|state| state.get("values"));
+        match state.or_else(|| root.get("values")).and_then(|values| values.get("root_module")) {
+            Some(module) => self.read_module(module, 0),
+            // A deposed object is what an earlier replacement left over; its rules hold nowhere.
+            None => {
+                self.read_changes(changes.iter().filter(|change| change.get("deposed").is_none()), "before");
+            }
+        }
+    }
+
+    fn read_after(&mut self, root: &'a Node, changes: &'a [Node]) {
         if let Some(module) =
             root.get("configuration").and_then(|configuration| configuration.get("root_module"))
         {
-            plan.read_configuration(module, String::new(), 0);
+            self.read_configuration(module, String::new(), 0);
         }
-        let changes = items(root.get("resource_changes"));
-        let unknown: HashMap<&str, &Node> = changes
-            .iter()
-            .filter_map(|change| {
-                Some((text(change, "address")?, change.get("change")?.get("after_unknown")?))
-            })
-            .collect();
+        let change = |node: &'a Node| Some((text(node, "address")?, node.get("change")?));
+        let current = changes.iter().filter(|change| change.get("deposed").is_none());
+        self.changes = current.filter_map(change).collect();
         let values = root.get("planned_values").or_else(|| root.get("values"));
         match values.and_then(|values| values.get("root_module")) {
-            Some(module) => plan.read_module(module, &unknown, 0),
-            None => changes.iter().for_each(|change| {
-                if let Some(after) = change.get("change").and_then(|change| change.get("after")) {
-                    plan.add(change, after, &unknown);
-                }
-            }),
+            Some(module) => self.read_module(module, 0),
+            None => self.read_changes(changes.iter(), "after"),
         }
-        plan
+    }
+
+    fn read_changes(&mut self, changes: impl Iterator<Item = &'a Node>, side: &str) {
+        for node in changes {
+            if let Some(values) = node.get("change").and_then(|change| change.get(side)) {
+                self.add(node, values);
+            }
+        }
     }
 
     fn read_configuration(&mut self, module: &'a Node, address: String, depth: usize) {
@@ -74,21 +100,21 @@ impl<'a> Plan<'a> {
         self.modules.insert(address, module);
     }
 
-    fn read_module(&mut self, module: &'a Node, unknown: &HashMap<&str, &'a Node>, depth: usize) {
+    fn read_module(&mut self, module: &'a Node, depth: usize) {
         for resource in items(module.get("resources")) {
             if let Some(values) = resource.get("values") {
-                self.add(resource, values, unknown);
+                self.add(resource, values);
             }
         }
         if depth < MODULE_DEPTH_MAX {
             for child in items(module.get("child_modules")) {
-                self.read_module(child, unknown, depth + 1);
+                self.read_module(child, depth + 1);
             }
         }
     }
 
     /// Adds a managed resource. Data sources describe what exists elsewhere; their values stand where they are used.
-    fn add(&mut self, node: &'a Node, values: &'a Node, unknown: &HashMap<&str, &'a Node>) {
+    fn add(&mut self, node: &'a Node, values: &'a Node) {
         let (Some(address), Some(kind), Some(name)) =
             (text(node, "address"), text(node, "type"), text(node, "name"))
         else {
@@ -104,6 +130,7 @@ impl<'a> Plan<'a> {
         let configured = items(configured)
             .iter()
             .find(|resource| text(resource, "type") == Some(kind) && text(resource, "name") == Some(name));
+        let change = self.changes.get(address);
         let at = self.resources.len();
         self.by_name.entry((module.to_owned(), kind, name)).or_default().push(at);
         self.resources.push(Planned {
@@ -113,7 +140,8 @@ impl<'a> Plan<'a> {
             index: node.get("index").filter(|index| !index.is_null()),
             node,
             values,
-            unknown: unknown.get(address).copied(),
+            prior_id: change.and_then(|change| text(change.get("before")?, "id")),
+            unknown: change.and_then(|change| change.get("after_unknown")),
             expressions: configured.and_then(|resource| resource.get("expressions")),
         });
     }

@@ -191,6 +191,18 @@ fn subnet(block: &Block<'_, '_>, body: &mut Body, tied: Vec<(&'static str, Prope
         let state = if node.as_bool() == Some(true) { "Enabled" } else { "Disabled" };
         body.set("privateEndpointNetworkPolicies", Some(body::text(state, node.at)));
     }
+    let delegations = block.blocks("delegation").into_iter().flat_map(|one| one.blocks("service_delegation"));
+    let services = delegations.filter_map(|one| one.known("name")?.as_str().map(|name| (name, one.at())));
+    let services: Vec<Body> = services
+        .map(|(name, at)| {
+            let mut service = Body::default();
+            service.set("serviceName", Some(body::text(name, at)));
+            service
+        })
+        .collect();
+    if !services.is_empty() {
+        body.set("delegations", Some(body::list(services, block.at())));
+    }
     for (kind, tied, _) in tied {
         body.set(if kind == NSG { "networkSecurityGroup" } else { "routeTable" }, Some(tied));
     }

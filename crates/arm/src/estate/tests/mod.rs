@@ -26,7 +26,7 @@ fn read_here(documents: &[Document]) -> ReadResult {
         resource_group: "shop".to_owned(),
         ..DeploymentContext::default()
     };
-    read(documents, &Options { context })
+    read(documents, &Options { context, ..Options::default() })
 }
 
 /// Reads one text, called `input.json`.

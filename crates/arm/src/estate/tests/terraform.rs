@@ -4,6 +4,7 @@ use palisade_model::spec::{Given, Reference, Text};
 use palisade_model::{ResourceId, Truth};
 
 use super::*;
+use crate::estate::PlanSide;
 
 fn target(reference: Option<&Reference>) -> Option<&str> {
     reference.and_then(|reference| reference.value.known()).map(ResourceId::name)
@@ -82,4 +83,60 @@ fn names_that_are_not_known_yet_still_meet() {
         result.spec.virtual_networks[0].subnets[0].nsg.as_ref().map(|nsg| nsg.value.clone()),
         Some(Given::Known(group.id.clone()))
     );
+}
+
+fn sides(text: &str) -> [ReadResult; 2] {
+    [PlanSide::Before, PlanSide::After].map(|plans| {
+        let options = Options { plans, ..Options::default() };
+        let result = read(&[Document::new("plan.json", text)], &options);
+        assert_eq!(result.problems, []);
+        result
+    })
+}
+
+/// The ports that the rules of the only NSG let in, in their order.
+fn ports(result: &ReadResult) -> Vec<&str> {
+    let [nsg] = &result.spec.nsgs[..] else { panic!("{:?}", result.spec.nsgs) };
+    nsg.rules.iter().filter_map(|rule| known(rule.destination.port_range.as_ref())).collect()
+}
+
+#[test]
+fn a_plan_tells_what_there_is_before_it_under_the_same_ids() {
+    let [before, after] = sides(include_str!("../../../tests/fixtures/plan-replaced.json"));
+    assert_eq!((ports(&before), ports(&after)), (vec!["443", "22", "9100"], vec!["443", "9100"]));
+    // The plan replaces the NSG, so that its new id is not known; it is the old one, and so is what the subnet refers to.
+    assert_eq!(before.spec.nsgs[0].id, after.spec.nsgs[0].id);
+    for result in [&before, &after] {
+        let subnet = &result.spec.virtual_networks[0].subnets[0];
+        let attached = subnet.nsg.as_ref().and_then(|nsg| nsg.value.known());
+        assert_eq!(attached, Some(&result.spec.nsgs[0].id));
+        assert_eq!(result.spec.nics.len(), 1);
+        assert_eq!(result.spec.unknowns, []);
+    }
+}
+
+#[test]
+fn without_a_state_the_changes_tell_what_there_was() {
+    let text = include_str!("../../../tests/fixtures/plan-replaced.json");
+    let without = text.replace("\"prior_state\"", "\"other\"").replace("\"planned_values\"", "\"another\"");
+    let [before, after] = sides(&without);
+    assert_eq!((ports(&before), ports(&after)), (vec!["443", "22", "9100"], vec!["443", "9100"]));
+}
+
+#[test]
+fn a_plan_that_only_creates_has_nothing_before() {
+    let text = include_str!("../../../tests/fixtures/plan.json");
+    let options = Options { plans: PlanSide::Before, ..Options::default() };
+    let result = read(&[Document::new("plan.json", text)], &options);
+    assert!(result.problems.is_empty() && result.spec.nsgs.is_empty() && result.spec.nics.is_empty());
+}
+
+#[test]
+fn neither_side_of_a_plan_holds_what_others_keep_secret() {
+    let text = include_str!("../../../tests/fixtures/plan-replaced.json");
+    assert!(text.contains("correct-horse") && text.contains("another-horse"));
+    for result in sides(text) {
+        let all = format!("{result:?}");
+        assert!(!all.contains("horse") && !all.contains("c2VjcmV0"), "{all}");
+    }
 }

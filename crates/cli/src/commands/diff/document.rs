@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use super::{Compared, members, said, text};
 
 /// All that differs, as one document.
-pub fn document(compared: &Compared<'_>) -> Value {
+pub(super) fn document(compared: &Compared<'_>) -> Value {
     let region = |(class, direction, change, names): (&Class, Direction, &Change, Rc<Names>)| {
         let words = names.words(&change.region);
         json!({
@@ -42,7 +42,8 @@ pub fn document(compared: &Compared<'_>) -> Value {
     })
 }
 
-fn block(block: &Block) -> Value {
+/// A block with every prefix.
+pub fn block(block: &Block) -> Value {
     let prefixes =
         |set: &palisade_net::AddressSet| set.prefixes().iter().map(ToString::to_string).collect::<Vec<_>>();
     json!({
@@ -61,7 +62,7 @@ fn ports(set: &PortSet) -> Vec<String> {
 }
 
 /// A flow as `verify` takes it.
-fn flow(flow: &Flow) -> Value {
+pub fn flow(flow: &Flow) -> Value {
     let (local, remote) = match flow.direction() {
         Direction::Inbound => (flow.destination_port(), flow.source_port()),
         Direction::Outbound => (flow.source_port(), flow.destination_port()),

@@ -14,7 +14,7 @@ const TERMS_SHOWN: usize = 6;
 const MEMBERS_SHOWN: usize = 6;
 
 /// Prints all that differs.
-pub fn print(compared: &Compared<'_>) -> io::Result<()> {
+pub(super) fn print(compared: &Compared<'_>) -> io::Result<()> {
     for (what, ids) in [("only before", &compared.found.removed), ("only after", &compared.found.added)] {
         ids.iter().try_for_each(|id| output::line(format!("{what}: {id}")))?;
     }
@@ -77,7 +77,8 @@ fn terms(terms: &Terms) -> String {
     }
 }
 
-fn volume(volume: &PerFamily<Volume>) -> String {
+/// How many packets, by family.
+pub fn volume(volume: &PerFamily<Volume>) -> String {
     let families = [("IPv4", volume.v4), ("IPv6", volume.v6)];
     let said = families.iter().filter(|(_, volume)| !volume.is_zero());
     let said: Vec<String> =
@@ -85,7 +86,8 @@ fn volume(volume: &PerFamily<Volume>) -> String {
     said.join(", ")
 }
 
-fn few(words: &[&str], shown: usize) -> String {
+/// Words as one text, the first of them if there are many.
+pub fn few(words: &[&str], shown: usize) -> String {
     match words.len() {
         many if many > shown => format!("{} and {} more", words[..shown].join(", "), many - shown),
         _ => words.join(", "),

@@ -12,19 +12,24 @@ use palisade_model::{
 use palisade_net::{Direction, ProtocolMatch};
 use serde_json::{Map, Value, json};
 
+use super::shares::{RuleShare, Shares};
 use crate::commands::target::Target;
 
 /// Azure's answer: one entry an NSG, its inbound rules before its outbound rules.
-pub fn document(policy: &EffectivePolicy, target: Target<'_>) -> Value {
+pub fn document(policy: &EffectivePolicy, target: Target<'_>, shares: Option<&Shares>) -> Value {
     let mut entries: Vec<Entry<'_>> = Vec::new();
     for direction in Direction::ALL {
-        for layer in policy.layers(direction).iter().filter(|layer| layer.layer != Layer::PublicAddress) {
+        let layers = policy.layers(direction).iter().enumerate();
+        for (index, layer) in layers.filter(|(_, layer)| layer.layer != Layer::PublicAddress) {
             let known = entries.iter().position(|entry| entry.layer.layer == layer.layer);
             let at = known.unwrap_or_else(|| {
                 entries.push(Entry { layer, rules: Vec::new(), tags: Map::new() });
                 entries.len() - 1
             });
-            layer.rules.iter().for_each(|rule| entries[at].add(rule, direction));
+            for (number, rule) in layer.rules.iter().enumerate() {
+                let share = shares.map(|shares| shares.rule(direction, index, number));
+                entries[at].add(rule, direction, share);
+            }
         }
     }
     json!({ "value": entries.into_iter().map(|entry| entry.json(target)).collect::<Vec<_>>() })
@@ -38,8 +43,12 @@ struct Entry<'a> {
 }
 
 impl Entry<'_> {
-    fn add(&mut self, rule: &EffectiveRule, direction: Direction) {
-        self.rules.push(rule_json(rule, direction));
+    fn add(&mut self, rule: &EffectiveRule, direction: Direction, share: Option<&RuleShare>) {
+        let mut object = rule_json(rule, direction);
+        if let Some(share) = share {
+            object.insert("explanation".into(), share.json());
+        }
+        self.rules.push(Value::Object(object));
         let sides = [(&rule.source_field, &rule.source), (&rule.destination_field, &rule.destination)];
         for (written, addresses) in sides {
             // Of a tag among other things, the addresses are not told apart here.
@@ -90,7 +99,7 @@ fn association(place: Layer, target: Target<'_>, source: Option<&ResourceId>) ->
     }
 }
 
-fn rule_json(rule: &EffectiveRule, direction: Direction) -> Value {
+fn rule_json(rule: &EffectiveRule, direction: Direction) -> Map<String, Value> {
     let mut object = Map::new();
     object.insert("name".into(), json!(rule.path));
     object.insert("protocol".into(), json!(rule.protocol.known().map(protocol)));
@@ -111,7 +120,7 @@ fn rule_json(rule: &EffectiveRule, direction: Direction) -> Value {
     if let Some(own) = own_json(rule) {
         object.insert("palisade".into(), own);
     }
-    Value::Object(object)
+    object
 }
 
 /// What Azure's rules do not have: a window, and being only counted.

@@ -1,21 +1,25 @@
 //! `palisade apply`: files become what the server has.
 //!
 //! Templates go through the deployments engine, as with `az deployment group create`; resources with ids are put one by
-//! one, what is referred to first. Nothing is deleted. The first refusal ends it: what was told as done is done.
+//! one, what is referred to first. Nothing is deleted. The first refusal ends it: what was told as done is done. A dry run writes
+//! nothing, and tells what the writes would mean for traffic and for intents.
 
+mod consequences;
 mod difference;
 mod groups;
 mod plain;
 mod template;
 
-use std::path::PathBuf;
+use std::{io, path::PathBuf};
 
 use palisade_client::Client;
 use serde_json::{Value, json};
 
+use self::{consequences::Consequences, plain::Resource, template::Deployment};
 use super::{
     RequestArgs,
     body::{self, Body},
+    overriding::OverrideArgs,
     wait::WaitArgs,
 };
 use crate::{exit::Exit, exit::Failure, output, output::Format};
@@ -45,9 +49,11 @@ pub struct Arguments {
     /// Put resources of other subscriptions into this one
     #[arg(long)]
     map_subscription: bool,
-    /// Show what would change, and change nothing
+    /// Show what would change, what it means for traffic and what intents say, and change nothing
     #[arg(long)]
     dry_run: bool,
+    #[command(flatten)]
+    overriding: OverrideArgs,
     #[command(flatten)]
     wait: WaitArgs,
     #[command(flatten)]
@@ -61,6 +67,8 @@ struct Change {
     effect: Effect,
     /// Properties that would be different.
     properties: Vec<String>,
+    /// The resource with its id, as a dry run would put it, if that is known.
+    wanted: Option<Value>,
 }
 
 /// What happens to a resource.
@@ -90,42 +98,59 @@ pub fn run(arguments: &Arguments) -> Result<Exit, Failure> {
             Body::Resources(mut found) => resources.append(&mut found),
         }
     }
-    let client = arguments.request.client()?;
+    let client = arguments.overriding.on(arguments.request.client()?);
     let deployments = template::read(arguments, &client, templates)?;
     let resources = plain::read(&client, resources, arguments.map_subscription)?;
-    let changes = if arguments.dry_run {
-        let mut changes = template::preview(arguments, &client, &deployments)?;
-        changes.extend(plain::preview(&client, &resources)?);
-        changes
-    } else {
-        groups::ensure(&client, arguments, template::groups(&deployments).chain(plain::groups(&resources)))?;
-        let mut changes = template::deploy(arguments, &client, &deployments)?;
-        changes.extend(plain::put(arguments, &client, &resources)?);
-        changes
-    };
-    print(arguments, &changes)?;
-    let differs = changes.iter().any(|change| change.effect != Effect::Nothing);
-    Ok(if arguments.dry_run && differs { Exit::Found } else { Exit::Clean })
+    if arguments.dry_run {
+        return preview(arguments, &client, &deployments, &resources);
+    }
+    groups::ensure(&client, arguments, template::groups(&deployments).chain(plain::groups(&resources)))?;
+    let mut changes = template::deploy(arguments, &client, &deployments)?;
+    changes.extend(plain::put(arguments, &client, &resources)?);
+    match arguments.request.form() {
+        Format::Json => output::json(&document(&changes))?,
+        Format::Table => print(&changes)?,
+    }
+    Ok(Exit::Clean)
 }
 
-fn print(arguments: &Arguments, changes: &[Change]) -> Result<(), Failure> {
+/// Tells what would change, and what would come of it.
+fn preview(
+    arguments: &Arguments,
+    client: &Client,
+    deployments: &[Deployment],
+    resources: &[Resource],
+) -> Result<Exit, Failure> {
+    let mut changes = template::preview(arguments, client, deployments)?;
+    changes.extend(plain::preview(client, resources)?);
+    let missing = groups::missing(client, arguments, plain::groups(resources))?;
+    let consequences = Consequences::of(client, &missing, &changes)?;
     match arguments.request.form() {
         Format::Json => {
-            let all: Vec<Value> = changes
-                .iter()
-                .map(|one| json!({ "id": one.id, "change": one.effect.word(), "properties": one.properties }))
-                .collect();
-            output::json(&all)?;
+            let mut told = json!({ "changes": document(&changes) });
+            if let Some(consequences) = &consequences {
+                consequences.tell(&mut told);
+            }
+            output::json(&told)?;
         }
         Format::Table => {
-            let rows: Vec<_> = changes
-                .iter()
-                .map(|one| [one.effect.word().to_owned(), one.id.clone(), one.properties.join(", ")])
-                .collect();
-            output::table(["CHANGE", "RESOURCE", "PROPERTIES"], &rows)?;
+            print(&changes)?;
+            consequences.as_ref().map_or(Ok(()), Consequences::print)?;
         }
     }
-    Ok(())
+    let differs = changes.iter().any(|change| change.effect != Effect::Nothing);
+    Ok(if differs { Exit::Found } else { Exit::Clean })
+}
+
+fn document(changes: &[Change]) -> Vec<Value> {
+    let one =
+        |one: &Change| json!({ "id": one.id, "change": one.effect.word(), "properties": one.properties });
+    changes.iter().map(one).collect()
+}
+
+fn print(changes: &[Change]) -> io::Result<()> {
+    let row = |one: &Change| [one.effect.word().to_owned(), one.id.clone(), one.properties.join(", ")];
+    output::table(["CHANGE", "RESOURCE", "PROPERTIES"], &changes.iter().map(row).collect::<Vec<_>>())
 }
 
 /// The path of a group.

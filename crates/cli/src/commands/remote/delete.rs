@@ -5,6 +5,7 @@ use palisade_client::Precondition;
 use super::{
     ServerArgs,
     ids::{ResourceArgs, Target},
+    overriding::{self, OverrideArgs},
     wait::WaitArgs,
 };
 use crate::{exit::Exit, exit::Failure};
@@ -18,6 +19,8 @@ pub struct Arguments {
     #[arg(long, value_name = "ETAG")]
     if_match: Option<String>,
     #[command(flatten)]
+    overriding: OverrideArgs,
+    #[command(flatten)]
     wait: WaitArgs,
     #[command(flatten)]
     server: ServerArgs,
@@ -25,7 +28,7 @@ pub struct Arguments {
 
 /// Deletes it. What is not there is an error: most likely the name is wrong.
 pub fn run(arguments: &Arguments) -> Result<Exit, Failure> {
-    let client = arguments.server.client()?;
+    let client = arguments.overriding.on(arguments.server.client()?);
     let Target::One(id) = arguments.resource.target(&client)? else {
         return Err(Failure::input("one resource is deleted at a time (give its name)"));
     };
@@ -34,6 +37,7 @@ pub fn run(arguments: &Arguments) -> Result<Exit, Failure> {
     if !deleted.existed {
         return Err(Failure::input(format!("ResourceNotFound: there is no {id}")));
     }
+    overriding::tell(&deleted.warnings);
     arguments.wait.wait(&client, &format!("deleting {id}"), deleted.operation.as_ref())?;
     eprintln!("deleted {id}");
     Ok(Exit::Clean)

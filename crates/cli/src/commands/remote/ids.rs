@@ -13,7 +13,7 @@ use crate::exit::Failure;
 #[derive(Debug, Clone, clap::Args)]
 pub struct ResourceArgs {
     /// Id of a resource, or its kind: group, nsg, rule, asg, vnet, subnet, peering, nic, public-ip, route-table, route, vm,
-    /// watcher, or a full type such as Microsoft.Network/networkSecurityGroups
+    /// watcher, intent, or a full type such as Microsoft.Network/networkSecurityGroups
     #[arg(value_name = "ID|KIND")]
     pub kind: Option<String>,
     /// Name of the resource; of a part, the names of parent and part: NSG/RULE

@@ -12,7 +12,7 @@ pub struct Kind {
 }
 
 /// Those with a short name, such that what comes later may refer to what comes earlier.
-pub const KINDS: [Kind; 15] = [
+pub const KINDS: [Kind; 16] = [
     Kind { name: "group", full: "Microsoft.Resources/resourceGroups" },
     Kind { name: "watcher", full: "Microsoft.Network/networkWatchers" },
     Kind { name: "asg", full: "Microsoft.Network/applicationSecurityGroups" },
@@ -28,6 +28,7 @@ pub const KINDS: [Kind; 15] = [
     Kind { name: "vm", full: "Microsoft.Compute/virtualMachines" },
     Kind { name: "network-manager", full: "Microsoft.Network/networkManagers" },
     Kind { name: "flow-log", full: "Microsoft.Network/networkWatchers/flowLogs" },
+    Kind { name: "intent", full: "Palisade.Network/intents" },
 ];
 
 /// The full type that a user means by a short name or by a full type, whatever the case.

@@ -13,6 +13,7 @@ mod ids;
 pub mod join_token;
 mod kinds;
 pub mod login;
+mod overriding;
 pub mod principal;
 pub mod role;
 mod rows;

@@ -3,7 +3,9 @@
 use palisade_classify::{Decision, Engine};
 use palisade_net::Flow;
 use serde::Serialize;
+use serde_json::Value;
 
+use super::explanation::Explanation;
 use crate::commands::said::{self, Said};
 
 /// The answer to one question, in the shape that scripts rely on.
@@ -14,15 +16,24 @@ pub struct Answer<'a> {
     /// What the answer would be if nothing were in audit, where it is another one.
     #[serde(skip_serializing_if = "Option::is_none")]
     audit: Option<Said<'a>>,
+    /// Why, and what would have to change, if that was asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    explanation: Option<Value>,
 }
 
 impl<'a> Answer<'a> {
     /// The answer that a decision gives.
-    pub fn new(engine: &'a Engine, flow: &Flow, decision: &Decision) -> Self {
+    pub fn new(
+        engine: &'a Engine,
+        flow: &Flow,
+        decision: &Decision,
+        explanation: Option<&Explanation>,
+    ) -> Self {
         let said = |verdict, hit, reason| Said::new(engine.policy(), flow.direction(), verdict, hit, reason);
         Self {
             enforced: said(decision.verdict, decision.hit, decision.reason),
             audit: decision.shadow.map(|shadow| said(shadow.verdict, shadow.hit, shadow.reason)),
+            explanation: explanation.map(Explanation::document),
         }
     }
 

@@ -103,10 +103,11 @@ impl Executor for Bench {
         }
     }
 
-    fn rehearse(&self, puts: &[(ResourceId, Value)]) -> Vec<Result<Value, ControlError>> {
+    fn rehearse(&self, puts: &[(ResourceId, Value)]) -> Vec<Result<Rehearsed, ControlError>> {
         let mut world = self.world().clone();
         let one = |(id, body): &(ResourceId, Value)| {
-            Ok(Self::plan(&mut world, &self.options, id, body, Precondition::default())?.0)
+            let (resource, _) = Self::plan(&mut world, &self.options, id, body, Precondition::default())?;
+            Ok(Rehearsed { resource, forbidden: None })
         };
         puts.iter().map(one).collect()
     }
@@ -127,7 +128,12 @@ impl Executor for Bench {
         let planned = Self::plan(&mut self.world(), &self.options, id, &body, precondition)?;
         self.written.lock().unwrap_or_else(PoisonError::into_inner).push(id.to_string());
         let (resource, effect) = planned;
-        Ok(Made { resource, is_new: effect == Effect::Created, operation: Some(id.name().to_owned()) })
+        Ok(Made {
+            resource,
+            is_new: effect == Effect::Created,
+            operation: Some(id.name().to_owned()),
+            warnings: Vec::new(),
+        })
     }
 
     async fn settle(&self, _operations: &[String], _within: Duration) -> Result<bool, ControlError> {

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use palisade_client::{Client, Precondition};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{Arguments, group_path};
 use crate::exit::Failure;
@@ -14,8 +14,23 @@ pub fn ensure(
     arguments: &Arguments,
     groups: impl Iterator<Item = String>,
 ) -> Result<(), Failure> {
+    for group in missing(client, arguments, groups)? {
+        let path = group["id"].as_str().unwrap_or_default();
+        client.put(path, &json!({ "location": group["location"] }), Precondition::Always)?;
+        eprintln!("created {path}");
+    }
+    Ok(())
+}
+
+/// Groups that are missing, each with its id and where it would be.
+pub fn missing(
+    client: &Client,
+    arguments: &Arguments,
+    groups: impl Iterator<Item = String>,
+) -> Result<Vec<Value>, Failure> {
     // Names of groups are compared without case.
     let mut seen = BTreeSet::new();
+    let mut missing = Vec::new();
     for group in groups.filter(|group| seen.insert(group.to_lowercase())) {
         let path = group_path(client, &group);
         if client.find(&path)?.is_some() {
@@ -26,8 +41,7 @@ pub fn ensure(
                 "ResourceGroupNotFound: there is no group {group:?} (make it, or add --location REGION)"
             )));
         };
-        client.put(&path, &json!({ "location": location }), Precondition::Always)?;
-        eprintln!("created {path}");
+        missing.push(json!({ "id": path, "location": location }));
     }
-    Ok(())
+    Ok(missing)
 }

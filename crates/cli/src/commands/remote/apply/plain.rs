@@ -10,7 +10,10 @@ use super::{
     Arguments, Change, Effect,
     difference::{self, contains_key, take_key},
 };
-use crate::{commands::remote::kinds::rank, exit::Failure};
+use crate::{
+    commands::remote::{kinds::rank, overriding},
+    exit::Failure,
+};
 
 /// What only the server writes.
 const READ_ONLY: [&str; 4] = ["etag", "id", "name", "type"];
@@ -131,6 +134,7 @@ pub fn put(arguments: &Arguments, client: &Client, resources: &[Resource]) -> Re
         let change = compared(client, resource)?;
         if change.effect != Effect::Nothing {
             let written = client.put(&resource.id, &body, Precondition::Always)?;
+            overriding::tell(&written.warnings);
             arguments.wait.wait(client, &resource.id, written.operation.as_ref())?;
             eprintln!("{} {}", if written.created { "created" } else { "updated" }, resource.id);
         }
@@ -156,7 +160,12 @@ fn keeping_peerings(client: &Client, resource: &Resource) -> Result<Value, Failu
 
 /// What putting them would change.
 pub fn preview(client: &Client, resources: &[Resource]) -> Result<Vec<Change>, Failure> {
-    resources.iter().map(|resource| compared(client, resource)).collect()
+    let one = |resource: &Resource| {
+        let mut wanted = keeping_peerings(client, resource)?;
+        wanted["id"] = resource.id.as_str().into();
+        Ok(Change { wanted: Some(wanted), ..compared(client, resource)? })
+    };
+    resources.iter().map(one).collect()
 }
 
 fn compared(client: &Client, resource: &Resource) -> Result<Change, Failure> {
@@ -167,7 +176,7 @@ fn compared(client: &Client, resource: &Resource) -> Result<Change, Failure> {
             properties => (Effect::Modify, properties),
         },
     };
-    Ok(Change { id: resource.id.clone(), effect, properties })
+    Ok(Change { id: resource.id.clone(), effect, properties, wanted: None })
 }
 
 #[cfg(test)]

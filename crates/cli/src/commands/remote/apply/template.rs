@@ -133,5 +133,6 @@ fn change(told: &Value) -> Option<Change> {
         id: text(told, "/resourceId"),
         effect,
         properties: delta.map(|one| text(one, "/path")).collect(),
+        wanted: told.get("after").filter(|after| after.is_object()).cloned(),
     })
 }

@@ -1,0 +1,9 @@
+//! Findings: that each is made where it should be, and nowhere else.
+
+mod differential;
+mod exposed;
+mod idle;
+mod lenient;
+mod real;
+mod standing;
+mod support;

@@ -1,0 +1,51 @@
+//! Which files a reading is of: those that are named, and those of folders that look like logs.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+use crate::FlowLogError;
+
+/// How names of files in folders end. A file that is named itself may be called anything.
+const ENDINGS: [&str; 4] = ["json", "jsonl", "ndjson", "log"];
+/// How deep folders may be nested: the layout of Azure's storage takes 16.
+const DEPTH_MAX: usize = 64;
+
+/// The files, those of folders in the order of their names, which is that of time in the layout of Azure's storage.
+pub(crate) fn below(paths: &[PathBuf]) -> Result<Vec<PathBuf>, FlowLogError> {
+    let mut files = Vec::new();
+    for path in paths {
+        if !path.is_dir() {
+            files.push(path.clone());
+            continue;
+        }
+        let before = files.len();
+        walk(path, 0, &mut files)?;
+        if files.len() == before {
+            return Err(FlowLogError::NoFiles { folder: path.clone() });
+        }
+    }
+    Ok(files)
+}
+
+fn walk(folder: &Path, depth: usize, files: &mut Vec<PathBuf>) -> Result<(), FlowLogError> {
+    if depth > DEPTH_MAX {
+        return Err(FlowLogError::TooMuch { what: "folders in folders", max: DEPTH_MAX as u64 });
+    }
+    let read = |source| FlowLogError::Io { file: folder.to_owned(), source };
+    let mut entries = fs::read_dir(folder).map_err(read)?.collect::<Result<Vec<_>, _>>().map_err(read)?;
+    entries.sort_by_key(fs::DirEntry::file_name);
+    for entry in entries {
+        let path = entry.path();
+        let kind = entry.file_type().map_err(read)?;
+        let is_log =
+            path.extension().is_some_and(|ending| ENDINGS.iter().any(|log| ending.eq_ignore_ascii_case(log)));
+        if kind.is_dir() {
+            walk(&path, depth + 1, files)?;
+        } else if is_log && path.is_file() {
+            files.push(path);
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,29 @@
+//! How much a log may be. A limit that is reached is an error that names it.
+
+/// Limits of one reading.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// Files.
+    pub files: u64,
+    /// Bytes of all files together.
+    pub bytes: u64,
+    /// Flow tuples and lines of all files together.
+    pub flows: u64,
+    /// Different origins: interfaces by rules.
+    pub origins: u64,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { files: 100_000, bytes: 1 << 38, flows: 1 << 31, origins: 1 << 20 }
+    }
+}
+
+/// Problems that are kept in words; all are counted.
+pub const PROBLEMS_KEPT: usize = 100;
+/// Longest text in a log, in bytes.
+pub const STRING_MAX: usize = 1 << 16;
+/// How deep values may be nested.
+pub const DEPTH_MAX: usize = 32;
+/// Flows of Palisade's hosts whose counters are remembered at a time.
+pub const RUNNING_MAX: usize = 1 << 20;
