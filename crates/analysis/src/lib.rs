@@ -43,6 +43,7 @@
 //!
 //! It must not do I/O, read a clock or start a thread.
 
+mod alike;
 mod atoms;
 mod bits;
 mod check;
