@@ -54,9 +54,14 @@ run_tests() {
             --show-output --test-threads 2 | tee "$log" || status=$?
     fi
     if [[ -f $log ]]; then
-        mapfile -t skips < <(grep -o 'skipped: [^<]*' "$log" | sort | uniq -c)
+        mapfile -t skips < <(grep -o 'skipped: [^<]*' "$log" | sort | uniq -c; flaky "$log")
     fi
     return "$status"
+}
+
+# Tests of a report of nextest that passed only the second time.
+flaky() {
+    sed -n '/<testcase /{s/.*<testcase name="\([^"]*\)".*/\1/;h;}; /<flakyFailure/{g;s/^/passed only the second time: /p;}' "$1"
 }
 
 run_clients() {
