@@ -111,15 +111,27 @@ def values(template, rule, name):
 
 
 def filled(template, value):
+    """A parameter's default or a variable's value in the place of its name, as long as it is nothing but a name."""
     named = re.fullmatch(r"\[(parameters|variables)\('(\w+)'\)\]", value) if isinstance(value, str) else None
     if not named:
         return value
     given = template.get(named[1], {}).get(named[2], value)
-    return given.get("defaultValue", value) if named[1] == "parameters" and isinstance(given, dict) else given
+    given = given.get("defaultValue", value) if named[1] == "parameters" and isinstance(given, dict) else given
+    return given if given == value else filled(template, given)
 
 
-def why_missed(file, found):
-    """Why Checkov passes what ours shows to be open."""
+# A resource whose rules, or whose properties, stand elsewhere.
+ELSEWHERE = re.compile(r'"(?:securityRules|properties)": "(\[.*\])"')
+
+
+def are_computed(template, lines):
+    """Whether rules of a resource are chosen or made by a function, and not only named."""
+    named = [found[1] for found in map(ELSEWHERE.search, lines) if found]
+    return any(isinstance(filled(template, expression), str) for expression in named)
+
+
+def why_missed(file, found, lines):
+    """Why Checkov passes what ours shows to be open. The lines are those of the resource."""
     _, pointer, path = found
     if path and path.startswith("defaultSecurityRules/"):
         return "a default rule lets in: a route widens `VirtualNetwork`"
@@ -131,7 +143,7 @@ def why_missed(file, found):
     sources = fields["sourceAddressPrefix"]
     if any(str(value).startswith("[") for listed in fields.values() for value in listed):
         return "a field calls a function, which Checkov does not evaluate"
-    if pointer.startswith("/variables"):
+    if pointer.startswith("/variables") and are_computed(template, lines):
         return "the rules come of a variable by a function, which Checkov does not evaluate"
     if any(source.lower() == "internet" and source != "internet" for source in sources):
         return "`Internet` with a capital is not in its list"
@@ -153,13 +165,14 @@ def compare(theirs, ours, files):
             left = list(found)
             for (first, last), is_open in theirs.answers[file, check]:
                 inside = [one for one in found if first <= one[0] <= last]
-                if not inside and any(re.search(r'"(securityRules|properties)": "\[', line) for line in lines[first - 1:last]):
+                own = lines[first - 1:last]
+                if not inside and any(map(ELSEWHERE.search, own)):
                     # Its rules stand in a variable, and so does what ours found.
                     inside = [one for one in left or found if one[1].startswith("/variables")][:1]
                 left = [one for one in left if one not in inside]
                 table[check, is_open, bool(inside)] += 1
                 if inside and not is_open:
-                    reason = why_missed(file, inside[0])
+                    reason = why_missed(file, inside[0], own)
                     why[check, "only ours", reason] += 1
                     say(check, file, inside[0][0], "only ours", reason)
                 if is_open and not inside:
