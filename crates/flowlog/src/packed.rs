@@ -37,8 +37,11 @@ impl<R: Read> Read for Bounded<R> {
         if self.left == 0 && !buffer.is_empty() {
             let most = self.most;
             let is_longer = self.reader.read(&mut [0])? > 0;
-            let message =
-                || format!("it unpacks to more than {most} bytes, and no log does (unpack it first if it is one)");
+            let message = || {
+                format!(
+                    "it unpacks to more than {most} bytes, and no log does (unpack it first if it is one)"
+                )
+            };
             return if is_longer { Err(io::Error::other(message())) } else { Ok(0) };
         }
         let room = usize::try_from(self.left).unwrap_or(usize::MAX).min(buffer.len());

@@ -5,9 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use palisade_classify::generate::Random;
 use palisade_model::{
     FlowLogFormat, FlowTraffic, TagCatalog,
-    spec::{
-        At, EstateSpec, IpConfigurationSpec, NicSpec, NsgSpec, SubnetSpec, Text, VirtualNetworkSpec,
-    },
+    spec::{At, EstateSpec, IpConfigurationSpec, NicSpec, NsgSpec, SubnetSpec, Text, VirtualNetworkSpec},
 };
 use palisade_net::Protocol;
 
@@ -129,7 +127,10 @@ fn a_resource_of_another_subscription_stands_for_the_only_one_of_its_name() {
     assert_eq!(found.by_name().iter().collect::<Vec<_>>(), [(&id(logged), &id("/nsgs/web"))]);
     // A subnet of that name is something else.
     let other = origin(None, Some("/s/subnets/spare"));
-    assert_eq!(place_of(&other, flow(Direction::Inbound, "198.51.100.7", "10.0.1.4")), Err(Unplaced::Resource));
+    assert_eq!(
+        place_of(&other, flow(Direction::Inbound, "198.51.100.7", "10.0.1.4")),
+        Err(Unplaced::Resource)
+    );
 }
 
 #[test]
@@ -192,10 +193,8 @@ fn every_record_is_counted_at_its_flow_as_a_naive_count_does() {
     let mut observer = Observer::new(&estate);
     let mut random = Random::new(11);
     let rules = ["first", "second"];
-    let origins = rules.map(|rule| FlowOrigin {
-        rule: Some(rule.to_owned()),
-        ..origin(Some(MACS[0]), Some("/nsgs/web"))
-    });
+    let origins = rules
+        .map(|rule| FlowOrigin { rule: Some(rule.to_owned()), ..origin(Some(MACS[0]), Some("/nsgs/web")) });
     let mut naive: BTreeMap<Naive, Vec<FlowRecord>> = BTreeMap::new();
     for _ in 0..6_000 {
         let record = any(&mut random);

@@ -15,7 +15,9 @@ use palisade_model::TagCatalog;
 use serde_json::json;
 
 use super::{
-    Group, Run, lists::NOW, measure,
+    Group, Run,
+    lists::NOW,
+    measure,
     peers::{self, Engine},
 };
 use crate::{
@@ -63,9 +65,8 @@ fn no_folder() -> Error {
 }
 
 fn entries(folder: &Path) -> Result<Vec<PathBuf>> {
-    let read = || -> io::Result<Vec<PathBuf>> {
-        fs::read_dir(folder)?.map(|entry| Ok(entry?.path())).collect()
-    };
+    let read =
+        || -> io::Result<Vec<PathBuf>> { fs::read_dir(folder)?.map(|entry| Ok(entry?.path())).collect() };
     let mut entries = read().context(|| format!("read {}", folder.display()))?;
     entries.sort();
     Ok(entries)
@@ -73,7 +74,8 @@ fn entries(folder: &Path) -> Result<Vec<PathBuf>> {
 
 /// Everything that is found, counted.
 fn all(estates: &[PathBuf], tags: &[PathBuf]) -> Result<Counts> {
-    let refused = |error: load::LoadError| Error::File { path: "service tags".into(), reason: error.to_string() };
+    let refused =
+        |error: load::LoadError| Error::File { path: "service tags".into(), reason: error.to_string() };
     let tags = if tags.is_empty() { TagCatalog::default() } else { load::tags(tags).map_err(refused)? };
     let mut counts = Counts::default();
     for estate in estates {

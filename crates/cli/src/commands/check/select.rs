@@ -69,7 +69,9 @@ mod tests {
     fn column(heading: &str) -> BTreeMap<&'static str, &'static str> {
         let headings: Vec<Vec<&str>> = PAGE
             .lines()
-            .filter_map(|line| Some(line.strip_prefix("| id | ")?.trim_end_matches(" |").split(" | ").collect()))
+            .filter_map(|line| {
+                Some(line.strip_prefix("| id | ")?.trim_end_matches(" |").split(" | ").collect())
+            })
             .collect();
         let under = |cells: &[&'static str]| {
             let own = headings.iter().find(|own| own.len() == cells.len() && own.contains(&heading))?;
@@ -88,7 +90,10 @@ mod tests {
         }
         for name in named {
             let name = name.trim_end_matches('-');
-            assert!(all().any(|check| is_named(check, name)), "docs/check.md names {name}, which is no check");
+            assert!(
+                all().any(|check| is_named(check, name)),
+                "docs/check.md names {name}, which is no check"
+            );
         }
     }
 
