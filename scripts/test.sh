@@ -22,6 +22,7 @@ main() {
     step tests run_tests
     step doc-tests cargo test --quiet --workspace --locked --doc
     step clients run_clients
+    step judges run_judges
     if [[ -f fuzz/Cargo.toml ]]; then
         step fuzz scripts/fuzz.sh "$fuzz_seconds"
     fi
@@ -53,15 +54,28 @@ run_tests() {
             --show-output --test-threads 2 | tee "$log" || status=$?
     fi
     if [[ -f $log ]]; then
-        mapfile -t skips < <(grep -o 'skipped: [^<]*' "$log" | sort | uniq -c)
+        mapfile -t skips < <(grep -o 'skipped: [^<]*' "$log" | sort | uniq -c; flaky "$log")
     fi
     return "$status"
+}
+
+# Tests of a report of nextest that passed only the second time.
+flaky() {
+    sed -n '/<testcase /{s/.*<testcase name="\([^"]*\)".*/\1/;h;}; /<flakyFailure/{g;s/^/passed only the second time: /p;}' "$1"
 }
 
 run_clients() {
     local log status=0
     log=$(target_dir)/clients.log
     scripts/test-clients.sh 2>&1 | tee "$log" >&2 || status=$?
+    mapfile -t -O "${#skips[@]}" skips < <(grep '^skipped: ' "$log" | sort | uniq -c)
+    return "$status"
+}
+
+run_judges() {
+    local log status=0
+    log=$(target_dir)/judges.log
+    scripts/judge.sh 2>&1 | tee "$log" >&2 || status=$?
     mapfile -t -O "${#skips[@]}" skips < <(grep '^skipped: ' "$log" | sort | uniq -c)
     return "$status"
 }

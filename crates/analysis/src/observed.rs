@@ -8,6 +8,8 @@
 mod ends;
 mod place;
 mod table;
+#[cfg(test)]
+mod tests;
 
 use std::{
     collections::{BTreeMap, HashMap},

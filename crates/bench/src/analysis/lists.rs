@@ -1,7 +1,7 @@
 //! The questions about one list of 1,000 rules: every rule's exact volume, what never decides, what is redundant, and what ten
 //! edits change.
 
-use palisade_analysis::{Limits, RuleList, diff};
+use palisade_analysis::{AnalysisError, Limits, RuleList, diff};
 use palisade_model::EffectivePolicy;
 use palisade_net::Direction;
 
@@ -109,7 +109,7 @@ fn questions(
     (run.tell)(&format!("{RULES} rules, {what}"));
     let before = workload::policy(shape, RULES, &run.tags, 7);
     let after = workload::edited(&before, shape, EDITS, &run.tags, 8);
-    let (list, taken) = measure(rounds, || Ok(list(&before)))?;
+    let (list, taken) = measure(rounds, || Ok::<_, AnalysisError>(list(&before)))?;
     let told = |case: Case| case.with("rules", RULES).with("of", what);
     let judged = |case: Case, goal: Option<f64>| match goal {
         Some(goal) => told(case).at_most(goal),

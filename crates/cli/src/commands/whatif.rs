@@ -11,7 +11,7 @@ use palisade_analysis::what_if::{Answer, Peers, WhatIf};
 use palisade_model::Estate;
 
 use self::edit::{Addition, Move, Removal};
-use super::log::{self, Log};
+use super::log::{self, Log, Untyped};
 use crate::{
     args::{self, EstateArgs, FormatArgs},
     commands::estate,
@@ -138,7 +138,7 @@ struct Told<'a> {
 impl Told<'_> {
     /// What is to be known of the answer.
     fn caveats(&self) -> Vec<String> {
-        let mut caveats = self.log.caveats();
+        let mut caveats = self.log.caveats(Untyped::AnyType);
         if self.answer.judged.attempts > 0 {
             caveats.push("a denied record is an attempt: whether more would follow, no log tells".to_owned());
         }

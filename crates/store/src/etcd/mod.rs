@@ -8,6 +8,7 @@ mod layout;
 mod leading;
 mod members;
 mod reading;
+mod settling;
 mod watching;
 
 use std::sync::Arc;
@@ -164,7 +165,10 @@ impl Store for Etcd {
         compares.push(Compare::version(mark, CompareOp::Equal, 0));
         let operations: Vec<_> = transaction.ops.iter().map(|op| self.operation(op)).collect();
         let txn = Txn::new().when(compares).and_then(operations).or_else([TxnOp::get(mark, None)]);
-        let answer = self.txn(txn).await?;
+        let answer = match self.txn(txn).await {
+            Err(full @ StoreError::Full(_)) => return settling::settle(self, &transaction, full).await,
+            answer => answer?,
+        };
         if answer.succeeded() {
             return Ok(revision(answer.header())?);
         }

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use etcd_client::{AlarmAction, AlarmOptions, AlarmType, CompactionOptions};
 use palisade_store::etcd::REQUEST_TIMEOUT;
-use palisade_store::{CommitError, Etcd, Leadership, Op, Revision, Store, StoreError, Transaction};
+use palisade_store::{CommitError, Etcd, Guard, Leadership, Op, Revision, Store, StoreError, Transaction};
 use tokio_stream::StreamExt as _;
 
 use crate::ledger::{self, Numbers, Told, WRITERS, random};
@@ -164,6 +164,38 @@ async fn a_snapshot_outlives_compactions() {
         assert_eq!(store.snapshot("").await.unwrap().entries.len(), 3_000);
     }
     compactor.await.unwrap();
+}
+
+/// Writes that come while the database passes its quota are proposed before it is found full, and applied after.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_told_to_have_no_room_is_not_written() {
+    const WRITES_AT_ONCE: usize = 40;
+    let Some(server) = EtcdServer::start(&["--quota-backend-bytes", "16777216"]).await else { return };
+    let store = Arc::new(server.open("full").await);
+    let write = |key: String| {
+        let store = store.clone();
+        let new = Transaction { guards: vec![Guard::Absent(key.clone())], ..put(&key, vec![7; 300_000]) };
+        tokio::spawn(async move { (key, store.commit(new).await) })
+    };
+    let (mut written, mut refused) = (Vec::new(), 0);
+    for wave in 0.. {
+        let pending: Vec<_> =
+            (0..WRITES_AT_ONCE).map(|number| write(format!("{wave:03}/{number:03}"))).collect();
+        for pending in pending {
+            match pending.await.unwrap() {
+                (key, Ok(revision)) => written.push((key, revision)),
+                (_, Err(CommitError::Store(StoreError::Full(_)))) => refused += 1,
+                (key, Err(error)) => panic!("{key}: {error}"),
+            }
+        }
+        if refused > 0 {
+            break;
+        }
+    }
+    let found = store.snapshot("").await.unwrap().entries;
+    let found: Vec<_> = found.into_iter().map(|entry| (entry.key, entry.modified)).collect();
+    assert_eq!(found, written);
+    assert!(!written.is_empty(), "nothing was written");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -221,6 +221,7 @@ pub(super) fn signing_request() -> (String, String) {
 pub(super) struct Host {
     pub(super) outgoing: mpsc::Sender<FromAgent>,
     incoming: Streaming<FromServer>,
+    was_in_sync: bool,
     pub(super) documents: Documents,
 }
 
@@ -250,7 +251,7 @@ impl Host {
         outgoing.send(hello).await.expect("there is room");
         let mut client = FleetClient::new(channel);
         let incoming = client.sync(ReceiverStream::new(stream)).await?.into_inner();
-        Ok(Self { outgoing, incoming, documents })
+        Ok(Self { outgoing, incoming, was_in_sync: false, documents })
     }
 
     /// The next message.
@@ -259,7 +260,9 @@ impl Host {
         Ok(next?.and_then(|next| next.message))
     }
 
-    /// Takes what is sent until it is in sync.
+    /// Takes what is sent until something has changed and it is in sync. The first time, nothing need change.
+    ///
+    /// A server that is woken by what it has sent already says once more that the host is in sync.
     pub(super) async fn sync(&mut self) -> Sent {
         let mut sent = Sent { revision: 0, is_reset: false, keys: Vec::new() };
         loop {
@@ -276,7 +279,10 @@ impl Host {
                 from_server::Message::InSync(now) => {
                     assert_eq!(self.documents.hash().to_vec(), now.hash, "both have the same");
                     sent.revision = now.revision;
-                    return sent;
+                    if !self.was_in_sync || sent.is_reset || !sent.keys.is_empty() {
+                        self.was_in_sync = true;
+                        return sent;
+                    }
                 }
             }
         }
