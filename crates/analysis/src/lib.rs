@@ -44,6 +44,7 @@
 //! It must not do I/O, read a clock or start a thread.
 
 mod align;
+mod alike;
 mod atoms;
 mod bits;
 mod check;
