@@ -109,7 +109,7 @@ pub struct Limits {
     /// States before one field, or of one search.
     pub states: usize,
     /// Blocks of one region; what is beyond is counted in [`Region::rest`]. Where volumes and examples are enough, 0 saves
-    /// most of the time of a comparison.
+    /// much of the time of a comparison.
     pub blocks: usize,
 }
 

@@ -51,7 +51,7 @@ pub(super) fn busy(run: &mut Run<'_>) -> Result<Vec<Case>> {
         diff: "busy/diff",
         regions: "busy/regions",
     };
-    let goals = Goals { volumes: Some(40.0), dead: None, redundant: Some(15.0), diff: Some(10.0) };
+    let goals = Goals { volumes: Some(40.0), dead: None, redundant: 15.0, diff: 10.0 };
     let rounds = run.choose(21, 5);
     questions(run, (Shape::Busy, "a pool of 4,000 prefixes, and tags"), names, rounds, goals)
 }
@@ -66,7 +66,7 @@ pub(super) fn wide(run: &mut Run<'_>) -> Result<Vec<Case>> {
         diff: "wide/diff",
         regions: "wide/regions",
     };
-    let goals = Goals { volumes: Some(800.0), dead: None, redundant: Some(50.0), diff: Some(400.0) };
+    let goals = Goals { volumes: Some(800.0), dead: None, redundant: 50.0, diff: 400.0 };
     let rounds = run.choose(7, 1);
     questions(run, (Shape::Wide, "4,000 prefixes of tags a rule"), names, rounds, goals)
 }
@@ -90,7 +90,7 @@ pub(super) fn adversarial(run: &mut Run<'_>) -> Result<Vec<Case>> {
         regions: "adversarial-quarter/regions",
         ..half
     };
-    let goals = Goals { volumes: None, dead: Some(100.0), redundant: Some(100.0), diff: Some(1_000.0) };
+    let goals = Goals { volumes: None, dead: Some(100.0), redundant: 100.0, diff: 1_000.0 };
     let rounds = run.choose(7, 1);
     let what = "random ranges, up to half of each field";
     let mut cases = questions(run, (Shape::Adversarial(2), what), half, rounds, goals)?;
@@ -132,12 +132,12 @@ fn questions(
     }
     let (found, taken) = measure(rounds, || list.redundant())?;
     let case = taken.case(names.redundant).with("question", "rules that could be removed without a change");
-    cases.push(judged(case.with("found", found.len()), goals.redundant));
+    cases.push(judged(case.with("found", found.len()), Some(goals.redundant)));
     let compare = |limits| diff(&before, &after, WAY, NOW, &[], limits);
     let (found, taken) = measure(rounds, || compare(Limits { blocks: 0, ..Limits::default() }))?;
     let question = "what changes, by pairs of rules with volume and example, built from both lists";
     let case = taken.case(names.diff).with("question", question).with("edits", EDITS);
-    cases.push(judged(case.with("found", found.changes.len()), goals.diff));
+    cases.push(judged(case.with("found", found.changes.len()), Some(goals.diff)));
     let (_, taken) = measure(rounds, || compare(Limits::default()))?;
     let question = "the same, with all packets that change, for people";
     cases.push(told(taken.case(names.regions).with("question", question).with("edits", EDITS)));
