@@ -42,7 +42,7 @@ fn what_unpacks_to_far_more_than_a_log_is_given_up() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("bomb.json.gz");
     let write = |content: &[u8]| std::fs::write(&path, packed(content)).expect("a file");
-    let read = |limits| FlowLog::read(&[path.clone()], limits);
+    let read = |limits| FlowLog::read(std::slice::from_ref(&path), limits);
     // Up to its bound a file may shrink as much as it likes.
     write(&[TEXT.as_bytes(), &vec![b' '; always - TEXT.len()]].concat());
     let whole = read(Limits::default()).expect("it can be read");

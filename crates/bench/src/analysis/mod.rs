@@ -46,7 +46,7 @@ pub enum Group {
     Busy,
     /// 1,000 rules of 4,000 prefixes each.
     Wide,
-    /// 1,000 rules of five random ranges.
+    /// 1,000 rules of random ranges.
     Adversarial,
     /// Every pair of 10,000 interfaces.
     Matrix,
