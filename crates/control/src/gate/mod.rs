@@ -166,14 +166,17 @@ impl Findings {
         let now = u32::try_from(now).unwrap_or(u32::MAX);
         let mut nics: BTreeSet<ResourceId> = asked.iter().flat_map(|one| &one.about).cloned().collect();
         let place = Place::new(world, &nics, asked)?;
-        let moments = place.moments(now)?;
+        let mut moments = place.moments(now)?;
         let mut found = place.prove(asked, &moments);
         if !found.is_empty() {
-            // What is at the other end of these packets was taken to let everything through: now it is asked, too.
+            // What is at the other end of these packets was taken to let everything through: now it is asked, too, and its
+            // rules have windows of their own.
             let known = nics.len();
             nics.extend(proof::others(world, &found));
             if nics.len() > known {
-                found = Place::new(world, &nics, asked)?.prove(asked, &moments);
+                let place = Place::new(world, &nics, asked)?;
+                moments = place.moments(now)?;
+                found = place.prove(asked, &moments);
             }
         }
         Ok(Self { found, moments, nics })
