@@ -4,6 +4,7 @@
 //! tell, is answered as unknown by [`crate::effective`].
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 
 use palisade_net::{Direction, Prefix};
 
@@ -185,6 +186,34 @@ pub enum PublicIpSku {
     Standard,
 }
 
+/// A load balancer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LoadBalancer {
+    pub(crate) id: ResourceId,
+    pub(crate) frontends: Vec<Frontend>,
+}
+
+impl LoadBalancer {
+    /// Resource id.
+    pub const fn id(&self) -> &ResourceId {
+        &self.id
+    }
+
+    /// Where it listens in a virtual network, as far as that is known.
+    pub fn frontends(&self) -> &[Frontend] {
+        &self.frontends
+    }
+}
+
+/// A private address at which a load balancer listens.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Frontend {
+    /// The address.
+    pub address: IpAddr,
+    /// Whether machines behind it see packets with this address ("floating IP") and not with their own.
+    pub is_floating: Truth,
+}
+
 /// A security admin rule collection.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct AdminCollection {
@@ -202,6 +231,7 @@ pub struct Estate {
     pub(crate) route_tables: BTreeMap<ResourceId, RouteTable>,
     pub(crate) nics: BTreeMap<ResourceId, Nic>,
     pub(crate) public_ips: BTreeMap<ResourceId, Given<PublicIpSku>>,
+    pub(crate) load_balancers: BTreeMap<ResourceId, LoadBalancer>,
     pub(crate) admin_collections: BTreeMap<ResourceId, AdminCollection>,
     pub(crate) tags: TagCatalog,
     pub(crate) unknowns: Vec<Unknown>,
@@ -229,6 +259,11 @@ impl Estate {
     /// Network interfaces by id.
     pub fn nics(&self) -> impl Iterator<Item = &Nic> {
         self.nics.values()
+    }
+
+    /// Load balancers by id.
+    pub fn load_balancers(&self) -> impl Iterator<Item = &LoadBalancer> {
+        self.load_balancers.values()
     }
 
     /// Virtual networks by id.

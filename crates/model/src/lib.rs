@@ -28,7 +28,7 @@ mod window;
 pub use bounds::{Addresses, Ports, Truth};
 pub use defaults::{default_rules, is_default};
 pub use effective::{EffectiveLayer, EffectivePolicy, EffectiveRule, GroupMembers, Layer, SharedLists};
-pub use estate::{Estate, Nsg, PublicIpSku, Subnet, VirtualNetwork};
+pub use estate::{Estate, Frontend, LoadBalancer, Nsg, PublicIpSku, Subnet, VirtualNetwork};
 pub use flow_record::{
     FlowLogFormat, FlowOrigin, FlowPhase, FlowRecord, FlowTraffic, LOGGED_RULE_MAX, LoggedDecision,
 };

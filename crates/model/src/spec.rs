@@ -86,6 +86,8 @@ pub struct EstateSpec {
     pub nics: Vec<NicSpec>,
     /// Public IP addresses.
     pub public_ips: Vec<PublicIpSpec>,
+    /// Load balancers.
+    pub load_balancers: Vec<LoadBalancerSpec>,
     /// On-premises prefixes that virtual networks learn from their gateways.
     pub learned_prefixes: Vec<LearnedPrefixesSpec>,
     /// Security admin rule collections.
@@ -331,6 +333,43 @@ pub struct PublicIpSpec {
     pub sku: Option<Text>,
     /// `ipAddress`, if assigned.
     pub address: Option<Text>,
+    /// Where it stands.
+    pub place: Place,
+}
+
+/// A load balancer: where it listens, and what it passes on.
+#[derive(Debug, Clone)]
+pub struct LoadBalancerSpec {
+    /// Resource id.
+    pub id: ResourceId,
+    /// `frontendIPConfigurations`.
+    pub frontends: Vec<FrontendSpec>,
+    /// `loadBalancingRules` and `inboundNatRules`.
+    pub mappings: Vec<MappingSpec>,
+    /// False if there may be mappings that the input does not tell.
+    pub mappings_known: bool,
+    /// Where it stands.
+    pub place: Place,
+}
+
+/// An address at which a load balancer listens.
+#[derive(Debug, Clone)]
+pub struct FrontendSpec {
+    /// Resource id.
+    pub id: ResourceId,
+    /// `privateIPAddress`, if it is one of a network and is given.
+    pub private_address: Option<Text>,
+    /// Where it stands.
+    pub place: Place,
+}
+
+/// What a load balancer passes on to machines.
+#[derive(Debug, Clone)]
+pub struct MappingSpec {
+    /// `frontendIPConfiguration.id`.
+    pub frontend: Option<Reference>,
+    /// `enableFloatingIP`: machines see the frontend's address.
+    pub floating: Truth,
     /// Where it stands.
     pub place: Place,
 }

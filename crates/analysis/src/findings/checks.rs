@@ -145,6 +145,10 @@ checks! {
         "A rule names a public address for its own machine, and NSGs see private ones",
         "Write the machine's private address and its own port: NSGs are asked after inbound and before outbound translation.",
         [];
+    FRONTEND = "PAL-FRONTEND-NEVER-MATCHES", Warning,
+        "A rule names the address of a load balancer for its own machine, and NSGs see the machine's",
+        "Write the machine's private address and its own port: NSGs are asked after the load balancer has put them in.",
+        [];
     WIDENED = "PAL-VIRTUALNETWORK-WIDENED", Warning,
         "A route makes VirtualNetwork mean every public address",
         "Write the network's prefixes in place of VirtualNetwork, and deny VirtualNetwork after them: the default rules name it too.",

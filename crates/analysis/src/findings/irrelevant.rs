@@ -1,17 +1,19 @@
 //! Rules that name no machine behind their NSG.
 //!
 //! Packets that come to an NSG are for the machines behind it, by private addresses: a public address has been translated before an
-//! inbound list is asked, and is put in after an outbound one. Nothing is claimed where a router may be behind the NSG, or
-//! where it governs nothing in the input.
+//! inbound list is asked, and is put in after an outbound one. So has the address at which a load balancer listens, unless it passes
+//! packets on as they are ("floating IP"). Nothing is claimed where a router may be behind the NSG, or where it governs nothing in
+//! the input.
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 
-use palisade_model::{Addresses, EffectiveRule, Layer, ResourceId};
+use palisade_model::{Addresses, EffectiveRule, Estate, Layer, LoadBalancer, ResourceId, Truth};
 use palisade_net::{AddressSet, Direction};
 
 use super::{
     Asking, Finding, Findings, Subject,
-    checks::{IRRELEVANT, PUBLIC_SIDE},
+    checks::{Check, FRONTEND, IRRELEVANT, PUBLIC_SIDE},
     exposure::foreign,
     sites::{Site, is_nsg, own, subnets_of},
     tell::{is_user_rule, matched},
@@ -28,14 +30,21 @@ struct Behind<'s, 'e> {
 /// Looks at every rule of every NSG that governs something.
 pub(super) fn check(asking: &Asking<'_>, found: &mut Findings) {
     let foreign = foreign(asking.estate);
+    let frontends = Frontends::of_estate(asking.estate);
     for (nsg, behind) in behind(asking) {
         for direction in Direction::ALL {
             let Some((site, layer)) = behind.places.first() else { continue };
             let lists = site.policy.layers(direction).iter();
             let list = lists.filter(|list| list.layer == *layer && list.source.as_ref() == Some(&nsg));
             let rules = list.flat_map(|list| &list.rules).filter(|rule| is_user_rule(rule));
-            let idle = rules.filter(|rule| names_nobody(&nsg, rule, direction, &behind));
-            found.findings.extend(idle.map(|rule| finding(&nsg, rule, (site, direction), &foreign)));
+            for rule in rules {
+                let why = match names_nobody(&nsg, rule, direction, &behind) {
+                    true => Some(nobody(&nsg, rule, direction, &foreign)),
+                    false if behind.machines.is_full() => None,
+                    false => frontends.of(rule, direction),
+                };
+                found.findings.extend(why.map(|why| finding(&nsg, rule, (site, direction), why)));
+            }
         }
     }
 }
@@ -84,24 +93,73 @@ fn names_nobody(
     meanings.all(|meaning| !meaning.is_empty() && !meaning.intersects(&behind.machines))
 }
 
+/// Why a rule that names nobody does so.
+fn nobody(nsg: &ResourceId, rule: &EffectiveRule, direction: Direction, foreign: &AddressSet) -> Why {
+    let side = side(direction);
+    match local(rule, direction).may().difference(foreign).is_empty() {
+        true => {
+            let message =
+                format!("the {side} of {} is a public address, which no packet has here", rule.name);
+            (&PUBLIC_SIDE, message)
+        }
+        false => (&IRRELEVANT, format!("the {side} of {} is no machine behind {}", rule.name, nsg.name())),
+    }
+}
+
+/// A check, and what it says.
+type Why = (&'static Check, String);
+
+const fn side(direction: Direction) -> &'static str {
+    match direction {
+        Direction::Inbound => "destination",
+        Direction::Outbound => "source",
+    }
+}
+
+/// Addresses at which load balancers listen, and that no packet to or from a machine has.
+struct Frontends<'e> {
+    all: AddressSet,
+    balancers: Vec<(&'e LoadBalancer, AddressSet)>,
+}
+
+impl<'e> Frontends<'e> {
+    /// Those that are surely no machine's, and that are surely replaced before a machine sees them.
+    fn of_estate(estate: &'e Estate) -> Self {
+        let nics = estate.nics().flat_map(|nic| nic.ip_configurations());
+        let machines: Vec<IpAddr> = nics.filter_map(|one| one.address()).map(|one| one.address()).collect();
+        let each = estate.load_balancers().map(|balancer| {
+            let replaced = balancer.frontends().iter().filter(|one| one.is_floating == Truth::No);
+            let addresses = replaced.map(|one| one.address).filter(|address| !machines.contains(address));
+            (balancer, addresses.collect())
+        });
+        let balancers: Vec<(&LoadBalancer, AddressSet)> = each.collect();
+        let all = balancers.iter().fold(AddressSet::empty(), |all, (_, own)| all.union(own));
+        Self { all, balancers }
+    }
+
+    /// Whether a rule names nothing else for its own machine.
+    fn of(&self, rule: &EffectiveRule, direction: Direction) -> Option<Why> {
+        let named = local(rule, direction).may();
+        if named.is_empty() || !named.difference(&self.all).is_empty() {
+            return None;
+        }
+        let mut balancers = self.balancers.iter().filter(|(_, own)| own.intersects(named));
+        let name = balancers.next()?.0.id().name();
+        let side = side(direction);
+        let message = format!(
+            "the {side} of {} is where load balancer {name} listens, which no packet has here",
+            rule.name
+        );
+        Some((&FRONTEND, message))
+    }
+}
+
 fn finding(
     nsg: &ResourceId,
     rule: &EffectiveRule,
     (site, direction): (&Site<'_>, Direction),
-    foreign: &AddressSet,
+    (check, message): Why,
 ) -> Finding {
-    let is_public = local(rule, direction).may().difference(foreign).is_empty();
-    let side = match direction {
-        Direction::Inbound => "destination",
-        Direction::Outbound => "source",
-    };
-    let (check, message) = match is_public {
-        true => (
-            &PUBLIC_SIDE,
-            format!("the {side} of {} is a public address, which no packet has here", rule.name),
-        ),
-        false => (&IRRELEVANT, format!("the {side} of {} is no machine behind {}", rule.name, nsg.name())),
-    };
     Finding {
         check,
         severity: check.severity,

@@ -49,6 +49,11 @@ impl Reader {
         item.property(key).map(|value| self.as_text(value, key))
     }
 
+    /// A text that Azure leaves empty where there is none.
+    pub(super) fn filled_text(&mut self, item: Item<'_>, key: &str) -> Option<Text> {
+        self.text(item, key).filter(|text| text.value.known().is_none_or(|text| !text.is_empty()))
+    }
+
     /// The text that `item` is.
     pub(super) fn as_text(&mut self, item: Item<'_>, key: &str) -> Text {
         let value = match item.look() {

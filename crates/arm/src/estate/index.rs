@@ -23,6 +23,7 @@ pub(super) enum List {
     Routes,
     Nics,
     PublicIps,
+    LoadBalancers,
     AdminCollections,
     AdminRules,
 }

@@ -6,9 +6,9 @@
 use std::collections::BTreeMap;
 
 use palisade_model::spec::{
-    AdminCollectionSpec, AdminRuleSpec, AsgSpec, At, EstateSpec, Given, IpConfigurationSpec,
-    LearnedPrefixesSpec, NicSpec, NsgSpec, PeeringSpec, PublicIpSpec, RouteSpec, RouteTableSpec, RuleSpec,
-    SideSpec, SubnetSpec, Unknown, VirtualNetworkSpec,
+    AdminCollectionSpec, AdminRuleSpec, AsgSpec, At, EstateSpec, FrontendSpec, Given, IpConfigurationSpec,
+    LearnedPrefixesSpec, LoadBalancerSpec, MappingSpec, NicSpec, NsgSpec, PeeringSpec, PublicIpSpec,
+    RouteSpec, RouteTableSpec, RuleSpec, SideSpec, SubnetSpec, Unknown, VirtualNetworkSpec,
 };
 use palisade_model::{Place, ResourceId};
 
@@ -119,7 +119,7 @@ macro_rules! walk {
 
 walk! {
     EstateSpec {
-        nsgs, asgs, virtual_networks, route_tables, nics, public_ips, learned_prefixes, admin_collections, unknowns
+        nsgs, asgs, virtual_networks, route_tables, nics, public_ips, load_balancers, learned_prefixes, admin_collections, unknowns
     }
     Unknown { place }
     NsgSpec { name, location, flush_connection, rules, tags, place }
@@ -139,6 +139,9 @@ walk! {
     }
     IpConfigurationSpec { name, private_address, subnet, public_ip, asgs, place }
     PublicIpSpec { name, sku, address, place }
+    LoadBalancerSpec { frontends, mappings, place }
+    FrontendSpec { private_address, place }
+    MappingSpec { frontend, place }
     LearnedPrefixesSpec { virtual_network, address_prefixes }
     AdminCollectionSpec { name, virtual_networks, rules, place }
     AdminRuleSpec {

@@ -105,6 +105,7 @@ impl Maker {
             route_tables: vec![self.route_table()],
             nics,
             public_ips: self.public_ips(),
+            load_balancers: Vec::new(),
             learned_prefixes: self.learned(),
             admin_collections: self.admin(),
             unknowns: Vec::new(),

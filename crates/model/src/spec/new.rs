@@ -3,9 +3,9 @@
 //! What stands here has no place in an input and surely exists.
 
 use super::{
-    AdminCollectionSpec, AdminRuleSpec, AsgSpec, At, Given, IpConfigurationSpec, NicSpec, NsgSpec,
-    PeeringSpec, Place, PublicIpSpec, RouteSpec, RouteTableSpec, RuleSpec, SubnetSpec, Text,
-    VirtualNetworkSpec,
+    AdminCollectionSpec, AdminRuleSpec, AsgSpec, At, FrontendSpec, Given, IpConfigurationSpec,
+    LoadBalancerSpec, MappingSpec, NicSpec, NsgSpec, PeeringSpec, Place, PublicIpSpec, RouteSpec,
+    RouteTableSpec, RuleSpec, SubnetSpec, Text, VirtualNetworkSpec,
 };
 use crate::{ResourceId, Truth};
 
@@ -165,6 +165,33 @@ impl PublicIpSpec {
     /// A public address that does not name its SKU.
     pub fn new(id: ResourceId) -> Self {
         Self { name: name(&id), id, sku: None, address: None, place: Place::default() }
+    }
+}
+
+impl LoadBalancerSpec {
+    /// A load balancer that listens nowhere.
+    pub fn new(id: ResourceId) -> Self {
+        Self {
+            id,
+            frontends: Vec::new(),
+            mappings: Vec::new(),
+            mappings_known: true,
+            place: Place::default(),
+        }
+    }
+}
+
+impl FrontendSpec {
+    /// A frontend at an address of its network.
+    pub fn new(id: ResourceId, address: &str) -> Self {
+        Self { id, private_address: Some(Text::known(address)), place: Place::default() }
+    }
+}
+
+impl MappingSpec {
+    /// A rule that passes on what a frontend receives, with the machines' own addresses.
+    pub fn new(frontend: ResourceId) -> Self {
+        Self { frontend: Some(At::known(frontend)), floating: Truth::No, place: Place::default() }
     }
 }
 

@@ -102,6 +102,9 @@ fn make_unknown(spec: &mut EstateSpec, (id, rule): &Subject, reason: &str) {
         address.sku = Some(unknown_text(reason, &address.place));
         address.address = None;
     }
+    for balancer in spec.load_balancers.iter_mut().filter(|balancer| balancer.id == *id) {
+        balancer.frontends.clear();
+    }
 }
 
 fn unknown<T>(reason: &str) -> Given<T> {

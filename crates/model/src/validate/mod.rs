@@ -48,6 +48,9 @@ fn built(spec: &EstateSpec, tags: TagCatalog, p: &mut Problems) -> Estate {
     let nics = by_id(spec.nics.iter().map(|nic| (&nic.id, &nic.place, nic::nic(nic, p))).collect(), p);
     let public_ips =
         by_id(spec.public_ips.iter().map(|ip| (&ip.id, &ip.place, network::public_ip(ip, p))).collect(), p);
+    let balancers = spec.load_balancers.iter();
+    let load_balancers =
+        by_id(balancers.map(|b| (&b.id, &b.place, network::load_balancer(b, p))).collect(), p);
     let collections = spec.admin_collections.iter();
     let admin_collections =
         by_id(collections.map(|c| (&c.id, &c.place, rule::admin_collection(c, &tags, p))).collect(), p);
@@ -58,6 +61,7 @@ fn built(spec: &EstateSpec, tags: TagCatalog, p: &mut Problems) -> Estate {
         route_tables,
         nics,
         public_ips,
+        load_balancers,
         admin_collections,
         tags,
         unknowns: spec.unknowns.clone(),

@@ -6,15 +6,15 @@ use palisade_net::{AddressSet, Prefix, PrefixError};
 
 use super::{count_limit, shown, unresolved_tag};
 use crate::{
-    Addresses, Code, Place, PublicIpSku, ResourceId, Subnet, TagAddresses, TagCatalog, TagName, Truth,
-    VirtualNetwork,
+    Addresses, Code, Frontend, LoadBalancer, Place, PublicIpSku, ResourceId, Subnet, TagAddresses,
+    TagCatalog, TagName, Truth, VirtualNetwork,
     estate::{Peering, RouteTable},
     limits,
     next_hop::{UserHop, UserRoute},
     problem::Problems,
     spec::{
-        AsgSpec, At, Given, LearnedPrefixesSpec, PeeringSpec, PublicIpSpec, Reference, RouteTableSpec,
-        SubnetSpec, Text, TextList, VirtualNetworkSpec,
+        AsgSpec, At, Given, LearnedPrefixesSpec, LoadBalancerSpec, MappingSpec, PeeringSpec, PublicIpSpec,
+        Reference, RouteTableSpec, SubnetSpec, Text, TextList, VirtualNetworkSpec,
     },
 };
 
@@ -201,6 +201,29 @@ pub(super) fn public_ip(spec: &PublicIpSpec, p: &mut Problems) -> Given<PublicIp
             Given::Known(PublicIpSku::Standard)
         }
     }
+}
+
+pub(super) fn load_balancer(spec: &LoadBalancerSpec, p: &mut Problems) -> LoadBalancer {
+    p.about(&spec.id);
+    let mut frontends = Vec::new();
+    for frontend in &spec.frontends {
+        let Some(At { value: Given::Known(value), place }) = &frontend.private_address else { continue };
+        match value.parse() {
+            Ok(address) => frontends.push(Frontend { address, is_floating: is_floating(spec, &frontend.id) }),
+            Err(_) => invalid(value, "a load balancer listens at an address", place, p),
+        }
+    }
+    LoadBalancer { id: spec.id.clone(), frontends }
+}
+
+/// Whether a mapping leaves the address of a frontend in the packets that it passes on.
+fn is_floating(spec: &LoadBalancerSpec, frontend: &ResourceId) -> Truth {
+    let of_it = |mapping: &&MappingSpec| match mapping.frontend.as_ref().map(|reference| &reference.value) {
+        Some(Given::Known(id)) => id == frontend,
+        _ => true,
+    };
+    let all = Truth::from(!spec.mappings_known).and(Truth::Maybe);
+    spec.mappings.iter().filter(of_it).fold(all, |any, mapping| any.or(mapping.floating))
 }
 
 pub(super) fn reference(reference: Option<&Reference>) -> Option<Given<ResourceId>> {

@@ -3,9 +3,10 @@
 use palisade_model::{
     Estate, Severity, TagCatalog, Truth,
     spec::{
-        AdminCollectionSpec, AdminRuleSpec, AsgSpec, At, EstateSpec, Flag, Given, LearnedPrefixesSpec,
-        NicSpec, NsgSpec, PeeringSpec, PublicIpSpec, Reference, ResourceTags, RouteSpec, RouteTableSpec,
-        RuleSpec, SideSpec, SubnetSpec, Text, TextList, VirtualNetworkSpec,
+        AdminCollectionSpec, AdminRuleSpec, AsgSpec, At, EstateSpec, Flag, FrontendSpec, Given,
+        LearnedPrefixesSpec, LoadBalancerSpec, MappingSpec, NicSpec, NsgSpec, PeeringSpec, PublicIpSpec,
+        Reference, ResourceTags, RouteSpec, RouteTableSpec, RuleSpec, SideSpec, SubnetSpec, Text, TextList,
+        VirtualNetworkSpec,
     },
 };
 use proptest::{
@@ -292,13 +293,23 @@ fn estate() -> impl Strategy<Value = EstateSpec> {
     let learned = (reference("vnets"), list(PREFIXES)).prop_map(|(virtual_network, address_prefixes)| {
         LearnedPrefixesSpec { virtual_network, address_prefixes }
     });
-    let others = (vec(table, 0..2), vec(group, 0..2), vec(ip, 0..2), vec(learned, 0..2), vec(admin(), 0..2));
+    let balancer = (text(&["10.0.0.9", "192.0.2.9"]), truth(), any::<bool>()).prop_map(
+        |(address, floating, mappings_known)| {
+            let frontend =
+                FrontendSpec { private_address: Some(address), ..FrontendSpec::new(id("/lbs/a/f"), "") };
+            let mappings = vec![MappingSpec { floating, ..MappingSpec::new(frontend.id.clone()) }];
+            let frontends = vec![frontend];
+            LoadBalancerSpec { frontends, mappings, mappings_known, ..LoadBalancerSpec::new(id("/lbs/a")) }
+        },
+    );
+    let addresses = (vec(group, 0..2), vec(ip, 0..2), vec(balancer, 0..2));
+    let others = (vec(table, 0..2), addresses, vec(learned, 0..2), vec(admin(), 0..2));
     (vec(nsg(), 0..3), vec(virtual_network(), 0..3), vec(interface(), 0..3), others).prop_map(
         |(
             nsgs,
             virtual_networks,
             nics,
-            (route_tables, asgs, public_ips, learned_prefixes, admin_collections),
+            (route_tables, (asgs, public_ips, load_balancers), learned_prefixes, admin_collections),
         )| {
             EstateSpec {
                 nsgs,
@@ -307,6 +318,7 @@ fn estate() -> impl Strategy<Value = EstateSpec> {
                 route_tables,
                 nics,
                 public_ips,
+                load_balancers,
                 learned_prefixes,
                 admin_collections,
                 unknowns: Vec::new(),

@@ -2,7 +2,9 @@
 
 use palisade_model::{
     Code, Estate, Maybe, Places, Salvaged, TagCatalog, Truth,
-    spec::{AsgSpec, EstateSpec, Given, PublicIpSpec, RouteSpec, RouteTableSpec},
+    spec::{
+        AsgSpec, EstateSpec, FrontendSpec, Given, LoadBalancerSpec, PublicIpSpec, RouteSpec, RouteTableSpec,
+    },
 };
 use palisade_net::Direction;
 
@@ -100,14 +102,17 @@ fn groups_routes_and_public_addresses_in_error_are_open() {
     let mut address = PublicIpSpec::new(id("/ips/p"));
     address.sku = Some(text("Gold"));
     let (asgs, route_tables, public_ips) = (vec![group], vec![table], vec![address]);
-    let mut spec = EstateSpec { asgs, route_tables, public_ips, ..nsg(vec![rule(&[])]) };
+    let frontends = vec![FrontendSpec::new(id("/lbs/b/f"), "10.0.0.4.5")];
+    let load_balancers = vec![LoadBalancerSpec { frontends, ..LoadBalancerSpec::new(id("/lbs/b")) }];
+    let mut spec = EstateSpec { asgs, route_tables, public_ips, load_balancers, ..nsg(vec![rule(&[])]) };
     let mut home = network("v", "10.0.0.0/16");
     home.subnets[0].route_table = Some(crate::support::to("/tables/t"));
     spec.virtual_networks = vec![home];
     spec.nics = vec![nic("n", "v", "10.0.0.4")];
     spec.nics[0].ip_configurations[0].public_ip = Some(crate::support::to("/ips/p"));
     let salvaged = salvage(&spec);
-    assert_eq!(salvaged.left_out.len(), 3, "{:#?}", salvaged.left_out);
+    assert_eq!(salvaged.left_out.len(), 4, "{:#?}", salvaged.left_out);
+    assert!(salvaged.estate.load_balancers().all(|balancer| balancer.frontends().is_empty()));
     let nic = salvaged.estate.nics().next().expect("it is there");
     let tag = "VirtualNetwork".parse().expect("a tag");
     assert!(salvaged.estate.tag_at(nic, &tag).may().is_full(), "the route may lead anywhere");

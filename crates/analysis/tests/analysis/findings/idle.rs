@@ -1,6 +1,9 @@
 //! Rules that never decide, could go, or name nobody.
 
-use super::support::Written;
+use palisade_model::Truth;
+use palisade_model::spec::{At, FrontendSpec, LoadBalancerSpec, MappingSpec};
+
+use super::support::{Written, id};
 
 #[test]
 fn a_hidden_rule_is_told_with_what_hides_it() {
@@ -93,9 +96,57 @@ fn a_rule_about_nobody_here_is_told() {
     );
 }
 
+/// A machine behind a load balancer that listens at 10.0.1.10, and rules.
+fn balanced(rules: &[&str], floating: Truth) -> Written {
+    let mut estate = Written::one(rules);
+    let frontend = id("lb/frontendIPConfigurations/f");
+    let mapping = MappingSpec { floating, ..MappingSpec::new(frontend.clone()) };
+    estate.0.load_balancers = vec![LoadBalancerSpec {
+        frontends: vec![FrontendSpec::new(frontend, "10.0.1.10")],
+        mappings: vec![mapping],
+        ..LoadBalancerSpec::new(id("lb"))
+    }];
+    estate
+}
+
+#[test]
+fn a_rule_about_the_address_of_a_load_balancer_is_told() {
+    let rules =
+        ["front 100 Inbound Allow Tcp * * 10.0.1.10 443", "out 100 Outbound Deny Tcp 10.0.1.10 * * 25"];
+    let told = balanced(&rules, Truth::No);
+    assert_eq!(
+        told.ids("PAL-FRONTEND"),
+        ["PAL-FRONTEND-NEVER-MATCHES front", "PAL-FRONTEND-NEVER-MATCHES out"]
+    );
+    let found = told.found().findings;
+    let front = found.iter().find(|finding| finding.check.id.contains("FRONTEND")).expect("it is there");
+    assert_eq!(
+        front.message,
+        "the destination of front is where load balancer lb listens, which no packet has here"
+    );
+}
+
+#[test]
+fn nothing_is_told_where_a_machine_may_see_the_address_of_a_load_balancer() {
+    let rule = ["front 100 Inbound Allow Tcp * * 10.0.1.10 443"];
+    for floating in [Truth::Yes, Truth::Maybe] {
+        assert_eq!(balanced(&rule, floating).ids("PAL-FRONTEND"), Vec::<String>::new());
+    }
+    let both = balanced(&["both 100 Inbound Allow Tcp * * 10.0.1.4,10.0.1.10 443"], Truth::No);
+    assert_eq!(both.ids("PAL-FRONTEND"), Vec::<String>::new());
+    let machine = balanced(&rule, Truth::No).nic("ten", "web", "10.0.1.10", "");
+    assert_eq!(machine.ids("PAL-FRONTEND"), Vec::<String>::new());
+    let mut router = balanced(&rule, Truth::No);
+    router.0.nics[0].ip_forwarding = Some(At::known(true));
+    assert_eq!(router.ids("PAL-FRONTEND"), Vec::<String>::new());
+    let mut partly = balanced(&rule, Truth::No);
+    partly.0.load_balancers[0].mappings_known = false;
+    assert_eq!(partly.ids("PAL-FRONTEND"), Vec::<String>::new());
+}
+
 #[test]
 fn an_empty_group_makes_a_rule_match_nothing() {
     let mut estate = Written::one(&["group 100 Inbound Allow Tcp asg:nobody * * 443"]);
-    estate.0.asgs.push(palisade_model::spec::AsgSpec::new(super::support::id("nobody")));
+    estate.0.asgs.push(palisade_model::spec::AsgSpec::new(id("nobody")));
     assert_eq!(estate.ids("PAL-MATCHES"), ["PAL-MATCHES-NOTHING group"]);
 }

@@ -7,6 +7,7 @@
 mod admin;
 mod gateway;
 mod group;
+mod load_balancer;
 mod network;
 mod nic;
 mod nsg;
@@ -97,6 +98,8 @@ pub(super) fn resource(reader: &mut Reader, gathered: &mut Gathered, resource: &
         "network/virtualnetworks/virtualnetworkpeerings" => network::peering_child(reader, resource),
         "network/networkinterfaces" => nic::nic(reader, resource),
         "network/publicipaddresses" => nic::public_ip(reader, resource),
+        "network/loadbalancers" => load_balancer::balancer(reader, resource),
+        "network/loadbalancers/inboundnatrules" => load_balancer::child(reader, resource),
         "network/routetables" => route::table(reader, resource),
         "network/routetables/routes" => route::child(reader, resource),
         "network/virtualnetworkgateways" => {

@@ -36,9 +36,7 @@ pub(super) fn ip_configuration(reader: &mut Reader, item: Item<'_>, nic: &Resour
     let version = version.and_then(|text| text.value.known().cloned());
     IpConfigurationSpec {
         name: reader.some_name(item),
-        private_address: reader
-            .text(item, "privateIPAddress")
-            .filter(|text| text.value.known().is_none_or(|text| !text.is_empty())),
+        private_address: reader.filled_text(item, "privateIPAddress"),
         subnet: reader.reference(item, "subnet"),
         public_ip: reader.reference(item, "publicIPAddress"),
         asgs: groups(reader, item, nic),
@@ -67,9 +65,7 @@ pub(super) fn public_ip(reader: &mut Reader, resource: &Resource<'_>) {
         id: resource.id.clone(),
         name: resource.name(reader),
         sku: item.get("sku").and_then(|sku| reader.text(sku, "name")),
-        address: reader
-            .text(item, "ipAddress")
-            .filter(|text| text.value.known().is_none_or(|text| !text.is_empty())),
+        address: reader.filled_text(item, "ipAddress"),
         place: resource.place(),
     };
     reader.index.keep(List::PublicIps, &mut reader.spec.public_ips, &resource.id, spec);

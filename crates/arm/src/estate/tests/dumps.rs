@@ -72,6 +72,32 @@ fn children_gateways_managers_and_scale_sets_are_mapped() {
 }
 
 #[test]
+fn a_load_balancer_tells_where_it_listens_and_whether_machines_see_that() {
+    let text = r#"[{"id":"/subscriptions/s/resourceGroups/g/providers/Microsoft.Network/loadBalancers/lb",
+        "type":"Microsoft.Network/loadBalancers","name":"lb","properties":{
+          "frontendIPConfigurations":[
+            {"name":"in","properties":{"privateIPAddress":"10.0.1.10"}},
+            {"name":"out","properties":{"publicIPAddress":{"id":"/subscriptions/s/resourceGroups/g/providers/Microsoft.Network/publicIPAddresses/p"}}}],
+          "loadBalancingRules":[{"name":"sql","properties":{"enableFloatingIP":true,"frontendPort":1433,
+            "frontendIPConfiguration":{"id":"/subscriptions/s/resourceGroups/g/providers/Microsoft.Network/loadBalancers/lb/frontendIPConfigurations/in"}}}],
+          "inboundNatRules":[]}},
+       {"id":"/subscriptions/s/resourceGroups/g/providers/Microsoft.Network/loadBalancers/lb/inboundNatRules/rdp",
+        "type":"Microsoft.Network/loadBalancers/inboundNatRules","name":"lb/rdp","properties":{"frontendPort":50001,
+          "frontendIPConfiguration":{"id":"/subscriptions/s/resourceGroups/g/providers/Microsoft.Network/loadBalancers/lb/frontendIPConfigurations/out"}}}]"#;
+    let result = read_clean(&[Document::new("lb.json", text)]);
+    let balancer = &result.spec.load_balancers[0];
+    let [inner, outer] = &balancer.frontends[..] else { panic!("two frontends: {balancer:#?}") };
+    assert!(inner.private_address.is_some() && outer.private_address.is_none());
+    assert!(balancer.mappings_known);
+    let mappings: Vec<_> = balancer
+        .mappings
+        .iter()
+        .map(|one| (one.frontend.as_ref().and_then(|to| to.value.known()), one.floating))
+        .collect();
+    assert_eq!(mappings, [(Some(&inner.id), Truth::Yes), (Some(&outer.id), Truth::No)]);
+}
+
+#[test]
 fn unused_fields_are_absent_but_a_missing_one_stays_empty() {
     let text = r#"{"name":"web","securityRules":[{"name":"a","sourceAddressPrefix":"","sourceAddressPrefixes":["10.0.0.0/8"],
         "destinationAddressPrefixes":[],"destinationApplicationSecurityGroups":[],"sourcePortRange":"*","sourcePortRanges":[]}]}"#;
