@@ -36,7 +36,12 @@ pub(crate) const CRATES: &[Crate] = &[
         tests_use: &[],
     },
     Crate { name: "palisade-guard", layer: 2, uses: &["palisade-model", "palisade-net"], tests_use: &[] },
-    Crate { name: "palisade-flowlog", layer: 3, uses: &["palisade-model", "palisade-net"], tests_use: &[] },
+    Crate {
+        name: "palisade-flowlog",
+        layer: 3,
+        uses: &["palisade-guard", "palisade-model", "palisade-net"],
+        tests_use: &[],
+    },
     Crate { name: "palisade-store", layer: 3, uses: &[], tests_use: &[] },
     Crate {
         name: "palisade-datapath",
