@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
-# Others judge the exact analysis: Z3 solves what `palisade_analysis` answers, of rules that it reads and expands anew. Prints one line an
-# estate; any difference fails.
+# Others judge the exact analysis: Z3 solves what `palisade_analysis` answers, of rules that it reads and expands anew, and the schema
+# of OASIS judges what `palisade check` writes as SARIF. Prints one line an estate; any difference fails.
 #
-# Arguments are the number of rules of the larger NSG, and seeds; without any, four estates of 100 rules, which takes half a
-# minute. `scripts/judge.sh long` takes 100, 200 and 300 rules, and 100,000 random policies over few values against the oracle,
-# packet by packet: half an hour. Z3 lives in target/judges, by a hash of what pins it. What cannot be installed prints
-# `skipped: ` and why.
+# Arguments are the number of rules of the larger NSG, and seeds: Z3 alone. Without any, four estates of 100 rules and the SARIF, which
+# takes half a minute. `scripts/judge.sh long` takes 100, 200 and 300 rules, and 100,000 random policies over few values against the
+# oracle, packet by packet: half an hour. The packages live in target/judges, by a hash of what pins them. What cannot be installed
+# prints `skipped: ` and why.
 
 source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 source scripts/judges.sh
@@ -16,14 +16,16 @@ answers=$(target_dir)/debug/examples/answers
 main() {
     if [[ ${1:-} == long ]]; then
         exhaustive
-        shift
-        set -- 100 1 2 3 4 5 6 7 8 9 10
-        solve "$@"
+        sarif
+        solve 100 1 2 3 4 5 6 7 8 9 10
         solve 200 1 2 3
         solve 300 1 2 3
         return
     fi
-    if (($# == 0)); then set -- 100 1 2 3 4; fi
+    if (($# == 0)); then
+        sarif
+        set -- 100 1 2 3 4
+    fi
     solve "$@"
 }
 
@@ -35,6 +37,17 @@ exhaustive() {
         lists::every_answer_about_a_list_with_open_parts_is_that_of_every_packet \
         diffs::a_comparison_of_known_policies_finds_every_packet_that_differs \
         diffs::a_comparison_of_policies_with_open_parts_finds_every_packet_that_differs
+}
+
+# What `palisade check` writes as SARIF of the lab, of files in error, and of the real templates where they are present.
+sarif() {
+    judge_venv sarif || { say "skipped: the schema of SARIF as a judge, because it could not be installed"; return; }
+    cargo build --quiet --locked --package palisade-cli
+    local templates=()
+    for folder in "${PALISADE_REAL_DATA:-../shared/data}"/arm-quickstart/*/; do
+        if [[ -d $folder ]]; then templates+=("$folder"); fi
+    done
+    PYTHONDONTWRITEBYTECODE=1 "$venv/bin/python" "$pins/sarif.py" "$(target_dir)/debug/palisade" examples/lab "${templates[@]}"
 }
 
 solve() {

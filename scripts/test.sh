@@ -22,6 +22,7 @@ main() {
     step tests run_tests
     step doc-tests cargo test --quiet --workspace --locked --doc
     step clients run_clients
+    step judges run_judges
     if [[ -f fuzz/Cargo.toml ]]; then
         step fuzz scripts/fuzz.sh "$fuzz_seconds"
     fi
@@ -67,6 +68,14 @@ run_clients() {
     local log status=0
     log=$(target_dir)/clients.log
     scripts/test-clients.sh 2>&1 | tee "$log" >&2 || status=$?
+    mapfile -t -O "${#skips[@]}" skips < <(grep '^skipped: ' "$log" | sort | uniq -c)
+    return "$status"
+}
+
+run_judges() {
+    local log status=0
+    log=$(target_dir)/judges.log
+    scripts/judge.sh 2>&1 | tee "$log" >&2 || status=$?
     mapfile -t -O "${#skips[@]}" skips < <(grep '^skipped: ' "$log" | sort | uniq -c)
     return "$status"
 }

@@ -58,7 +58,7 @@ class Theirs:
 
 
 class Ours:
-    """Our findings, by file and check: the line and the path in the document of what lets in, and the severity."""
+    """Our findings, by file and check: the line and the path in the document of what lets in, and the rule."""
 
     def __init__(self):
         self.found, self.unknown, self.seconds = defaultdict(list), Counter(), 0.0
@@ -77,43 +77,74 @@ class Ours:
                 continue
             for check, (_, _, ids) in CHECKS.items():
                 if finding["id"] in ids:
-                    place = (location["line"], location["pointer"], finding["severity"], finding["rule"])
+                    place = (location["line"], location["pointer"], finding["rule"])
                     self.found[Path(location["file"]).resolve(), check].append(place)
         for unknown in document["unknown"]:
             self.unknown[unknown.get("estate")] += 1
 
 
-def rule_at(file, pointer):
-    """The fields of a rule as they are written; nothing if it is made by a loop or stands elsewhere."""
+def document(file):
+    """A template as it stands, without comments; nothing if it cannot be read."""
     try:
-        value = json.loads(re.sub(r"^\s*//.*$", "", file.read_text(encoding="utf-8-sig"), flags=re.MULTILINE))
+        return json.loads(re.sub(r"^\s*//.*$", "", file.read_text(encoding="utf-8-sig"), flags=re.MULTILINE))
+    except ValueError:
+        return None
+
+
+def rule_at(template, pointer):
+    """The fields of a rule as they are written; nothing if it is made by a loop or stands elsewhere."""
+    value = template
+    try:
         for step in pointer.strip("/").split("/"):
             value = value[int(step)] if isinstance(value, list) else value[step.replace("~1", "/").replace("~0", "~")]
         properties = value.get("properties", value)
         return properties if isinstance(properties, dict) and "access" in properties else None
-    except (ValueError, LookupError, AttributeError):
+    except (ValueError, LookupError, AttributeError, TypeError):
         return None
 
 
-def values(rule, name):
-    found = [rule[name]] if name in rule else []
-    return found + (rule.get(f"{name}s") or rule.get(f"{name}es") or [])
+def values(template, rule, name):
+    """What stands in a field, in the singular and the plural; a parameter or a variable as its default, which Checkov does too."""
+    found = [rule.get(name), rule.get(f"{name}s"), rule.get(f"{name}es")]
+    found = [filled(template, one) for one in found if one]
+    return [filled(template, value) for one in found for value in (one if isinstance(one, list) else [one])]
 
 
-def why_missed(file, found):
-    """Why Checkov passes what ours shows to be open."""
-    _, pointer, severity, path = found
+def filled(template, value):
+    """A parameter's default or a variable's value in the place of its name, as long as it is nothing but a name."""
+    named = re.fullmatch(r"\[(parameters|variables)\('(\w+)'\)\]", value) if isinstance(value, str) else None
+    if not named:
+        return value
+    given = template.get(named[1], {}).get(named[2], value)
+    given = given.get("defaultValue", value) if named[1] == "parameters" and isinstance(given, dict) else given
+    return given if given == value else filled(template, given)
+
+
+# A resource whose rules, or whose properties, stand elsewhere.
+ELSEWHERE = re.compile(r'"(?:securityRules|properties)": "(\[.*\])"')
+
+
+def are_computed(template, lines):
+    """Whether rules of a resource are chosen or made by a function, and not only named."""
+    named = [found[1] for found in map(ELSEWHERE.search, lines) if found]
+    return any(isinstance(filled(template, expression), str) for expression in named)
+
+
+def why_missed(file, found, lines):
+    """Why Checkov passes what ours shows to be open. The lines are those of the resource."""
+    _, pointer, path = found
     if path and path.startswith("defaultSecurityRules/"):
-        return "a default rule lets in"
-    rule = rule_at(file, pointer)
+        return "a default rule lets in: a route widens `VirtualNetwork`"
+    template = document(file)
+    rule = rule_at(template, pointer)
     if rule is None:
-        return "the rule comes of a loop, a variable or another file"
-    fields = {name: values(rule, name) for name in ("access", "direction", "protocol", "sourceAddressPrefix", "destinationPortRange")}
+        return "the rule comes of a loop or a function, which Checkov does not evaluate"
+    fields = {name: values(template, rule, name) for name in ("access", "direction", "protocol", "sourceAddressPrefix", "destinationPortRange")}
     sources = fields["sourceAddressPrefix"]
-    if any(isinstance(value, str) and value.startswith("[") for listed in fields.values() for value in listed):
-        return "a field is an expression, which Checkov does not evaluate here"
-    if severity == "note":
-        return "open to a few addresses, which ours tells as a note"
+    if any(str(value).startswith("[") for listed in fields.values() for value in listed):
+        return "a field calls a function, which Checkov does not evaluate"
+    if pointer.startswith("/variables") and are_computed(template, lines):
+        return "the rules come of a variable by a function, which Checkov does not evaluate"
     if any(source.lower() == "internet" and source != "internet" for source in sources):
         return "`Internet` with a capital is not in its list"
     if any(source.endswith("/0") for source in sources):
@@ -127,28 +158,54 @@ def compare(theirs, ours, files):
     """Of every resource that Checkov answered about, both answers; and why they differ."""
     table, why, beyond = Counter(), Counter(), Counter()
     for file in files:
+        lines = file.read_text(encoding="utf-8-sig").splitlines()
+        answered = {place for check in CHECKS for place, _ in theirs.answers[file, check]}
         for check in CHECKS:
-            found = list(ours.found[file.resolve(), check])
+            found = ours.found[file.resolve(), check]
+            left = list(found)
             for (first, last), is_open in theirs.answers[file, check]:
                 inside = [one for one in found if first <= one[0] <= last]
-                found = [one for one in found if one not in inside]
+                own = lines[first - 1:last]
+                if not inside and any(map(ELSEWHERE.search, own)):
+                    # Its rules stand in a variable, and so does what ours found.
+                    inside = [one for one in left or found if one[1].startswith("/variables")][:1]
+                left = [one for one in left if one not in inside]
                 table[check, is_open, bool(inside)] += 1
                 if inside and not is_open:
-                    why[check, "only ours", why_missed(file, inside[0])] += 1
+                    reason = why_missed(file, inside[0], own)
+                    why[check, "only ours", reason] += 1
+                    say(check, file, inside[0][0], "only ours", reason)
                 if is_open and not inside:
-                    why[check, "only Checkov", why_closed(ours, file, check)] += 1
-            for one in found:
-                reason = "a file that Checkov does not parse" if file in theirs.unread else "resources that Checkov does not look at"
+                    reason = why_closed(ours, file, check)
+                    why[check, "only Checkov", reason] += 1
+                    say(check, file, first, "only Checkov", reason)
+            for one in left:
+                reason = why_silent(theirs, file, one[0], answered)
                 beyond[check, reason] += 1
+                say(check, file, one[0], "only ours", reason)
     return table, why, beyond
+
+
+def why_silent(theirs, file, line, answered):
+    """Why Checkov says nothing at all of what ours shows to be open."""
+    if file in theirs.unread:
+        return "Checkov does not parse the file"
+    if any(first <= line <= last for first, last in answered):
+        return "Checkov drops failures of a resource whose name calls a function such as `toLower`"
+    return "Checkov does not look at the resource"
+
+
+def say(check, file, line, who, reason):
+    """Where one difference stands, for who wants to look at it."""
+    print(f"{check} {file}:{line}: {who}: {reason}", file=sys.stderr)
 
 
 def why_closed(ours, file, check):
     """Why ours does not name a resource that Checkov fails."""
     if ours.found[file.resolve(), check]:
-        return "another rule of the same file lets the packets in, and ours names that one"
+        return "they get in, and ours names another place: the last list that lets in, or the other copy of a rule"
     if any(ours.unknown[estate] for estate in ours.unknown if estate and str(file).startswith(str(estate))):
-        return "depends on what only a deployment tells: listed as unknown"
+        return "depends on what only a deployment tells, such as the subnet and its NSG: listed as unknown"
     return "no such packet passes: a rule before it denies, another NSG does, or no machine is behind it"
 
 

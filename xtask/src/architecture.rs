@@ -281,6 +281,12 @@ pub(crate) const EXTERNALS: &[External] = &[
         tests: &["palisade-net"],
     },
     External {
+        name: "flate2",
+        why: "unpacks flow logs that storage keeps compressed",
+        code: &["palisade-flowlog"],
+        tests: &[],
+    },
+    External {
         name: "futures-util",
         why: "makes a stream out of a function that is asked for the next item",
         code: &["palisade-server", "palisade-store"],

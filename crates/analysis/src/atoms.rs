@@ -71,6 +71,11 @@ impl Atoms {
         self.full[set as usize]
     }
 
+    /// Whether these are all atoms.
+    pub(crate) fn is_all(&self, atoms: &Bits) -> bool {
+        atoms.words().iter().zip(&self.words).all(|(word, (whole, _))| word == whole)
+    }
+
     /// How many values an atom holds, modulo 2^128. Sums of atoms that are not none make sense of it ([`volume`]).
     pub(crate) fn weight(&self, atom: usize) -> u128 {
         self.weights[atom]

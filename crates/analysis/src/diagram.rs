@@ -163,7 +163,32 @@ impl<'g> Diagram<'g> {
 
     /// Calls `visit` with packets that leave one list, until all were visited; where two policies stand side by side, only with
     /// those that may not leave the same of both.
-    pub(crate) fn parts(&self, mut visit: impl FnMut(&Part<'_>)) {
+    pub(crate) fn parts(&self, visit: impl FnMut(&Part<'_>)) {
+        let is_two = self.walk.grid.second().is_some();
+        let few = if is_two { FEW_OF_TWO } else { FEW };
+        self.parts_by(visit, |row, atoms, found| {
+            let atoms = match is_two && self.walk.grid.is_all_exact() {
+                true => self.walk.decided_apart(row, &atoms),
+                false => atoms,
+            };
+            if atoms.len() <= few {
+                self.parts_of_few(row, &atoms, found);
+                return;
+            }
+            let done = self.walk.grid.split::<()>(&self.walk.lives(row), atoms, &mut |list, atoms| {
+                found(list, atoms);
+                ControlFlow::Continue(())
+            });
+            assert!(done.is_continue(), "nobody asked to stop");
+        });
+    }
+
+    /// The same, with `part` to part the atoms of the last field: it is given what is left before it, and the atoms.
+    pub(crate) fn parts_by(
+        &self,
+        mut visit: impl FnMut(&Part<'_>),
+        part: impl Fn(&[u64], Bits, &mut dyn FnMut(&[Live], &Bits)),
+    ) {
         let last = self.last();
         let field = self.walk.grid.atoms(LAST);
         for (node, (row, count)) in self.ends().enumerate() {
@@ -174,22 +199,12 @@ impl<'g> Diagram<'g> {
                 let volume = count * field.weight_of(atoms);
                 visit(&Part { list, volume, path, node, atoms });
             };
-            let atoms = self.walk.differing(row, LAST, &self.within[LAST]);
-            let few = if self.walk.grid.second().is_some() { FEW_OF_TWO } else { FEW };
-            if atoms.len() <= few {
-                self.parts_of_few(row, &atoms, &mut found);
-                continue;
-            }
-            let done = self.walk.grid.split::<()>(&self.walk.lives(row), atoms, &mut |list, atoms| {
-                found(list, atoms);
-                ControlFlow::Continue(())
-            });
-            assert!(done.is_continue(), "nobody asked to stop");
+            part(row, self.walk.differing(row, LAST, &self.within[LAST]), &mut found);
         }
     }
 
     /// The same atom by atom.
-    fn parts_of_few(&self, row: &[u64], atoms: &Bits, found: &mut impl FnMut(&[Live], &Bits)) {
+    fn parts_of_few(&self, row: &[u64], atoms: &Bits, found: &mut dyn FnMut(&[Live], &Bits)) {
         let exact = self.walk.grid.is_all_exact();
         let width = if exact { self.walk.grid.lists().len() } else { row.len() };
         let (mut rows, mut next) = (Rows::new(width), vec![0; width]);
@@ -224,6 +239,9 @@ impl<'g> Diagram<'g> {
     /// The packets that reach states before the last field, as products with the atoms of that field, of which no two share a
     /// packet; at most `limit` of them. Needs a walk that was traced.
     pub(crate) fn products(&self, ends: &[(usize, Bits)], limit: usize) -> Vec<Product> {
+        if limit == 0 {
+            return Vec::new();
+        }
         let mut known = FastMap::default();
         let mut products = Vec::new();
         for (node, atoms) in ends {

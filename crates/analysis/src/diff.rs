@@ -1,8 +1,11 @@
 //! What a change changes: every packet to which two policies give different answers.
 //!
-//! Both policies are walked at once, lists in their order, and what is left of both is compared; where the same rules are
-//! left, or one verdict is all that is possible, nothing more is looked at. Packets are grouped by the pair of what decided.
-//! It must not know where policies come from.
+//! Where each policy is one list and all is known, edits are looked at one by one (`one_list`). Otherwise both policies are walked
+//! at once, lists in their order, and what is left of both is compared; where the same rules are left, or one verdict is all
+//! that is possible, nothing more is looked at. Packets are grouped by the pair of what decided. It must not know where
+//! policies come from.
+
+mod one_list;
 
 use std::{collections::HashMap, net::IpAddr};
 
@@ -62,13 +65,18 @@ pub fn diff(
     lists.add_all(before, direction, now);
     let first = lists.layers.len();
     lists.add_all(after, direction, now);
-    let pair = Pair { lists: &lists, first, policies: [before, after], now, limits };
-    let (mut found, mut open) = (Gathered::default(), PerFamily::default());
-    let kinds = lists.kinds();
-    let first = u32::try_from(first).expect("few lists stand at an interface");
-    let two = Two { first, alike: pair.stand_alike(), kinds: &kinds };
-    for grid in Grid::all(&lists, direction, machine, Some(two), |_| true) {
-        pair.compare(&grid, &kinds, &mut found, &mut open)?;
+    let mut found = Gathered::default();
+    let mut open = PerFamily::default();
+    let oracle = Oracle { policies: [before, after], now };
+    let alike = stand_alike(&lists, first);
+    let places = alike.then(|| lists.side_by_side(number(first)));
+    if let Some(edits) = places.as_ref().and_then(|places| one_list::edits(&lists, places)) {
+        let ask = (direction, machine, limits);
+        edits.iter().try_for_each(|edit| edit.compare(&lists, ask, oracle, &mut found))?;
+    } else {
+        places.iter().for_each(|places| lists.keep_near_edits(places));
+        let pair = Pair { lists: &lists, first, alike, oracle, limits };
+        pair.compare_all((direction, machine), &mut found, &mut open)?;
     }
     let change = |((before, after), group): ((Side, Side), Group)| Change {
         before,
@@ -80,17 +88,45 @@ pub fn diff(
     Ok(Diff { changes: found.finish().map(change).collect(), open })
 }
 
+/// Whom examples are put to.
+#[derive(Clone, Copy)]
+struct Oracle<'p> {
+    policies: [&'p EffectivePolicy; 2],
+    now: u32,
+}
+
+impl Oracle<'_> {
+    /// Puts an example to it, with each policy.
+    fn confirm(self, (before, after): (Side, Side), flow: &Flow) -> Result<(), AnalysisError> {
+        let sides = self.policies.iter().zip([before, after]);
+        sides.into_iter().try_for_each(|(policy, side)| side.confirm(policy, flow, self.now))
+    }
+}
+
 /// Two policies, under comparison.
 struct Pair<'p> {
     lists: &'p Lists<'p>,
     /// Number of the first list of the second policy.
     first: usize,
-    policies: [&'p EffectivePolicy; 2],
-    now: u32,
+    /// Whether the lists of both stand at the same places.
+    alike: bool,
+    oracle: Oracle<'p>,
     limits: Limits,
 }
 
 impl Pair<'_> {
+    fn compare_all(
+        &self,
+        (direction, machine): (Direction, &[IpAddr]),
+        found: &mut Gathered<(Side, Side)>,
+        open: &mut PerFamily<Volume>,
+    ) -> Result<(), AnalysisError> {
+        let kinds = self.lists.kinds();
+        let two = Two { first: number(self.first), alike: self.alike, kinds: &kinds };
+        let mut grids = Grid::all(self.lists, direction, machine, Some(two), |_| true).into_iter();
+        grids.try_for_each(|grid| self.compare(&grid, &kinds, found, open))
+    }
+
     fn compare(
         &self,
         grid: &Grid,
@@ -109,7 +145,7 @@ impl Pair<'_> {
             before.is_some() && before == verdicts[1].sure(walk, row, level)
         };
         let walk = Walk::opened(grid, std::iter::empty());
-        let diagram = Diagram::of(walk, grid.everything(), ignore, true, &self.limits)?;
+        let diagram = Diagram::of(walk, grid.everything(), ignore, self.limits.blocks > 0, &self.limits)?;
         let mut parts = Parts::default();
         diagram.parts(|part| {
             let [before, after] = self.answers(grid, part.list, FIELDS).map(Side::from);
@@ -119,7 +155,8 @@ impl Pair<'_> {
                 *open.of_mut(grid.space.family) += part.volume;
             }
         });
-        found.take((grid, &diagram), parts, &self.limits, |sides, example| self.confirm(sides, example))
+        found
+            .take((grid, &diagram), parts, &self.limits, |sides, example| self.oracle.confirm(sides, example))
     }
 
     /// The answers of both policies to packets that leave `list`, as far as `level` fields tell.
@@ -132,12 +169,6 @@ impl Pair<'_> {
         [answer(before, 0), answer(after, self.first)]
     }
 
-    /// Puts an example to the oracle, with each policy.
-    fn confirm(&self, (before, after): (Side, Side), flow: &Flow) -> Result<(), AnalysisError> {
-        let sides = self.policies.iter().zip([before, after]);
-        sides.into_iter().try_for_each(|(policy, side)| side.confirm(policy, flow, self.now))
-    }
-
     /// For each entry of a grid a number that it shares with those of the other policy that match and do the same.
     fn twins(&self, grid: &Grid, kinds: &[u32]) -> Vec<u32> {
         let mut known = HashMap::new();
@@ -148,13 +179,6 @@ impl Pair<'_> {
         numbers.collect()
     }
 
-    /// Whether the lists of both policies stand at the same places.
-    fn stand_alike(&self) -> bool {
-        let (before, after) = self.lists.layers.split_at(self.first);
-        let place = |layer: &&EffectiveLayer| (layer.layer, layer.certain);
-        before.iter().map(place).eq(after.iter().map(place))
-    }
-
     /// Whether the same is left of the lists of both policies, which stand at the same places.
     fn is_same(&self, grid: &Grid, twins: &[u32], list: &[Live]) -> bool {
         let number = |live: &Live| grid.cuts[live.cut()].list as usize;
@@ -162,7 +186,18 @@ impl Pair<'_> {
         let content =
             |live: &Live, first: usize| (number(live) - first, twins[live.cut()], live.is_perhaps());
         left.len() == right.len()
-            && self.stand_alike()
+            && self.alike
             && left.iter().map(|live| content(live, 0)).eq(right.iter().map(|live| content(live, self.first)))
     }
+}
+
+/// Whether the lists of both policies stand at the same places.
+fn stand_alike(lists: &Lists<'_>, first: usize) -> bool {
+    let (before, after) = lists.layers.split_at(first);
+    let place = |layer: &&EffectiveLayer| (layer.layer, layer.certain);
+    before.iter().map(place).eq(after.iter().map(place))
+}
+
+fn number(list: usize) -> u32 {
+    u32::try_from(list).expect("few lists stand at an interface")
 }

@@ -5,6 +5,8 @@
 //! its first entry to its last. It must not know atoms. Semantics: `docs/semantics.md`, Platform traffic; the truth is
 //! [`palisade_classify::oracle`].
 
+mod beside;
+
 use std::borrow::Cow;
 
 use palisade_classify::Hit;
@@ -38,6 +40,8 @@ pub(crate) struct Lists<'a> {
     pub(crate) layers: Vec<&'a EffectiveLayer>,
     /// The entries of the first list in their order, then those of the second, and so on.
     pub(crate) entries: Vec<Entry<'a>>,
+    /// For each entry whether its packets are looked at; all packets are if there is nothing.
+    pub(crate) bounds: Option<Vec<bool>>,
 }
 
 impl<'a> Lists<'a> {
@@ -143,11 +147,15 @@ impl<'a, T: Number> Between<'a, T> {
         Self { must: Cow::Owned(RangeSet::empty()), may: Cow::Borrowed(domain) }
     }
 
-    fn within(self, other: &RangeSet<T>) -> Self {
+    /// What of it is in another set.
+    pub(crate) fn within(self, other: &RangeSet<T>) -> Self {
         if other.is_full() {
             return self;
         }
         let Self { must, may } = self;
+        if must == may {
+            return Self::owned(may.intersection(other));
+        }
         Self { must: Cow::Owned(must.intersection(other)), may: Cow::Owned(may.intersection(other)) }
     }
 }
@@ -168,6 +176,11 @@ impl Domains {
         let ports = |field| space.ports(field);
         let sets = [space.protocols(), ports(Field::DestinationPort), ports(Field::SourcePort)];
         Self { space, sets, nothing: PortSet::empty() }
+    }
+
+    /// Of every field that is not an address.
+    pub(crate) const fn all(&self) -> &[PortSet; 3] {
+        &self.sets
     }
 
     /// Of a field that is not an address.
@@ -198,7 +211,6 @@ impl<'a> Entry<'a> {
     /// False only if there is surely no packet that both it and a rule match: fields that are the same in every space tell.
     fn may_meet(&self, other: &EffectiveRule) -> bool {
         let Some(rule) = self.rule else { return true };
-        let is_apart = |one: &AddressSet, other: &AddressSet| one.intersection(other).is_empty();
         let protocols = match (rule.protocol, other.protocol) {
             (Maybe::Known(ProtocolMatch::Number(one)), Maybe::Known(ProtocolMatch::Number(other))) => {
                 one == other
@@ -207,13 +219,13 @@ impl<'a> Entry<'a> {
         };
         // A rule that names ports matches no packet without one, so sets that share no number share no packet.
         let ports = match (&rule.destination_ports, &other.destination_ports) {
-            (Ports::Known(one), Ports::Known(other)) => !one.intersection(other).is_empty(),
+            (Ports::Known(one), Ports::Known(other)) => one.intersects(other),
             _ => true,
         };
         protocols
             && ports
-            && !is_apart(rule.source.may(), other.source.may())
-            && !is_apart(rule.destination.may(), other.destination.may())
+            && rule.destination.may().intersects(other.destination.may())
+            && rule.source.may().intersects(other.source.may())
     }
 
     /// Whether it is there for sure.

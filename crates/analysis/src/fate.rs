@@ -10,12 +10,11 @@ use palisade_net::Flow;
 
 use crate::{
     AnalysisError, PerFamily,
-    bits::Bits,
     check::refuted,
     diagram::Diagram,
+    gap,
     grid::{FIELDS, Grid, Product, Taken},
     list::RuleList,
-    seek::Seek,
     volume::Volume,
     walk::Walk,
 };
@@ -103,13 +102,21 @@ impl RuleList<'_> {
     /// # Errors
     /// [`AnalysisError`].
     pub fn dead(&self) -> Result<Vec<(usize, Hidden)>, AnalysisError> {
-        let mut dead = Vec::new();
+        self.idle()?.into_iter().map(|rule| Ok((rule, self.hidden(rule)?))).collect()
+    }
+
+    /// The rules that never decide, without what hides them: that one is hidden takes far less than who hides how much of it.
+    ///
+    /// # Errors
+    /// [`AnalysisError`].
+    pub fn idle(&self) -> Result<Vec<usize>, AnalysisError> {
+        let mut idle = Vec::new();
         for rule in 0..self.rules().len() {
             if matches!(self.outlook(rule)?, Outlook::Never) {
-                dead.push((rule, self.hidden(rule)?));
+                idle.push(rule);
             }
         }
-        Ok(dead)
+        Ok(idle)
     }
 
     fn outlook(&self, rule: usize) -> Result<Outlook<'_>, AnalysisError> {
@@ -120,11 +127,11 @@ impl RuleList<'_> {
         for grid in &self.grids {
             for cut in self.cuts_of(grid, rule) {
                 matches = true;
-                if let Some(path) = self.reach(grid, cut, grid.must(cut), Truth::Yes)? {
+                if let Some(path) = self.reach(grid, cut, &grid.must(cut), Truth::Yes)? {
                     return Ok(Outlook::Decides(grid, path));
                 }
                 let known = grid.is_all_exact() || (0..=cut).all(|cut| grid.is_exact(cut));
-                perhaps |= !known && self.reach(grid, cut, grid.may(cut), Truth::Maybe)?.is_some();
+                perhaps |= !known && self.reach(grid, cut, &grid.may(cut), Truth::Maybe)?.is_some();
             }
         }
         Ok(match (matches, perhaps) {
@@ -139,15 +146,12 @@ impl RuleList<'_> {
         &self,
         grid: &Grid,
         cut: usize,
-        within: Product,
+        within: &Product,
         truth: Truth,
     ) -> Result<Option<[u32; FIELDS]>, AnalysisError> {
         let mut walk = Walk::up_to(grid, cut);
-        walk.meet(&within);
-        let ignore =
-            |row: &[u64], _| !walk.has(row, cut) || (truth == Truth::Yes && !walk.has_surely(row, cut));
-        let find = |row: &[u64], within: &Bits| walk.first_left(row, within, cut, truth);
-        Seek { walk: &walk, within, ignore, find, limits: self.limits }.find()
+        walk.meet(within);
+        gap::coming(&walk, cut, within, truth, &self.limits)
     }
 
     fn decides(&self, grid: &Grid, rule: usize, path: &[u32; FIELDS]) -> Result<Fate, AnalysisError> {
@@ -261,9 +265,7 @@ impl RuleList<'_> {
             });
             let within = grid.may(cut);
             walk.meet(&within);
-            let ignore = |row: &[u64], _| !walk.has(row, cut);
-            let find = |row: &[u64], within: &Bits| walk.first_left(row, within, cut, Truth::Maybe);
-            if (Seek { walk: &walk, within, ignore, find, limits: self.limits }).find()?.is_some() {
+            if gap::coming(&walk, cut, &within, Truth::Maybe, &self.limits)?.is_some() {
                 return Ok(false);
             }
         }

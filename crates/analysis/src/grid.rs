@@ -164,14 +164,14 @@ impl Grid {
 
     /// Leaves of a row what may match some of the atoms of a field.
     pub(crate) fn meet(&self, row: &mut [u64], level: usize, atoms: &Bits) {
-        /// So many columns are sooner united than all sets compared.
-        const FEW: usize = 64;
-        let count = atoms.len();
-        if count == self.atoms[level].len() {
+        if self.atoms[level].is_all(atoms) {
             return;
         }
+        let count = atoms.len();
         let mut met = Bits::none(self.columns.words * 64);
-        if count <= FEW {
+        let left: usize = row[..self.columns.words].iter().map(|word| word.count_ones() as usize).sum();
+        // Columns are united, or sets compared, whichever are fewer words.
+        if count * self.columns.words <= left * atoms.words().len() {
             atoms.iter().for_each(|atom| met.unite_words(self.column(level, atom)));
         } else {
             let field = &self.atoms[level];
@@ -251,8 +251,13 @@ impl Grid {
     }
 
     fn product(&self, cut: usize, choose: impl Fn((u32, u32)) -> u32) -> Product {
-        let sets = self.cuts[cut].sets;
-        std::array::from_fn(|level| self.atoms[level].members(choose(sets[level])).clone())
+        self.holds(cut, choose).map(Clone::clone)
+    }
+
+    /// The atoms of each field that surely or possibly belong to an entry.
+    pub(crate) fn holds(&self, cut: usize, choose: impl Fn((u32, u32)) -> u32) -> [&Bits; FIELDS] {
+        let sets = &self.cuts[cut].sets;
+        std::array::from_fn(|level| self.atoms[level].members(choose(sets[level])))
     }
 
     /// How many packets a product holds.

@@ -43,6 +43,8 @@
 //!
 //! It must not do I/O, read a clock or start a thread.
 
+mod align;
+mod alike;
 mod atoms;
 mod bits;
 mod check;
@@ -53,6 +55,7 @@ mod estate;
 pub mod explain;
 mod fate;
 pub mod findings;
+mod gap;
 mod gather;
 mod grid;
 pub mod intent;
@@ -105,7 +108,8 @@ pub use words::{Names, Terms, Words};
 pub struct Limits {
     /// States before one field, or of one search.
     pub states: usize,
-    /// Blocks of one region; what is beyond is counted in [`Region::rest`].
+    /// Blocks of one region; what is beyond is counted in [`Region::rest`]. Where volumes and examples are enough, 0 saves
+    /// much of the time of a comparison.
     pub blocks: usize,
 }
 

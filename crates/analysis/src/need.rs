@@ -12,7 +12,8 @@ use crate::{
     AnalysisError,
     bits::Bits,
     check::{Instead, refuted},
-    grid::{FIELDS, Grid, Live},
+    gap::{Gap, Role},
+    grid::{FIELDS, Grid, Live, Product},
     list::RuleList,
     seek::Seek,
     walk::Walk,
@@ -136,6 +137,9 @@ impl Next<'_, '_> {
         let within = if surely { self.grid.must(self.cut) } else { self.grid.may(self.cut) };
         let mut walk = walk.clone();
         walk.meet(&within);
+        if surely && self.grid.is_all_exact() {
+            return self.gap(&walk, &within).find(&self.list.limits);
+        }
         // Where all that may come next does the same, nothing is looked at.
         let ignore = |row: &[u64], level| !walk.has(row, self.cut) || self.is_same(&walk, row, level);
         let find = |row: &[u64], within: &Bits| self.in_last_field(&walk, row, within, surely);
@@ -144,9 +148,6 @@ impl Next<'_, '_> {
 
     /// The same in the last field.
     fn in_last_field(&self, walk: &Walk<'_>, row: &[u64], within: &Bits, surely: bool) -> Option<usize> {
-        if surely && self.grid.is_all_exact() {
-            return self.first_that_differs(walk, row, within);
-        }
         let comes = |list: &[Live]| list.iter().any(|live| live.cut() == self.cut);
         let is_it = |list: &[Live]| match surely {
             true => self.surely_differs(list),
@@ -161,19 +162,21 @@ impl Next<'_, '_> {
     }
 
     /// Where everything is known: what comes to the entry, and then to one that does something else, or to none.
-    fn first_that_differs(&self, walk: &Walk<'_>, row: &[u64], within: &Bits) -> Option<usize> {
-        let field = self.grid.atoms(FIELDS - 1);
-        let mut left = within.clone();
-        for cut in walk.cuts(row).filter(|cut| self.list.rule_of(self.grid, *cut) != Some(self.rule)) {
-            let taken = field.members(self.grid.sets(cut)[FIELDS - 1].1);
+    fn gap(&self, walk: &Walk<'_>, within: &Product) -> Gap {
+        let mut gap = Gap::within(within);
+        for cut in walk.cuts(&walk.start).filter(|cut| self.list.rule_of(self.grid, *cut) != Some(self.rule))
+        {
             let access = self.list.entry(self.grid, cut).access.known();
-            let differs = access.is_some() && access != self.own;
-            if cut > self.cut && differs && left.intersects(taken) {
-                return left.intersection(taken).first();
+            let differs = cut > self.cut && access.is_some() && access != self.own;
+            gap.add(self.grid.holds(cut, |(_, may)| may), if differs { Role::Gives } else { Role::Takes });
+            if gap.is_closed() {
+                return gap;
             }
-            left.subtract(taken);
         }
-        if self.list.silence() == self.own { None } else { left.first() }
+        if self.list.silence() != self.own {
+            gap.add(within.each_ref(), Role::Gives);
+        }
+        gap
     }
 
     /// Whether everything that can be asked about is known.

@@ -8,6 +8,8 @@
 mod ends;
 mod place;
 mod table;
+#[cfg(test)]
+mod tests;
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -20,7 +22,7 @@ use palisade_net::{Direction, Flow};
 pub use place::{Place, Unplaced};
 
 use ends::Placing;
-pub(crate) use table::{Folding, Key, Sum, Table};
+pub(crate) use table::{Key, Sum, Table};
 
 /// Different flows that are kept, of both families together.
 pub const FLOWS_MAX: usize = 1 << 26;

@@ -132,7 +132,7 @@ impl RuleList<'_> {
         truth: Truth,
     ) -> Result<Option<[u32; FIELDS]>, AnalysisError> {
         within.iter_mut().zip(other).for_each(|(atoms, other)| atoms.intersect(other));
-        self.reach(grid, cut, within, truth)
+        self.reach(grid, cut, &within, truth)
     }
 
     /// Puts it to the oracle, in this order and with the later rule moved before the earlier one.

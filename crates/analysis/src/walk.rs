@@ -3,8 +3,6 @@
 //! It must not know why packets are walked. Invariant: a row holds in each list the entries that may match before one that
 //! surely does whatever the other fields are, and that one.
 
-use palisade_model::Truth;
-
 use crate::{
     bits::{self, Bits},
     diagram::LAST,
@@ -207,20 +205,55 @@ impl<'g> Walk<'g> {
         closing.into_iter().any(|(place, (closing, of))| self.surely(row, place) & closing & of != 0)
     }
 
-    /// Of some atoms of the last field the first with which a packet that leaves this row before it comes to an entry: surely,
-    /// or perhaps. The entry must be the last of the row.
-    pub(crate) fn first_left(&self, row: &[u64], within: &Bits, cut: usize, truth: Truth) -> Option<usize> {
-        let (grid, field) = (self.grid, self.grid.atoms(LAST));
-        let mut left = within.clone();
-        for before in self.cuts(row).take_while(|before| *before != cut) {
-            let (must, may) = grid.sets(before)[LAST];
-            match truth {
-                Truth::Yes => left.subtract(field.members(may)),
-                _ if self.has_surely(row, before) => left.subtract(field.members(must)),
-                _ => {}
+    /// Of some atoms of the last field those that not the same entries of two policies decide, which were laid out side by side;
+    /// every entry must be exact. Entries that both policies have at a place take their atoms out.
+    pub(crate) fn decided_apart(&self, row: &[u64], within: &Bits) -> Bits {
+        let Some(second) = self.grid.second() else { return within.clone() };
+        let field = self.grid.atoms(LAST);
+        let mut apart = Bits::none(field.len());
+        let lists = self.grid.lists();
+        for list in &lists[..lists.len() / 2] {
+            let mut left = within.clone();
+            for place in list.start / 64..=(list.end - 1) / 64 {
+                let here = inside(place, list.start, list.end);
+                let (before, after) = (row[place] & here, row[second + place] & here);
+                for bit in bits::numbers(std::iter::once(before | after)) {
+                    let half = if before >> bit & 1 == 1 { place } else { second + place };
+                    let (_, set) = self.grid.sets(self.grid.cut_at(half * 64 + bit))[LAST];
+                    if (before ^ after) >> bit & 1 == 1 {
+                        apart.unite(&left.intersection(field.members(set)));
+                    }
+                    left.subtract(field.members(set));
+                }
             }
         }
-        left.first()
+        apart
+    }
+
+    /// Parts some atoms of the last field, where every entry is exact, by what comes after an entry that holds them all: calls
+    /// `visit` with it and the atoms. What entries before it hold is left out.
+    pub(crate) fn parts_after(
+        &self,
+        row: &[u64],
+        cut: usize,
+        mut left: Bits,
+        mut visit: impl FnMut(Option<usize>, &Bits),
+    ) {
+        for other in self.cuts(row).filter(|other| *other != cut) {
+            let (_, set) = self.grid.sets(other)[LAST];
+            let set = self.grid.atoms(LAST).members(set);
+            if !left.intersects(set) {
+                continue;
+            }
+            if other > cut {
+                visit(Some(other), &left.intersection(set));
+            }
+            left.subtract(set);
+            if left.is_empty() {
+                return;
+            }
+        }
+        visit(None, &left);
     }
 
     /// Whether the same is left of two policies that were laid out side by side.

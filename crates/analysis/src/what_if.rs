@@ -7,19 +7,27 @@
 //! ([`WhatIf::answer`]).
 
 mod answer;
-mod cells;
+mod cuts;
 mod decider;
 mod drift;
 mod judge;
+mod lists;
+mod meet;
 mod peers;
 
-use std::collections::BTreeSet;
+use std::{
+    borrow::Cow,
+    collections::{BTreeSet, HashMap},
+};
 
 use palisade_classify::table::CompileError;
 use palisade_model::{EffectivePolicy, Estate, LoggedDecision, ResourceId};
 use palisade_net::{Direction, Protocol};
 
-use crate::observed::{Observed, ObservedFlow, Place, Saying, Sum, Tally};
+use crate::{
+    alike::Alike,
+    observed::{Observed, ObservedFlow, Place, Saying, Sum, Tally},
+};
 
 pub use decider::Decider;
 pub use drift::{Drift, Said};
@@ -64,16 +72,19 @@ impl Count {
             Tally { records: 0, packets: 0, bytes: 0, first_ms: 0, last_ms: 0, is_established: false };
         Self { flows: 0, attempts: 0, established: 0, tally, witness }
     }
+}
 
-    const fn of(index: usize, tally: &Tally, is_attempt: bool) -> Self {
-        let established = tally.is_established && !is_attempt;
-        Self {
-            flows: 1,
-            attempts: is_attempt as u64,
-            established: established as u64,
-            tally: *tally,
-            witness: index,
+impl Count {
+    /// Some flows, of which the first has an index, and the others follow it.
+    fn of_all(index: usize, tallies: &[Tally], is_attempt: bool) -> Self {
+        let mut all = Self::none(index);
+        for tally in tallies {
+            all.tally.add(tally);
+            all.established += u64::from(tally.is_established);
         }
+        all.flows = tallies.len() as u64;
+        let attempts = if is_attempt { all.flows } else { 0 };
+        Self { attempts, established: if is_attempt { 0 } else { all.established }, ..all }
     }
 }
 
@@ -112,7 +123,7 @@ impl<'a> WhatIf<'a> {
     ) -> Result<Self, TooManyRules> {
         let policies = |place: &Place| {
             let before = place.policy(before).expect("flows were placed in this estate");
-            (before, place.policy(after))
+            (Cow::Owned(before), place.policy(after).map(Cow::Owned))
         };
         Self::with(observed, policies, now)
     }
@@ -121,24 +132,26 @@ impl<'a> WhatIf<'a> {
     ///
     /// # Errors
     /// [`TooManyRules`].
-    pub fn with(
+    pub fn with<'p>(
         observed: &'a Observed,
-        policies: impl Fn(&Place) -> (EffectivePolicy, Option<EffectivePolicy>),
+        policies: impl Fn(&Place) -> (Cow<'p, EffectivePolicy>, Option<Cow<'p, EffectivePolicy>>),
         now: u32,
     ) -> Result<Self, TooManyRules> {
-        let mut classes: Vec<Class> = Vec::new();
-        let mut class_of = Vec::new();
+        let (mut classes, mut numbers, mut class_of) = (Vec::new(), HashMap::new(), Vec::new());
+        let mut alike = Alike::default();
         for place in observed.places() {
             let (before, after) = policies(place);
-            let known = classes.iter().position(|class| class.is_of(&before, after.as_ref()));
-            let failed = |source| TooManyRules { place: place.id().clone(), source };
-            class_of.push(match known {
-                Some(known) => known,
+            let key = (alike.number(before), after.map(|after| alike.number(after)));
+            let class = match numbers.get(&key) {
+                Some(known) => *known,
                 None => {
-                    classes.push(Class::new(before, after).map_err(failed)?);
-                    classes.len() - 1
+                    let policy = |number: usize| (**alike.policy(number)).clone();
+                    let failed = |source| TooManyRules { place: place.id().clone(), source };
+                    classes.push(Class::new(policy(key.0), key.1.map(policy)).map_err(failed)?);
+                    *numbers.entry(key).or_insert(classes.len() - 1)
                 }
-            });
+            };
+            class_of.push(class);
         }
         let denied = |saying: &Saying| saying.decision == LoggedDecision::Denied;
         let is_denied = observed.sayings().iter().map(denied).collect();

@@ -16,6 +16,7 @@ mod options;
 mod plan;
 mod preview;
 mod render;
+mod standing;
 pub mod time;
 pub mod watcher;
 mod world;

@@ -91,14 +91,8 @@ impl<'a, R: Read, F: FnMut(FlowRecord, &FlowOrigin)> Document<'a, R, F> {
     }
 
     fn values(&mut self) -> Result<(), Stop> {
-        /// Compressed files begin so (RFC 1952).
-        const GZIP: &[u8] = &[0x1f, 0x8b];
         /// Some writers begin UTF-8 so.
         const MARK: &[u8] = "\u{feff}".as_bytes();
-        if self.scan.begins_with(GZIP).map_err(ScanError::Io)? {
-            self.problem("it is compressed (run `gunzip` on it first)".to_owned());
-            return Ok(());
-        }
         if self.scan.begins_with(MARK).map_err(ScanError::Io)? {
             MARK.iter().for_each(|_| self.scan.bump());
         }

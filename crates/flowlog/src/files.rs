@@ -8,7 +8,7 @@ use std::{
 use crate::FlowLogError;
 
 /// How names of files in folders end. A file that is named itself may be called anything.
-const ENDINGS: [&str; 4] = ["json", "jsonl", "ndjson", "log"];
+const ENDINGS: [&str; 5] = ["json", "jsonl", "ndjson", "log", "gz"];
 /// How deep folders may be nested: the layout of Azure's storage takes 16.
 const DEPTH_MAX: usize = 64;
 

@@ -45,6 +45,16 @@ impl Intake {
         within("bytes", self.counts.bytes.saturating_add(bytes), self.limits.bytes)
     }
 
+    /// Bytes that may still be read.
+    pub(crate) const fn rest(&self) -> u64 {
+        self.limits.bytes.saturating_sub(self.counts.bytes)
+    }
+
+    /// Whether what was read is within the limit: a compressed file is larger than it seems when it is opened.
+    pub(crate) fn is_within(&self) -> Result<(), FlowLogError> {
+        within("bytes", self.counts.bytes, self.limits.bytes)
+    }
+
     /// Counts a flow before it is kept.
     pub(crate) fn admit(&mut self) -> Result<(), FlowLogError> {
         self.admitted += 1;

@@ -1,8 +1,8 @@
 //! Flow logs: who talked to whom, and what was decided.
 //!
 //! Reads Azure's NSG flow logs (versions 1 and 2), its virtual network flow logs (schema 4), and what `palisade flows tail --format
-//! json` prints, into [`FlowRecord`]s. Formats are told apart by content and not by name. A file is read as a stream, record by
-//! record; what cannot be read is counted and told with its place, and the rest is still read. It must not judge a flow. The
+//! json` prints, into [`FlowRecord`]s. Formats are told apart by content and not by name, and so are files that gzip compressed. A
+//! file is read as a stream, record by record; what cannot be read is counted and told with its place, and the rest is still read. It must not judge a flow. The
 //! formats and what they cannot tell: `docs/flow-logs.md`.
 
 mod connections;
@@ -12,6 +12,7 @@ mod files;
 mod intake;
 pub mod limits;
 mod line;
+mod packed;
 mod scan;
 mod tuple;
 
@@ -97,7 +98,7 @@ pub enum FlowLogError {
         source: io::Error,
     },
     /// A folder without logs.
-    #[error("{} holds no file that ends in .json, .jsonl, .ndjson or .log (name the file itself)", folder.display())]
+    #[error("{} holds no file that ends in .json, .jsonl, .ndjson, .log or .gz (name the file itself)", folder.display())]
     NoFiles {
         /// Which.
         folder: PathBuf,
@@ -126,13 +127,17 @@ pub fn read(
     for path in files::below(paths)? {
         let failed = |source| FlowLogError::Io { file: path.clone(), source };
         let file = File::open(&path).map_err(failed)?;
-        intake.open(file.metadata().map_err(failed)?.len())?;
-        Document::new(file, &path, &mut intake, sink).read()?;
+        let bytes = file.metadata().map_err(failed)?.len();
+        intake.open(bytes)?;
+        let reader = packed::unpacked(file, bytes).map_err(failed)?;
+        let rest = intake.rest();
+        Document::new(reader.take(rest.saturating_add(1)), &path, &mut intake, sink).read()?;
+        intake.is_within()?;
     }
     Ok(intake.finish())
 }
 
-/// Reads one log from a stream; `name` is what problems call it.
+/// Reads one log from a stream; `name` is what problems call it. A compressed one may become [`limits::UNPACKED_ALWAYS`] bytes.
 ///
 /// # Errors
 /// [`FlowLogError`].
@@ -144,6 +149,8 @@ pub fn read_from(
 ) -> Result<Report, FlowLogError> {
     let mut intake = Intake::new(limits);
     intake.open(0)?;
+    let failed = |source| FlowLogError::Io { file: name.to_owned(), source };
+    let reader = packed::unpacked(reader, 0).map_err(failed)?;
     Document::new(reader.take(limits.bytes), name, &mut intake, sink).read()?;
     Ok(intake.finish())
 }

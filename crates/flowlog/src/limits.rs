@@ -5,7 +5,7 @@
 pub struct Limits {
     /// Files.
     pub files: u64,
-    /// Bytes of all files together.
+    /// Bytes of all files together, compressed ones unpacked.
     pub bytes: u64,
     /// Flow tuples and lines of all files together.
     pub flows: u64,
@@ -21,6 +21,10 @@ impl Default for Limits {
 
 /// Problems that are kept in words; all are counted.
 pub const PROBLEMS_KEPT: usize = 100;
+/// How much larger a compressed file may become: logs shrink to a twentieth, and what shrinks more was made to.
+pub const UNPACKED_RATIO_MAX: u64 = 200;
+/// Bytes to which any compressed file may be unpacked, however small it is.
+pub const UNPACKED_ALWAYS: u64 = 1 << 24;
 /// Longest text in a log, in bytes.
 pub const STRING_MAX: usize = 1 << 16;
 /// How deep values may be nested.

@@ -109,6 +109,11 @@ impl AddressSet {
         Self { v4: self.v4.intersection(&other.v4), v6: self.v6.intersection(&other.v6) }
     }
 
+    /// Whether an address is a member of both sets.
+    pub fn intersects(&self, other: &Self) -> bool {
+        self.v4.intersects(&other.v4) || self.v6.intersects(&other.v6)
+    }
+
     /// Addresses that are not members.
     #[must_use]
     pub fn complement(&self) -> Self {

@@ -77,6 +77,10 @@ impl<T: Number> RangeSet<T> {
     /// Members of both sets.
     #[must_use]
     pub fn intersection(&self, other: &Self) -> Self {
+        let [few, many] = self.by_size(other);
+        if few.ranges.len() < many.ranges.len() / MUCH_FEWER {
+            return Self { ranges: few.overlaps(many).collect() };
+        }
         let (mut i, mut j) = (0, 0);
         let mut ranges = Vec::new();
         while let (Some(&(a, b)), Some(&(c, d))) = (self.ranges.get(i), other.ranges.get(j)) {
@@ -89,12 +93,36 @@ impl<T: Number> RangeSet<T> {
         Self { ranges }
     }
 
+    /// Whether a number is a member of both sets. Logarithmic in the ranges of the larger one.
+    pub fn intersects(&self, other: &Self) -> bool {
+        let [few, many] = self.by_size(other);
+        if few.is_full() { !many.is_empty() } else { few.overlaps(many).next().is_some() }
+    }
+
+    /// Both sets, the one of fewer ranges first.
+    const fn by_size<'s>(&'s self, other: &'s Self) -> [&'s Self; 2] {
+        if self.ranges.len() <= other.ranges.len() { [self, other] } else { [other, self] }
+    }
+
+    /// What is in both sets, found by looking for each range of this one in the other.
+    fn overlaps<'s>(&'s self, other: &'s Self) -> impl Iterator<Item = (T, T)> + 's {
+        let mut rest = other.ranges.as_slice();
+        self.ranges.iter().flat_map(move |&(first, last)| {
+            rest = &rest[rest.partition_point(|(_, end)| *end < first)..];
+            let met = rest.iter().take_while(move |(from, _)| *from <= last);
+            met.map(move |&(from, end)| (from.max(first), end.min(last)))
+        })
+    }
+
     /// Members of this set that are not members of `other`.
     #[must_use]
     pub fn difference(&self, other: &Self) -> Self {
         self.intersection(&other.complement())
     }
 }
+
+/// Each of so many times fewer ranges is sooner looked for than passed by.
+const MUCH_FEWER: usize = 8;
 
 /// Collects ranges in any order, overlapping or not; a range that ends before it starts has no member.
 impl<T: Number> FromIterator<(T, T)> for RangeSet<T> {

@@ -87,10 +87,24 @@ proptest! {
         prop_assert_eq!(a.union(&b).complement(), a.complement().intersection(&b.complement()));
         prop_assert_eq!(a.complement().complement(), a.clone());
         prop_assert_eq!(a.difference(&b).union(&a.intersection(&b)), a.clone());
+        prop_assert_eq!(a.intersects(&b), !a.intersection(&b).is_empty());
         prop_assert!(a.intersection(&a.complement()).is_empty());
         prop_assert!(a.union(&a.complement()).is_full());
         prop_assert_eq!(a.union(&RangeSet::empty()), a.clone());
         prop_assert_eq!(a.intersection(&RangeSet::full()), a);
+    }
+
+    #[test]
+    fn few_ranges_meet_many_as_they_do_one_by_one(few in ranges(), gap in 2..20_u16) {
+        let few = set(&few);
+        let many: RangeSet<_> = (0..200_u16).map(|n| (n * gap, n * gap + gap / 2 - 1)).collect();
+        let one_by_one = many.ranges().iter().flat_map(|range| {
+            few.intersection(&[*range].into_iter().collect()).ranges().to_vec()
+        });
+        let both: RangeSet<_> = one_by_one.collect();
+        prop_assert_eq!(few.intersects(&many), !both.is_empty());
+        prop_assert_eq!(many.intersection(&few), both.clone());
+        prop_assert_eq!(few.intersection(&many), both);
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use std::{
     net::SocketAddr,
-    sync::Arc,
+    sync::{Arc, OnceLock},
     time::{Duration, Instant, SystemTime},
 };
 
@@ -10,7 +10,10 @@ use palisade_control::{Caller, Control};
 use palisade_model::ResourceId;
 use palisade_store::Store;
 
-use crate::{access::Gatekeeper, api::History, event::Events, limits::Rates, login::Desk, tls::Authority};
+use crate::{
+    access::Gatekeeper, api::History, event::Events, limits::Rates, login::Desk, standing::Standing,
+    tls::Authority,
+};
 
 /// The parts of a running server. Shared by all handlers behind an [`Arc`].
 #[derive(Debug)]
@@ -35,6 +38,8 @@ pub struct App {
     pub events: Events,
     /// What happened lately.
     pub(crate) history: History,
+    /// What intents say of what was in force when the server started, once they were asked.
+    pub(crate) standing: OnceLock<Standing>,
     /// When the server started.
     pub started: Instant,
 }

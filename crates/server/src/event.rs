@@ -50,6 +50,15 @@ pub enum Event {
         /// Why.
         why: String,
     },
+    /// An intent does not hold of what was in force at the start: by another file of service tags, or because it was overridden.
+    IntentBroken {
+        /// Its name.
+        intent: String,
+        /// The resource with it.
+        of: String,
+        /// What breaks it.
+        why: String,
+    },
     /// This server keeps house for all that share the store.
     HousekeepingBegun,
     /// A round of housekeeping failed; the next one tries again.

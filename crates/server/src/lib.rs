@@ -21,6 +21,7 @@ pub mod login;
 mod options;
 mod running;
 mod serve;
+mod standing;
 pub mod tls;
 
 pub use app::{App, Site};

@@ -6,7 +6,7 @@
 use std::{
     io,
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener},
-    sync::Arc,
+    sync::{Arc, OnceLock},
     time::{Instant, SystemTime},
 };
 
@@ -28,6 +28,7 @@ use crate::{
     login::{self, Desk},
     options::{ServerOptions, StoreSource},
     serve::{self, Certificates},
+    standing,
     tls::{self, Authority, TlsError},
 };
 
@@ -96,6 +97,7 @@ impl Server {
             desk: Desk::default(),
             rates: Rates::new(options.rate_per_address, options.rate_per_principal),
             events: options.events.clone(),
+            standing: OnceLock::new(),
             started: Instant::now(),
             control,
             store,
@@ -181,6 +183,7 @@ impl Running {
         let mut helpers = vec![
             tokio::spawn(certificates.keep(app.clone())),
             tokio::spawn(remember(app.clone())),
+            tokio::spawn(standing::prove(app.clone())),
             tokio::spawn(housekeeping::keep(app.clone(), options.housekeeping)),
         ];
         if agents.is_none() {

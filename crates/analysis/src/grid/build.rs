@@ -3,7 +3,7 @@
 //! A family's addresses are cut once, by all entries, for packets that carry ports, types or neither alike: that is finer than
 //! each space needs by itself, and as exact.
 
-use std::{borrow::Cow, collections::HashMap, net::IpAddr, sync::Arc};
+use std::{borrow::Cow, net::IpAddr, sync::Arc};
 
 use palisade_net::{Direction, Family, Number, RangeSet};
 
@@ -14,8 +14,8 @@ use super::{
 };
 use crate::{
     atoms::Atoms,
-    entry::{Address, Between, Domains, Lists},
-    rows,
+    entry::{Address, Between, Domains, Entry, Lists},
+    rows::{self, FastMap},
     space::{Field, Space},
 };
 
@@ -50,11 +50,13 @@ impl Grid {
         two: Option<Two<'_>>,
     ) -> Vec<Self> {
         let mut known: [Interned<'_, T>; 2] = Default::default();
+        let domains = address_domains::<T>(lists);
         let sets: Vec<Option<[Sets; 2]>> = lists
             .entries
             .iter()
             .map(|entry| {
                 let [destination, source] = entry.addresses::<T>();
+                let (destination, source) = (destination.within(&domains[0]), source.within(&domains[1]));
                 let is_empty = destination.may.is_empty() || source.may.is_empty();
                 let [destinations, sources] = &mut known;
                 (!is_empty).then(|| [destinations.both(destination), sources.both(source)])
@@ -65,10 +67,8 @@ impl Grid {
             let preferred = |field| space.preferred(field, direction, machine);
             // Addresses are preferred alike, whatever packets carry.
             let atoms = atoms.get_or_insert_with(|| {
-                let cut = |known: &Interned<'_, T>, field| {
-                    Arc::new(known.atoms(&RangeSet::full(), &preferred(field)))
-                };
-                [cut(&known[0], Field::Destination), cut(&known[1], Field::Source)]
+                let cut = |side: usize, field| Arc::new(known[side].atoms(&domains[side], &preferred(field)));
+                [cut(0, Field::Destination), cut(1, Field::Source)]
             });
             Self::build(lists, (space, direction), (&sets, atoms), two, preferred)
         });
@@ -83,17 +83,24 @@ impl Grid {
         preferred: impl Fn(Field) -> Vec<u128>,
     ) -> Self {
         let domains = Domains::of(space);
+        let within = small_domains(lists, &domains);
         let mut known: [Interned<'_, u16>; 3] = Default::default();
         let mut found = Vec::new();
         for (number, (entry, addresses)) in lists.entries.iter().zip(addresses).enumerate() {
             let Some([destination, source]) = addresses else { continue };
             let Some(small) = entry.small(&domains) else { continue };
+            let mut small = small.into_iter().zip(&within).map(|(set, within)| set.within(within));
+            let small: [Between<'_, u16>; 3] =
+                std::array::from_fn(|_| small.next().expect("there are three"));
+            if small.iter().any(|set| set.may.is_empty()) {
+                continue;
+            }
             let mut small = small.into_iter().zip(&mut known).map(|(set, known)| known.both(set));
             let mut next = || small.next().expect("there are three small fields");
             found.push((number, entry, [next(), next(), next(), *destination, *source]));
         }
         let cut =
-            |field: Field| Arc::new(known[field as usize].atoms(domains.of_field(field), &preferred(field)));
+            |field: Field| Arc::new(known[field as usize].atoms(&within[field as usize], &preferred(field)));
         let atoms: [Arc<Atoms>; FIELDS] = [
             cut(Field::Protocol),
             cut(Field::DestinationPort),
@@ -119,16 +126,40 @@ impl Grid {
     }
 }
 
+/// The destinations and sources to look at.
+fn address_domains<T: Address>(lists: &Lists<'_>) -> [RangeSet<T>; 2] {
+    let Some(entries) = lists.bounds() else { return [RangeSet::full(), RangeSet::full()] };
+    let sets = entries.map(Entry::addresses::<T>);
+    united(sets.filter(|sets| sets.iter().all(|set| !set.may.is_empty())))
+}
+
+/// The same of protocols, destination ports and source ports.
+fn small_domains(lists: &Lists<'_>, domains: &Domains) -> [RangeSet<u16>; 3] {
+    let Some(entries) = lists.bounds() else { return domains.all().clone() };
+    united(entries.filter_map(|entry| entry.small(domains)))
+}
+
+/// What may belong to any of some sets, field by field.
+fn united<'s, T: Number + 's, const N: usize>(
+    sets: impl Iterator<Item = [Between<'s, T>; N]>,
+) -> [RangeSet<T>; N] {
+    let mut ranges: [Vec<(T, T)>; N] = std::array::from_fn(|_| Vec::new());
+    for set in sets {
+        ranges.iter_mut().zip(&set).for_each(|(ranges, set)| ranges.extend(set.may.ranges()));
+    }
+    ranges.map(|ranges| ranges.into_iter().collect())
+}
+
 /// Distinct sets of one field.
 pub(crate) struct Interned<'a, T: Number> {
     sets: Vec<Cow<'a, RangeSet<T>>>,
     /// Numbers of sets by hash.
-    known: HashMap<u64, Vec<u32>>,
+    known: FastMap<u64, Vec<u32>>,
 }
 
 impl<T: Number> Default for Interned<'_, T> {
     fn default() -> Self {
-        Self { sets: Vec::new(), known: HashMap::new() }
+        Self { sets: Vec::new(), known: FastMap::default() }
     }
 }
 

@@ -7,6 +7,7 @@
 use std::ops::Range;
 
 use super::Cut;
+use crate::align::side_by_side;
 
 /// Two policies, the lists of which are in one grid.
 #[derive(Debug, Clone, Copy)]
@@ -34,8 +35,6 @@ pub(super) struct Layout {
 
 /// No entry.
 pub(super) const NONE: u32 = u32::MAX;
-/// So far ahead a twin is looked for.
-const AHEAD: usize = 64;
 
 impl Layout {
     pub(super) fn of(cuts: &[Cut], two: Option<Two<'_>>) -> Self {
@@ -62,13 +61,18 @@ impl Layout {
             let first = cuts.partition_point(|cut| cut.list < list);
             first..cuts.partition_point(|cut| cut.list <= list)
         };
+        let same = |one: usize, other: usize| {
+            let (one, other) = (&cuts[one], &cuts[other]);
+            let kinds = two.kinds[one.entry] == two.kinds[other.entry];
+            kinds && one.sets == other.sets && one.perhaps == other.perhaps
+        };
         // Places in half a row, and the entries of both policies that stand there.
-        let mut places: Vec<[u32; 2]> = Vec::new();
+        let mut places: Vec<[Option<usize>; 2]> = Vec::new();
         let mut ranges = Vec::new();
         for list in 0..two.first.max((last + 1).saturating_sub(two.first)) {
             let first = places.len();
             let before = if list < two.first { of_list(list) } else { 0..0 };
-            pair(cuts, two.kinds, before, of_list(two.first + list), &mut places);
+            places.extend(side_by_side(before, of_list(two.first + list), same));
             ranges.push(first..places.len());
         }
         let words = places.len().div_ceil(64);
@@ -80,9 +84,10 @@ impl Layout {
             second: Some(words),
         };
         for (place, pair) in places.iter().enumerate() {
-            for (cut, bit) in pair.iter().zip([place, second + place]).filter(|(cut, _)| **cut != NONE) {
-                layout.bits[*cut as usize] = u32::try_from(bit).expect("entries are counted in 31 bits");
-                layout.cuts[bit] = *cut;
+            for (cut, bit) in pair.iter().zip([place, second + place]) {
+                let Some(cut) = *cut else { continue };
+                layout.bits[cut] = number(bit);
+                layout.cuts[bit] = number(cut);
             }
         }
         let moved = ranges.iter().map(|range| range.start + second..range.end + second);
@@ -91,38 +96,6 @@ impl Layout {
     }
 }
 
-/// Puts two lists side by side.
-fn pair(
-    cuts: &[Cut],
-    kinds: &[u32],
-    mut before: Range<usize>,
-    mut after: Range<usize>,
-    places: &mut Vec<[u32; 2]>,
-) {
-    let number = |cut: usize| u32::try_from(cut).expect("entries are counted in 31 bits");
-    let same = |one: usize, other: usize| {
-        let (one, other) = (&cuts[one], &cuts[other]);
-        one.sets == other.sets && one.perhaps == other.perhaps && kinds[one.entry] == kinds[other.entry]
-    };
-    while !before.is_empty() && !after.is_empty() {
-        let (one, other) = (before.start, after.start);
-        let found = (0..AHEAD).find_map(|ahead| {
-            let (skip, add) = (one + ahead, other + ahead);
-            match (skip < before.end && same(skip, other), add < after.end && same(one, add)) {
-                (true, _) => Some((ahead, 0)),
-                (_, true) => Some((0, ahead)),
-                _ => None,
-            }
-        });
-        let (skipped, added) = found.unwrap_or((1, 1));
-        places.extend((0..skipped).map(|ahead| [number(one + ahead), NONE]));
-        places.extend((0..added).map(|ahead| [NONE, number(other + ahead)]));
-        (before.start, after.start) = (one + skipped, other + added);
-        if found.is_some() {
-            places.push([number(before.start), number(after.start)]);
-            (before.start, after.start) = (before.start + 1, after.start + 1);
-        }
-    }
-    places.extend(before.map(|cut| [number(cut), NONE]));
-    places.extend(after.map(|cut| [NONE, number(cut)]));
+fn number(cut: usize) -> u32 {
+    u32::try_from(cut).expect("entries are counted in 31 bits")
 }

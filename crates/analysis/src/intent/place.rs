@@ -5,9 +5,9 @@
 //! resolved only where they are asked. It must not know intents.
 
 use std::{
+    borrow::Cow,
     cell::{OnceCell, RefCell},
-    collections::{BTreeMap, HashMap, HashSet},
-    hash::{DefaultHasher, Hash, Hasher},
+    collections::{BTreeMap, HashSet},
     sync::Arc,
 };
 
@@ -16,6 +16,8 @@ use palisade_model::{
     Subnet, TagName, VirtualNetwork, spec::Given,
 };
 use palisade_net::{AddressSet, Prefix};
+
+use crate::alike::Alike;
 
 /// What a place is.
 #[derive(Debug, Clone, Copy)]
@@ -45,7 +47,7 @@ pub(super) struct Places<'e> {
     /// Addresses that interfaces have.
     pub(super) owned: Addresses,
     /// Policies that were resolved, equal ones once.
-    known: RefCell<HashMap<u64, Vec<Arc<EffectivePolicy>>>>,
+    known: RefCell<Alike>,
 }
 
 impl<'e> Places<'e> {
@@ -79,14 +81,8 @@ impl<'e> Places<'e> {
                 Standing::Vacant(_, nsg) | Standing::Loose(nsg) => self.estate.effective_alone(nsg, None),
             };
             let mut known = self.known.borrow_mut();
-            let alike = known.entry(digest(&policy)).or_default();
-            match alike.iter().find(|other| ***other == policy) {
-                Some(other) => other.clone(),
-                None => {
-                    alike.push(Arc::new(policy));
-                    alike[alike.len() - 1].clone()
-                }
-            }
+            let number = known.number(Cow::Owned(policy));
+            known.policy(number).clone()
         };
         self.all[place].policy.get_or_init(resolve).clone()
     }
@@ -164,16 +160,4 @@ fn own_addresses<'e>(
         }
         _ => estate.addresses_of(nic),
     }
-}
-
-/// A number that equal policies share. It leaves out what seldom tells two apart.
-fn digest(policy: &EffectivePolicy) -> u64 {
-    let mut hasher = DefaultHasher::new();
-    for layer in policy.inbound.iter().chain(&policy.outbound) {
-        (layer.layer, &layer.source, layer.rules.len()).hash(&mut hasher);
-        for rule in &layer.rules {
-            (&rule.source, &rule.destination).hash(&mut hasher);
-        }
-    }
-    hasher.finish()
 }

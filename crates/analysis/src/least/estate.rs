@@ -2,7 +2,10 @@
 //!
 //! Interfaces at which the same rules hold are one class. It must not know flows.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::{
+    borrow::Cow,
+    collections::{BTreeMap, BTreeSet, HashMap},
+};
 
 use palisade_model::{
     EffectiveLayer, EffectivePolicy, Estate, IpConfiguration, Nic, ResourceId, Truth,
@@ -10,43 +13,40 @@ use palisade_model::{
 };
 use palisade_net::{AddressSet, Direction, Prefix};
 
+use crate::alike::Alike;
+
 /// The rules of every interface of an estate.
 #[derive(Debug)]
 pub(crate) struct Interfaces {
-    policies: Vec<EffectivePolicy>,
+    policies: Alike,
     class_of: HashMap<ResourceId, usize>,
 }
 
 impl Interfaces {
     /// The rules at the interfaces of an estate, and at those of `places` that are NSGs: there, of the one NSG.
     pub(crate) fn of(estate: &Estate, places: &BTreeSet<&ResourceId>) -> Self {
-        let (mut policies, mut class_of) = (Vec::<EffectivePolicy>::new(), HashMap::new());
+        let (mut policies, mut class_of) = (Alike::default(), HashMap::new());
         let nics = estate.nics().map(|nic| (nic.id(), estate.effective(nic)));
         let nsgs = estate.nsgs().filter(|nsg| places.contains(nsg.id()));
         for (place, policy) in nics.chain(nsgs.map(|nsg| (nsg.id(), estate.effective_alone(nsg, None)))) {
-            let known = policies.iter().position(|known| *known == policy);
-            let class = known.unwrap_or_else(|| {
-                policies.push(policy);
-                policies.len() - 1
-            });
-            class_of.insert(place.clone(), class);
+            class_of.insert(place.clone(), policies.number(Cow::Owned(policy)));
         }
         Self { policies, class_of }
     }
 
     /// The rules at a place; `None` if the estate does not have it.
     pub(crate) fn policy(&self, place: &ResourceId) -> Option<&EffectivePolicy> {
-        self.class_of.get(place).map(|class| &self.policies[*class])
+        self.class_of.get(place).map(|class| &**self.policies.policy(*class))
     }
 
     /// The lists of an NSG, one for each class of interfaces that it governs.
     pub(crate) fn lists(&self, nsg: &ResourceId, direction: Direction) -> Vec<&EffectiveLayer> {
-        self.policies.iter().filter_map(|policy| list_of(policy, nsg, direction)).collect()
+        self.policies.all().iter().filter_map(|policy| list_of(policy, nsg, direction)).collect()
     }
 
     /// Each class: its rules, and its members.
     pub(crate) fn classes(&self) -> Vec<(&EffectivePolicy, Vec<ResourceId>)> {
-        let mut classes: Vec<_> = self.policies.iter().map(|policy| (policy, Vec::new())).collect();
+        let mut classes: Vec<_> = self.policies.all().iter().map(|policy| (&**policy, Vec::new())).collect();
         self.class_of.iter().for_each(|(nic, class)| classes[*class].1.push(nic.clone()));
         classes.iter_mut().for_each(|(_, members)| members.sort_unstable());
         classes

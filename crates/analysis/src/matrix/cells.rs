@@ -87,15 +87,27 @@ pub struct Matrix<'p> {
     into: Vec<u32>,
 }
 
-/// Cells between classes of interfaces, of some senders: for each pair the number of what passes.
+/// Cells between classes of interfaces, of some senders: what passes from each to every one.
 #[derive(Debug)]
 pub struct Part {
     /// The senders.
     pub from: Range<usize>,
-    outcomes: Interner,
+    /// Receivers.
     width: usize,
-    cells: Vec<u32>,
+    cells: Kept,
 }
+
+/// How cells are kept: what is small stands as it is, what is large under a number.
+#[derive(Debug)]
+enum Kept {
+    /// Words that may pass, cell after cell; everything is known, so that the others are dropped.
+    Known { words: usize, all: Vec<u64>, cells: Vec<u64> },
+    /// Numbers of outcomes.
+    Numbered { outcomes: Interner, cells: Vec<u32> },
+}
+
+/// Words of a cell up to which it is kept as it is.
+const WORDS_MAX: usize = 2;
 
 impl FamilyPlan {
     /// The cells, from all rows.
@@ -111,8 +123,7 @@ impl FamilyPlan {
         let mut found = 0;
         for part in parts {
             found += part.range.len();
-            let renumbered: Vec<u32> =
-                (0..part.outcomes.len()).map(|old| outcomes.number(part.outcomes.at(old))).collect();
+            let renumbered: Vec<u32> = part.outcomes.all().map(|old| outcomes.number(old)).collect();
             let number = |old: &u32| renumbered[*old as usize];
             for (row, numbers) in part.range.zip(part.numbers.chunks(places.max(1))) {
                 match row.checked_sub(outward) {
@@ -204,6 +215,39 @@ impl Matrix<'_> {
     /// Every cell from some classes of interfaces to all of them. Ranges can be worked on apart.
     pub fn part(&self, from: Range<usize>) -> Part {
         let ends: Vec<&Node> = self.plan.nodes.iter().filter(|node| !node.is_outside()).collect();
+        let is_known = self.outcomes.all().all(|outcome| {
+            let (pass, drop) = outcome.split_at(outcome.len() / 2);
+            pass.iter().zip(drop).all(|(pass, drop)| pass & drop == 0)
+        });
+        let is_single = ends.iter().all(|node| node.places.len() == 1);
+        let cells = match self.plan.services.words {
+            words if is_known && is_single && words <= WORDS_MAX => self.known(&ends, from.clone()),
+            _ => self.numbered(&ends, from.clone()),
+        };
+        Part { from, width: ends.len(), cells }
+    }
+
+    /// The cells, where everything is known: conjunctions of what passes.
+    fn known(&self, ends: &[&Node], from: Range<usize>) -> Kept {
+        let (places, inward) = (self.plan.places.len(), self.plan.sites[1].len());
+        let words = self.plan.services.words;
+        let pass: Vec<u64> =
+            self.outcomes.all().flat_map(|outcome| outcome[..words].iter().copied()).collect();
+        let singles: Vec<(usize, usize)> =
+            ends.iter().map(|node| (node.places[0].0, node.sites[1][0] as usize)).collect();
+        let mut cells = Vec::with_capacity(from.len() * ends.len() * words);
+        for sender in &ends[from] {
+            let out = &self.out[sender.sites[0][0] as usize * places..][..places];
+            let into = &self.into[sender.places[0].0 * inward..][..inward];
+            for (place, site) in &singles {
+                let (a, b) = (out[*place] as usize * words, into[*site] as usize * words);
+                cells.extend((0..words).map(|word| pass[a + word] & pass[b + word]));
+            }
+        }
+        Kept::Known { words, all: self.plan.services.all(), cells }
+    }
+
+    fn numbered(&self, ends: &[&Node], from: Range<usize>) -> Kept {
         let (places, inward) = (self.plan.places.len(), self.plan.sites[1].len());
         let single = |node: &&Node| match (&node.places[..], &node.sites[1][..]) {
             ([(place, _)], [site]) => Some((*place, *site as usize)),
@@ -212,7 +256,7 @@ impl Matrix<'_> {
         let singles: Vec<Option<(usize, usize)>> = ends.iter().map(single).collect();
         let mut both = Both { outcomes: self.outcomes.clone(), key: vec![0; 2 * self.plan.services.words] };
         let mut cells = Vec::with_capacity(from.len() * ends.len());
-        for sender in from.clone() {
+        for sender in from {
             let own = singles[sender].map(|(place, _)| {
                 let site = ends[sender].sites[0][0] as usize;
                 (&self.out[site * places..][..places], &self.into[place * inward..][..inward])
@@ -224,7 +268,7 @@ impl Matrix<'_> {
                 });
             }
         }
-        Part { from, outcomes: both.outcomes, width: ends.len(), cells }
+        Kept::Numbered { outcomes: both.outcomes, cells }
     }
 
     /// What may happen between all places of two interfaces.
@@ -233,6 +277,11 @@ impl Matrix<'_> {
         let pairs = pairs(ends.0, ends.1).into_iter().flatten();
         pairs.for_each(|pair| fate.unite(&self.pair(ends, pair)));
         fate
+    }
+
+    /// How many different outcomes rows have.
+    pub const fn outcome_count(&self) -> usize {
+        self.outcomes.len()
     }
 
     /// Bytes on the heap: both tables, and what they hold.
@@ -295,28 +344,39 @@ impl Both {
 impl Part {
     /// How many cells there are.
     pub const fn len(&self) -> usize {
-        self.cells.len()
+        match &self.cells {
+            Kept::Known { words, cells, .. } => cells.len() / *words,
+            Kept::Numbered { cells, .. } => cells.len(),
+        }
     }
 
     /// Whether there is none.
     pub const fn is_empty(&self) -> bool {
-        self.cells.is_empty()
-    }
-
-    /// How many different outcomes there are.
-    pub const fn outcome_count(&self) -> usize {
-        self.outcomes.len()
+        self.len() == 0
     }
 
     /// What may pass, and what may be dropped, from one class to another.
     pub fn outcome(&self, from: usize, to: usize) -> (ServiceSet, ServiceSet) {
-        let words = self.outcomes.get(self.cells[(from - self.from.start) * self.width + to]);
-        let (pass, drop) = words.split_at(words.len() / 2);
-        (ServiceSet::new(pass), ServiceSet::new(drop))
+        let place = (from - self.from.start) * self.width + to;
+        match &self.cells {
+            Kept::Known { words, all, cells } => {
+                let pass = &cells[place * words..][..*words];
+                let drop: Vec<u64> = all.iter().zip(pass).map(|(all, pass)| all & !pass).collect();
+                (ServiceSet::new(pass), ServiceSet::new(&drop))
+            }
+            Kept::Numbered { outcomes, cells } => {
+                let words = outcomes.get(cells[place]);
+                let (pass, drop) = words.split_at(words.len() / 2);
+                (ServiceSet::new(pass), ServiceSet::new(drop))
+            }
+        }
     }
 
     /// Bytes on the heap.
     pub const fn bytes(&self) -> usize {
-        self.cells.capacity() * size_of::<u32>() + self.outcomes.bytes()
+        match &self.cells {
+            Kept::Known { cells, .. } => cells.capacity() * size_of::<u64>(),
+            Kept::Numbered { outcomes, cells } => cells.capacity() * size_of::<u32>() + outcomes.bytes(),
+        }
     }
 }

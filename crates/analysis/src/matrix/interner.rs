@@ -29,9 +29,9 @@ impl Interner {
         &self.words[start..start + self.width]
     }
 
-    /// The words of a number that counts from 0 to [`Self::len`].
-    pub(super) fn at(&self, number: usize) -> &[u64] {
-        &self.words[number * self.width..][..self.width]
+    /// The words of every number, in order.
+    pub(super) fn all(&self) -> impl Iterator<Item = &[u64]> {
+        self.words.chunks(self.width.max(1))
     }
 
     /// The number of some words.

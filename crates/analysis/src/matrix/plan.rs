@@ -143,7 +143,10 @@ impl Parts<'_> {
     fn plan<T: Address>(&self, family: Family, limits: Limits) -> Result<FamilyPlan, AnalysisError> {
         let rules: Vec<_> = self.options.services.iter().map(Query::rule).collect();
         let mut lists = Lists::default();
-        for direction in WAY {
+        let mut configurations = self.estate.nics().flat_map(palisade_model::Nic::ip_configurations);
+        // Where no interface has an address of the family, no list is asked.
+        let is_used = configurations.any(|own| own.family() == family);
+        for direction in WAY.into_iter().filter(|_| is_used) {
             for index in 0..self.policy.layers(direction).len() {
                 lists.add(self.policy, direction, (index, index), self.now);
             }

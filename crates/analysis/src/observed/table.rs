@@ -4,7 +4,7 @@
 //! the hash is seeded, because whoever sends packets chooses what is in a log. Invariant: no two keys are equal; a closed
 //! table is in order.
 
-use std::hash::{BuildHasher as _, Hasher, RandomState};
+use std::hash::{BuildHasher as _, RandomState};
 
 use palisade_net::{Flow, Protocol};
 
@@ -67,44 +67,6 @@ impl<A: AddressBits> Key<A> {
 fn fold(a: u64, b: u64) -> u64 {
     let product = u128::from(a) * u128::from(b);
     product as u64 ^ (product >> 64) as u64
-}
-
-/// A hasher for values that no packet chooses, in the same way; for maps that are asked for every flow.
-#[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct Folding(u64);
-
-impl Hasher for Folding {
-    fn finish(&self) -> u64 {
-        self.0
-    }
-
-    fn write(&mut self, bytes: &[u8]) {
-        for chunk in bytes.chunks(8) {
-            let mut word = [0; 8];
-            word[..chunk.len()].copy_from_slice(chunk);
-            self.write_u64(u64::from_le_bytes(word));
-        }
-    }
-
-    fn write_u8(&mut self, value: u8) {
-        self.write_u64(value.into());
-    }
-
-    fn write_u32(&mut self, value: u32) {
-        self.write_u64(value.into());
-    }
-
-    fn write_u64(&mut self, value: u64) {
-        self.0 = fold(self.0 ^ value, 0x9e37_79b9_7f4a_7c15).wrapping_add(1);
-    }
-
-    fn write_usize(&mut self, value: usize) {
-        self.write_u64(value as u64);
-    }
-
-    fn write_isize(&mut self, value: isize) {
-        self.write_u64(value as u64);
-    }
 }
 
 /// What is kept of a flow.

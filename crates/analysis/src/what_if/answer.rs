@@ -51,10 +51,7 @@ impl WhatIf<'_> {
             let class = self.class(group);
             let before = Decider::new(&group.pair.before, class.before(), group.context.direction);
             let saying = &self.observed.sayings()[group.context.saying];
-            let disagrees = comparing.add(group, saying, &before, class.before());
-            if disagrees || group.pair.differs() {
-                self.check(group)?;
-            }
+            comparing.add(group, saying, &before, class.before());
             answer.judged.join(&group.count);
             kinds.push(match kind(group, class, before) {
                 Ok(kind) => {
@@ -74,6 +71,10 @@ impl WhatIf<'_> {
         answer.changes = found.into_iter().map(|(kind, parts)| change(kind, parts, peers)).collect();
         answer.changes.sort_by_key(|change| (change.effect, Reverse(change.count.flows)));
         answer.drift = comparing.finish();
+        answer.changes.iter().try_for_each(|change| self.check_change(change))?;
+        let told = answer.drift.disagreements.iter();
+        told.map(|said| (&said.count, &said.present))
+            .try_for_each(|(count, present)| self.check(count, present, None))?;
         Ok(answer)
     }
 
@@ -81,19 +82,26 @@ impl WhatIf<'_> {
         &self.classes[self.class_of[group.context.place]]
     }
 
-    /// Puts a group's witness to the oracle. Where a type is not known there is no one flow to ask about.
-    fn check(&self, group: &Group) -> Result<(), AnalysisError> {
-        let witness = self.witness(&group.count);
+    /// Puts the flows that stand for a change, and for each peer of it, to the oracle.
+    fn check_change(&self, change: &Change) -> Result<(), AnalysisError> {
+        let peers = change.services.iter().flat_map(|service| &service.peers);
+        let counts = [&change.count].into_iter().chain(peers.map(|peer| &peer.count));
+        counts.into_iter().try_for_each(|count| self.check(count, &change.before, Some(&change.after)))
+    }
+
+    /// Puts a flow to the oracle. Where a type is not known there is no one flow to ask about.
+    fn check(&self, count: &Count, before: &Decider, after: Option<&Decider>) -> Result<(), AnalysisError> {
+        let witness = self.witness(count);
         let tells_types = self.observed.sayings()[witness.saying].by.format.tells_types();
         if !tells_types && witness.flow.protocol().is_icmp() {
             return Ok(());
         }
-        let class = self.class(group);
-        let sides = [(Some(class.before()), Some(group.pair.before)), (class.after(), group.pair.after)];
-        for (policy, decision) in sides {
-            let (Some(policy), Some(claimed)) = (policy, decision) else { continue };
-            if oracle::decide(policy, &witness.flow, self.now) != claimed {
-                let claim = format!("a flow of the log is decided by {:?}", claimed.hit);
+        let class = &self.classes[self.class_of[witness.place]];
+        for (policy, claimed) in [(Some(class.before()), Some(before)), (class.after(), after)] {
+            let (Some(policy), Some(claimed)) = (policy, claimed) else { continue };
+            let decision = oracle::decide(policy, &witness.flow, self.now);
+            if Decider::new(&decision, policy, witness.flow.direction()) != *claimed {
+                let claim = format!("a flow of the log is decided by {claimed:?}");
                 return Err(AnalysisError::Refuted { claim, flow: witness.flow.into() });
             }
         }

@@ -59,25 +59,25 @@ pub(super) struct Comparing {
 }
 
 impl Comparing {
-    /// Adds a group; whether the log and the rules disagree.
+    /// Adds a group.
     pub(super) fn add(
         &mut self,
         group: &Group,
         saying: &Saying,
         present: &Decider,
         policy: &EffectivePolicy,
-    ) -> bool {
+    ) {
         let layers = policy.layers(group.context.direction).len();
         let is_verdict = match compare(saying, present, layers) {
             Comparison::Verdict => true,
             Comparison::Rule => false,
             Comparison::Agrees => {
                 self.drift.agreeing.join(&group.count);
-                return false;
+                return;
             }
             Comparison::Open => {
                 self.drift.open.join(&group.count);
-                return false;
+                return;
             }
         };
         let nsg = saying.by.nsg.as_ref().map(|nsg| nsg.name().to_owned());
@@ -87,7 +87,6 @@ impl Comparing {
         let (places, count) = self.rows.entry(row).or_default();
         places.insert(group.context.place);
         count.join(&group.count);
-        true
     }
 
     pub(super) fn finish(self) -> Drift {

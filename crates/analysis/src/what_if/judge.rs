@@ -1,16 +1,24 @@
-//! Judges flows before and after a change, each cell once.
+//! Judges flows before and after a change.
 //!
-//! A worker remembers the cells that it met last. What it does not remember is asked of the compiled engine, so that it has no
-//! opinion of its own. It must not group for people.
+//! A worker remembers the answer for flows that meet the same rules ([`super::meet`]). What it does not remember is asked of the
+//! compiled engine, so that it has no opinion of its own. It must not group for people.
 
-use std::{collections::HashMap, hash::BuildHasherDefault, ops::Range};
+use std::ops::Range;
 
 use palisade_classify::{Decision, Engine};
 use palisade_model::EffectivePolicy;
-use palisade_net::{Direction, Flow};
+use palisade_net::{Direction, Flow, Protocol};
 
-use super::{Count, WhatIf, cells::Cells};
-use crate::observed::{AddressBits, Context, Folding, Key, Sum as _, Table};
+use super::{
+    Count, WhatIf,
+    cuts::Leading,
+    lists::{Lists, Matching, Sides},
+    meet::{Meeting, Meetings},
+};
+use crate::{
+    observed::{AddressBits, Context, Key, Sum as _, Table, Tally},
+    rows::FastMap,
+};
 
 /// The rules before and after at some places.
 #[derive(Debug)]
@@ -18,8 +26,8 @@ pub(super) struct Class {
     before: Engine,
     /// `None` if they are the same; the outer `None` if the place is gone.
     after: Option<Option<Engine>>,
-    inbound: Cells,
-    outbound: Cells,
+    inbound: Lists,
+    outbound: Lists,
 }
 
 /// What both say of a flow; after is `None` where the place is gone.
@@ -42,17 +50,13 @@ impl Class {
         after: Option<EffectivePolicy>,
     ) -> Result<Self, palisade_classify::table::CompileError> {
         let policies: Vec<&EffectivePolicy> = [&before].into_iter().chain(&after).collect();
-        let [inbound, outbound] = Direction::ALL.map(|direction| Cells::of(&policies, direction));
+        let [inbound, outbound] = Direction::ALL.map(|direction| Lists::of(&policies, direction));
         let after = match after {
             None => None,
             Some(same) if same == before => Some(None),
             Some(after) => Some(Some(Engine::new(after)?)),
         };
         Ok(Self { before: Engine::new(before)?, after, inbound, outbound })
-    }
-
-    pub(super) fn is_of(&self, before: &EffectivePolicy, after: Option<&EffectivePolicy>) -> bool {
-        self.before() == before && self.after() == after
     }
 
     pub(super) const fn before(&self) -> &EffectivePolicy {
@@ -63,7 +67,12 @@ impl Class {
         self.after.as_ref().map(|after| after.as_ref().unwrap_or(&self.before).policy())
     }
 
-    const fn cells(&self, direction: Direction) -> &Cells {
+    /// The rules before, and after if there are any.
+    fn policies(&self) -> Vec<&EffectivePolicy> {
+        [self.before()].into_iter().chain(self.after()).collect()
+    }
+
+    const fn lists(&self, direction: Direction) -> &Lists {
         match direction {
             Direction::Inbound => &self.inbound,
             Direction::Outbound => &self.outbound,
@@ -105,43 +114,55 @@ pub(super) struct Group {
 #[derive(Debug, Default)]
 pub struct Judged {
     pub(super) groups: Vec<Group>,
-    numbers: HashMap<(u32, Pair), u32, BuildHasherDefault<Folding>>,
+    numbers: FastMap<(u32, Pair), u32>,
     /// Flows whose verdict changes: by group, protocol and port, and the address of the other side, which is the key's source.
     pub(super) v4: Table<u32, Count>,
     /// The same of IPv6.
     pub(super) v6: Table<u128, Count>,
 }
 
-/// A cell that was met.
-#[derive(Debug, Clone, Copy)]
-struct Met {
-    cell: u64,
-    context: u32,
-    group: u32,
+/// What a worker knows of the flows of a class and direction.
+#[derive(Debug, Default)]
+struct Memory {
+    meetings: Meetings,
+    /// By protocol and port, or all types.
+    services: FastMap<(u8, Option<u32>), usize>,
+    serving: Vec<Matching>,
+    /// By meeting.
+    known: Vec<Known>,
 }
 
-/// Cells that are remembered. Flows of one place and service come one after the other, and what is small stays in the cache.
-const MET: usize = 1 << 14;
+/// What is known of a meeting.
+#[derive(Debug, Clone, Copy)]
+struct Known {
+    pair: Option<Pair>,
+    /// The context of which it was asked last, and the group there.
+    group: (u32, u32),
+}
+
 /// A context that no flow has.
 const NONE: u32 = u32::MAX;
 
 /// One pass over flows.
 struct Worker<'a> {
     what_if: &'a WhatIf<'a>,
-    met: Vec<Met>,
+    /// By class and direction.
+    memories: Vec<Memory>,
     judged: Judged,
 }
 
 impl WhatIf<'_> {
     /// Judges some of the flows, by their index. Parts may be judged at the same time, on as many threads as there are.
     pub fn judge(&self, flows: Range<usize>) -> Judged {
-        let mut worker = Worker { what_if: self, met: Vec::new(), judged: Judged::default() };
+        let mut memories = Vec::new();
+        memories.resize_with(2 * self.classes.len(), Memory::default);
+        let mut worker = Worker { what_if: self, memories, judged: Judged::default() };
         let (v4, v6) = (&self.observed.v4, &self.observed.v6);
         let split = v4.keys.len();
         let first = flows.start.min(split)..flows.end.min(split);
-        worker.pass(v4, (first, 0), Cells::v4, |judged| &mut judged.v4);
+        worker.pass((v4, 0), first, |lists| &lists.v4, |judged| &mut judged.v4);
         let second = flows.start.max(split) - split..flows.end.max(split) - split;
-        worker.pass(v6, (second, split), Cells::v6, |judged| &mut judged.v6);
+        worker.pass((v6, split), second, |lists| &lists.v6, |judged| &mut judged.v6);
         worker.judged
     }
 }
@@ -155,56 +176,153 @@ fn peer<A: AddressBits>(key: &Key<A>, group: u32, direction: Direction) -> Key<A
     Key::new((remote, remote), (0, key.destination_port), key.protocol, group)
 }
 
+/// Flows of one context, protocol and destination port, one after the other in a table, whose first has an index.
+struct Stretch<'t, A> {
+    keys: &'t [Key<A>],
+    tallies: &'t [Tally],
+    index: usize,
+}
+
 impl Worker<'_> {
     /// Judges flows of one family; `offset` is the index of the table's first one.
-    fn pass<A: AddressBits>(
+    fn pass<A: AddressBits + Leading>(
         &mut self,
-        table: &Table<A>,
-        (flows, offset): (Range<usize>, usize),
-        cell: impl Fn(&Cells, &Key<A>) -> Option<u64>,
+        (table, offset): (&Table<A>, usize),
+        flows: Range<usize>,
+        sides: impl Fn(&Lists) -> &Sides<A>,
         changed: impl Fn(&mut Judged) -> &mut Table<A, Count>,
     ) {
-        if flows.is_empty() {
-            return;
+        let service = |key: &Key<A>| (key.context, key.protocol, key.destination_port);
+        let keys = &table.keys[flows.clone()];
+        let mut at = flows.start;
+        for stretch in keys.chunk_by(|one, other| service(one) == service(other)) {
+            let tallies = &table.tallies[at..at + stretch.len()];
+            self.stretch(&Stretch { keys: stretch, tallies, index: at + offset }, &sides, &changed);
+            at += stretch.len();
         }
-        let observed = self.what_if.observed;
-        // Cells are numbered for each family anew.
-        self.met = vec![Met { cell: 0, context: NONE, group: 0 }; MET];
-        for (key, tally, index) in flows.map(|at| (&table.keys[at], &table.tallies[at], at + offset)) {
-            let context = observed.contexts[key.context as usize];
-            let class = &self.what_if.classes[self.what_if.class_of[context.place]];
-            let number = match cell(class.cells(context.direction), key) {
-                None => self.judge(class, key, index),
-                Some(cell) => self.remember(cell, key, |this| this.judge(class, key, index)),
+    }
+
+    fn stretch<A: AddressBits + Leading>(
+        &mut self,
+        stretch: &Stretch<'_, A>,
+        sides: impl Fn(&Lists) -> &Sides<A>,
+        changed: impl Fn(&mut Judged) -> &mut Table<A, Count>,
+    ) {
+        let (what_if, first) = (self.what_if, &stretch.keys[0]);
+        let asking = Asking::new(what_if, first);
+        let direction = asking.context.direction;
+        let lists = asking.class.lists(direction);
+        let Memory { meetings, services, serving, known } = &mut self.memories[asking.memory];
+        let (service, all_types) = (asking.service(lists), asking.all_types());
+        let service = *services.entry(service).or_insert_with(|| {
+            serving.push(asking.serving(lists));
+            serving.len() - 1
+        });
+        let (root, both) = (meetings.root(all_types), (direction, first.protocol));
+        let mut meeting = Meeting::new((lists, sides(lists)), &serving[service], both, root);
+        let is_denied = what_if.is_denied[asking.context.saying];
+        let mut at = 0;
+        while let Some(key) = stretch.keys.get(at) {
+            let is_alike = |next: &Key<A>| {
+                (next.source, next.destination) == (key.source, key.destination)
+                    && meeting.is_alike(next.source_port, key.source_port)
+                    && !asking.is_alone(next)
             };
-            let count = Count::of(index, tally, self.what_if.is_denied[context.saying]);
-            let group = &mut self.judged.groups[number as usize];
-            group.count.add(&count);
-            if group.pair.differs() {
-                changed(&mut self.judged).add(peer(key, number, context.direction), &count);
+            let alike = match asking.is_alone(key) {
+                true => 1,
+                false => 1 + stretch.keys[at + 1..].iter().take_while(|next| is_alike(next)).count(),
+            };
+            let count = Count::of_all(stretch.index + at, &stretch.tallies[at..at + alike], is_denied);
+            let group = match asking.is_alone(key) {
+                true => self.judged.number(key.context, asking.group(asking.pair(key), count.witness)),
+                false => {
+                    let met = meeting.of(key, meetings) as usize;
+                    known.resize(meetings.len().max(known.len()), Known { pair: None, group: (NONE, 0) });
+                    let known = &mut known[met];
+                    if known.group.0 != key.context {
+                        let pair = *known.pair.get_or_insert_with(|| asking.pair(key));
+                        let group = asking.group(pair, count.witness);
+                        known.group = (key.context, self.judged.number(key.context, group));
+                    }
+                    known.group.1
+                }
+            };
+            let found = &mut self.judged.groups[group as usize];
+            found.count.add(&count);
+            if found.pair.differs() {
+                changed(&mut self.judged).add(peer(key, group, direction), &count);
             }
+            at += alike;
         }
     }
+}
 
-    /// The group of a cell, which `find` finds if it is not remembered.
-    fn remember<A>(&mut self, cell: u64, key: &Key<A>, find: impl FnOnce(&mut Self) -> u32) -> u32 {
-        let spread = (cell ^ u64::from(key.context).rotate_right(24)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-        let place = (spread >> 32) as usize % MET;
-        let met = self.met[place];
-        if met.cell == cell && met.context == key.context {
-            return met.group;
-        }
-        let group = find(self);
-        self.met[place] = Met { cell, context: key.context, group };
-        group
-    }
+/// Flows of one context, protocol and destination port, and the rules there.
+struct Asking<'a> {
+    context: Context,
+    contexts: &'a [Context],
+    class: &'a Class,
+    memory: usize,
+    protocol: Protocol,
+    port: u16,
+    tells_types: bool,
+    now: u32,
+}
 
-    fn judge<A: AddressBits>(&mut self, class: &Class, key: &Key<A>, index: usize) -> u32 {
-        let observed = self.what_if.observed;
+impl<'a> Asking<'a> {
+    fn new<A>(what_if: &'a WhatIf<'a>, key: &Key<A>) -> Self {
+        let observed = what_if.observed;
         let context = observed.contexts[key.context as usize];
-        let tells_types = observed.sayings()[context.saying].by.format.tells_types();
-        let pair = class.pair(&key.flow(&observed.contexts), tells_types, self.what_if.now);
-        self.judged.number(key.context, Group { context, pair, count: Count::none(index) })
+        let class = what_if.class_of[context.place];
+        Self {
+            context,
+            contexts: &observed.contexts,
+            class: &what_if.classes[class],
+            memory: 2 * class + usize::from(context.direction == Direction::Outbound),
+            protocol: key.protocol,
+            port: key.destination_port,
+            tells_types: observed.sayings()[context.saying].by.format.tells_types(),
+            now: what_if.now,
+        }
+    }
+
+    /// The protocol, if its log does not tell types.
+    fn all_types(&self) -> Option<Protocol> {
+        (!self.tells_types && self.protocol.is_icmp()).then_some(self.protocol)
+    }
+
+    /// Protocol and port, so far as rules tell them apart; all types are `None`.
+    fn service(&self, lists: &Lists) -> (u8, Option<u32>) {
+        (self.protocol.0, self.all_types().is_none().then(|| lists.port(self.port)))
+    }
+
+    /// The rules that match the service.
+    fn serving(&self, lists: &Lists) -> Matching {
+        let types = if self.all_types().is_some() { 0..=u8::MAX.into() } else { self.port..=self.port };
+        let flow = |port| {
+            // Neither addresses nor source ports are looked at.
+            let any = std::net::Ipv4Addr::UNSPECIFIED.into();
+            let flow = Flow::new(self.context.direction, self.protocol, (any, 0), (any, port));
+            flow.expect("both addresses are of one family")
+        };
+        let flows: Vec<Flow> = types.map(flow).collect();
+        lists.serving((&self.class.policies(), self.context.direction), &flows, self.now)
+    }
+
+    /// Whether a flow is judged by itself: what passes for the sake of the link no rule tells.
+    fn is_alone<A>(&self, key: &Key<A>) -> bool {
+        /// Services of the link have ports below, at both ends.
+        const WELL_KNOWN: u16 = 1024;
+        let is_low = key.source_port < WELL_KNOWN && self.port < WELL_KNOWN;
+        self.protocol == Protocol::ICMPV6 || (self.protocol == Protocol::UDP && is_low)
+    }
+
+    fn pair<A: AddressBits>(&self, key: &Key<A>) -> Pair {
+        self.class.pair(&key.flow(self.contexts), self.tells_types, self.now)
+    }
+
+    const fn group(&self, pair: Pair, witness: usize) -> Group {
+        Group { context: self.context, pair, count: Count::none(witness) }
     }
 }
 

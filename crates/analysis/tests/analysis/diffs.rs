@@ -45,6 +45,8 @@ struct Reached {
     open: usize,
     all_protocols: usize,
     exempt: usize,
+    /// Comparisons of one list with another in which something changed.
+    of_one_list: usize,
 }
 
 /// Every packet that differs is in one block of the right change, and no other packet is in any.
@@ -92,6 +94,9 @@ fn compare(
     }
     assert!(found.open.v4 <= open.v4 && found.open.v6 <= open.v6);
     reached.open += usize::from(!found.open.is_zero());
+    let is_one_list = |policy: &EffectivePolicy| policy.inbound.len() + policy.outbound.len() == 1;
+    let is_of_one_list = [before, after].into_iter().all(is_one_list) && !found.changes.is_empty();
+    reached.of_one_list += usize::from(is_of_one_list);
     *(if found.changes.is_empty() { &mut reached.same } else { &mut reached.changed }) += 1;
 }
 
@@ -131,6 +136,7 @@ fn a_comparison_of_known_policies_finds_every_packet_that_differs() {
     let reached = run((0, 5), 300, 3);
     assert!(reached.same > 20 && reached.changed > 50, "{reached:#?}");
     assert!(reached.all_protocols > 5 && reached.exempt > 0, "{reached:#?}");
+    assert!(reached.of_one_list > 5 && reached.changed - reached.of_one_list > 20, "{reached:#?}");
     assert_eq!(reached.open, 0);
     assert_eq!(reached.verdicts.keys().copied().collect::<Vec<_>>(), [(Allow, Deny), (Deny, Allow)]);
 }
@@ -154,12 +160,19 @@ fn a_comparison_finds_the_same_where_entries_fill_more_than_a_word() {
 fn blocks_beyond_the_limit_are_counted() {
     let mut maker = Maker { random: Random::new(5), open: 0 };
     let limits = Limits { blocks: 2, ..Limits::default() };
+    let none = Limits { blocks: 0, ..Limits::default() };
     let mut cut = 0;
     for _ in 0..200 {
         let (before, after) = (maker.chain(Direction::Inbound, 5), maker.chain(Direction::Inbound, 5));
         let whole =
             diff(&before, &after, Direction::Inbound, NOW, &[], Limits::default()).expect("it is small");
         let few = diff(&before, &after, Direction::Inbound, NOW, &[], limits).expect("it is small");
+        let bare = diff(&before, &after, Direction::Inbound, NOW, &[], none).expect("it is small");
+        assert_eq!(bare.changes.len(), whole.changes.len());
+        for (bare, whole) in bare.changes.iter().zip(&whole.changes) {
+            assert_eq!((bare.before, bare.after, bare.volume), (whole.before, whole.after, whole.volume));
+            assert!(bare.region.blocks.is_empty() && bare.region.rest == bare.volume.v4 + bare.volume.v6);
+        }
         for (few, whole) in few.changes.iter().zip(&whole.changes) {
             assert_eq!((few.before, few.after, few.volume), (whole.before, whole.after, whole.volume));
             cut += usize::from(!few.region.rest.is_zero());

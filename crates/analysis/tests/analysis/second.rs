@@ -1,4 +1,5 @@
-//! Lists of 1,000 rules, compared with what another engine says of them: OxiDD's binary decision diagrams.
+//! Lists of 1,000 rules, and of rules of random ranges, compared with what another engine says of them: OxiDD's binary decision
+//! diagrams.
 
 use std::collections::BTreeMap;
 
@@ -7,8 +8,10 @@ use palisade_classify::{
     Hit, Verdict,
     generate::{self, Random, Shape},
 };
-use palisade_model::{Access, Addresses, EffectiveLayer, EffectivePolicy, EffectiveRule, Layer, Maybe};
-use palisade_net::{Direction, Family};
+use palisade_model::{
+    Access, Addresses, EffectiveLayer, EffectivePolicy, EffectiveRule, Layer, Maybe, Ports,
+};
+use palisade_net::{AddressSet, Direction, Family, RangeSet};
 
 use crate::{
     diagrams::{Diagrams, Set, Walked, and, not},
@@ -16,6 +19,8 @@ use crate::{
 };
 
 const RULES: usize = 1_000;
+/// Rules of random ranges.
+const RANGES: usize = 150;
 const EDITS: usize = 60;
 const WAY: Direction = Direction::Inbound;
 
@@ -58,13 +63,41 @@ fn rules(random: &mut Random) -> Vec<EffectiveRule> {
     rules
 }
 
+/// Rules of random ranges that overlap hundreds of others each, and a rule for everything.
+fn ranges(random: &mut Random) -> Vec<EffectiveRule> {
+    let mut all = rules(random);
+    let last = all.pop().expect("there are rules");
+    all.truncate(RANGES);
+    for rule in &mut all {
+        let mut range = |last: u32| {
+            let width = random.below(last as usize / 2) as u32;
+            let first = random.below((last - width) as usize + 1) as u32;
+            (first, first + width)
+        };
+        let mut addresses = || {
+            Addresses::exactly(AddressSet::from_ranges(
+                [range(u32::MAX)].into_iter().collect(),
+                RangeSet::empty(),
+            ))
+        };
+        (rule.source, rule.destination) = (addresses(), addresses());
+        let mut ports = || {
+            let (first, last) = range(u16::MAX.into());
+            Ports::Known([(first as u16, last as u16)].into_iter().collect())
+        };
+        (rule.source_ports, rule.destination_ports) = (ports(), ports());
+    }
+    all.push(last);
+    all
+}
+
 fn edited(before: &[EffectiveRule], random: &mut Random) -> Vec<EffectiveRule> {
     let mut rules = before.to_vec();
     for edit in 0..EDITS {
-        let (place, other) = (random.below(RULES / 10), random.below(RULES / 10));
+        let (place, other) = (random.below(before.len() / 10), random.below(before.len() / 10));
         match edit % 4 {
             0 => drop(rules.remove(place)),
-            1 => rules.insert(place, before[RULES - 1 - other].clone()),
+            1 => rules.insert(place, before[before.len() - 1 - other].clone()),
             2 => rules.swap(place, other),
             _ => {
                 let known = rules[place].access.known().expect("generated rules are known");
@@ -118,18 +151,15 @@ fn compare(found: &Diff, engines: &PerFamily<Diagrams>, walked: [&PerFamily<Walk
     }
 }
 
-#[test]
-fn decision_diagrams_of_a_thousand_rules_say_the_same() {
-    let mut random = Random::new(11);
-    let before = rules(&mut random);
-    let after = edited(&before, &mut random);
+/// Asks both engines about a list, and about what edits change; how many dead and redundant rules and pairs there are.
+fn ask_both(before: &[EffectiveRule], after: Vec<EffectiveRule>) -> [usize; 3] {
     let engines = PerFamily { v4: Diagrams::new(Family::V4), v6: Diagrams::new(Family::V6) };
     let walk = |rules: &[EffectiveRule]| PerFamily {
         v4: Walked::of(&engines.v4, rules),
         v6: Walked::of(&engines.v6, rules),
     };
-    let walked = [walk(&before), walk(&after)];
-    let policies = [policy(before.clone()), policy(after)];
+    let walked = [walk(before), walk(&after)];
+    let policies = [policy(before.to_vec()), policy(after)];
     let list = RuleList::new(&policies[0], WAY, 0, NOW, Limits::default());
     let shares = list.shares().expect("the list is simple");
     for family in Family::ALL {
@@ -150,11 +180,31 @@ fn decision_diagrams_of_a_thousand_rules_say_the_same() {
     let dead: Vec<usize> =
         list.dead().expect("the list is simple").into_iter().map(|(rule, _)| rule).collect();
     assert_eq!(dead, idle.into_iter().filter(matched).collect::<Vec<_>>());
+    assert_eq!(list.idle().expect("the list is simple"), dead);
     let redundant =
-        in_both(Family::ALL.map(|family| walked[0].of(family).redundant(engines.of(family), &before)));
+        in_both(Family::ALL.map(|family| walked[0].of(family).redundant(engines.of(family), before)));
     assert_eq!(list.redundant().expect("the list is simple"), redundant);
     let found = diff(&policies[0], &policies[1], WAY, NOW, &[], Limits::default()).expect("it is simple");
     compare(&found, &engines, [&walked[0], &walked[1]]);
-    println!("{} dead, {} redundant, {} pairs", dead.len(), redundant.len(), found.changes.len());
-    assert!(dead.len() > 20 && redundant.len() > dead.len() && found.changes.len() > 10);
+    [dead.len(), redundant.len(), found.changes.len()]
+}
+
+#[test]
+fn decision_diagrams_of_a_thousand_rules_say_the_same() {
+    let mut random = Random::new(11);
+    let before = rules(&mut random);
+    let after = edited(&before, &mut random);
+    let [dead, redundant, pairs] = ask_both(&before, after);
+    println!("{dead} dead, {redundant} redundant, {pairs} pairs");
+    assert!(dead > 20 && redundant > dead && pairs > 10);
+}
+
+#[test]
+fn decision_diagrams_of_random_ranges_say_the_same() {
+    let mut random = Random::new(12);
+    let before = ranges(&mut random);
+    let after = edited(&before, &mut random);
+    let [dead, redundant, pairs] = ask_both(&before, after);
+    println!("{dead} dead, {redundant} redundant, {pairs} pairs");
+    assert!(dead > 0 && redundant > dead && pairs > 20);
 }

@@ -84,7 +84,7 @@ fn describe(
         ("cells", cells),
         ("places", places),
         ("services", services),
-        ("outcomes", parts.iter().map(Part::outcome_count).max().unwrap_or_default()),
+        ("outcomes of a list's rows", matrix.outcome_count()),
         ("tables and cells, MB", bytes / 1_000_000),
     ]
 }

@@ -4,6 +4,7 @@
 //! the most memory that the process held meanwhile. A case says which question it asks of which rules; engines that stand
 //! beside ours are given the same policies ([`workload`]).
 
+mod check;
 mod edit;
 mod estate;
 mod flows;
@@ -15,7 +16,6 @@ pub mod workload;
 
 use std::{path::PathBuf, time::Duration};
 
-use palisade_analysis::AnalysisError;
 use palisade_arm::service_tags;
 
 use self::workload::Tags;
@@ -35,6 +35,8 @@ pub struct Options {
     pub groups: Vec<Group>,
     /// Microsoft's file of service tags; without it tags of about the same number are made up.
     pub service_tags: Option<PathBuf>,
+    /// A folder whose entries are estates to check; without it that is not measured.
+    pub estates: Option<PathBuf>,
 }
 
 /// Cases that are measured together.
@@ -44,7 +46,7 @@ pub enum Group {
     Busy,
     /// 1,000 rules of 4,000 prefixes each.
     Wide,
-    /// 1,000 rules of five random ranges.
+    /// 1,000 rules of random ranges.
     Adversarial,
     /// Every pair of 10,000 interfaces.
     Matrix,
@@ -52,12 +54,14 @@ pub enum Group {
     Edit,
     /// Ten million flows against a change of 1,000 rules.
     Flows,
+    /// Every finding of the user's estates.
+    Check,
 }
 
 impl Group {
     /// All of them, in the order in which they are measured.
-    pub const ALL: [Self; 6] =
-        [Self::Busy, Self::Wide, Self::Adversarial, Self::Edit, Self::Matrix, Self::Flows];
+    pub const ALL: [Self; 7] =
+        [Self::Busy, Self::Wide, Self::Adversarial, Self::Edit, Self::Matrix, Self::Flows, Self::Check];
 
     /// The one of this name.
     pub fn named(name: &str) -> Option<Self> {
@@ -73,6 +77,7 @@ impl Group {
             Self::Matrix => "matrix",
             Self::Edit => "edit",
             Self::Flows => "flows",
+            Self::Check => "check",
         }
     }
 }
@@ -109,6 +114,7 @@ pub fn run(options: &Options, tell: &mut dyn FnMut(&str)) -> Result<Report> {
             Group::Matrix => matrix::matrix(&mut run)?,
             Group::Edit => edit::edit(&mut run)?,
             Group::Flows => flows::cases(&mut run)?,
+            Group::Check => check::check(&mut run)?,
         });
     }
     Ok(report)
@@ -139,15 +145,15 @@ impl Taken {
 }
 
 /// Asks the same question `rounds` times; the last answer, and what it took.
-fn measure<T>(
+fn measure<T, E: Into<Error>>(
     rounds: usize,
-    mut ask: impl FnMut() -> std::result::Result<T, AnalysisError>,
+    mut ask: impl FnMut() -> std::result::Result<T, E>,
 ) -> Result<(T, Taken)> {
     memory::forget_peak();
     let mut times = Vec::new();
     loop {
         let begun = time()?;
-        let answer = ask()?;
+        let answer = ask().map_err(Into::into)?;
         times.push((time()? - begun).as_secs_f64() * 1e3);
         if times.len() >= rounds {
             return Ok((answer, Taken { time: stats::median(&times), memory: memory::peak()? }));

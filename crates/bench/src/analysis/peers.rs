@@ -1,8 +1,9 @@
-//! Engines of others, given the same rule lists: OxiDD's decision diagrams, and Z3.
+//! Engines of others: OxiDD's decision diagrams and Z3, given the same rule lists, and Checkov, given the same files.
 //!
-//! Each is a program of its own, so that neither is part of the command: a variable of the environment names it with its
-//! arguments, and `scripts/bench-analysis.sh` builds them and sets the variables. It is asked by name of a question, with the lists as JSON on its standard
-//! input, and answers `{"version","milliseconds","found"}`. An engine that is not there, or gives up, is listed without a figure.
+//! Each is a program of its own, so that none is part of the command: a variable of the environment names it with its
+//! arguments, and `scripts/bench-analysis.sh` builds them and sets the variables. It is asked by name of a question, with the
+//! lists, or the paths of files, as JSON on its standard input, and answers `{"version","milliseconds","found"}`. An engine that is
+//! not there, or gives up, is listed without a figure.
 
 use std::{
     env,
@@ -22,6 +23,7 @@ use crate::report::Case;
 pub(super) enum Engine {
     OxiDd,
     Z3,
+    Checkov,
 }
 
 impl Engine {
@@ -29,14 +31,16 @@ impl Engine {
         match self {
             Self::OxiDd => "OxiDD",
             Self::Z3 => "Z3",
+            Self::Checkov => "Checkov",
         }
     }
 
-    /// What it can be asked in minutes.
+    /// What it can be asked about lists in minutes.
     const fn questions(self) -> &'static [&'static str] {
         match self {
             Self::OxiDd => &["volumes", "dead", "redundant", "diff"],
             Self::Z3 => &["dead"],
+            Self::Checkov => &[],
         }
     }
 
@@ -45,6 +49,7 @@ impl Engine {
         match self {
             Self::OxiDd => "PALISADE_PEER_OXIDD",
             Self::Z3 => "PALISADE_PEER_Z3",
+            Self::Checkov => "PALISADE_PEER_CHECKOV",
         }
     }
 }
@@ -64,33 +69,46 @@ pub(super) fn stand_beside(
     cases: Vec<Case>,
 ) -> Vec<Case> {
     let lists = json!({ "before": rules(before), "after": rules(after) }).to_string();
-    let beside = |case: Case| {
+    let stand = |case: Case| {
         engines.iter().fold(case, |case, engine| {
             let Some((_, question)) = case.name.split_once('/') else { return case };
             if !engine.questions().contains(&question) {
                 return case;
             }
-            (run.tell)(&format!("{}: {}", engine.name(), case.name));
-            match ask(*engine, question, &lists) {
-                Ok(answer) => {
-                    let found = case.parameters.get("found").and_then(Value::as_u64);
-                    let case = case.beside(engine.name(), Some(answer.version), Some(answer.milliseconds));
-                    let told = format!("finds as many as {}", engine.name());
-                    found
-                        .into_iter()
-                        .fold(case, |case, found| case.goal(told.as_str(), found == answer.found))
-                }
-                Err(reason) => {
-                    (run.tell)(&format!("{} is not compared: {reason}", engine.name()));
-                    case.beside(engine.name(), None, None)
-                }
+            let expected = case.parameters.get("found").and_then(Value::as_u64);
+            let (case, found) = beside(run, case, *engine, question, &lists);
+            let told = format!("finds as many as {}", engine.name());
+            match expected.zip(found) {
+                Some((expected, found)) => case.goal(told, expected == found),
+                None => case,
             }
         })
     };
-    cases.into_iter().map(beside).collect()
+    cases.into_iter().map(stand).collect()
 }
 
-fn ask(engine: Engine, question: &str, lists: &str) -> Result<Answer, String> {
+/// Puts one engine beside a case, asked one question about `input`; what it finds, if it answers.
+pub(super) fn beside(
+    run: &mut Run<'_>,
+    case: Case,
+    engine: Engine,
+    question: &str,
+    input: &str,
+) -> (Case, Option<u64>) {
+    (run.tell)(&format!("{}: {}", engine.name(), case.name));
+    match ask(engine, question, input) {
+        Ok(answer) => {
+            let case = case.beside(engine.name(), Some(answer.version), Some(answer.milliseconds));
+            (case, Some(answer.found))
+        }
+        Err(reason) => {
+            (run.tell)(&format!("{} is not compared: {reason}", engine.name()));
+            (case.beside(engine.name(), None, None), None)
+        }
+    }
+}
+
+fn ask(engine: Engine, question: &str, input: &str) -> Result<Answer, String> {
     let variable = engine.variable();
     let program = env::var(variable)
         .map_err(|_| format!("{variable} does not name it (scripts/bench-analysis.sh installs it)"))?;
@@ -103,9 +121,9 @@ fn ask(engine: Engine, question: &str, lists: &str) -> Result<Answer, String> {
         .stderr(Stdio::null())
         .spawn()
         .map_err(|error| format!("{program}: {error}"))?;
-    let input = child.stdin.take().expect("the input is piped");
+    let pipe = child.stdin.take().expect("the input is piped");
     // Dropped at once, so that the engine sees its end.
-    let written = { input }.write_all(lists.as_bytes());
+    let written = { pipe }.write_all(input.as_bytes());
     let output = child.wait_with_output().map_err(|error| error.to_string())?;
     if !output.status.success() {
         return Err(format!("it gave up ({})", output.status));

@@ -18,8 +18,9 @@ pub enum Shape {
     /// The same with 4,000 prefixes a rule, most of one subnet: each takes a tenth of all sources, so that few that were for all
     /// subnets would leave nothing to others.
     Wide,
-    /// Five random ranges a rule, each up to half of its field, IPv4 alone: what nobody would write.
-    Adversarial,
+    /// Four random ranges a rule and a protocol, IPv4 alone: what nobody would write. Each range is up to this part of its field:
+    /// up to a half, most rules share packets with hundreds; up to a quarter, decision diagrams still end.
+    Adversarial(usize),
 }
 
 /// Prefixes that rules of a busy NSG choose from.
@@ -139,7 +140,7 @@ impl<'t> Maker<'t> {
                 let sources = (0..WIDE).map(|_| *self.random.pick(&self.known)).collect();
                 EffectiveRule { source: Addresses::exactly(sources), ..self.usual(any, 1) }
             }
-            Shape::Adversarial => self.adversarial(any),
+            Shape::Adversarial(part) => self.adversarial(any, part),
         }
     }
 
@@ -180,7 +181,7 @@ impl<'t> Maker<'t> {
         (0..=self.random.below(20)).map(|_| *self.random.pick(&self.pool)).collect()
     }
 
-    fn adversarial(&mut self, rule: EffectiveRule) -> EffectiveRule {
+    fn adversarial(&mut self, rule: EffectiveRule, part: usize) -> EffectiveRule {
         let protocol = *self.random.pick(&[
             ProtocolMatch::TCP,
             ProtocolMatch::UDP,
@@ -188,7 +189,7 @@ impl<'t> Maker<'t> {
             ProtocolMatch::Any,
         ]);
         let mut range = |last: u32| {
-            let width = 1 + self.random.below(last as usize / 2) as u32;
+            let width = 1 + self.random.below(last as usize / part) as u32;
             let first = self.random.below((last - width) as usize + 1) as u32;
             (first, first + width)
         };

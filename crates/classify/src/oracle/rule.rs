@@ -52,7 +52,8 @@ pub(crate) fn matches(rule: &EffectiveRule, flow: &Flow, now: u32) -> Truth {
         // Addresses take by far the longest, and cannot matter any more.
         return Truth::No;
     }
-    but_addresses.and(rule.source.contains(flow.source())).and(rule.destination.contains(flow.destination()))
+    let but_source = but_addresses.and(rule.destination.contains(flow.destination()));
+    if but_source == Truth::No { Truth::No } else { but_source.and(rule.source.contains(flow.source())) }
 }
 
 fn protocol_matches(rule: &EffectiveRule, protocol: Protocol) -> Truth {

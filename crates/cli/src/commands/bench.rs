@@ -43,6 +43,9 @@ struct AnalysisArgs {
     /// Microsoft's service tag file, whose tags the rules then name; without it tags are made up
     #[arg(long, value_name = "FILE", env = "PALISADE_SERVICE_TAGS")]
     service_tags: Option<PathBuf>,
+    /// Folder whose entries are estates, such as templates, for the case check; without it that is not measured
+    #[arg(long, value_name = "DIR", env = "PALISADE_ESTATES")]
+    estates: Option<PathBuf>,
     #[command(flatten)]
     format: FormatArgs,
 }
@@ -117,6 +120,7 @@ fn exact_analysis(arguments: &AnalysisArgs) -> Result<Exit, Failure> {
         quick: arguments.quick,
         groups: arguments.cases.clone(),
         service_tags: arguments.service_tags.clone(),
+        estates: arguments.estates.clone(),
     };
     let report = analysis::run(&options, &mut progress()).map_err(Failure::caused_by)?;
     print(&report, arguments.format.format)

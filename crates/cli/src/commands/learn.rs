@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use super::{
     least::{self, ChoiceArgs, Contents, Flows, Machines, ResultArgs},
-    log::{self, Log},
+    log::{self, Log, Untyped},
     target::Target,
 };
 use crate::{
@@ -192,7 +192,7 @@ impl Told<'_> {
     }
 
     fn caveats(&self) -> Vec<String> {
-        let mut caveats = self.log.caveats();
+        let mut caveats = self.log.caveats(Untyped::EchoRequest);
         if !self.found.silent.is_empty() {
             let names: Vec<&str> = self.found.silent.iter().map(ResourceId::name).collect();
             caveats.push(format!(

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use super::{
     diff,
     least::{self, ChoiceArgs, Contents, Flows, Machines, ResultArgs},
-    log::{self, Log},
+    log::{self, Log, Untyped},
     said,
     target::Target,
 };
@@ -222,7 +222,7 @@ impl Told<'_> {
     }
 
     fn caveats(&self) -> Vec<String> {
-        let mut caveats = self.log.caveats();
+        let mut caveats = self.log.caveats(Untyped::EchoRequest);
         for group in &self.found.groups {
             let nsg = group.nsg.name();
             if !group.dropped.is_empty() {

@@ -50,6 +50,24 @@ pub fn read(paths: &[PathBuf], estate: &Estate) -> Result<Log, Failure> {
     Ok(Log { report, observed: observer.finish() })
 }
 
+/// What an answer takes an ICMP flow for whose type the log does not tell.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Untyped {
+    /// For one of any type: it is judged for all.
+    AnyType,
+    /// For an echo request, as nearly all begin.
+    EchoRequest,
+}
+
+impl Untyped {
+    const fn words(self) -> &'static str {
+        match self {
+            Self::AnyType => "all types are asked about",
+            Self::EchoRequest => "such flows are taken to be echo requests",
+        }
+    }
+}
+
 /// A moment of a log.
 pub fn moment(ms: u64) -> String {
     rfc3339(ms / 1_000)
@@ -57,7 +75,7 @@ pub fn moment(ms: u64) -> String {
 
 impl Log {
     /// What is to be known of an answer: what the logs do not tell, and what they tell of something else.
-    pub fn caveats(&self) -> Vec<String> {
+    pub fn caveats(&self, untyped: Untyped) -> Vec<String> {
         let mut caveats = Vec::new();
         let formats: BTreeSet<FlowLogFormat> =
             self.report.origins.iter().map(|origin| origin.format).collect();
@@ -68,9 +86,7 @@ impl Log {
             );
         }
         if formats.contains(&FlowLogFormat::VirtualNetwork) {
-            caveats.push(
-                "virtual network flow logs do not tell ICMP types: all types are asked about".to_owned(),
-            );
+            caveats.push(format!("virtual network flow logs do not tell ICMP types: {}", untyped.words()));
         }
         let elsewhere = self.observed.elsewhere().records;
         if elsewhere > 0 {

@@ -9,9 +9,10 @@ use std::{path::PathBuf, thread};
 use palisade_agent::{clock::window_s, load};
 use palisade_analysis::what_if::{Answer, Peers, WhatIf};
 use palisade_model::Estate;
+use serde_json::Value;
 
 use self::edit::{Addition, Move, Removal};
-use super::log::{self, Log};
+use super::log::{self, Log, Untyped};
 use crate::{
     args::{self, EstateArgs, FormatArgs},
     commands::estate,
@@ -72,19 +73,30 @@ pub fn run(arguments: &Arguments) -> Result<Exit, Failure> {
     let after = if arguments.has_change() { Some(changed(arguments)?) } else { None };
     let log = log::read(&arguments.flows, &before)?;
     let now = arguments.at.unwrap_or_else(window_s);
-    let what_if = WhatIf::new(&log.observed, &before, after.as_ref().unwrap_or(&before), now)
-        .map_err(Failure::input)?;
-    let answer = judge(&what_if, &Peers::of(&before))?;
-    let told = Told { log: &log, what_if: &what_if, answer: &answer, has_change: after.is_some() };
-    match arguments.format.format {
-        Format::Json => output::json(&document::document(&told))?,
-        Format::Table => text::print(&told)?,
-    }
-    let found = match told.has_change {
-        true => !answer.changes.is_empty() || answer.gone.flows > 0,
-        false => answer.drift.disagreements.iter().any(|said| said.is_verdict),
-    };
-    Ok(if found { Exit::Found } else { Exit::Clean })
+    weigh(&log, (&before, after.as_ref()), now, |told| {
+        match arguments.format.format {
+            Format::Json => output::json(&document::document(told))?,
+            Format::Table => text::print(told)?,
+        }
+        let answer = told.answer;
+        let found = match told.has_change {
+            true => !answer.changes.is_empty() || answer.gone.flows > 0,
+            false => answer.drift.disagreements.iter().any(|said| said.is_verdict),
+        };
+        Ok(if found { Exit::Found } else { Exit::Clean })
+    })
+}
+
+/// Judges the flows of a log by the rules before and after, if there is a change, and lets the answer be told.
+pub fn weigh<T>(
+    log: &Log,
+    (before, after): (&Estate, Option<&Estate>),
+    now: u32,
+    tell: impl FnOnce(&Told<'_>) -> Result<T, Failure>,
+) -> Result<T, Failure> {
+    let what_if = WhatIf::new(&log.observed, before, after.unwrap_or(before), now).map_err(Failure::input)?;
+    let answer = judge(&what_if, &Peers::of(before))?;
+    tell(&Told { log, what_if: &what_if, answer: &answer, has_change: after.is_some() })
 }
 
 /// The estate after the change: other files if any are named, then the edits.
@@ -128,7 +140,7 @@ fn judge(what_if: &WhatIf<'_>, peers: &Peers) -> Result<Answer, Failure> {
 }
 
 /// What is printed.
-struct Told<'a> {
+pub struct Told<'a> {
     log: &'a Log,
     what_if: &'a WhatIf<'a>,
     answer: &'a Answer,
@@ -136,9 +148,19 @@ struct Told<'a> {
 }
 
 impl Told<'_> {
+    /// Prints what the change would do, without what the log itself says of the rules before.
+    pub fn print_changes(&self) -> std::io::Result<()> {
+        text::print_changes(self)
+    }
+
+    /// The same as JSON.
+    pub fn changes(&self) -> Value {
+        document::changes(self)
+    }
+
     /// What is to be known of the answer.
     fn caveats(&self) -> Vec<String> {
-        let mut caveats = self.log.caveats();
+        let mut caveats = self.log.caveats(Untyped::AnyType);
         if self.answer.judged.attempts > 0 {
             caveats.push("a denied record is an attempt: whether more would follow, no log tells".to_owned());
         }

@@ -6,10 +6,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use palisade_analysis::intent::Intents;
 use palisade_model::ResourceId;
 use serde_json::Value;
 
 use super::sets::Set;
+use super::touched::Touched;
 use super::{interfaces, is_within, names};
 use crate::kinds::INTENTS;
 use crate::plan::Draft;
@@ -33,10 +35,12 @@ pub(super) struct Changed {
     pub(super) after: Option<Arc<Document>>,
 }
 
-/// A set, and the interfaces at which it is asked.
+/// Intents of a set, and the interfaces at which they are asked.
 #[derive(Debug, Clone)]
 pub(super) struct Asked {
     pub(super) set: Arc<Set>,
+    /// Those of its intents that the write can matter to.
+    pub(super) intents: Intents,
     pub(super) about: BTreeSet<ResourceId>,
     /// Whether the write makes or changes the set itself.
     pub(super) is_new: bool,
@@ -64,16 +68,30 @@ impl Concerned {
 
     /// The sets that must be asked, and at which interfaces.
     pub(super) fn asked(&self, world: &World, sets: &[Arc<Set>]) -> Vec<Asked> {
+        let touched = Touched::of(world, &self.changed);
         let one = |set: &Arc<Set>| {
             let is_new = self.changed.iter().any(|changed| changed.id == set.id);
-            let about = if is_new || names::have_moved(set, &self.changed) {
-                interfaces(world, &set.scope)
-            } else {
-                self.nics.iter().filter(|id| is_within(id, &set.scope)).cloned().collect()
-            };
-            Asked { set: set.clone(), about, is_new }
+            if is_new || names::have_moved(set, &self.changed) {
+                return Asked::whole(world, set.clone(), is_new);
+            }
+            let about = self.nics.iter().filter(|id| is_within(id, &set.scope)).cloned().collect();
+            let intents = set.intents.intents.iter().filter(|intent| touched.concerns(intent));
+            let intents = Intents { intents: intents.cloned().collect() };
+            Asked { set: set.clone(), intents, about, is_new }
         };
-        sets.iter().map(one).filter(|asked| !asked.about.is_empty()).collect()
+        sets.iter().map(one).filter(|asked| !asked.is_empty()).collect()
+    }
+}
+
+impl Asked {
+    /// All of a set, at every interface of its scope.
+    pub(super) fn whole(world: &World, set: Arc<Set>, is_new: bool) -> Self {
+        Self { intents: set.intents.clone(), about: interfaces(world, &set.scope), set, is_new }
+    }
+
+    /// Whether there is nothing to ask.
+    pub(super) fn is_empty(&self) -> bool {
+        self.about.is_empty() || self.intents.intents.is_empty()
     }
 }
 

@@ -13,6 +13,7 @@ mod proof;
 mod sets;
 #[cfg(test)]
 mod tests;
+mod touched;
 
 use std::collections::BTreeSet;
 
@@ -97,23 +98,20 @@ impl Gate {
     ) -> Result<Vec<Verdict>, ControlError> {
         let concerned = Concerned::of(draft, from);
         let asked = concerned.asked(draft.world(), &self.sets.of(draft.world())?);
-        let mut breaches = Breach::of(new_findings(draft, from, &asked, now)?);
-        let mut verdicts = Vec::new();
-        for one in asked {
-            for intent in &one.set.intents.intents {
-                let is_its = |breach: &Breach| breach.set == one.set.id && breach.intent == intent.name;
-                let at = breaches.iter().position(is_its);
-                verdicts.push(Verdict {
-                    set: one.set.id.clone(),
-                    intent: intent.name.clone(),
-                    claim: intent.shape.name(),
-                    effect: intent.effect.name(),
-                    interfaces: one.about.len(),
-                    breach: at.map(|at| breaches.swap_remove(at).error()),
-                });
-            }
+        let breaches = Breach::of(new_findings(draft, from, &asked, now)?);
+        Ok(verdicts(&asked, breaches))
+    }
+
+    /// What becomes of every intent of a world as it is, at a time in seconds since 1970: what broke by something else than a
+    /// write, such as another file of service tags, and what was overridden.
+    pub(crate) fn standing(&self, world: &World, now: u64) -> Result<Vec<Verdict>, ControlError> {
+        let every = self.sets.of(world)?.into_iter().map(|set| Asked::whole(world, set, true));
+        let asked: Vec<Asked> = every.filter(|one| !one.is_empty()).collect();
+        if asked.is_empty() {
+            return Ok(Vec::new());
         }
-        Ok(verdicts)
+        let findings = Findings::of(world, &asked, now)?.found;
+        Ok(verdicts(&asked, Breach::of(findings)))
     }
 
     /// The same of a group whose resources go later, in transactions of their own: judged is the world without them.
@@ -138,6 +136,54 @@ pub(crate) fn concerned(draft: &mut Draft<'_>, from: usize) -> BTreeSet<Resource
     Concerned::of(draft, from).nics
 }
 
+/// Each intent with what breaks it.
+fn verdicts(asked: &[Asked], mut breaches: Vec<Breach>) -> Vec<Verdict> {
+    let mut verdicts = Vec::new();
+    for one in asked {
+        for intent in &one.intents.intents {
+            let is_its = |breach: &Breach| breach.set == one.set.id && breach.intent == intent.name;
+            let at = breaches.iter().position(is_its);
+            verdicts.push(Verdict {
+                set: one.set.id.clone(),
+                intent: intent.name.clone(),
+                claim: intent.shape.name(),
+                effect: intent.effect.name(),
+                interfaces: one.about.len(),
+                breach: at.map(|at| breaches.swap_remove(at).error()),
+            });
+        }
+    }
+    verdicts
+}
+
+/// What intents find in a world.
+struct Findings {
+    found: Vec<Finding>,
+    /// The moments that were asked about.
+    moments: Vec<u32>,
+    /// The interfaces that were known whole.
+    nics: BTreeSet<ResourceId>,
+}
+
+impl Findings {
+    fn of(world: &World, asked: &[Asked], now: u64) -> Result<Self, ControlError> {
+        let now = u32::try_from(now).unwrap_or(u32::MAX);
+        let mut nics: BTreeSet<ResourceId> = asked.iter().flat_map(|one| &one.about).cloned().collect();
+        let place = Place::new(world, &nics, asked)?;
+        let moments = place.moments(now)?;
+        let mut found = place.prove(asked, &moments);
+        if !found.is_empty() {
+            // What is at the other end of these packets was taken to let everything through: now it is asked, too.
+            let known = nics.len();
+            nics.extend(proof::others(world, &found));
+            if nics.len() > known {
+                found = Place::new(world, &nics, asked)?.prove(asked, &moments);
+            }
+        }
+        Ok(Self { found, moments, nics })
+    }
+}
+
 /// What intents find after the write that they did not find before it.
 fn new_findings(
     draft: &mut Draft<'_>,
@@ -148,20 +194,7 @@ fn new_findings(
     if asked.is_empty() {
         return Ok(Vec::new());
     }
-    let now = u32::try_from(now).unwrap_or(u32::MAX);
-    let nics: BTreeSet<ResourceId> = asked.iter().flat_map(|one| &one.about).cloned().collect();
-    let place = Place::new(draft.world(), &nics, asked)?;
-    let moments = place.moments(now)?;
-    let mut found = place.prove(asked, &moments);
-    if found.is_empty() {
-        return Ok(found);
-    }
-    // What is at the other end of these packets was taken to let everything through: now it is asked, too.
-    let mut all = nics.clone();
-    all.extend(proof::others(draft.world(), &found));
-    if all.len() > nics.len() {
-        found = Place::new(draft.world(), &all, asked)?.prove(asked, &moments);
-    }
+    let Findings { mut found, moments, nics: all } = Findings::of(draft.world(), asked, now)?;
     let standing: Vec<Asked> = asked.iter().filter(|one| !one.is_new).cloned().collect();
     if found.is_empty() || standing.is_empty() {
         return Ok(found);

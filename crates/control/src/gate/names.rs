@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use palisade_analysis::intent::{Intent, Kind, Shape, Thing};
+use palisade_analysis::intent::{Intent, Intents, Kind, Shape, Thing};
 use palisade_model::ResourceId;
 
 use super::concerned::Changed;
@@ -11,8 +11,11 @@ use crate::World;
 use crate::kinds;
 
 /// The documents that the words of some sets may mean.
-pub(super) fn documents<'a>(world: &World, sets: impl IntoIterator<Item = &'a Set>) -> BTreeSet<ResourceId> {
-    let intents = sets.into_iter().flat_map(|set| &set.intents.intents);
+pub(super) fn documents<'a>(
+    world: &World,
+    sets: impl IntoIterator<Item = &'a Intents>,
+) -> BTreeSet<ResourceId> {
+    let intents = sets.into_iter().flat_map(|set| &set.intents);
     let words: BTreeSet<(Kind, &str)> = intents.flat_map(things).filter_map(resource).collect();
     let found = words
         .iter()

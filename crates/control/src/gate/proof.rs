@@ -54,7 +54,7 @@ impl Place {
         nics: &BTreeSet<ResourceId>,
         asked: &[Asked],
     ) -> Result<Self, ControlError> {
-        let named = names::documents(world, asked.iter().map(|one| &*one.set));
+        let named = names::documents(world, asked.iter().map(|one| &one.intents));
         let nics: Vec<ResourceId> = nics.iter().cloned().collect();
         let parts = world.closure_with(&nics, named.iter());
         Ok(Self { estate: crate::plan::estate_of(world, &parts)? })
@@ -84,7 +84,7 @@ impl Place {
     }
 
     fn prove_at(&self, asked: &Asked, at: u32) -> Vec<Finding> {
-        let mut intents = asked.set.intents.clone();
+        let mut intents = asked.intents.clone();
         let mut found = Vec::new();
         loop {
             let is_asked = |id: &ResourceId| asked.about.contains(id);

@@ -5,6 +5,7 @@ mod etags;
 mod etcd;
 mod faults;
 mod gate;
+mod gate_standing;
 mod gate_writers;
 mod groups;
 mod large;

@@ -9,7 +9,7 @@ use super::{
     hosts,
     openapi::Refusals,
 };
-use crate::error::Answer;
+use crate::{error::Answer, standing::Standing};
 
 /// How the server is.
 #[derive(Debug, Serialize, ToSchema)]
@@ -29,6 +29,36 @@ pub(super) struct Status {
     store: StoreStatus,
     /// The hosts.
     hosts: HostCounts,
+    /// The intents.
+    intents: IntentStatus,
+}
+
+/// What intents said of what was in force when the server started; writes since are proven one by one.
+#[derive(Debug, Default, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct IntentStatus {
+    /// How many were asked; nothing until all are.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    asked: Option<usize>,
+    /// Why they could not be asked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    problem: Option<String>,
+    /// What each says that does not hold.
+    broken: Vec<String>,
+}
+
+impl IntentStatus {
+    fn of(standing: Option<&Standing>) -> Self {
+        match standing {
+            None => Self::default(),
+            Some(Standing::Failed(why)) => Self { problem: Some(why.clone()), ..Self::default() },
+            Some(Standing::Proven(verdicts)) => {
+                let broken = verdicts.iter().filter_map(|verdict| verdict.breach.as_ref());
+                let broken = broken.map(|breach| breach.message.clone()).collect();
+                Self { asked: Some(verdicts.len()), broken, ..Self::default() }
+            }
+        }
+    }
 }
 
 /// How the store is.
@@ -87,6 +117,7 @@ pub(super) async fn read(call: &Call) -> Answer {
             age_milliseconds: u64::try_from(health.age.as_millis()).unwrap_or(u64::MAX),
         },
         hosts: counts,
+        intents: IntentStatus::of(call.app.standing.get()),
     };
     answer(StatusCode::OK, &status)
 }

@@ -53,7 +53,7 @@ fn among_equals_the_first_wins() {
     assert_eq!(greedy(1, &candidates), [0]);
 }
 
-/// Of 600 small cases greedy finds the least weight in nine of ten, and was never above 1.6 times it.
+/// Of these 598 small cases greedy finds the least weight in 544, and never takes more than 1.625 times it.
 #[test]
 fn greedy_is_near_the_optimum() {
     let mut random = Random::new(5);

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use palisade_analysis::findings::{Check, Severity};
+use palisade_analysis::findings::{Check, Severity, Subject};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -124,6 +124,8 @@ fn uri(path: &str) -> String {
 /// What stays the same when lines move: the check, and what it is about.
 fn fingerprint(told: &Told) -> String {
     let subject = &told.finding.subject;
+    // A finding about a suppression is about no resource; what it says names the suppression.
+    let message = (*subject == Subject::default()).then(|| told.finding.message.clone());
     let ids = subject.nsg.iter().chain(&subject.subnet).chain(&subject.nics).map(ToString::to_string);
     let parts: Vec<String> = [told.finding.check.id.to_owned()]
         .into_iter()
@@ -132,6 +134,7 @@ fn fingerprint(told: &Told) -> String {
         .chain(subject.rule.clone())
         .chain(subject.direction.map(|direction| direction.to_string()))
         .chain(told.finding.covered_by.iter().cloned())
+        .chain(message)
         .collect();
     Uuid::new_v5(&Uuid::NAMESPACE_URL, parts.join("\n").to_lowercase().as_bytes()).to_string()
 }

@@ -47,3 +47,79 @@ fn is_named(check: &Check, name: &str) -> bool {
     let begins = rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('-'));
     begins || check.aliases.iter().any(|alias| alias.eq_ignore_ascii_case(name))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::{BTreeMap, BTreeSet};
+
+    use super::*;
+
+    const PAGE: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/check.md"));
+
+    /// The page's rows about a check: its id, and the cells after it.
+    fn rows() -> impl Iterator<Item = (&'static str, Vec<&'static str>)> {
+        PAGE.lines().filter_map(|line| {
+            let (id, cells) = line.strip_prefix("| `PAL-")?.split_once("` | ")?;
+            let id = all().find(|check| check.id.strip_prefix("PAL-") == Some(id))?.id;
+            Some((id, cells.trim_end_matches(" |").split(" | ").collect()))
+        })
+    }
+
+    /// The cells of those rows that stand under a heading.
+    fn column(heading: &str) -> BTreeMap<&'static str, &'static str> {
+        let headings: Vec<Vec<&str>> = PAGE
+            .lines()
+            .filter_map(|line| {
+                Some(line.strip_prefix("| id | ")?.trim_end_matches(" |").split(" | ").collect())
+            })
+            .collect();
+        let under = |cells: &[&'static str]| {
+            let own = headings.iter().find(|own| own.len() == cells.len() && own.contains(&heading))?;
+            cells.get(own.iter().position(|name| *name == heading)?).copied()
+        };
+        rows().filter_map(|(id, cells)| Some((id, under(&cells)?))).collect()
+    }
+
+    #[test]
+    fn the_page_names_every_check_and_no_other() {
+        let is_of_id = |character: char| character.is_ascii_uppercase() || character == '-';
+        let named: BTreeSet<&str> =
+            PAGE.split(|c| !is_of_id(c)).filter(|word| word.starts_with("PAL-")).collect();
+        for check in all() {
+            assert!(named.contains(check.id), "docs/check.md does not name {}", check.id);
+        }
+        for name in named {
+            let name = name.trim_end_matches('-');
+            assert!(
+                all().any(|check| is_named(check, name)),
+                "docs/check.md names {name}, which is no check"
+            );
+        }
+    }
+
+    #[test]
+    fn the_page_says_of_a_check_what_the_code_says() {
+        let severities: BTreeMap<_, _> =
+            column("severity at most").into_iter().chain(column("severity")).collect();
+        assert!(severities.len() > 50, "{} checks have a row", severities.len());
+        for (id, said) in severities {
+            let check = all().find(|check| check.id == id).expect("rows are of checks");
+            assert!(said.contains(&check.severity.to_string()), "{id}: {said}");
+        }
+        let aliases = column("aliases");
+        for check in all() {
+            let said = aliases.get(check.id).copied().unwrap_or_default();
+            assert_eq!(said, check.aliases.join(", "), "{}", check.id);
+        }
+        let ports = |ports: &[u16]| match ports {
+            [] => "-".to_owned(),
+            ports => ports.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "),
+        };
+        let (tcp, udp) = (column("TCP"), column("UDP"));
+        for service in SERVICES {
+            let said = (tcp.get(service.check.id).copied(), udp.get(service.check.id).copied());
+            let (tcp, udp) = (ports(service.tcp), ports(service.udp));
+            assert_eq!(said, (Some(&*tcp), Some(&*udp)), "{}", service.check.id);
+        }
+    }
+}

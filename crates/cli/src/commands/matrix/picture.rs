@@ -27,6 +27,15 @@ const LEGEND: f64 = 64.0;
 const BOX_CHARACTERS: usize = 13;
 const NAME_CHARACTERS: usize = 32;
 
+/// What the legend shows, and says of it.
+const SAMPLES: [(Tint, &str, &str); 5] = [
+    (Tint::Loud, "all", "everything"),
+    (Tint::Calm, "ssh", "some services; ~ some addresses"),
+    (Tint::Doubtful, "?", "not known"),
+    (Tint::Cut, "no route", "allowed, but no route"),
+    (Tint::Empty, "", "denied"),
+];
+
 /// The picture of all families, one below the other.
 pub fn picture(views: &[View]) -> Result<String, String> {
     let largest = views.iter().map(|view| view.from.len().max(view.to.len())).max().unwrap_or_default();
@@ -36,7 +45,8 @@ pub fn picture(views: &[View]) -> Result<String, String> {
         ));
     }
     let columns = views.iter().map(|view| view.to.len()).max().unwrap_or_default();
-    let width = (LEFT + columns as f64 * (WIDTH + GAP) + 16.0).max(720.0);
+    let legends: f64 = SAMPLES.iter().map(|(_, _, words)| legend_width(words)).sum();
+    let width = 16.0 + (LEFT + columns as f64 * (WIDTH + GAP)).max(legends);
     let height: f64 = views.iter().map(|view| HEAD + view.from.len() as f64 * (HEIGHT + GAP)).sum();
     let mut drawing = Drawing::new(width, TOP + height + LEGEND, "Who can reach whom on what");
     drawing.describe(&described(views));
@@ -139,19 +149,16 @@ fn tip(cell: &Shown) -> String {
 }
 
 fn legend(drawing: &mut Drawing, y: f64) {
-    let tints = [
-        (Tint::Loud, "all", "everything"),
-        (Tint::Calm, "ssh", "some services; ~ some addresses"),
-        (Tint::Doubtful, "?", "not known"),
-        (Tint::Cut, "no route", "allowed, but no route"),
-        (Tint::Empty, "", "denied"),
-    ];
     let mut x = 16.0;
-    for (tint, sample, words) in tints {
+    for (tint, sample, words) in SAMPLES {
         drawing.tile((x, y), (56.0, 20.0), tint, [sample, words]);
         drawing.text((x + 62.0, y + 14.0), Anchor::Start, "small", words);
-        x += 62.0 + 7.0 * words.len() as f64 + 14.0;
+        x += legend_width(words);
     }
+}
+
+fn legend_width(words: &str) -> f64 {
+    62.0 + 7.0 * words.len() as f64 + 14.0
 }
 
 /// A text of at most so many characters.

@@ -28,7 +28,7 @@ use crate::{exit::Exit, exit::Failure, output, output::Format};
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Exit code 1 of a dry run means that something would change.\n\nExamples:\n  palisade apply \
-                        azuredeploy.json --resource-group lab --location westeurope\n  palisade apply nsgs.json --dry-run"
+                        azuredeploy.json --resource-group lab --location westeurope\n  palisade apply nsgs.json --dry-run --flows logs"
 )]
 pub struct Arguments {
     /// ARM templates, `az ... -o json` output, resources with their ids, or folders of these
@@ -52,6 +52,9 @@ pub struct Arguments {
     /// Show what would change, what it means for traffic and what intents say, and change nothing
     #[arg(long)]
     dry_run: bool,
+    /// Flow logs of which a dry run tells what would break and open: files or folders
+    #[arg(long, value_name = "LOG", num_args = 1.., requires = "dry_run")]
+    flows: Vec<PathBuf>,
     #[command(flatten)]
     overriding: OverrideArgs,
     #[command(flatten)]
@@ -124,18 +127,20 @@ fn preview(
     let mut changes = template::preview(arguments, client, deployments)?;
     changes.extend(plain::preview(client, resources)?);
     let missing = groups::missing(client, arguments, plain::groups(resources))?;
-    let consequences = Consequences::of(client, &missing, &changes)?;
+    let consequences = Consequences::of(client, &missing, &changes, &arguments.flows)?;
     match arguments.request.form() {
         Format::Json => {
             let mut told = json!({ "changes": document(&changes) });
             if let Some(consequences) = &consequences {
-                consequences.tell(&mut told);
+                consequences.tell(&mut told)?;
             }
             output::json(&told)?;
         }
         Format::Table => {
             print(&changes)?;
-            consequences.as_ref().map_or(Ok(()), Consequences::print)?;
+            if let Some(consequences) = &consequences {
+                consequences.print()?;
+            }
         }
     }
     let differs = changes.iter().any(|change| change.effect != Effect::Nothing);

@@ -26,6 +26,9 @@ pub fn tell(event: Event) {
         Event::RateLimited { who } => format!("{who} asks too often, and is told to wait"),
         Event::Fleet(event) => of_fleet(event),
         Event::Failed { what, why } => format!("{what} failed: {why}"),
+        Event::IntentBroken { why, .. } => {
+            format!("what is in force does not keep to the intents, and stays in force: {why}")
+        }
         Event::HousekeepingBegun => "this server keeps house for the store".to_owned(),
         Event::HousekeepingFailed { why } => format!("housekeeping failed, and is tried again: {why}"),
         Event::Stopping => "stopping".to_owned(),

@@ -11,9 +11,20 @@ use crate::commands::{diff::document::flow, log::moment, said::Said};
 
 /// The whole answer, as one document.
 pub fn document(told: &Told<'_>) -> Value {
+    let drift = &told.answer.drift;
+    let mut document = changes(told);
+    document["drift"] = json!({
+        "agreeing": drift.agreeing.flows,
+        "unknown": drift.open.flows,
+        "disagreements": drift.disagreements.iter().map(|one| disagreement(told, one)).collect::<Vec<_>>(),
+    });
+    document
+}
+
+/// What a change would do, and not what the log says of the rules before.
+pub fn changes(told: &Told<'_>) -> Value {
     let answer = told.answer;
-    let drift = &answer.drift;
-    let changes = told.has_change.then(|| {
+    let summary = told.has_change.then(|| {
         json!({
             "breaks": counted(&answer.sum(Effect::Breaks)),
             "opens": counted(&answer.sum(Effect::Opens)),
@@ -24,13 +35,8 @@ pub fn document(told: &Told<'_>) -> Value {
     });
     json!({
         "log": told.log.document(),
-        "summary": changes,
+        "summary": summary,
         "changes": answer.changes.iter().map(|one| change(told, one)).collect::<Vec<_>>(),
-        "drift": {
-            "agreeing": drift.agreeing.flows,
-            "unknown": drift.open.flows,
-            "disagreements": drift.disagreements.iter().map(|one| disagreement(told, one)).collect::<Vec<_>>(),
-        },
         "caveats": told.caveats(),
     })
 }

@@ -25,14 +25,30 @@ const DISAGREEMENTS_SHOWN: usize = 20;
 pub fn print(told: &Told<'_>) -> io::Result<()> {
     output::line(told.log.sentence())?;
     if told.has_change {
-        summary(told)?;
-        for change in &told.answer.changes {
-            output::line("")?;
-            paragraph(told, change).into_iter().try_for_each(output::line)?;
-        }
+        changes(told)?;
         output::line("")?;
     }
     drift(told)?;
+    caveats(told)
+}
+
+/// Prints what a change would do, and not what the log says of the rules before.
+pub fn print_changes(told: &Told<'_>) -> io::Result<()> {
+    output::line(told.log.sentence())?;
+    changes(told)?;
+    caveats(told)
+}
+
+fn changes(told: &Told<'_>) -> io::Result<()> {
+    summary(told)?;
+    for change in &told.answer.changes {
+        output::line("")?;
+        paragraph(told, change).into_iter().try_for_each(output::line)?;
+    }
+    Ok(())
+}
+
+fn caveats(told: &Told<'_>) -> io::Result<()> {
     told.caveats().into_iter().try_for_each(|caveat| output::line(format!("note: {caveat}")))
 }
 
