@@ -1,6 +1,6 @@
 //! Beacons: a machine that asks somebody for orders, at intervals.
 //!
-//! Keeps the newest times and sizes of each pair of a machine and a destination outside, scores them once an hour over the last
+//! Keeps the newest times and sizes of each pair of a machine and a destination outside, scores them as they grow, at most once an hour, over the last
 //! day, and tells of pairs with a high score that few machines share. Connections that failed are kept and scored apart, by
 //! their times alone: whoever asks a controller that is gone, or denied, sends nothing. Names and time are asked for at intervals by
 //! nature and are left out. It must not know a list of bad addresses.
@@ -91,7 +91,10 @@ struct Beats {
     /// Seconds and sizes; a ring once it is full.
     beats: Vec<(u32, u32)>,
     next: usize,
+    seen: usize,
     scored_ms: u64,
+    /// Connections that must have been seen before it is worth scoring it again.
+    due: usize,
     told: bool,
     port: (Protocol, u16),
 }
@@ -120,7 +123,8 @@ impl Beacons {
         let key = (sight.source, sight.destination, !success);
         let scored_ms = sight.now_ms;
         let port = (sight.protocol(), sight.port());
-        let new = || Beats { beats: Vec::new(), next: 0, scored_ms, told: false, port };
+        let new =
+            || Beats { beats: Vec::new(), next: 0, seen: 0, scored_ms, due: BEATS_MIN, told: false, port };
         let pair = self.pairs.entry(key, sight.now_ms, new);
         if pair.beats.is_empty() {
             let new = || Destination { first_ms: sight.now_ms, visitors: Recent::default() };
@@ -131,8 +135,9 @@ impl Beacons {
         let bytes = sight.connection.traffic.map_or(0, |traffic| traffic.bytes_to_destination);
         pair.add(second(sight.connection.start_ms), u32::try_from(bytes).unwrap_or(u32::MAX));
         pair.port = port;
-        let is_due = sight.now_ms.saturating_sub(pair.scored_ms) >= HOUR_MS;
-        if is_due && sight.now_ms.saturating_sub(begun_ms) >= HOUR_MS && pair.beats.len() >= BEATS_MIN {
+        let is_due = pair.seen >= pair.due && sight.now_ms.saturating_sub(pair.scored_ms) >= HOUR_MS;
+        if is_due && !pair.told {
+            pair.due = pair.seen + pair.seen / 4;
             pair.scored_ms = sight.now_ms;
             let machines = self.machines.len();
             let mut court =
@@ -222,6 +227,7 @@ impl Court<'_> {
 
 impl Beats {
     fn add(&mut self, second: u32, size: u32) {
+        self.seen += 1;
         if self.beats.len() < BEATS_MAX {
             self.beats.push((second, size));
         } else {

@@ -60,15 +60,21 @@ impl<K: Hash + Eq + Ord + Copy, V> Memory<K, V> {
     fn turn(&mut self, now_ms: u64) {
         let quiet_ms = now_ms.saturating_sub(self.turned_ms);
         if quiet_ms >= self.idle_ms {
-            self.old = mem::take(&mut self.young);
+            self.age();
             if quiet_ms >= self.idle_ms.saturating_mul(2) {
                 self.old.clear();
             }
             self.turned_ms = now_ms;
         } else if self.young.len() >= self.half {
             self.forgotten += self.old.len() as u64;
-            self.old = mem::take(&mut self.young);
+            self.age();
         }
+    }
+
+    /// Drops the old half. Its room is used again.
+    fn age(&mut self) {
+        mem::swap(&mut self.old, &mut self.young);
+        self.young.clear();
     }
 }
 
@@ -77,34 +83,55 @@ impl<K: Hash + Eq + Ord + Copy, V> Memory<K, V> {
 /// A fingerprint has 32 bits: of 256 different things, one in 130,000 such lists takes two for one.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Recent {
-    prints: Vec<u32>,
+    /// The first ones lie here: most lists stay short, and an allocation would cost more than all else.
+    few: [u32; Self::FEW],
+    few_len: usize,
+    /// All of them, once they are more.
+    many: Vec<u32>,
     next: usize,
 }
 
 impl Recent {
+    const FEW: usize = 6;
+
     /// Whether it was not there; it is now. `limit` must be the same each time.
     pub(crate) fn insert(&mut self, print: u32, limit: usize) -> bool {
-        if self.prints.contains(&print) {
+        if self.prints().contains(&print) {
             return false;
         }
-        if self.prints.len() < limit {
-            self.prints.push(print);
+        if self.len() >= limit {
+            let next = self.next;
+            self.prints_mut()[next] = print;
+            self.next = (next + 1) % limit;
+        } else if self.many.is_empty() && self.few_len < Self::FEW {
+            self.few[self.few_len] = print;
+            self.few_len += 1;
         } else {
-            self.prints[self.next] = print;
-            self.next = (self.next + 1) % limit;
+            if self.many.is_empty() {
+                self.many.extend(self.few);
+            }
+            self.many.push(print);
         }
         true
     }
 
     /// How many are there.
     pub(crate) const fn len(&self) -> usize {
-        self.prints.len()
+        if self.many.is_empty() { self.few_len } else { self.many.len() }
     }
 
     /// Forgets all.
     pub(crate) fn clear(&mut self) {
-        self.prints.clear();
-        self.next = 0;
+        self.many.clear();
+        (self.few_len, self.next) = (0, 0);
+    }
+
+    fn prints(&self) -> &[u32] {
+        if self.many.is_empty() { &self.few[..self.few_len] } else { &self.many }
+    }
+
+    fn prints_mut(&mut self) -> &mut [u32] {
+        if self.many.is_empty() { &mut self.few[..self.few_len] } else { &mut self.many }
     }
 }
 
@@ -212,6 +239,27 @@ mod tests {
         assert!(recent.insert(0, 3), "takes the place of 1");
         assert!(!recent.insert(2, 3));
         assert_eq!(recent.len(), 3);
+    }
+
+    #[test]
+    fn a_recent_list_is_a_queue_of_distinct_things() {
+        for limit in 1..20 {
+            let (mut recent, mut queue) = (Recent::default(), Vec::new());
+            for step in 0..400_u32 {
+                let print = step * step * 7 % 31;
+                let is_new = !queue.contains(&print);
+                if is_new {
+                    queue.push(print);
+                    queue.drain(..queue.len().saturating_sub(limit));
+                }
+                assert_eq!(recent.insert(print, limit), is_new, "limit {limit}, step {step}");
+                assert_eq!(recent.len(), queue.len());
+                if step == 200 {
+                    recent.clear();
+                    queue.clear();
+                }
+            }
+        }
     }
 
     #[test]

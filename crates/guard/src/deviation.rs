@@ -6,7 +6,7 @@
 use palisade_net::{Direction, Protocol};
 
 use crate::{
-    Alert, Evidence, Kind,
+    Alert, Evidence, Kind, Outcome,
     baseline::{Departure, Judgement, LEARNED_MIN, Season, WEEK_HOURS},
     bounded::Memory,
     connection::{Host, Sight},
@@ -58,6 +58,10 @@ impl Deviations {
     }
 
     pub(crate) fn observe(&mut self, sight: &Sight<'_>, alerts: &mut Vec<Alert>) {
+        // What was denied has not reached the service; knocks at closed doors would fill the memory.
+        if sight.connection.outcome == Outcome::Denied {
+            return;
+        }
         let key = (sight.ends().0, sight.direction(), sight.protocol(), sight.port());
         let hour = sight.now_ms / HOUR_MS;
         let hours = self.services.entry(key, sight.now_ms, || Hours { hour, ..Hours::default() });
@@ -138,7 +142,7 @@ const _: () = assert!(LEARNED_MIN < WEEK_HOURS, "a baseline can be learned");
 mod tests {
     use super::*;
     use crate::{
-        Connection, Outcome,
+        Connection,
         testing::{host, tcp, told},
     };
 

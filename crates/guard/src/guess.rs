@@ -183,8 +183,12 @@ impl Series {
     /// Whether a connection is far more than the guesses before it. What lasts is one even if nobody guessed.
     fn is_session(&self, connection: &Connection) -> bool {
         let is_long = connection.duration_ms() >= SESSION_MS;
-        let is_large = match (bytes(connection), self.median_bytes()) {
-            (Some(bytes), Some(median)) => bytes as f64 >= SESSION_FACTOR * median,
+        // Most are not: the smallest guess tells so without sorting them.
+        let least = self.sizes.iter().min().copied().map(f64::from);
+        let is_large = match (bytes(connection).map(|bytes| bytes as f64), least) {
+            (Some(bytes), Some(least)) if bytes >= SESSION_FACTOR * least => {
+                self.median_bytes().is_some_and(|median| bytes >= SESSION_FACTOR * median)
+            }
             _ => false,
         };
         is_long || is_large

@@ -34,18 +34,18 @@ pub const CROWDS_MAX: usize = 8_192;
 /// Members of a crowd that are counted in an hour.
 pub const CROWD_MAX: usize = 512;
 
-/// Pairs whose rhythm is kept; at most 4 KiB each.
-pub const RHYTHMS_MAX: usize = 16_384;
+/// Pairs whose rhythm is kept; at most 2 KiB each.
+pub const RHYTHMS_MAX: usize = 65_536;
 /// Connections of a pair whose times and sizes are kept: the newest.
-pub const BEATS_MAX: usize = 512;
+pub const BEATS_MAX: usize = 256;
 /// Destinations whose visitors are counted, for the share of machines that go there.
 pub const DESTINATIONS_MAX: usize = 65_536;
 /// Visitors of a destination that are told apart.
 pub const VISITORS_MAX: usize = 32;
 
 /// Pairs of a machine and a network whose volume is kept; at most 900 bytes each.
-pub const VOLUMES_MAX: usize = 32_768;
-/// Services of a machine whose hours are kept; at most 12 KiB each.
+pub const VOLUMES_MAX: usize = 65_536;
+/// Services of machines whose hours are kept; at most 24 KiB each.
 pub const SERVICES_MAX: usize = 4_096;
 
 /// Connections that are open at once while records are put together; 130 bytes each.

@@ -109,7 +109,6 @@ pub(super) fn read(bytes: &[u8], intake: &mut ConnectionIntake<'_>) -> Result<()
 }
 
 /// A packet and where the next one begins; `None` if the file ends first.
-#[expect(clippy::type_complexity, reason = "three ways out of one loop")]
 fn packet(numbers: Numbers, bytes: &[u8], at: usize) -> Option<(Result<Option<Seen>, String>, usize)> {
     let word = |place: usize| numbers.read(bytes, at + place);
     let time_ms = u64::from(word(0)?) * 1_000 + u64::from(word(4)?) / numbers.per_ms;
