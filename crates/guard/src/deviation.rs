@@ -126,7 +126,7 @@ fn alert(key: Key, evidence: DeviationEvidence, hour: u64) -> Alert {
     Alert {
         kind: Kind::Deviation,
         direction,
-        time_ms: (hour + 1) * HOUR_MS,
+        time_ms: (hour + 1).saturating_mul(HOUR_MS),
         since_ms: hour * HOUR_MS,
         source,
         destination,

@@ -233,7 +233,7 @@ impl Series {
         }
         self.has_told = true;
         self.patience = self.guesses.saturating_mul(2);
-        self.quiet_until_ms = sight.now_ms + QUIET_MS;
+        self.quiet_until_ms = sight.now_ms.saturating_add(QUIET_MS);
         let evidence =
             GuessEvidence { pace, guesses: self.guesses, level, limit, median_bytes: self.median_bytes() };
         Some((evidence, self.since_ms))

@@ -116,7 +116,7 @@ impl Walks {
         if sight.now_ms < source.quiet_until_ms {
             return;
         }
-        source.quiet_until_ms = sight.now_ms + QUIET_MS;
+        source.quiet_until_ms = sight.now_ms.saturating_add(QUIET_MS);
         alerts.push(Alert {
             kind: Kind::Scan,
             direction: sight.direction(),

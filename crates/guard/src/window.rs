@@ -133,7 +133,7 @@ fn add(windows: &mut Memory<Key, Window>, count: Count, sight: &Sight<'_>, alert
     if sight.now_ms < window.quiet_until_ms {
         return;
     }
-    window.quiet_until_ms = sight.now_ms + QUIET_MS.max(count.window_ms);
+    window.quiet_until_ms = sight.now_ms.saturating_add(QUIET_MS.max(count.window_ms));
     let (destination, port) = match count.focus {
         Focus::Port(port) => (None, sight.protocol().has_ports().then_some(port)),
         Focus::Host(host) => (Some(host.address()), None),

@@ -158,6 +158,16 @@ proptest! {
         }
     }
 
+    /// No time of a connection is too far off, and no order too strange.
+    #[test]
+    fn takes_any_time(stream in prop::collection::vec((any_connection(), any::<u64>(), any::<u64>()), 0..60)) {
+        let stream: Vec<Connection> = stream
+            .into_iter()
+            .map(|(connection, start_ms, end_ms)| Connection { start_ms, end_ms, ..connection })
+            .collect();
+        watch(&stream);
+    }
+
     /// Telling the guard of machines that have nothing to do with each other, one after the other or at once, is the same.
     #[test]
     fn scans_of_one_do_not_touch_another(mut stream in prop::collection::vec(any_connection(), 0..300)) {
