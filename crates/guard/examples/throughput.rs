@@ -83,5 +83,10 @@ fn main() {
     guard.finish(&mut alerts);
     let seconds = begun.elapsed().as_secs_f64();
     println!("{count} connections in {seconds:.2} s: {:.2} million a second", count as f64 / seconds / 1e6);
+    println!(
+        "each connection has {} bytes, all of them {} MB",
+        size_of::<Connection>(),
+        count * size_of::<Connection>() as u64 / 1_000_000
+    );
     println!("{} alerts; lost: {:?}", alerts.len(), guard.losses());
 }

@@ -137,7 +137,7 @@ impl Beacons {
         pair.port = port;
         let is_due = pair.seen >= pair.due && sight.now_ms.saturating_sub(pair.scored_ms) >= HOUR_MS;
         if is_due && !pair.told {
-            pair.due = pair.seen + pair.seen / 4;
+            pair.due = pair.seen + pair.seen / 2;
             pair.scored_ms = sight.now_ms;
             let machines = self.machines.len();
             let mut court =
@@ -187,8 +187,10 @@ impl Court<'_> {
         } else {
             let (added, share) = self.rarity(destination);
             let least = if share.is_some() { SCORE_MIN_SHARED } else { SCORE_MIN };
-            let passes = |score: &BeaconScore| score.total + added >= least - 1e-9;
-            let score = BeaconScore::of(&seconds, &sizes, window).filter(passes)?;
+            let passes = |total: f64| total + added >= least - 1e-9;
+            // Most pairs fail however even their sizes are, and need not be looked at further. A thousandth is for rounding.
+            Rhythm::of(&seconds, window).filter(|rhythm| passes(0.75 * rhythm.mean() + 0.251))?;
+            let score = BeaconScore::of(&seconds, &sizes, window).filter(|score| passes(score.total))?;
             let evidence = BeaconEvidence { score, added, share, connections, gap_s, window_ms };
             (Kind::Beacon, Evidence::Beacon(evidence))
         };
@@ -238,8 +240,10 @@ impl Beats {
 
     /// Seconds in order and sizes of what is kept since a moment, and since when all is kept.
     fn since(&self, moment_ms: u64) -> (Vec<u32>, Vec<u32>, u64) {
-        let mut beats = self.beats.clone();
-        beats.sort_unstable();
+        let (newest, oldest) = self.beats.split_at(self.next);
+        let mut beats = [oldest, newest].concat();
+        // Nearly in order, which this sort makes use of.
+        beats.sort();
         let oldest_ms = beats.first().map_or(0, |(second, _)| u64::from(*second) * 1_000);
         let begin_ms = if beats.len() < BEATS_MAX { moment_ms } else { moment_ms.max(oldest_ms) };
         let begin = second(begin_ms);
