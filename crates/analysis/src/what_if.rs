@@ -7,6 +7,7 @@
 //! ([`WhatIf::answer`]).
 
 mod answer;
+mod asking;
 mod cuts;
 mod decider;
 mod drift;

@@ -36,8 +36,8 @@ fn rule(nsg: usize, number: usize, direction: &str) -> Value {
     let (own, other) = (subnet(nsg), subnet(nsg * 7 + number * 13));
     let (source, destination) = if direction == "Inbound" { (other, own) } else { (own, other) };
     json!({"properties": {
-        "protocol": if number % 5 == 0 { "Udp" } else { "Tcp" },
-        "access": if number % 3 == 0 { "Deny" } else { "Allow" },
+        "protocol": if number.is_multiple_of(5) { "Udp" } else { "Tcp" },
+        "access": if number.is_multiple_of(3) { "Deny" } else { "Allow" },
         "direction": direction, "priority": 200 + number,
         "sourceAddressPrefix": source, "sourcePortRange": "*",
         "destinationAddressPrefix": destination, "destinationPortRange": (1_000 + number % 40 * 50).to_string(),

@@ -107,6 +107,6 @@ mod tests {
         check(&many, (0..3_000u32).flat_map(|at| [at * 1_000_003, at * 1_001_003 % u32::MAX]));
         let wide: Vec<RangeSet<u128>> =
             (0..200u128).map(|at| [(at << 121, (at << 121) + 7)].into_iter().collect()).collect();
-        check(&wide[..100], (0..1_000u128).map(|at| at << 118 | at % 9));
+        check(&wide[..100], (0..1_000u128).map(|at| (at << 118) | (at % 9)));
     }
 }

@@ -7,10 +7,11 @@ use std::ops::Range;
 
 use palisade_classify::{Decision, Engine};
 use palisade_model::EffectivePolicy;
-use palisade_net::{Direction, Flow, Protocol};
+use palisade_net::{Direction, Flow};
 
 use super::{
     Count, WhatIf,
+    asking::Asking,
     cuts::Leading,
     lists::{Lists, Matching, Sides},
     meet::{Meeting, Meetings},
@@ -68,18 +69,18 @@ impl Class {
     }
 
     /// The rules before, and after if there are any.
-    fn policies(&self) -> Vec<&EffectivePolicy> {
+    pub(super) fn policies(&self) -> Vec<&EffectivePolicy> {
         [self.before()].into_iter().chain(self.after()).collect()
     }
 
-    const fn lists(&self, direction: Direction) -> &Lists {
+    pub(super) const fn lists(&self, direction: Direction) -> &Lists {
         match direction {
             Direction::Inbound => &self.inbound,
             Direction::Outbound => &self.outbound,
         }
     }
 
-    fn pair(&self, flow: &Flow, tells_types: bool, now: u32) -> Pair {
+    pub(super) fn pair(&self, flow: &Flow, tells_types: bool, now: u32) -> Pair {
         let ask = |engine: &Engine| decide(engine, flow, tells_types, now);
         let before = ask(&self.before);
         let after = self.after.as_ref().map(|after| after.as_ref().map_or(before, ask));
@@ -254,75 +255,6 @@ impl Worker<'_> {
             }
             at += alike;
         }
-    }
-}
-
-/// Flows of one context, protocol and destination port, and the rules there.
-struct Asking<'a> {
-    context: Context,
-    contexts: &'a [Context],
-    class: &'a Class,
-    memory: usize,
-    protocol: Protocol,
-    port: u16,
-    tells_types: bool,
-    now: u32,
-}
-
-impl<'a> Asking<'a> {
-    fn new<A>(what_if: &'a WhatIf<'a>, key: &Key<A>) -> Self {
-        let observed = what_if.observed;
-        let context = observed.contexts[key.context as usize];
-        let class = what_if.class_of[context.place];
-        Self {
-            context,
-            contexts: &observed.contexts,
-            class: &what_if.classes[class],
-            memory: 2 * class + usize::from(context.direction == Direction::Outbound),
-            protocol: key.protocol,
-            port: key.destination_port,
-            tells_types: observed.sayings()[context.saying].by.format.tells_types(),
-            now: what_if.now,
-        }
-    }
-
-    /// The protocol, if its log does not tell types.
-    fn all_types(&self) -> Option<Protocol> {
-        (!self.tells_types && self.protocol.is_icmp()).then_some(self.protocol)
-    }
-
-    /// Protocol and port, so far as rules tell them apart; all types are `None`.
-    fn service(&self, lists: &Lists) -> (u8, Option<u32>) {
-        (self.protocol.0, self.all_types().is_none().then(|| lists.port(self.port)))
-    }
-
-    /// The rules that match the service.
-    fn serving(&self, lists: &Lists) -> Matching {
-        let types = if self.all_types().is_some() { 0..=u8::MAX.into() } else { self.port..=self.port };
-        let flow = |port| {
-            // Neither addresses nor source ports are looked at.
-            let any = std::net::Ipv4Addr::UNSPECIFIED.into();
-            let flow = Flow::new(self.context.direction, self.protocol, (any, 0), (any, port));
-            flow.expect("both addresses are of one family")
-        };
-        let flows: Vec<Flow> = types.map(flow).collect();
-        lists.serving((&self.class.policies(), self.context.direction), &flows, self.now)
-    }
-
-    /// Whether a flow is judged by itself: what passes for the sake of the link no rule tells.
-    fn is_alone<A>(&self, key: &Key<A>) -> bool {
-        /// Services of the link have ports below, at both ends.
-        const WELL_KNOWN: u16 = 1024;
-        let is_low = key.source_port < WELL_KNOWN && self.port < WELL_KNOWN;
-        self.protocol == Protocol::ICMPV6 || (self.protocol == Protocol::UDP && is_low)
-    }
-
-    fn pair<A: AddressBits>(&self, key: &Key<A>) -> Pair {
-        self.class.pair(&key.flow(self.contexts), self.tells_types, self.now)
-    }
-
-    const fn group(&self, pair: Pair, witness: usize) -> Group {
-        Group { context: self.context, pair, count: Count::none(witness) }
     }
 }
 
