@@ -42,7 +42,7 @@ exhaustive() {
 # What `palisade check` writes as SARIF of the lab, of files in error, and of the real templates where they are present.
 sarif() {
     judge_venv sarif || { say "skipped: the schema of SARIF as a judge, because it could not be installed"; return; }
-    cargo build --quiet --locked --package palisade-cli
+    cargo build --quiet --locked --workspace --bin palisade
     local templates=()
     for folder in "${PALISADE_REAL_DATA:-../shared/data}"/arm-quickstart/*/; do
         if [[ -d $folder ]]; then templates+=("$folder"); fi
@@ -52,7 +52,7 @@ sarif() {
 
 solve() {
     judge_venv z3 || { say "skipped: Z3 as a judge of the analysis, because it could not be installed"; return; }
-    cargo build --quiet --locked --package palisade-analysis --example answers
+    cargo build --quiet --locked --workspace --example answers
     PYTHONDONTWRITEBYTECODE=1 "$venv/bin/python" "$pins/solver.py" "$answers" "$@"
 }
 

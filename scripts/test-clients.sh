@@ -21,7 +21,7 @@ main() {
     for tool in python3 curl ip nsenter; do
         have "$tool" || { say "skipped: real clients, because $tool is missing"; return; }
     done
-    cargo build --quiet --locked --package palisade-cli
+    cargo build --quiet --locked --workspace --bin palisade
     suite python have_venv sdk && run_suite python
     suite node have_node && run_suite node
     suite az have_venv az && run_suite az

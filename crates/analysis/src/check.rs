@@ -30,7 +30,7 @@ impl RuleList<'_> {
         let left = walk.lives(&row);
         let flow = grid.flow(path);
         let layers: Vec<_> = self.alone.layers(self.direction).iter().collect();
-        let answer = verdict::answer((&self.lists, grid), &layers, 0, &left, FIELDS);
+        let answer = verdict::answer((&self.lists, grid), &layers, 0, &left);
         let found = oracle::decide_by_rules(&self.alone, &flow, self.now);
         confirm(&found, answer, &flow)?;
         Ok((flow, left))

@@ -18,7 +18,7 @@ use crate::{
     diagram::Diagram,
     entry::Lists,
     gather::{Gathered, Group, Parts},
-    grid::{FIELDS, Grid, Live, Two},
+    grid::{Grid, Live, Two},
     verdict::{self, Answer, Verdicts},
     volume::Volume,
     walk::Walk,
@@ -148,7 +148,7 @@ impl Pair<'_> {
         let diagram = Diagram::of(walk, grid.everything(), ignore, self.limits.blocks > 0, &self.limits)?;
         let mut parts = Parts::default();
         diagram.parts(|part| {
-            let [before, after] = self.answers(grid, part.list, FIELDS).map(Side::from);
+            let [before, after] = self.answers(grid, part.list).map(Side::from);
             if before.verdict != after.verdict {
                 parts.add((before, after), part);
             } else if before.verdict == Verdict::Unknown && !self.is_same(grid, &twins, part.list) {
@@ -159,12 +159,12 @@ impl Pair<'_> {
             .take((grid, &diagram), parts, &self.limits, |sides, example| self.oracle.confirm(sides, example))
     }
 
-    /// The answers of both policies to packets that leave `list`, as far as `level` fields tell.
-    fn answers(&self, grid: &Grid, list: &[Live], level: usize) -> [Answer; 2] {
+    /// The answers of both policies to packets that leave `list`.
+    fn answers(&self, grid: &Grid, list: &[Live]) -> [Answer; 2] {
         let (before, after) = self.lists.layers.split_at(self.first);
         let answer = |layers: &[&EffectiveLayer], first: usize| {
             let first = u32::try_from(first).expect("few lists stand at an interface");
-            verdict::answer((self.lists, grid), layers, first, list, level)
+            verdict::answer((self.lists, grid), layers, first, list)
         };
         [answer(before, 0), answer(after, self.first)]
     }

@@ -187,11 +187,6 @@ impl Grid {
         }
     }
 
-    /// Whether an entry surely matches whatever the fields from `level` on are.
-    pub(crate) fn closes(&self, live: Live, level: usize) -> bool {
-        !live.is_perhaps() && self.cuts[live.cut()].full_from <= level
-    }
-
     /// All packets.
     pub(crate) fn everything(&self) -> Product {
         self.atoms.each_ref().map(|atoms| Bits::all(atoms.len()))

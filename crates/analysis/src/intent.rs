@@ -30,7 +30,7 @@ pub use document::{
 pub use library::{LIBRARY, Parameter, Recipe, Words};
 pub use problem::IntentProblem;
 pub use proof::{Doubt, End, Outcome, Proof, Violation};
-pub use prove::{prove, prove_at};
+pub use prove::{Prover, prove, prove_at};
 pub use read::read;
 pub use service::Service;
 pub use thing::{Kind, Thing};

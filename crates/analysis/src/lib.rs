@@ -188,6 +188,11 @@ impl<T> PerFamily<T> {
 }
 
 impl PerFamily<Volume> {
+    /// Both together.
+    pub fn total(&self) -> Volume {
+        self.v4 + self.v6
+    }
+
     /// Whether it is nothing in both.
     pub fn is_zero(&self) -> bool {
         self.v4.is_zero() && self.v6.is_zero()

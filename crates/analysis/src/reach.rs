@@ -16,7 +16,7 @@ use crate::{
     diagram::Diagram,
     entry::Lists,
     gather::{Gathered, Parts},
-    grid::{FIELDS, Grid, Taken},
+    grid::{Grid, Taken},
     verdict::{self, Verdicts},
     walk::Walk,
 };
@@ -130,7 +130,7 @@ pub(crate) fn reach_where(
         let diagram = Diagram::of(walk, within, ignore, true, &limits)?;
         let mut parts = Parts::default();
         diagram.parts(|part| {
-            let answer = verdict::answer((&lists, &grid), &lists.layers, 0, part.list, FIELDS);
+            let answer = verdict::answer((&lists, &grid), &lists.layers, 0, part.list);
             let side = Side::from(answer);
             if is_wanted(side.verdict) {
                 parts.add(side, part);

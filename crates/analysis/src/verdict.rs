@@ -5,11 +5,11 @@
 use std::{cell::RefCell, ops::Range};
 
 use palisade_classify::{
-    Hit, Verdict,
+    Decision, Hit, Verdict,
     oracle::{self, Outcome},
 };
 use palisade_model::{Access, EffectiveLayer, EffectivePolicy, Maybe};
-use palisade_net::Flow;
+use palisade_net::{Direction, Flow};
 
 use crate::{
     AnalysisError,
@@ -21,7 +21,7 @@ use crate::{
     walk::Walk,
 };
 
-/// Verdict and decider of some packets; `None` if they depend on what is not known, or on fields that are not looked at yet.
+/// Verdict and decider of some packets; `None` if they depend on what is not known.
 pub(crate) type Answer = Option<(Verdict, Hit)>;
 
 /// An answer of a policy. In an exemption of the platform's it names the exemption, even where a rule would have allowed too.
@@ -41,6 +41,14 @@ impl From<Answer> for Side {
 }
 
 impl Side {
+    /// The decision of a policy whose side it is.
+    pub fn decision(self, policy: &EffectivePolicy, direction: Direction) -> Decision {
+        match self.verdict {
+            Verdict::Unknown => Decision::UNDETERMINED,
+            known => Decision::of(known, self.hit, policy, direction),
+        }
+    }
+
     /// Puts an example to the oracle.
     pub(crate) fn confirm(
         self,
@@ -53,14 +61,12 @@ impl Side {
     }
 }
 
-/// The answer of the lists from number `first` on, which stand at `layers`, to packets that leave `list` when `level` fields
-/// have been looked at.
+/// The answer of the lists from number `first` on, which stand at `layers`, to packets that leave `list`.
 pub(crate) fn answer(
     (lists, grid): (&Lists<'_>, &Grid),
     layers: &[&EffectiveLayer],
     first: u32,
     list: &[Live],
-    level: usize,
 ) -> Answer {
     let outcomes = layers.iter().zip(first..).map(|(layer, number)| {
         let is_here = |live: &&Live| grid.cuts[live.cut()].list == number;
@@ -75,7 +81,7 @@ pub(crate) fn answer(
                     found.extend(both.map(|access| Outcome::Says(access, entry.hit)));
                 }
             }
-            closed = grid.closes(*live, level);
+            closed = !live.is_perhaps();
         }
         if !closed {
             found.push(Outcome::Silent);

@@ -89,8 +89,10 @@ impl Site {
     fn lay(&self) {
         let nsg = self.id("Microsoft.Network/networkSecurityGroups/web");
         let network = self.id("Microsoft.Network/virtualNetworks/net");
-        let configuration =
-            json!({ "name": "c", "properties": { "subnet": { "id": format!("{network}/subnets/a") } } });
+        let configuration = json!({ "name": "c", "properties": {
+            "subnet": { "id": format!("{network}/subnets/a") },
+            "privateIPAllocationMethod": "Static", "privateIPAddress": "10.0.1.4",
+        } });
         let resources = json!([
             { "id": nsg, "location": "westeurope", "properties": {} },
             { "id": network, "location": "westeurope", "properties": {
@@ -108,6 +110,14 @@ impl Site {
         let set = self.id("Palisade.Network/intents/baseline");
         self.file("intents.json", &json!({ "id": set, "properties": { "intents": intents } }));
         self.expect(0, &["apply", "intents.json"]);
+    }
+
+    /// The hardware address of the interface, as logs write it.
+    fn mac(&self) -> String {
+        let nic = self.id("Microsoft.Network/networkInterfaces/one");
+        let (shown, _) = self.expect(0, &["get", &nic, "--format", "json"]);
+        let shown: Value = serde_json::from_str(&shown).expect("one document");
+        shown["properties"]["macAddress"].as_str().expect("it has one").replace('-', "")
     }
 }
 
@@ -167,7 +177,7 @@ fn a_dry_run_tells_which_flows_of_a_log_would_break() {
         "1700000060,10.0.1.9,10.0.1.4,50000,443,T,I,A,E,10,1000,20,2000",
         "1700000100,10.0.1.9,10.0.1.4,50000,22,T,I,A,B,,,,",
     ]);
-    let flows = json!([{ "mac": "000D3AFFFFFF", "flowTuples": tuples }]);
+    let flows = json!([{ "mac": site.mac(), "flowTuples": tuples }]);
     let rules = json!([{ "rule": "DefaultRule_AllowVnetInBound", "flows": flows }]);
     let record = json!({ "resourceId": nsg, "properties": { "Version": 2, "flows": rules } });
     site.file("log.json", &json!({ "records": [record] }));

@@ -85,15 +85,18 @@ async fn estate(control: &Control) {
     writers.join_all().await;
 }
 
-/// Edits one rule after the other, of NSGs here and there; what the middle one and the slow ones take.
-async fn edits(control: &Control, what: &str, round: usize) -> Duration {
+/// Edits one rule after the other, of NSGs here and there, about a port or one that no intent names; what the middle one and the slow ones take.
+async fn edits(control: &Control, what: &str, round: usize, port: Option<usize>) -> Duration {
     let mut took = Vec::new();
     for edit in 0..EDITS {
         let nsg = edit * 7 % SUBNETS;
         let mut body = rule(nsg, 3 + edit % 9, "Inbound");
         // One that says what is there already would not be written.
         body["properties"]["priority"] = (2_000 + round).into();
-        body["properties"]["destinationPortRange"] = (20_000 + round * EDITS + edit).to_string().into();
+        let port = port.unwrap_or(20_000 + round * EDITS + edit);
+        body["properties"]["destinationPortRange"] = port.to_string().into();
+        body["properties"]["access"] = "Allow".into();
+        body["properties"]["protocol"] = "Tcp".into();
         let begun = Instant::now();
         let id = format!("/providers/Microsoft.Network/networkSecurityGroups/n{nsg}/securityRules/edit");
         put(control, &id, body).await;
@@ -128,16 +131,18 @@ async fn main() {
         "{NSGS} NSGs of {RULES} rules each way and {NICS} interfaces written in {:.1?}",
         begun.elapsed()
     );
-    let without = edits(&control, "without intents", 0).await;
+    let without = edits(&control, "without intents", 0, None).await;
     let services = json!(["tcp/22", "tcp/1433", "tcp/3389", "udp/3389", "tcp/5985-5986"]);
     let exposure =
         json!([{"name": "management", "forbidden": {"from": "Internet", "to": "*", "services": services}}]);
     intents(&control, "exposure", exposure).await;
-    let with = edits(&control, "with one about the Internet", 1).await;
+    let with = edits(&control, "with one about the Internet", 1, None).await;
     println!("the gate adds {:.1?}", with.saturating_sub(without));
     let between = json!({"from": "subnet:net/s1", "to": "subnet:net/s2", "services": ["tcp/3389"]});
     intents(&control, "tiers", json!([{"name": "tiers", "effect": "warn", "forbidden": between}])).await;
-    let with = edits(&control, "and one between subnets", 2).await;
+    let with = edits(&control, "and one between subnets", 2, None).await;
+    println!("the gate adds {:.1?}", with.saturating_sub(without));
+    let with = edits(&control, "of a port that both are about", 3, Some(3_389)).await;
     println!("the gate adds {:.1?}", with.saturating_sub(without));
     drop(control);
     std::fs::remove_dir_all(&folder).expect("the folder goes");

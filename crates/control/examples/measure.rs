@@ -90,31 +90,6 @@ async fn estate(control: &Control) -> Result<(), ControlError> {
     writers.join_all().await.into_iter().collect()
 }
 
-/// Edits one rule after the other, of NSGs here and there; how long the middle one and the slow ones take.
-async fn edits(control: &Control, what: &str, port: u32) {
-    let mut took = Vec::new();
-    for round in 0..200_u32 {
-        let path = format!("networkSecurityGroups/n{}/securityRules/edit", 100 + round * 7 % 800);
-        // One that says what is there already would not be written.
-        let body = rule(2_000, port + round);
-        let begun = Instant::now();
-        put(control, &path, body).await.expect("no intent forbids it");
-        took.push(begun.elapsed());
-    }
-    took.sort();
-    println!("one rule edited, {what}: {:.2?}, one in twenty over {:.2?}", took[100], took[190]);
-}
-
-/// Intents of one document.
-async fn intents(control: &Control, name: &str, intents: Value) {
-    let id = ResourceId::new(&format!("{GROUP}/providers/Palisade.Network/intents/{name}"));
-    let body = json!({"properties": {"intents": intents}});
-    let begun = Instant::now();
-    let put = Action::Put { id, body, precondition: Precondition::default() };
-    control.act(&Caller::default(), put).await.expect("the intents hold");
-    println!("intents {name} proven of everything and stored in {:.1?}", begun.elapsed());
-}
-
 /// Opens the store, once whoever had it open has closed it.
 async fn again(folder: &Path) -> Arc<dyn Store> {
     for _ in 0..100 {
@@ -137,21 +112,6 @@ async fn main() {
     let begun = Instant::now();
     estate(&control).await.expect("the estate is valid");
     println!("{NSGS} NSGs of 10 rules and {NICS} NICs written in {:.1?}", begun.elapsed());
-    edits(&control, "without intents", 5_000).await;
-    let services = json!(["tcp/22", "tcp/1433", "tcp/3389", "udp/3389", "tcp/5985-5986"]);
-    let exposure =
-        json!([{"name": "management", "forbidden": {"from": "Internet", "to": "*", "services": services}}]);
-    intents(&control, "exposure", exposure).await;
-    edits(&control, "with one about the Internet", 6_000).await;
-    let between = json!({"from": "subnet:net/s1", "to": "subnet:net/s2", "services": ["tcp/80"]});
-    let tiers = json!([{"name": "tiers", "allowed": between}]);
-    intents(&control, "tiers", tiers).await;
-    edits(&control, "and one between subnets", 7_000).await;
-    for name in ["exposure", "tiers"] {
-        let id = ResourceId::new(&format!("{GROUP}/providers/Palisade.Network/intents/{name}"));
-        let delete = Action::Delete { id, precondition: Precondition::default() };
-        control.act(&Caller::default(), delete).await.expect("nothing needs them");
-    }
     for (shared, what) in [(false, "64 NSGs"), (true, "one NSG")] {
         let (rate, slowest) = rules(&control, shared).await;
         println!("rules of {what}, {CLIENTS} clients: {rate:.0}/s, slowest {slowest:.1?}");

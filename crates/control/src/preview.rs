@@ -9,7 +9,7 @@ use palisade_sync::Documents;
 use serde_json::Value;
 
 use crate::fleet::{self, Renderer};
-use crate::gate::{self, Verdict};
+use crate::gate::Verdict;
 use crate::plan::{Context, Draft, plan};
 use crate::time::unix_seconds;
 use crate::world::Part;
@@ -46,8 +46,7 @@ impl Control {
                 refused.push((id, error));
             }
         }
-        let verdicts = self.gate().verdicts(&mut draft, 0, context.now)?;
-        let interfaces = gate::concerned(&mut draft, 0);
+        let (interfaces, verdicts) = self.gate().verdicts(&mut draft, 0, context.now)?;
         let renderer = Renderer::default();
         let groups = groups(&draft);
         let look = |world: &World| documents(world, &renderer, &interfaces, &groups);

@@ -1,7 +1,7 @@
 //! A flow as a rule sees it: who talks to whom, seen from one network interface.
 
 use core::{fmt, str::FromStr};
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use crate::{Family, Protocol};
 
@@ -135,6 +135,36 @@ impl Flow {
         match self.direction {
             Direction::Inbound => self.source,
             Direction::Outbound => self.destination,
+        }
+    }
+
+    /// Port of the virtual machine's side.
+    pub const fn local_port(&self) -> u16 {
+        match self.direction {
+            Direction::Inbound => self.destination_port,
+            Direction::Outbound => self.source_port,
+        }
+    }
+
+    /// Port of the other side.
+    pub const fn remote_port(&self) -> u16 {
+        match self.direction {
+            Direction::Inbound => self.source_port,
+            Direction::Outbound => self.destination_port,
+        }
+    }
+}
+
+/// The protocol and both ends, with ports where it has any: `Tcp 10.0.0.4:50000 -> 10.0.1.4:443`.
+impl fmt::Display for Flow {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (source, destination) = (self.source, self.destination);
+        if self.protocol.has_ports() {
+            let from = SocketAddr::new(source, self.source_port);
+            let to = SocketAddr::new(destination, self.destination_port);
+            write!(f, "{} {from} -> {to}", self.protocol)
+        } else {
+            write!(f, "{} {source} -> {destination}", self.protocol)
         }
     }
 }

@@ -16,7 +16,7 @@ use crate::{
     diagram::Diagram,
     entry::{Entry, Lists},
     gather::{Gathered, Parts},
-    grid::{FIELDS, Grid, Live, Taken},
+    grid::{Grid, Live, Taken},
     verdict,
     walk::Walk,
 };
@@ -125,7 +125,7 @@ impl Edit {
         let diagram = Diagram::of(walk, grid.everything(), ignore, limits.blocks > 0, &limits)?;
         let side = |policy: usize, list: &[Live]| {
             let layers = &lists.layers[policy..=policy];
-            Side::from(verdict::answer((lists, grid), layers, 0, list, FIELDS))
+            Side::from(verdict::answer((lists, grid), layers, 0, list))
         };
         let here = side(self.policy, &[Live::new(own, false)]);
         let mut parts = Parts::default();

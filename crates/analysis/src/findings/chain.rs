@@ -41,7 +41,7 @@ impl Asked<'_, '_> {
         let mut subject = self.site.subject(Some(self.direction));
         let is_concerned = |nic: &&&Nic| {
             let own = sites::own(self.site.estate, nic);
-            part.blocks.iter().any(|block| !self.local(block).intersection(&own).is_empty())
+            part.blocks.iter().any(|block| self.local(block).intersects(&own))
         };
         subject.nics = self.site.nics.iter().filter(is_concerned).map(|nic| nic.id().clone()).collect();
         by_rule(subject, &self.site.policy, self.direction, reached.rule())
@@ -54,7 +54,7 @@ impl Asked<'_, '_> {
         let is_sure = |block: &Block| {
             let local = self.local(block);
             half(&self.site.own, block.family).difference(local).is_empty()
-                || sure.iter().any(|own| !own.intersection(local).is_empty())
+                || sure.iter().any(|own| own.intersects(local))
         };
         !self.site.nics.is_empty() && !part.blocks.iter().any(is_sure)
     }
@@ -78,7 +78,7 @@ impl Asked<'_, '_> {
 /// The blocks of a region that hold packets of a protocol to some of the ports.
 fn blocks<'r>(region: &'r Region, protocol: Protocol, ports: &'r PortSet) -> impl Iterator<Item = &'r Block> {
     let is_in = move |block: &&Block| {
-        block.protocols.contains(&protocol) && !block.destination_ports.intersection(ports).is_empty()
+        block.protocols.contains(&protocol) && block.destination_ports.intersects(ports)
     };
     region.blocks.iter().filter(is_in)
 }

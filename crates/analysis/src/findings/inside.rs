@@ -107,8 +107,8 @@ impl Inside<'_, '_> {
         let (mut open, mut shut, mut receiver) = (Vec::new(), 0, None);
         for (from, sender) in self.sites.iter().enumerate() {
             for (to, receives) in self.sites.iter().enumerate() {
-                let is_sent = !out[from].addresses.intersection(&self.here(receives)).is_empty();
-                let is_taken = !into[to].addresses.intersection(&self.here(sender)).is_empty();
+                let is_sent = out[from].addresses.intersects(&self.here(receives));
+                let is_taken = into[to].addresses.intersects(&self.here(sender));
                 match is_sent && is_taken {
                     true => {
                         open.push((sender.place().name(), receives.place().name()));

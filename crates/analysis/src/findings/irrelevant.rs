@@ -81,7 +81,7 @@ fn names_nobody(
     let here = lists.filter(|list| list.source.as_ref() == Some(nsg)).flat_map(|list| &list.rules);
     let mut meanings =
         here.filter(|other| other.path == rule.path).map(|other| local(other, direction).may());
-    meanings.all(|meaning| !meaning.is_empty() && meaning.intersection(&behind.machines).is_empty())
+    meanings.all(|meaning| !meaning.is_empty() && !meaning.intersects(&behind.machines))
 }
 
 fn finding(

@@ -282,7 +282,7 @@ fn is_closed_by_jit(earlier: &EffectiveRule, later: &EffectiveRule) -> bool {
 }
 
 fn hidden_jit(earlier: &EffectiveRule, later: &EffectiveRule) -> (&'static Check, Severity, String) {
-    let is_public = !super::exposure::public().intersection(earlier.source.may()).is_empty();
+    let is_public = super::exposure::public().intersects(earlier.source.may());
     let severity = if is_public { JIT.severity } else { Severity::Note };
     let message = format!("{} lets pass what just-in-time access closes by {}", earlier.name, later.name);
     (&JIT, severity, message)

@@ -120,7 +120,7 @@ fn members(class: &Class, direction: Direction, blocks: &[Block], places: &Place
         Direction::Inbound => block.destinations.clone(),
         Direction::Outbound => block.sources.clone(),
     };
-    let is_meant = |near: &AddressSet| blocks.iter().any(|block| !own(block).intersection(near).is_empty());
+    let is_meant = |near: &AddressSet| blocks.iter().any(|block| own(block).intersects(near));
     let meant = class.members.iter().filter(|(_, near)| is_meant(near.addresses.may()));
     meant.map(|(place, _)| places.all[*place].id().clone()).collect()
 }

@@ -46,16 +46,43 @@ pub fn prove_at(
     now: u32,
     limits: Limits,
 ) -> Result<Vec<Proof>, AnalysisError> {
-    let places = Places::of(estate);
-    let (asked, others) = (0..places.all.len()).partition(|place| is_asked(places.all[*place].id()));
-    let question = Question { setting: Setting { places: &places, now, limits }, asked, others };
-    let prove = |intent: &Intent| {
-        question.prove(intent).map_err(|problem| AnalysisError::Intent {
-            intent: intent.name.clone(),
-            problem: Box::new(problem),
-        })
-    };
-    intents.intents.iter().map(prove).collect()
+    Prover::new(estate).prove_at(intents, is_asked, now, limits)
+}
+
+/// Proves intents of one estate, one set of them after the other: what is resolved for one is there for the next.
+#[derive(Debug)]
+pub struct Prover<'e> {
+    places: Places<'e>,
+}
+
+impl<'e> Prover<'e> {
+    /// Nothing is resolved before it is asked about.
+    pub fn new(estate: &'e Estate) -> Self {
+        Self { places: Places::of(estate) }
+    }
+
+    /// [`prove_at`].
+    ///
+    /// # Errors
+    /// [`AnalysisError::Intent`].
+    pub fn prove_at(
+        &self,
+        intents: &Intents,
+        is_asked: &dyn Fn(&ResourceId) -> bool,
+        now: u32,
+        limits: Limits,
+    ) -> Result<Vec<Proof>, AnalysisError> {
+        let places = &self.places;
+        let (asked, others) = (0..places.all.len()).partition(|place| is_asked(places.all[*place].id()));
+        let question = Question { setting: Setting { places, now, limits }, asked, others };
+        let prove = |intent: &Intent| {
+            question.prove(intent).map_err(|problem| AnalysisError::Intent {
+                intent: intent.name.clone(),
+                problem: Box::new(problem),
+            })
+        };
+        intents.intents.iter().map(prove).collect()
+    }
 }
 
 /// The places of an estate, those that are asked about apart.

@@ -119,15 +119,9 @@ fn ports(
         }
         ProtocolMatch::Number(protocol) => protocol.has_ports(),
     };
-    Meeting {
-        some: by_value && !set.intersection(asked).is_empty(),
-        every: by_value && asked.difference(set).is_empty(),
-    }
+    Meeting { some: by_value && set.intersects(asked), every: by_value && asked.difference(set).is_empty() }
 }
 
 fn addresses(own: &Addresses, locals: &AddressSet) -> Meeting {
-    Meeting {
-        some: !own.may().intersection(locals).is_empty(),
-        every: locals.difference(own.must()).is_empty(),
-    }
+    Meeting { some: own.may().intersects(locals), every: locals.difference(own.must()).is_empty() }
 }

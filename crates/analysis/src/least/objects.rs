@@ -147,7 +147,7 @@ pub(crate) fn named(
 }
 
 fn is_free(set: &AddressSet, forbidden: &AddressSet) -> bool {
-    set.intersection(forbidden).is_empty()
+    !set.intersects(forbidden)
 }
 
 /// How many bits of IPv4 addresses, and of IPv6 networks of 64 bits, a set has.

@@ -92,7 +92,7 @@ pub struct Opened {
 impl Opened {
     /// Packets that no logged flow used. A flow is one packet: its first.
     pub fn unused(&self) -> Volume {
-        let whole = self.volume.v4 + self.volume.v6;
+        let whole = self.volume.total();
         let used = Volume::from(u128::from(self.used));
         if used > whole { Volume::ZERO } else { whole - used }
     }

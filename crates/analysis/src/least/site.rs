@@ -184,9 +184,9 @@ impl Site<'_> {
         let named = self.locals.name(used, family);
         let meaning = self.locals.meaning(&named);
         let closed = self.closed(service.matched(), &service.ports(), &PortSet::full(), &meaning);
-        match closed.intersection(&object.set).is_empty() {
-            true => named,
-            false => Local::Prefixes(used.iter().copied().collect()),
+        match closed.intersects(&object.set) {
+            true => Local::Prefixes(used.iter().copied().collect()),
+            false => named,
         }
     }
 
@@ -206,7 +206,7 @@ impl Site<'_> {
         let joined: PortSet = wide.ranges().iter().map(hull).collect();
         let locals = self.locals.meaning(&draft.local);
         let closed = self.closed(draft.protocol, &joined, &draft.source_ports, &locals);
-        if closed.intersection(&object.set).is_empty() {
+        if !closed.intersects(&object.set) {
             draft.ports = joined;
         }
     }
@@ -281,7 +281,7 @@ impl Closed {
     fn is_free(&mut self, service: Service, object: &Object) -> bool {
         let index = self.of[&service];
         let sets = &self.sets;
-        *self.free.entry(index).or_insert_with(|| sets[index].intersection(&object.set).is_empty())
+        *self.free.entry(index).or_insert_with(|| !sets[index].intersects(&object.set))
     }
 
     fn next_object(&mut self) {

@@ -12,7 +12,7 @@ use std::{
 use palisade_agent::{clock::window_s, load::EstateSources};
 use palisade_analysis::{Change, Class, EstateDiff, Limits, Names, Side, diff_estates};
 use palisade_arm::{estate::PlanSide, json};
-use palisade_classify::{Decision, Verdict};
+use palisade_classify::Decision;
 use palisade_model::{EffectivePolicy, Estate};
 use palisade_net::Direction;
 use serde_json::Value;
@@ -166,11 +166,8 @@ fn has_changes(class: &Class) -> bool {
 }
 
 /// What one of the policies says.
-fn said<'a>(policy: &'a EffectivePolicy, direction: Direction, side: Side) -> Said<'a> {
-    let Decision { verdict, hit, reason, .. } = match side.verdict {
-        Verdict::Unknown => Decision::UNDETERMINED,
-        known => Decision::of(known, side.hit, policy, direction),
-    };
+pub fn said<'a>(policy: &'a EffectivePolicy, direction: Direction, side: Side) -> Said<'a> {
+    let Decision { verdict, hit, reason, .. } = side.decision(policy, direction);
     Said::new(policy, direction, verdict, hit, reason)
 }
 

@@ -160,11 +160,7 @@ impl Told<'_> {
             "silent": silent.iter().map(ResourceId::name).collect::<Vec<_>>(),
             "flows": least::document(&self.flows),
             "opened": least::opened(opened),
-            "proof": {
-                "opensNothing": proof.holds,
-                "closed": (proof.closed.v4 + proof.closed.v6).to_string(),
-                "allowedBefore": (proof.allowed_before.v4 + proof.allowed_before.v6).to_string(),
-            },
+            "proof": least::proof(proof),
             "caveats": self.caveats(),
             "template": template,
         })
@@ -184,8 +180,7 @@ impl Told<'_> {
         } else {
             "SOMETHING IS ALLOWED that was not: see palisade diff"
         };
-        let (closed, before) =
-            (proof.closed.v4 + proof.closed.v6, proof.allowed_before.v4 + proof.allowed_before.v6);
+        let (closed, before) = (proof.closed.total(), proof.allowed_before.total());
         output::line(format!("proof  {opens}; {closed} of {before} first packets are closed"))?;
         self.caveats().into_iter().try_for_each(|caveat| output::line(format!("note: {caveat}")))?;
         Ok(())

@@ -14,7 +14,7 @@ use palisade_model::TagName;
 use palisade_net::{AddressSet, Prefix};
 
 pub use template::{Contents, save, template};
-pub use words::{Flows, document, opened, print_flows, print_opened, rule_rows, rules};
+pub use words::{Flows, document, opened, print_flows, print_opened, proof, rule_rows, rules};
 
 /// How exceptions and rules are chosen.
 #[derive(Debug, Clone, Args)]

@@ -4,11 +4,11 @@ use std::path::PathBuf;
 
 use palisade_agent::clock::window_s;
 use palisade_analysis::{Lockdown, LockdownOptions, PRIORITY_USUAL, Remaining, Seen, is_priority, lockdown};
+use palisade_arm::flow;
 use palisade_model::{Estate, ResourceId};
 use serde_json::{Value, json};
 
 use super::{
-    diff,
     least::{self, ChoiceArgs, Contents, Flows, Machines, ResultArgs},
     log::{self, Log, Untyped},
     said,
@@ -168,23 +168,19 @@ impl Told<'_> {
                 "rule": one.rule,
                 "nsg": one.nsg,
                 "access": if one.is_unknown { "Unknown" } else { "Allow" },
-                "volume": (one.volume.v4 + one.volume.v6).to_string(),
-                "witness": diff::document::flow(&one.example),
+                "volume": one.volume.total().to_string(),
+                "witness": flow::document(&one.example),
             })
         });
-        let proof = &self.found.proof;
+        let mut proof = least::proof(&self.found.proof);
+        proof["shadowChangesNothing"] = json!(self.found.shadow_is_silent);
         json!({
             "log": self.log.document(),
             "groups": groups.collect::<Vec<_>>(),
             "flows": least::document(&self.flows),
             "opened": least::opened(&self.found.opened),
             "remaining": remaining.collect::<Vec<_>>(),
-            "proof": {
-                "opensNothing": proof.holds,
-                "closed": (proof.closed.v4 + proof.closed.v6).to_string(),
-                "allowedBefore": (proof.allowed_before.v4 + proof.allowed_before.v6).to_string(),
-                "shadowChangesNothing": self.found.shadow_is_silent,
-            },
+            "proof": proof,
             "caveats": self.caveats(),
             "template": template,
         })
@@ -205,10 +201,7 @@ impl Told<'_> {
         } else {
             "SOMETHING IS OPENED that is denied today: see palisade diff"
         };
-        output::line(format!(
-            "proof  {opens}; {} first packets are closed",
-            proof.closed.v4 + proof.closed.v6
-        ))?;
+        output::line(format!("proof  {opens}; {} first packets are closed", proof.closed.total()))?;
         if let Some(silent) = self.found.shadow_is_silent {
             let said = if silent {
                 "as written, the rules change no verdict"

@@ -11,10 +11,9 @@ use palisade_analysis::{
     Limits, Names,
     intent::{self, Intents, Outcome, Proof, Violation},
 };
-use palisade_classify::{Decision, Verdict};
 use palisade_model::Estate;
 
-use super::said::Said;
+use super::{diff, said::Said};
 use crate::{
     args::{self, FormatArgs, ReadingArgs},
     commands::estate,
@@ -133,11 +132,7 @@ impl Told<'_> {
 
 /// What the rules of one end say.
 fn said(end: &intent::End) -> Said<'_> {
-    let Decision { verdict, hit, reason, .. } = match end.side.verdict {
-        Verdict::Unknown => Decision::UNDETERMINED,
-        known => Decision::of(known, end.side.hit, &end.policy, end.direction),
-    };
-    Said::new(&end.policy, end.direction, verdict, hit, reason)
+    diff::said(&end.policy, end.direction, end.side)
 }
 
 /// The word for an outcome.

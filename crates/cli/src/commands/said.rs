@@ -58,19 +58,5 @@ impl<'a> Said<'a> {
 
 /// A flow in words.
 pub fn flow(flow: &Flow) -> String {
-    format!(
-        "{} {} {} -> {}",
-        flow.direction(),
-        flow.protocol(),
-        endpoint(flow, flow.source(), flow.source_port()),
-        endpoint(flow, flow.destination(), flow.destination_port()),
-    )
-}
-
-fn endpoint(flow: &Flow, address: std::net::IpAddr, port: u16) -> String {
-    if flow.protocol().has_ports() {
-        std::net::SocketAddr::new(address, port).to_string()
-    } else {
-        address.to_string()
-    }
+    format!("{} {flow}", flow.direction())
 }

@@ -1,10 +1,8 @@
 //! What is told of an intent that a write breaks: to its caller, and to the audit log.
 
-use palisade_analysis::Side;
 use palisade_analysis::intent::{Doubt, Effect, End, Violation};
-use palisade_classify::{Decision, Verdict};
+use palisade_arm::flow;
 use palisade_model::ResourceId;
-use palisade_net::{Direction, Flow};
 use serde_json::{Value, json};
 
 use super::proof::{Finding, What};
@@ -51,7 +49,7 @@ impl Breach {
         // What is sure speaks for the rest.
         findings.sort_by_key(|finding| !matches!(finding.what, What::Violated(_)));
         let first = &findings[0];
-        let witness = first.packets().map(|packets| flow(&packets.example));
+        let witness = first.packets().map(|packets| flow::document(&packets.example));
         let count = findings.len();
         let info = json!({
             "intents": first.set.id.as_str(),
@@ -128,7 +126,7 @@ fn sentence(finding: &Finding) -> String {
 /// One of some packets, and what decides it.
 fn seen(packets: &Violation) -> String {
     let ends: Vec<String> = packets.ends.iter().map(|end| format!("{} at {}", by(end), place(end))).collect();
-    format!("{}, by {}", in_words(&packets.example), ends.join(" and "))
+    format!("{}, by {}", packets.example, ends.join(" and "))
 }
 
 fn place(end: &End) -> String {
@@ -145,8 +143,8 @@ fn told(finding: &Finding) -> Value {
         told["unknown"] = doubt.why.as_str().into();
     }
     if let Some(packets) = finding.packets() {
-        told["witness"] = flow(&packets.example);
-        told["volume"] = (packets.volume.v4 + packets.volume.v6).to_string().into();
+        told["witness"] = flow::document(&packets.example);
+        told["volume"] = packets.volume.total().to_string().into();
         told["decidedBy"] = packets.ends.iter().map(decider).collect();
     }
     told
@@ -154,7 +152,7 @@ fn told(finding: &Finding) -> Value {
 
 /// What decides at one end.
 fn decider(end: &End) -> Value {
-    let decision = decision(end);
+    let decision = end.side.decision(&end.policy, end.direction);
     let explanation = decision.explain(&end.policy, end.direction);
     let members: Vec<&str> = end.members.iter().take(MEMBERS_MAX).map(ResourceId::as_str).collect();
     json!({
@@ -170,45 +168,11 @@ fn decider(end: &End) -> Value {
 }
 
 fn by(end: &End) -> String {
-    let decision = decision(end);
+    let decision = end.side.decision(&end.policy, end.direction);
     let explanation = decision.explain(&end.policy, end.direction);
     let access = decision.verdict;
     match (explanation.rule, explanation.nsg) {
         (Some(rule), Some(nsg)) => format!("{} of {nsg} ({access})", rule.path),
         _ => format!("{} ({access})", decision.reason),
     }
-}
-
-fn decision(end: &End) -> Decision {
-    let Side { verdict, hit, .. } = end.side;
-    match verdict {
-        Verdict::Unknown => Decision::UNDETERMINED,
-        known => Decision::of(known, hit, &end.policy, end.direction),
-    }
-}
-
-fn in_words(flow: &Flow) -> String {
-    let end = |address: std::net::IpAddr, port| match flow.protocol().has_ports() {
-        true => std::net::SocketAddr::new(address, port).to_string(),
-        false => address.to_string(),
-    };
-    let (from, to) =
-        (end(flow.source(), flow.source_port()), end(flow.destination(), flow.destination_port()));
-    format!("{} {from} -> {to}", flow.protocol())
-}
-
-/// A flow as `verify` takes it.
-fn flow(flow: &Flow) -> Value {
-    let (local, remote) = match flow.direction() {
-        Direction::Inbound => (flow.destination_port(), flow.source_port()),
-        Direction::Outbound => (flow.source_port(), flow.destination_port()),
-    };
-    json!({
-        "direction": flow.direction().to_string(),
-        "protocol": flow.protocol().to_string(),
-        "localAddress": flow.local().to_string(),
-        "localPort": local,
-        "remoteAddress": flow.remote().to_string(),
-        "remotePort": remote,
-    })
 }

@@ -89,17 +89,18 @@ impl Gate {
         decide(Breach::of(new_findings(draft, from, &asked, now)?), overriding)
     }
 
-    /// What becomes of every intent that a draft concerns since a mark, whatever it does about it.
+    /// The interfaces that are judged otherwise by what a draft has done since a mark, and what becomes of every intent that it
+    /// concerns, whatever it does about it.
     pub(crate) fn verdicts(
         &self,
         draft: &mut Draft<'_>,
         from: usize,
         now: u64,
-    ) -> Result<Vec<Verdict>, ControlError> {
+    ) -> Result<(BTreeSet<ResourceId>, Vec<Verdict>), ControlError> {
         let concerned = Concerned::of(draft, from);
         let asked = concerned.asked(draft.world(), &self.sets.of(draft.world())?);
         let breaches = Breach::of(new_findings(draft, from, &asked, now)?);
-        Ok(verdicts(&asked, breaches))
+        Ok((concerned.nics, verdicts(&asked, breaches)))
     }
 
     /// What becomes of every intent of a world as it is, at a time in seconds since 1970: what broke by something else than a
@@ -129,11 +130,6 @@ impl Gate {
         draft.roll_back(mark);
         passed
     }
-}
-
-/// The interfaces that are judged otherwise by what a draft has done since a mark.
-pub(crate) fn concerned(draft: &mut Draft<'_>, from: usize) -> BTreeSet<ResourceId> {
-    Concerned::of(draft, from).nics
 }
 
 /// Each intent with what breaks it.
@@ -170,14 +166,17 @@ impl Findings {
         let now = u32::try_from(now).unwrap_or(u32::MAX);
         let mut nics: BTreeSet<ResourceId> = asked.iter().flat_map(|one| &one.about).cloned().collect();
         let place = Place::new(world, &nics, asked)?;
-        let moments = place.moments(now)?;
+        let mut moments = place.moments(now)?;
         let mut found = place.prove(asked, &moments);
         if !found.is_empty() {
-            // What is at the other end of these packets was taken to let everything through: now it is asked, too.
+            // What is at the other end of these packets was taken to let everything through: now it is asked, too, and its
+            // rules have windows of their own.
             let known = nics.len();
             nics.extend(proof::others(world, &found));
             if nics.len() > known {
-                found = Place::new(world, &nics, asked)?.prove(asked, &moments);
+                let place = Place::new(world, &nics, asked)?;
+                moments = place.moments(now)?;
+                found = place.prove(asked, &moments);
             }
         }
         Ok(Self { found, moments, nics })

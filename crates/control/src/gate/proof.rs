@@ -7,7 +7,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use palisade_analysis::intent::{self, Doubt, Effect, Intent, Intents, Outcome, Proof, Shape, Violation};
+use palisade_analysis::intent::{Doubt, Effect, Intent, Intents, Outcome, Proof, Prover, Shape, Violation};
 use palisade_analysis::{AnalysisError, Block, Limits};
 use palisade_model::{Estate, ResourceId, Rule};
 use palisade_net::{AddressSet, Direction};
@@ -79,34 +79,35 @@ impl Place {
 
     /// What is found at the interfaces at which each set is asked.
     pub(super) fn prove(&self, asked: &[Asked], moments: &[u32]) -> Vec<Finding> {
+        let prover = Prover::new(&self.estate);
         let each = asked.iter().flat_map(|one| moments.iter().map(move |at| (one, *at)));
-        each.flat_map(|(one, at)| self.prove_at(one, at)).collect()
+        each.flat_map(|(one, at)| prove_at(&prover, one, at)).collect()
     }
+}
 
-    fn prove_at(&self, asked: &Asked, at: u32) -> Vec<Finding> {
-        let mut intents = asked.intents.clone();
-        let mut found = Vec::new();
-        loop {
-            let is_asked = |id: &ResourceId| asked.about.contains(id);
-            match intent::prove_at(&self.estate, &intents, &is_asked, at, Limits::default()) {
-                Ok(proofs) => {
-                    found.extend(proofs.into_iter().flat_map(|proof| findings(&asked.set, proof, at)));
+/// What one set finds at a moment.
+fn prove_at(prover: &Prover<'_>, asked: &Asked, at: u32) -> Vec<Finding> {
+    let mut intents = asked.intents.clone();
+    let mut found = Vec::new();
+    loop {
+        let is_asked = |id: &ResourceId| asked.about.contains(id);
+        match prover.prove_at(&intents, &is_asked, at, Limits::default()) {
+            Ok(proofs) => {
+                found.extend(proofs.into_iter().flat_map(|proof| findings(&asked.set, proof, at)));
+                return found;
+            }
+            // One that cannot be proven says nothing of the others.
+            Err(error) => {
+                let failed = |one: &Intent| match &error {
+                    AnalysisError::Intent { intent, .. } => one.name == *intent,
+                    _ => true,
+                };
+                let (lost, left): (Vec<Intent>, Vec<Intent>) = intents.intents.into_iter().partition(failed);
+                found.extend(lost.iter().map(|one| unproven(&asked.set, one, at, &error)));
+                if lost.is_empty() || left.is_empty() {
                     return found;
                 }
-                // One that cannot be proven says nothing of the others.
-                Err(error) => {
-                    let failed = |one: &Intent| match &error {
-                        AnalysisError::Intent { intent, .. } => one.name == *intent,
-                        _ => true,
-                    };
-                    let (lost, left): (Vec<Intent>, Vec<Intent>) =
-                        intents.intents.into_iter().partition(failed);
-                    found.extend(lost.iter().map(|one| unproven(&asked.set, one, at, &error)));
-                    if lost.is_empty() || left.is_empty() {
-                        return found;
-                    }
-                    intents = Intents { intents: left };
-                }
+                intents = Intents { intents: left };
             }
         }
     }

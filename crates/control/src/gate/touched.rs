@@ -90,6 +90,5 @@ fn may_be_of(rule: &Rule, service: &Service) -> bool {
     // Only of protocols with ports a rule that names some matches those alone.
     let Ports::Known(ports) = &rule.destination().ports else { return true };
     let is_portless = common.any(|one| !one.has_ports());
-    is_portless && (ports.is_full() || protocol != ProtocolMatch::Any)
-        || !ports.intersection(&service.ports).is_empty()
+    is_portless && (ports.is_full() || protocol != ProtocolMatch::Any) || ports.intersects(&service.ports)
 }

@@ -162,13 +162,13 @@ fn fields(rule: &EffectiveRule, profile: &Profile) -> Value {
         let known = rule.protocol.known();
         profile.protocols.iter().filter(move |protocol| known.is_none_or(|field| field.matches(**protocol)))
     };
-    let meets = |field: &AddressSet, asked: &AddressSet| !field.intersection(asked).is_empty();
+    let meets = |field: &AddressSet, asked: &AddressSet| field.intersects(asked);
     let ports = |ports, destination| {
         let mut sets = profile
             .protocols
             .iter()
             .filter_map(|protocol| matched_ports(rule, ports, *protocol, destination));
-        sets.any(|set| !destination || !set.intersection(&profile.destination_ports).is_empty())
+        sets.any(|set| !destination || set.intersects(&profile.destination_ports))
     };
     json!({
         "protocolMatched": protocols().next().is_some(),

@@ -207,9 +207,8 @@ async fn every_way_to_break_an_intent_is_seen() {
 }
 
 /// A pair of machines is judged at both ends, wherever the write is.
-#[tokio::test]
-async fn packets_between_machines_are_judged_at_both_ends() {
-    let bench = site().await;
+/// A machine in subnet `b` whose NSG `out` stops all that it sends.
+async fn stopped_sender(bench: &Bench) {
     bench.put("rg/net/networkSecurityGroups/out", json!({"location": "westeurope", "properties": {"securityRules": [
         {"name": "stop", "properties": {"protocol": "*", "access": "Deny", "direction": "Outbound", "priority": 100,
             "sourceAddressPrefix": "*", "sourcePortRange": "*", "destinationAddressPrefix": "*", "destinationPortRange": "*"}}]}}))
@@ -217,8 +216,18 @@ async fn packets_between_machines_are_judged_at_both_ends() {
     let mut sender = nic("rg/net/virtualNetworks/net/subnets/b");
     sender["properties"]["networkSecurityGroup"] = reference("rg/net/networkSecurityGroups/out");
     bench.put("rg/net/networkInterfaces/sender", sender).await.expect("valid");
-    let apart = json!({"from": "subnet:net/b", "to": "subnet:net/a", "services": ["tcp/1433"]});
-    bench.put(INTENTS, intents("deny", "forbidden", &apart)).await.expect("the sender is stopped");
+}
+
+/// What subnet `b` must not ask of subnet `a`.
+fn apart() -> Value {
+    json!({"from": "subnet:net/b", "to": "subnet:net/a", "services": ["tcp/1433"]})
+}
+
+#[tokio::test]
+async fn packets_between_machines_are_judged_at_both_ends() {
+    let bench = site().await;
+    stopped_sender(&bench).await;
+    bench.put(INTENTS, intents("deny", "forbidden", &apart())).await.expect("the sender is stopped");
     // The receiver is opened: the sender still stops everything.
     bench.put(&format!("{NSG}/securityRules/sql"), rule(100, 1433)).await.expect("the sender is stopped");
     let error =
@@ -226,6 +235,25 @@ async fn packets_between_machines_are_judged_at_both_ends() {
     assert_eq!(error.code, "PolicyViolation");
     let deciders = error.info[0].info["findings"][0]["decidedBy"].as_array().map(Vec::len);
     assert_eq!(deciders, Some(2), "{error:?}");
+}
+
+/// A write at one end is judged as of the moments at which the rules of the other end change, too.
+#[tokio::test]
+async fn the_future_of_the_other_end_is_judged_too() {
+    let bench = site().await;
+    stopped_sender(&bench).await;
+    let mut shut = rule(200, 1433);
+    shut["properties"]["access"] = "Deny".into();
+    bench.put(&format!("{NSG}/securityRules/shut"), shut).await.expect("valid");
+    let until = json!({"tags": {"palisade-rule:stop": "expiresAt=2099-01-01T00:00:00Z"}});
+    let out = id("rg/net/networkSecurityGroups/out");
+    let patch = Action::Patch { id: out, body: until, precondition: Precondition::default() };
+    bench.control.act(&caller(), patch).await.expect("valid");
+    bench.put(INTENTS, intents("deny", "forbidden", &apart())).await.expect("the receiver denies it");
+    let opened = bench.put(&format!("{NSG}/securityRules/sql"), rule(100, 1433)).await;
+    let error = opened.expect_err("from 2099 on the sender does not stop it");
+    assert_eq!(error.code, "PolicyViolation", "{error}");
+    assert_eq!(error.info[0].info["findings"][0]["at"], "2099-01-01T00:00:00Z");
 }
 
 /// A rule that begins later is judged as of its beginning, one that ends as of its end.

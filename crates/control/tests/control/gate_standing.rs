@@ -47,11 +47,11 @@ fn intents() -> Value {
         {"name": "ssh", "effect": "warn", "forbidden": forbidden("Internet", &["tcp/22"])},
         {"name": "rdp", "effect": "warn", "forbidden": forbidden("Internet", &["tcp/3389", "udp/3389"])},
         {"name": "icmp", "effect": "warn", "forbidden": forbidden("203.0.113.0/24", &["icmp"])},
-        {"name": "all", "effect": "warn", "forbidden": forbidden("203.0.113.0/24", &[])},
+        {"name": "all", "effect": "warn", "forbidden": forbidden("203.0.113.0/24", &["*"])},
         {"name": "web", "effect": "warn",
          "allowed": {"from": "subnet:net/a", "to": "subnet:net/b", "services": ["tcp/443"]}},
         {"name": "dns", "effect": "warn",
-         "only": {"from": "subnet:net/a", "to": "subnet:net/b", "services": ["udp/53"]}},
+         "only": {"from": ["VirtualNetwork", "AzureLoadBalancer"], "to": "subnet:net/b", "services": ["udp/53"]}},
     ]}})
 }
 

@@ -2,16 +2,9 @@
 
 use super::support::Written;
 
-fn one(rules: &[&str]) -> Written {
-    Written::default()
-        .nsg("nsg", rules)
-        .network(&[("web", "10.0.1.0/24", "nsg")])
-        .nic("vm", "web", "10.0.1.4", "")
-}
-
 #[test]
 fn a_hidden_rule_is_told_with_what_hides_it() {
-    let estate = one(&[
+    let estate = Written::one(&[
         "low 100 Inbound Allow Tcp 10.0.0.0/9 * * 443",
         "high 110 Inbound Allow Tcp 10.128.0.0/9 * * 400-500",
         "dead 120 Inbound Allow Tcp 10.0.0.0/8 * * 443",
@@ -48,21 +41,23 @@ fn a_rule_that_lives_in_one_subnet_is_not_dead() {
 #[test]
 fn a_rule_that_says_what_comes_next_is_redundant_or_a_duplicate() {
     assert_eq!(
-        one(&["vnet 4000 Inbound Allow * VirtualNetwork * VirtualNetwork *"]).ids("PAL-DEFAULT"),
+        Written::one(&["vnet 4000 Inbound Allow * VirtualNetwork * VirtualNetwork *"]).ids("PAL-DEFAULT"),
         ["PAL-DEFAULT-DUPLICATE vnet"]
     );
     assert_eq!(
-        one(&["some 4000 Inbound Allow Tcp VirtualNetwork * * 443"]).ids("PAL-REDUNDANT"),
+        Written::one(&["some 4000 Inbound Allow Tcp VirtualNetwork * * 443"]).ids("PAL-REDUNDANT"),
         Vec::<String>::new()
     );
-    let part = one(&["some 4000 Inbound Allow Tcp VirtualNetwork * VirtualNetwork 443"]);
+    let part = Written::one(&["some 4000 Inbound Allow Tcp VirtualNetwork * VirtualNetwork 443"]);
     assert_eq!(part.ids("PAL-REDUNDANT"), ["PAL-REDUNDANT some"]);
 }
 
 #[test]
 fn shares_of_partly_hidden_rules_are_told() {
-    let estate =
-        one(&["no 100 Inbound Deny Tcp 8.0.0.0/10 * * 443", "web 110 Inbound Allow Tcp 8.0.0.0/8 * * 443"]);
+    let estate = Written::one(&[
+        "no 100 Inbound Deny Tcp 8.0.0.0/10 * * 443",
+        "web 110 Inbound Allow Tcp 8.0.0.0/8 * * 443",
+    ]);
     let found = estate.found().findings;
     let partly = found.iter().find(|finding| finding.check.id == "PAL-PARTLY-HIDDEN").expect("it is there");
     assert_eq!(partly.message, "rules before web take 25.0 % of what it matches of IPv4");
@@ -70,36 +65,37 @@ fn shares_of_partly_hidden_rules_are_told() {
 
 #[test]
 fn rules_that_cross_are_noted_and_exceptions_are_not() {
-    let crossing = one(&["no 100 Inbound Deny Tcp 8.0.0.0/8 * * *", "web 110 Inbound Allow Tcp * * * 443"]);
+    let crossing =
+        Written::one(&["no 100 Inbound Deny Tcp 8.0.0.0/8 * * *", "web 110 Inbound Allow Tcp * * * 443"]);
     assert_eq!(crossing.ids("PAL-ORDER"), ["PAL-ORDER-SENSITIVE web"]);
     let exception =
-        one(&["no 100 Inbound Deny Tcp 8.0.0.0/8 * * 443", "web 110 Inbound Allow Tcp * * * 443"]);
+        Written::one(&["no 100 Inbound Deny Tcp 8.0.0.0/8 * * 443", "web 110 Inbound Allow Tcp * * * 443"]);
     assert_eq!(exception.ids("PAL-ORDER"), Vec::<String>::new());
 }
 
 #[test]
 fn a_rule_about_nobody_here_is_told() {
     assert_eq!(
-        one(&["other 100 Inbound Allow Tcp * * 10.0.9.0/24 443"]).ids("PAL-IRRELEVANT"),
+        Written::one(&["other 100 Inbound Allow Tcp * * 10.0.9.0/24 443"]).ids("PAL-IRRELEVANT"),
         ["PAL-IRRELEVANT-HERE other"]
     );
     assert_eq!(
-        one(&["out 100 Outbound Allow Tcp 10.0.9.0/24 * * 443"]).ids("PAL-IRRELEVANT"),
+        Written::one(&["out 100 Outbound Allow Tcp 10.0.9.0/24 * * 443"]).ids("PAL-IRRELEVANT"),
         ["PAL-IRRELEVANT-HERE out"]
     );
     assert_eq!(
-        one(&["front 100 Inbound Allow Tcp * * 20.30.40.50 443"]).ids("PAL-PUBLIC-ADDRESS"),
+        Written::one(&["front 100 Inbound Allow Tcp * * 20.30.40.50 443"]).ids("PAL-PUBLIC-ADDRESS"),
         ["PAL-PUBLIC-ADDRESS-NEVER-MATCHES front"]
     );
     assert_eq!(
-        one(&["own 100 Inbound Allow Tcp * * 10.0.1.9 443"]).ids("PAL-IRRELEVANT"),
+        Written::one(&["own 100 Inbound Allow Tcp * * 10.0.1.9 443"]).ids("PAL-IRRELEVANT"),
         Vec::<String>::new()
     );
 }
 
 #[test]
 fn an_empty_group_makes_a_rule_match_nothing() {
-    let mut estate = one(&["group 100 Inbound Allow Tcp asg:nobody * * 443"]);
+    let mut estate = Written::one(&["group 100 Inbound Allow Tcp asg:nobody * * 443"]);
     estate.0.asgs.push(palisade_model::spec::AsgSpec::new(super::support::id("nobody")));
     assert_eq!(estate.ids("PAL-MATCHES"), ["PAL-MATCHES-NOTHING group"]);
 }

@@ -44,18 +44,11 @@ fn verdicts(estate: &Estate) -> Vec<Verdict> {
     flows().iter().map(|flow| oracle::decide_by_rules(&policy, flow, NOW).verdict).collect()
 }
 
-fn one(rules: &[&str]) -> Written {
-    Written::default()
-        .nsg("nsg", rules)
-        .network(&[("web", "10.0.1.0/24", "nsg")])
-        .nic("vm", "web", "10.0.1.4", "")
-}
-
 #[test]
 fn known_answers_do_not_depend_on_a_rule_in_error() {
     let (mut known, mut unknown) = (0, 0);
     for wrong in 0..RULES.len() {
-        let mut broken = one(&RULES);
+        let mut broken = Written::one(&RULES);
         broken.0.nsgs[0].rules[wrong].protocol = Some(Text::known("Gre"));
         let Salvaged { estate, left_out, .. } = Estate::validate_leniently(&broken.0, TagCatalog::default());
         assert_eq!((left_out.len(), &left_out[0].resource), (1, &id("nsg")));
@@ -65,7 +58,7 @@ fn known_answers_do_not_depend_on_a_rule_in_error() {
         for meant in meant.chain([RULES[wrong].to_owned()]) {
             let mut rules = RULES.map(str::to_owned);
             rules[wrong] = meant;
-            let right = one(&rules.each_ref().map(String::as_str));
+            let right = Written::one(&rules.each_ref().map(String::as_str));
             for (answer, right) in answers.iter().zip(verdicts(&right.estate())) {
                 match answer {
                     Verdict::Unknown => unknown += 1,

@@ -63,6 +63,14 @@ fn to(name: &str) -> Reference {
 pub struct Written(pub EstateSpec);
 
 impl Written {
+    /// A machine `vm` at 10.0.1.4, in a subnet with an NSG of these rules.
+    pub fn one(rules: &[&str]) -> Self {
+        Self::default()
+            .nsg("nsg", rules)
+            .network(&[("web", "10.0.1.0/24", "nsg")])
+            .nic("vm", "web", "10.0.1.4", "")
+    }
+
     /// An NSG of these rules.
     pub fn nsg(mut self, name: &str, rules: &[&str]) -> Self {
         let rules = rules.iter().map(|line| rule(line)).collect();

@@ -1,11 +1,12 @@
 //! Findings as JSON.
 
 use palisade_analysis::findings::Severity;
+use palisade_arm::flow;
 use palisade_model::{Place, ResourceId, spec::Unknown};
 use serde_json::{Value, json};
 
 use super::ask::{Answer, Of, Told};
-use crate::commands::diff::{document::flow, text::block};
+use crate::commands::diff::text::block;
 
 /// All that was found, as one document.
 pub fn document(answer: &Answer) -> Value {
@@ -62,7 +63,7 @@ pub fn region(told: &Told) -> String {
 /// A packet as `verify` takes it, with the place to ask.
 fn witness(told: &Told) -> Option<Value> {
     let subject = &told.finding.subject;
-    let mut witness = told.finding.witness.as_ref().map(flow)?;
+    let mut witness = told.finding.witness.as_ref().map(flow::document)?;
     match (subject.nics.first(), &subject.nsg) {
         (Some(nic), _) => witness["nic"] = json!(nic.to_string()),
         (None, Some(nsg)) => witness["nsg"] = json!(nsg.to_string()),

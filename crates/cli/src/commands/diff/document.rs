@@ -6,7 +6,8 @@
 use std::rc::Rc;
 
 use palisade_analysis::{Block, Change, Class, Names};
-use palisade_net::{Direction, Flow, PortRange, PortSet};
+use palisade_arm::flow;
+use palisade_net::{Direction, PortRange, PortSet};
 use serde_json::{Value, json};
 
 use super::{Compared, members, said, text};
@@ -23,13 +24,13 @@ pub(super) fn document(compared: &Compared<'_>) -> Value {
             "region": words.iter().map(text::block).collect::<Vec<_>>().join("; "),
             "blocks": change.region.blocks.iter().map(block).collect::<Vec<_>>(),
             "rest": change.region.rest.to_string(),
-            "witness": flow(&change.example),
-            "volume": (change.volume.v4 + change.volume.v6).to_string(),
+            "witness": flow::document(&change.example),
+            "volume": change.volume.total().to_string(),
         })
     };
     let open = |(class, direction): (&Class, Direction)| {
         let open = class.diff(direction).open;
-        let volume = (open.v4 + open.v6).to_string();
+        let volume = open.total().to_string();
         json!({ "places": members(class), "direction": direction.to_string(), "volume": volume })
     };
     let ids = |ids: &[palisade_model::ResourceId]| ids.iter().map(ToString::to_string).collect::<Vec<_>>();
@@ -59,20 +60,4 @@ pub fn block(block: &Block) -> Value {
 fn ports(set: &PortSet) -> Vec<String> {
     let ranges = set.ranges().iter().filter_map(|&(first, last)| PortRange::new(first, last).ok());
     ranges.map(|range| range.to_string()).collect()
-}
-
-/// A flow as `verify` takes it.
-pub fn flow(flow: &Flow) -> Value {
-    let (local, remote) = match flow.direction() {
-        Direction::Inbound => (flow.destination_port(), flow.source_port()),
-        Direction::Outbound => (flow.source_port(), flow.destination_port()),
-    };
-    json!({
-        "direction": flow.direction().to_string(),
-        "protocol": flow.protocol().to_string(),
-        "localAddress": flow.local().to_string(),
-        "localPort": local,
-        "remoteAddress": flow.remote().to_string(),
-        "remotePort": remote,
-    })
 }

@@ -2,7 +2,8 @@
 
 use std::{collections::BTreeMap, io};
 
-use palisade_analysis::{Counts, FlowFate, Left, Opened, Seen};
+use palisade_analysis::{Counts, FlowFate, Left, Opened, Proof, Seen};
+use palisade_arm::flow;
 use palisade_model::{
     ResourceId,
     spec::{At, Given, RuleSpec, SideSpec, Text, TextList},
@@ -10,7 +11,7 @@ use palisade_model::{
 use serde_json::{Value, json};
 
 use crate::{
-    commands::{diff, log::moment, said},
+    commands::{log::moment, said},
     output,
 };
 
@@ -112,7 +113,7 @@ pub fn document(flows: &Flows<'_>) -> Value {
     let broken = flows.broken().into_iter().map(|(seen, fate)| {
         json!({
             "place": seen.place.to_string(),
-            "flow": diff::document::flow(&seen.flow),
+            "flow": flow::document(&seen.flow),
             "reason": reason(fate),
             "records": seen.records,
             "bytes": seen.bytes,
@@ -131,15 +132,24 @@ pub fn opened(opened: &[Opened]) -> Vec<Value> {
             "nsg": opened.nsg.to_string(),
             "rule": opened.rule,
             "places": opened.places.iter().map(ResourceId::name).collect::<Vec<_>>(),
-            "volume": (opened.volume.v4 + opened.volume.v6).to_string(),
+            "volume": opened.volume.total().to_string(),
             "unused": opened.unused().to_string(),
             "usedFlows": opened.used,
             "usedPeers": opened.used_peers,
             "peers": addresses(opened),
-            "witness": diff::document::flow(&opened.example),
+            "witness": flow::document(&opened.example),
         })
     };
     opened.iter().map(one).collect()
+}
+
+/// What was proven, as a document.
+pub fn proof(proof: &Proof) -> Value {
+    json!({
+        "opensNothing": proof.holds,
+        "closed": proof.closed.total().to_string(),
+        "allowedBefore": proof.allowed_before.total().to_string(),
+    })
 }
 
 /// Prints what rules let pass and nobody used.

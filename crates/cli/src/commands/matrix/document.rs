@@ -7,6 +7,7 @@ use palisade_analysis::{
     Terms,
     matrix::{Member, Outcome, Route},
 };
+use palisade_arm::flow;
 use palisade_model::Estate;
 use palisade_net::{Direction, Flow};
 use serde_json::{Map, Value, json};
@@ -15,7 +16,6 @@ use super::{
     table,
     view::{End, Shown, View},
 };
-use crate::commands::diff::document::flow;
 
 /// All families as one document.
 pub fn document(estate: &Estate, views: &[View], unplaced: &[String]) -> Value {
@@ -68,7 +68,7 @@ fn cell(view: &View, shown: &Shown) -> Value {
             Outcome::Unknown => "unknown",
             Outcome::Denied => "denied",
         };
-        let witness = flow(&seen(from, example));
+        let witness = flow::document(&seen(from, example));
         object.insert(name.into(), json!({ "services": services_json(services), "witness": witness }));
     }
     let route = match shown.route {

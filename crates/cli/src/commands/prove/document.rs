@@ -1,6 +1,7 @@
 //! Proofs as JSON.
 
 use palisade_analysis::intent::{Doubt, End, Outcome, Proof, Violation};
+use palisade_arm::flow;
 use serde_json::{Value, json};
 
 use super::{Told, outcome, said};
@@ -41,7 +42,7 @@ fn of_proof(told: &Told<'_>, proof: &Proof) -> Value {
 fn of_violation(told: &Told<'_>, violation: &Violation) -> Value {
     let words = told.names(violation).words(&violation.region);
     let region = words.iter().map(diff::text::block).collect::<Vec<_>>().join("; ");
-    let mut witness = diff::document::flow(&violation.example);
+    let mut witness = flow::document(&violation.example);
     if let Some(end) = violation.ends.first().filter(|end| end.witness.segment("networkInterfaces").is_some())
     {
         witness["nic"] = json!(end.witness.to_string());
@@ -52,7 +53,7 @@ fn of_violation(told: &Told<'_>, violation: &Violation) -> Value {
         "blocks": violation.region.blocks.iter().map(diff::document::block).collect::<Vec<_>>(),
         "rest": violation.region.rest.to_string(),
         "witness": witness,
-        "volume": (violation.volume.v4 + violation.volume.v6).to_string(),
+        "volume": violation.volume.total().to_string(),
     })
 }
 

@@ -1,13 +1,14 @@
 //! The answer as JSON.
 
 use palisade_analysis::what_if::{Change, Count, Effect, Peer, Said as Disagreement, Service};
+use palisade_arm::flow;
 use serde_json::{Value, json};
 
 use super::{
     Told,
     text::{logged, word},
 };
-use crate::commands::{diff::document::flow, log::moment, said::Said};
+use crate::commands::{log::moment, said::Said};
 
 /// The whole answer, as one document.
 pub fn document(told: &Told<'_>) -> Value {
@@ -86,7 +87,7 @@ fn disagreement(told: &Told<'_>, said: &Disagreement) -> Value {
 fn witness(told: &Told<'_>, count: &Count) -> Value {
     let observed = told.what_if.witness(count);
     let place = &told.log.observed.places()[observed.place];
-    let mut value = flow(&observed.flow);
+    let mut value = flow::document(&observed.flow);
     let key = if matches!(place, palisade_analysis::observed::Place::Nic(_)) { "nic" } else { "nsg" };
     value[key] = json!(place.id().name());
     value

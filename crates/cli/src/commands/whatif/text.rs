@@ -8,7 +8,7 @@ use palisade_net::Protocol;
 
 use super::Told;
 use crate::{
-    commands::{log::moment, said, said::Said},
+    commands::{diff::text::few, log::moment, said, said::Said},
     output,
 };
 
@@ -202,11 +202,4 @@ fn counted(count: &Count) -> String {
         text += &format!(", {} to {}", moment(tally.first_ms), moment(tally.last_ms));
     }
     text
-}
-
-fn few(words: &[&str], shown: usize) -> String {
-    match words.len() {
-        many if many > shown => format!("{} and {} more", words[..shown].join(", "), many - shown),
-        _ => words.join(", "),
-    }
 }
