@@ -35,7 +35,13 @@ pub(crate) const CRATES: &[Crate] = &[
         uses: &["palisade-arm", "palisade-classify", "palisade-model", "palisade-net"],
         tests_use: &[],
     },
-    Crate { name: "palisade-flowlog", layer: 3, uses: &["palisade-model", "palisade-net"], tests_use: &[] },
+    Crate { name: "palisade-guard", layer: 2, uses: &["palisade-model", "palisade-net"], tests_use: &[] },
+    Crate {
+        name: "palisade-flowlog",
+        layer: 3,
+        uses: &["palisade-guard", "palisade-model", "palisade-net"],
+        tests_use: &[],
+    },
     Crate { name: "palisade-store", layer: 3, uses: &[], tests_use: &[] },
     Crate {
         name: "palisade-datapath",
@@ -368,6 +374,7 @@ pub(crate) const EXTERNALS: &[External] = &[
             "palisade-classify",
             "palisade-control",
             "palisade-flowlog",
+            "palisade-guard",
             "palisade-identity",
             "palisade-model",
             "palisade-net",

@@ -5,6 +5,7 @@
 //! file is read as a stream, record by record; what cannot be read is counted and told with its place, and the rest is still read. It must not judge a flow. The
 //! formats and what they cannot tell: `docs/flow-logs.md`.
 
+mod connections;
 mod document;
 mod draft;
 mod files;
@@ -24,6 +25,7 @@ use std::{
 
 use palisade_model::{FlowOrigin, FlowRecord};
 
+pub use connections::{ConnectionLog, read_connections};
 pub use limits::Limits;
 
 use document::Document;

@@ -31,3 +31,7 @@ pub const STRING_MAX: usize = 1 << 16;
 pub const DEPTH_MAX: usize = 32;
 /// Flows of Palisade's hosts whose counters are remembered at a time.
 pub const RUNNING_MAX: usize = 1 << 20;
+/// Largest file of connections, in bytes: it is held in memory.
+pub const CONNECTION_FILE_MAX: u64 = 1 << 31;
+/// Connections of one file.
+pub const CONNECTIONS_MAX: usize = 8_000_000;

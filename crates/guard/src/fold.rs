@@ -1,0 +1,211 @@
+//! Connections out of the records of their lives.
+//!
+//! A flow log tells that a flow began, goes on and ended; the detectors want it whole. An attempt that was denied is whole at once. A
+//! flow that goes on long enough to be a session is told of once while it does. Records carry no TCP flags, so a refusal is known
+//! by its size: one packet each way. It must not know a file.
+
+use std::collections::{HashMap, hash_map::Entry};
+
+use palisade_model::{FlowPhase, FlowRecord, FlowTraffic, LoggedDecision};
+use palisade_net::{Flow, Protocol};
+
+use crate::{Connection, Outcome, Stage, guess::SESSION_MS, limits::OPEN_MAX};
+
+/// Puts records together.
+#[derive(Debug, Default)]
+pub struct Fold {
+    open: HashMap<(u32, Flow), Open>,
+    untracked: u64,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Open {
+    start_ms: u64,
+    end_ms: u64,
+    traffic: Option<FlowTraffic>,
+    is_told: bool,
+}
+
+impl Fold {
+    /// One that has seen nothing.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Takes a record; gives what is whole now, or long enough to be told of. Records must come in the order of time.
+    pub fn add(&mut self, record: &FlowRecord) -> Option<Connection> {
+        let key = (record.origin, record.flow);
+        match (record.decision, record.phase) {
+            // A rule of the platform decided: it says nothing about either end.
+            (LoggedDecision::Elsewhere, _) => None,
+            // A flow that was cut has had its life; one that was denied has none.
+            (LoggedDecision::Denied, _) => Some(match self.open.remove(&key) {
+                Some(open) => open.with(record).over(record.flow),
+                None => Open::at(record).connection(record.flow, Outcome::Denied, Stage::Over),
+            }),
+            (LoggedDecision::Allowed, FlowPhase::Unstated) => {
+                Some(Open::at(record).connection(record.flow, Outcome::Unknown, Stage::Over))
+            }
+            (LoggedDecision::Allowed, FlowPhase::Begin | FlowPhase::Continue) => self.go_on(record),
+            (LoggedDecision::Allowed, FlowPhase::End) => {
+                let open = self.open.remove(&key);
+                Some(open.map_or(Open::at(record), |open| open.with(record)).over(record.flow))
+            }
+        }
+    }
+
+    /// What is still open, as if it were over, in the order of time.
+    pub fn finish(self) -> Vec<Connection> {
+        let mut rest: Vec<((u32, Flow), Open)> = self.open.into_iter().collect();
+        rest.sort_unstable_by_key(|(key, open)| (open.end_ms, *key));
+        rest.into_iter().map(|((_, flow), open)| open.over(flow)).collect()
+    }
+
+    /// Flows of which only the last record was used, because [`crate::limits::OPEN_MAX`] others were open when they began.
+    pub const fn untracked(&self) -> u64 {
+        self.untracked
+    }
+
+    fn go_on(&mut self, record: &FlowRecord) -> Option<Connection> {
+        let is_full = self.open.len() >= OPEN_MAX;
+        let open = match self.open.entry((record.origin, record.flow)) {
+            Entry::Occupied(entry) => {
+                let open = entry.into_mut();
+                *open = open.with(record);
+                open
+            }
+            Entry::Vacant(_) if is_full => {
+                self.untracked += 1;
+                return None;
+            }
+            Entry::Vacant(entry) => entry.insert(Open::at(record)),
+        };
+        let is_due = !open.is_told && open.end_ms.saturating_sub(open.start_ms) >= SESSION_MS;
+        open.is_told |= is_due;
+        is_due.then(|| open.connection(record.flow, open.outcome(record.flow), Stage::Ongoing))
+    }
+}
+
+impl Open {
+    fn at(record: &FlowRecord) -> Self {
+        Self { start_ms: record.time_ms, end_ms: record.time_ms, traffic: record.traffic, is_told: false }
+    }
+
+    fn with(self, record: &FlowRecord) -> Self {
+        Self { end_ms: record.time_ms.max(self.end_ms), traffic: sum(self.traffic, record.traffic), ..self }
+    }
+
+    fn over(self, flow: Flow) -> Connection {
+        self.connection(flow, self.outcome(flow), Stage::Over)
+    }
+
+    fn connection(self, flow: Flow, outcome: Outcome, stage: Stage) -> Connection {
+        Connection {
+            start_ms: self.start_ms,
+            end_ms: self.end_ms,
+            flow,
+            outcome,
+            traffic: self.traffic,
+            stage,
+        }
+    }
+
+    fn outcome(&self, flow: Flow) -> Outcome {
+        let Some(traffic) = self.traffic else { return Outcome::Unknown };
+        match (traffic.packets_to_destination, traffic.packets_to_source) {
+            // Nothing was counted either way: the format told of a life, not of packets.
+            (0, 0) => Outcome::Unknown,
+            (_, 0) => Outcome::Unanswered,
+            // Whoever was let in sends at least one packet more, which says so.
+            (1, 1) if flow.protocol() == Protocol::TCP => Outcome::Refused,
+            _ => Outcome::Answered,
+        }
+    }
+}
+
+fn sum(a: Option<FlowTraffic>, b: Option<FlowTraffic>) -> Option<FlowTraffic> {
+    let (Some(a), Some(b)) = (a, b) else { return a.or(b) };
+    Some(FlowTraffic {
+        packets_to_destination: a.packets_to_destination.saturating_add(b.packets_to_destination),
+        bytes_to_destination: a.bytes_to_destination.saturating_add(b.bytes_to_destination),
+        packets_to_source: a.packets_to_source.saturating_add(b.packets_to_source),
+        bytes_to_source: a.bytes_to_source.saturating_add(b.bytes_to_source),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use palisade_net::Direction;
+
+    use super::*;
+    use crate::testing::host;
+
+    fn record(
+        second: u64,
+        phase: FlowPhase,
+        decision: LoggedDecision,
+        packets: Option<(u64, u64)>,
+    ) -> FlowRecord {
+        let flow = Flow::new(Direction::Inbound, Protocol::TCP, (host(70_000), 4_000), (host(1), 22));
+        let traffic = packets.map(|(there, back)| FlowTraffic {
+            packets_to_destination: there,
+            bytes_to_destination: there * 100,
+            packets_to_source: back,
+            bytes_to_source: back * 100,
+        });
+        let flow = flow.expect("one family");
+        FlowRecord { time_ms: second * 1_000, flow, phase, decision, traffic, origin: 0 }
+    }
+
+    fn fold(records: &[FlowRecord]) -> Vec<(u64, u64, Outcome, Stage, Option<u64>)> {
+        let mut fold = Fold::new();
+        let mut connections: Vec<Connection> = records.iter().filter_map(|record| fold.add(record)).collect();
+        connections.extend(fold.finish());
+        let short = |c: &Connection| {
+            let packets = c.traffic.map(|traffic| traffic.packets_to_destination);
+            (c.start_ms / 1_000, c.end_ms / 1_000, c.outcome, c.stage, packets)
+        };
+        connections.iter().map(short).collect()
+    }
+
+    #[test]
+    fn a_life_is_one_connection() {
+        use {FlowPhase::*, LoggedDecision::Allowed, Outcome::*, Stage::*};
+        let counted = |second, phase, packets| record(second, phase, Allowed, Some(packets));
+        let life = [counted(1, Begin, (0, 0)), counted(61, Continue, (5, 4)), counted(90, End, (2, 1))];
+        assert_eq!(fold(&life), [(1, 90, Answered, Over, Some(7))]);
+        assert_eq!(
+            fold(&[counted(1, Begin, (1, 0)), counted(2, End, (2, 0))]),
+            [(1, 2, Unanswered, Over, Some(3))]
+        );
+        assert_eq!(
+            fold(&[counted(1, Begin, (1, 0)), counted(2, End, (0, 1))]),
+            [(1, 2, Refused, Over, Some(1))]
+        );
+        assert_eq!(fold(&life[..2]), [(1, 61, Answered, Over, Some(5))], "a stream that ends");
+        assert_eq!(
+            fold(&life[2..]),
+            [(90, 90, Answered, Over, Some(2))],
+            "a stream that begins in the middle"
+        );
+    }
+
+    #[test]
+    fn a_session_is_told_of_once_while_it_goes_on() {
+        use {FlowPhase::*, LoggedDecision::Allowed, Outcome::*, Stage::*};
+        let mut life = vec![record(0, Begin, Allowed, Some((1, 1)))];
+        life.extend((1..6).map(|minute| record(minute * 60, Continue, Allowed, Some((10, 10)))));
+        life.push(record(400, End, Allowed, Some((1, 1))));
+        assert_eq!(fold(&life), [(0, 120, Answered, Ongoing, Some(21)), (0, 400, Answered, Over, Some(52))]);
+    }
+
+    #[test]
+    fn what_has_no_life_is_whole_at_once() {
+        use {FlowPhase::*, LoggedDecision::*, Outcome, Stage::*};
+        assert_eq!(fold(&[record(5, Begin, Denied, None)]), [(5, 5, Outcome::Denied, Over, None)]);
+        let cut = [record(1, Begin, Allowed, Some((3, 3))), record(9, End, Denied, Some((1, 0)))];
+        assert_eq!(fold(&cut), [(1, 9, Outcome::Answered, Over, Some(4))]);
+        assert_eq!(fold(&[record(5, Begin, Elsewhere, None)]), []);
+        assert_eq!(fold(&[record(5, Unstated, Allowed, None)]), [(5, 5, Outcome::Unknown, Over, None)]);
+    }
+}

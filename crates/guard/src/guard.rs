@@ -1,0 +1,144 @@
+//! All detectors over one stream, in one pass.
+//!
+//! The same connections give the same alerts in the same order. Time is the stream's: the latest end that was told. A connection
+//! that is told late is taken at that time and counted. It must not know where the stream comes from, or what an alert leads to.
+
+use std::fmt;
+
+use crate::{
+    Alert, Connection, Stage,
+    beacon::Beacons,
+    connection::Sight,
+    crowd::Crowds,
+    deviation::Deviations,
+    guess::Guesses,
+    volume::Volumes,
+    walk::{WalkSettings, Walks},
+    window::Windows,
+};
+
+/// A connection that is told this long after a later one is late.
+const LATE_MS: u64 = 60_000;
+
+/// The detectors and what they remember.
+#[derive(Debug)]
+pub struct Guard {
+    now_ms: u64,
+    seen: u64,
+    late: u64,
+    walks: Walks,
+    windows: Windows,
+    guesses: Guesses,
+    crowds: Crowds,
+    beacons: Beacons,
+    volumes: Volumes,
+    deviations: Deviations,
+}
+
+/// What alerts may be missing for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Losses {
+    /// Connections that were seen.
+    pub seen: u64,
+    /// Of them, those told more than a minute after a later one.
+    pub late: u64,
+    /// Sources forgotten by the random walk.
+    pub walks: u64,
+    /// Windows of failures forgotten.
+    pub windows: u64,
+    /// Series of guesses forgotten.
+    pub guesses: u64,
+    /// Crowds forgotten.
+    pub crowds: u64,
+    /// Pairs and destinations forgotten, of beacons.
+    pub beacons: u64,
+    /// Machines and networks forgotten, of volumes.
+    pub volumes: u64,
+    /// Services forgotten, of deviations.
+    pub deviations: u64,
+}
+
+impl Default for Guard {
+    fn default() -> Self {
+        Self::new(WalkSettings::default())
+    }
+}
+
+impl Guard {
+    /// One that has seen nothing.
+    pub fn new(walk: WalkSettings) -> Self {
+        Self {
+            now_ms: 0,
+            seen: 0,
+            late: 0,
+            walks: Walks::new(walk),
+            windows: Windows::new(),
+            guesses: Guesses::new(),
+            crowds: Crowds::new(),
+            beacons: Beacons::new(),
+            volumes: Volumes::new(),
+            deviations: Deviations::new(),
+        }
+    }
+
+    /// Takes the next connection, in the order of their ends; adds what it gives rise to.
+    pub fn observe(&mut self, connection: &Connection, alerts: &mut Vec<Alert>) {
+        self.seen += 1;
+        self.late += u64::from(connection.end_ms.saturating_add(LATE_MS) < self.now_ms);
+        self.now_ms = self.now_ms.max(connection.end_ms);
+        let sight = Sight::new(connection, self.now_ms);
+        if let Some(service) = self.guesses.observe(&sight, alerts) {
+            self.crowds.observe(&sight, service, alerts);
+        }
+        // The rest waits until all of it is known, so that nothing counts twice.
+        if connection.stage == Stage::Over {
+            self.walks.observe(&sight, alerts);
+            self.windows.observe(&sight, alerts);
+            self.beacons.observe(&sight, alerts);
+            self.volumes.observe(&sight, alerts);
+            self.deviations.observe(&sight, alerts);
+        }
+    }
+
+    /// Judges what was waiting for more, at the end of a stream.
+    pub fn finish(&mut self, alerts: &mut Vec<Alert>) {
+        self.beacons.finish(alerts);
+        self.deviations.finish(alerts);
+    }
+
+    /// What was forgotten at a limit, or came late.
+    pub const fn losses(&self) -> Losses {
+        Losses {
+            seen: self.seen,
+            late: self.late,
+            walks: self.walks.forgotten(),
+            windows: self.windows.forgotten(),
+            guesses: self.guesses.forgotten(),
+            crowds: self.crowds.forgotten(),
+            beacons: self.beacons.forgotten(),
+            volumes: self.volumes.forgotten(),
+            deviations: self.deviations.forgotten(),
+        }
+    }
+}
+
+/// Says only what there is to say; nothing if nothing was lost.
+impl fmt::Display for Losses {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let parts = [
+            (self.late, "connections came late"),
+            (self.walks, "sources were forgotten (scans)"),
+            (self.windows, "windows were forgotten (scans)"),
+            (self.guesses, "pairs were forgotten (guessed passwords)"),
+            (self.crowds, "services were forgotten (crowds)"),
+            (self.beacons, "pairs were forgotten (beacons)"),
+            (self.volumes, "pairs were forgotten (volumes)"),
+            (self.deviations, "services were forgotten (deviations)"),
+        ];
+        let mut rest = parts.into_iter().filter(|(count, _)| *count > 0);
+        if let Some((count, what)) = rest.next() {
+            write!(f, "{count} {what}")?;
+        }
+        rest.try_for_each(|(count, what)| write!(f, ", {count} {what}"))
+    }
+}

@@ -1,0 +1,282 @@
+//! Guessed passwords, one source at one machine: known by the shape of connections, not by what is in them.
+//!
+//! A guess is a connection that both ends speak in, short and small. Three counts find a series of them: a bucket that leaks one in ten
+//! seconds, one that leaks one a minute, and a plain count since the last session, which patience does not escape
+//! (most attacks on RDP try a few times an hour, for days). A session (long, or five times as large as a guess) after a series is an
+//! alarm of its own. At ports of no known service guesses must also be alike. It must not know what was said.
+
+use palisade_net::{Direction, Protocol};
+
+use crate::{
+    Alert, Connection, Evidence, Kind, Outcome, Service, Shape, Stage,
+    baseline::{deviation, median},
+    bounded::Memory,
+    connection::{Host, Sight},
+    limits::{PAIR_IDLE_MS, PAIRS_MAX, QUIET_MS, SIZES_MAX},
+};
+
+/// Packets of a client in a guess, at most; the fewest are the service's.
+pub const GUESS_PACKETS_MAX: u64 = 60;
+/// A guess is shorter.
+pub const GUESS_MS: u64 = 60_000;
+/// A connection that lasts as long is a session.
+pub const SESSION_MS: u64 = 120_000;
+/// One that is as many times larger than a guess is a session.
+pub const SESSION_FACTOR: f64 = 5.0;
+/// Guesses without a session between them that tell, however slow; then twice as many as told before.
+pub const PATIENT: u32 = 30;
+/// Guesses before a session that make it an alarm, if no count has told.
+pub const BEFORE_SESSION: u32 = 10;
+/// Median distance of guesses' sizes from their median that still is alike, as a share.
+pub const ALIKE: f64 = 0.1;
+/// Guesses at a port of no known service that are compared, at least.
+pub const ALIKE_MIN: usize = 16;
+
+/// Which count told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Pace {
+    /// More than five, leaking one in ten seconds.
+    Fast,
+    /// More than eight, leaking one a minute.
+    Slow,
+    /// [`PATIENT`] since the last session, at any pace.
+    Patient,
+}
+
+/// A series of guesses.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct GuessEvidence {
+    /// Which count told.
+    pub pace: Pace,
+    /// Guesses since the last session.
+    pub guesses: u32,
+    /// What the count has come to.
+    pub level: f64,
+    /// What it must not pass.
+    pub limit: f64,
+    /// Median bytes of a guess, both ways; `None` where nothing was counted.
+    pub median_bytes: Option<f64>,
+}
+
+/// A session after guesses.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct SessionEvidence {
+    /// Guesses before it.
+    pub guesses: u32,
+    /// Median bytes of a guess, both ways.
+    pub median_bytes: Option<f64>,
+    /// Bytes of the session so far.
+    pub bytes: Option<u64>,
+    /// Its length so far.
+    pub duration_ms: u64,
+}
+
+type Key = (Host, Host, Direction, u16);
+
+#[derive(Debug)]
+pub(crate) struct Guesses {
+    pairs: Memory<Key, Series>,
+}
+
+#[derive(Debug, Default)]
+struct Series {
+    fast: Bucket,
+    slow: Bucket,
+    guesses: u32,
+    /// Guesses up to here have been told of, or are too few.
+    patience: u32,
+    since_ms: u64,
+    sizes: Vec<u32>,
+    has_told: bool,
+    quiet_until_ms: u64,
+    last_ms: u64,
+}
+
+/// A bucket that leaks: what is in it, and since when.
+#[derive(Debug, Clone, Copy, Default)]
+struct Bucket {
+    level: f64,
+    at_ms: u64,
+}
+
+const FAST: (f64, f64) = (5.0, 10_000.0);
+// CrowdSec takes 10, of tries; a connection may hold several.
+const SLOW: (f64, f64) = (8.0, 60_000.0);
+
+impl Guesses {
+    pub(crate) fn new() -> Self {
+        Self { pairs: Memory::new(PAIRS_MAX, PAIR_IDLE_MS) }
+    }
+
+    /// Tells whether the connection is a guess, for whoever counts them in another way.
+    pub(crate) fn observe(&mut self, sight: &Sight<'_>, alerts: &mut Vec<Alert>) -> Option<Service> {
+        let service = service(sight)?;
+        let key = (sight.source, sight.destination, sight.direction(), sight.port());
+        if is_guess(sight.connection, service) {
+            let series = self.series(key, sight.now_ms);
+            // A short connection may be a session all the same.
+            if !series.is_session(sight.connection) {
+                let found = series.add(service, sight);
+                alerts.extend(found.map(|(evidence, since_ms)| {
+                    let kind = Kind::BruteForce(service, Shape::OneToOne);
+                    alert(kind, sight, since_ms, Evidence::Guesses(evidence))
+                }));
+                return Some(service);
+            }
+            alerts.extend(series.end(service, sight));
+        } else if sight.connection.outcome == Outcome::Answered && may_be_session(sight.connection) {
+            let series = self.series(key, sight.now_ms);
+            if series.is_session(sight.connection) {
+                alerts.extend(series.end(service, sight));
+            }
+        }
+        None
+    }
+
+    pub(crate) const fn forgotten(&self) -> u64 {
+        self.pairs.forgotten()
+    }
+
+    /// The series of a pair; a new one if the last connection is too long ago.
+    fn series(&mut self, key: Key, now_ms: u64) -> &mut Series {
+        let series = self.pairs.entry(key, now_ms, Series::default);
+        if now_ms.saturating_sub(series.last_ms) > PAIR_IDLE_MS {
+            *series = Series::default();
+        }
+        series.last_ms = now_ms;
+        series
+    }
+}
+
+/// The service that is asked for, if guesses at it can be told.
+fn service(sight: &Sight<'_>) -> Option<Service> {
+    if sight.protocol() == Protocol::TCP { Service::at(sight.port()) } else { None }
+}
+
+/// Whether a connection has the shape of a guess. Where nothing is counted, any connection to a known service may be one.
+fn is_guess(connection: &Connection, service: Service) -> bool {
+    if connection.stage != Stage::Over {
+        return false;
+    }
+    let Some(traffic) = connection.traffic else {
+        return connection.outcome == Outcome::Unknown && service != Service::Generic;
+    };
+    let packets = traffic.packets_to_destination;
+    connection.outcome == Outcome::Answered
+        && (service.guess_packets_min()..=GUESS_PACKETS_MAX).contains(&packets)
+        && traffic.packets_to_source > 1
+        && connection.duration_ms() < GUESS_MS
+}
+
+/// Whether more than a guess has passed, whatever was guessed before.
+fn may_be_session(connection: &Connection) -> bool {
+    connection.duration_ms() >= SESSION_MS
+        || connection.traffic.is_some_and(|traffic| traffic.packets_to_destination > GUESS_PACKETS_MAX)
+}
+
+fn bytes(connection: &Connection) -> Option<u64> {
+    let traffic = connection.traffic?;
+    Some(traffic.bytes_to_destination.saturating_add(traffic.bytes_to_source))
+}
+
+impl Series {
+    /// Whether a connection is far more than the guesses before it. What lasts is one even if nobody guessed.
+    fn is_session(&self, connection: &Connection) -> bool {
+        let is_long = connection.duration_ms() >= SESSION_MS;
+        // Most are not: the smallest guess tells so without sorting them.
+        let least = self.sizes.iter().min().copied().map(f64::from);
+        let is_large = match (bytes(connection).map(|bytes| bytes as f64), least) {
+            (Some(bytes), Some(least)) if bytes >= SESSION_FACTOR * least => {
+                self.median_bytes().is_some_and(|median| bytes >= SESSION_FACTOR * median)
+            }
+            _ => false,
+        };
+        is_long || is_large
+    }
+
+    fn median_bytes(&self) -> Option<f64> {
+        median(&self.sorted())
+    }
+
+    fn sorted(&self) -> Vec<f64> {
+        let mut sizes: Vec<f64> = self.sizes.iter().copied().map(f64::from).collect();
+        sizes.sort_unstable_by(f64::total_cmp);
+        sizes
+    }
+
+    /// Whether the sizes are those of one program that says one thing.
+    fn is_alike(&self) -> bool {
+        let sizes = self.sorted();
+        median(&sizes)
+            .is_some_and(|middle| sizes.len() >= ALIKE_MIN && deviation(&sizes, middle) <= ALIKE * middle)
+    }
+
+    /// Counts a guess; tells with which count passed its limit.
+    fn add(&mut self, service: Service, sight: &Sight<'_>) -> Option<(GuessEvidence, u64)> {
+        if self.guesses == 0 {
+            self.since_ms = sight.connection.start_ms;
+        }
+        if let Some(bytes) = bytes(sight.connection) {
+            let at = self.guesses as usize % SIZES_MAX;
+            let size = u32::try_from(bytes).unwrap_or(u32::MAX);
+            if at < self.sizes.len() { self.sizes[at] = size } else { self.sizes.push(size) }
+        }
+        self.guesses = self.guesses.saturating_add(1);
+        let levels = [
+            (Pace::Fast, self.fast.add(sight.now_ms, FAST.1), FAST.0),
+            (Pace::Slow, self.slow.add(sight.now_ms, SLOW.1), SLOW.0),
+            (Pace::Patient, f64::from(self.guesses), f64::from(self.patience.max(PATIENT - 1))),
+        ];
+        let (pace, level, limit) = levels.into_iter().find(|(_, level, limit)| level > limit)?;
+        if sight.now_ms < self.quiet_until_ms || (service == Service::Generic && !self.is_alike()) {
+            return None;
+        }
+        self.has_told = true;
+        self.patience = self.guesses.saturating_mul(2);
+        self.quiet_until_ms = sight.now_ms.saturating_add(QUIET_MS);
+        let evidence =
+            GuessEvidence { pace, guesses: self.guesses, level, limit, median_bytes: self.median_bytes() };
+        Some((evidence, self.since_ms))
+    }
+
+    /// Ends the series with a session; an alarm if it was one.
+    fn end(&mut self, service: Service, sight: &Sight<'_>) -> Option<Alert> {
+        let is_alarm = self.has_told || (service != Service::Generic && self.guesses >= BEFORE_SESSION);
+        let evidence = SessionEvidence {
+            guesses: self.guesses,
+            median_bytes: self.median_bytes(),
+            bytes: bytes(sight.connection),
+            duration_ms: sight.connection.duration_ms(),
+        };
+        let since_ms = self.since_ms;
+        *self = Self { last_ms: sight.now_ms, ..Self::default() };
+        let kind = Kind::SuccessAfterFailures(service);
+        is_alarm.then(|| alert(kind, sight, since_ms, Evidence::Session(evidence)))
+    }
+}
+
+impl Bucket {
+    /// Adds one, after what has leaked since the last.
+    fn add(&mut self, now_ms: u64, leak_ms: f64) -> f64 {
+        let leaked = now_ms.saturating_sub(self.at_ms) as f64 / leak_ms;
+        *self = Self { level: (self.level - leaked).max(0.0) + 1.0, at_ms: now_ms };
+        self.level
+    }
+}
+
+fn alert(kind: Kind, sight: &Sight<'_>, since_ms: u64, evidence: Evidence) -> Alert {
+    Alert {
+        kind,
+        direction: sight.direction(),
+        time_ms: sight.now_ms,
+        since_ms,
+        source: Some(sight.source.address()),
+        destination: Some(sight.destination.address()),
+        protocol: sight.protocol(),
+        port: Some(sight.port()),
+        evidence,
+    }
+}
+
+#[cfg(test)]
+mod tests;

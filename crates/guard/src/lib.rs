@@ -1,0 +1,39 @@
+//! Eyes on the flows: who scans, guesses passwords, asks for orders, or carries data away.
+//!
+//! Every detector is a pure function of the stream of connections: it gives the same alerts for the same stream, each with the numbers
+//! that made it, and remembers no more than it says. What each one does, its numbers and where they come from: `docs/guard.md`. It
+//! must not read a file or a clock, judge by a rule, or act on what it finds.
+
+mod alert;
+mod baseline;
+mod beacon;
+mod bounded;
+mod connection;
+mod crowd;
+mod deviation;
+mod evidence;
+mod fold;
+mod guard;
+mod guess;
+pub mod limits;
+mod service;
+#[cfg(test)]
+mod testing;
+mod volume;
+mod walk;
+mod window;
+
+pub use alert::{Alert, Kind, Severity, Shape};
+pub use baseline::{Departure, Usual};
+pub use beacon::{BeaconEvidence, BeaconScore, RefusedEvidence, Rhythm};
+pub use connection::{Connection, Outcome, Stage};
+pub use crowd::CrowdEvidence;
+pub use deviation::{DeviationEvidence, Measure};
+pub use evidence::Evidence;
+pub use fold::Fold;
+pub use guard::{Guard, Losses};
+pub use guess::{GuessEvidence, Pace, SessionEvidence};
+pub use service::Service;
+pub use volume::{VolumeEvidence, VolumeTest};
+pub use walk::{WalkEvidence, WalkSettings};
+pub use window::{Spread, WindowEvidence};
