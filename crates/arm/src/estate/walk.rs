@@ -140,10 +140,10 @@ walk! {
     IpConfigurationSpec { name, private_address, subnet, public_ip, asgs, place }
     PublicIpSpec { name, sku, address, place }
     LearnedPrefixesSpec { virtual_network, address_prefixes }
-    AdminCollectionSpec { name, virtual_networks, rules, place }
+    AdminCollectionSpec { name, virtual_networks, interface, rules, place }
     AdminRuleSpec {
         name, protocol, sources, destinations, source_port_ranges, destination_port_ranges, access, priority,
-        direction, place
+        direction, expires_at, place
     }
 }
 

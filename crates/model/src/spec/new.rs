@@ -176,6 +176,7 @@ impl AdminCollectionSpec {
             name: name(&id),
             id,
             virtual_networks: At::known(networks),
+            interface: None,
             rules: Vec::new(),
             place: Place::default(),
         }
@@ -195,6 +196,7 @@ impl AdminRuleSpec {
             access: None,
             priority: None,
             direction: None,
+            expires_at: None,
             place: Place::default(),
         }
     }

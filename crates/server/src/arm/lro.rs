@@ -114,11 +114,13 @@ pub(super) fn written(call: &Call, status: StatusCode, operation: Option<&str>, 
     response
 }
 
-/// The answer to a deletion. Clients of flow logs take no 200.
+/// The answer to a deletion. Clients of flow logs take no 200, those of Defender for Cloud no 202.
 pub(super) fn deleted(call: &Call, operation: Option<&str>) -> Response {
     match operation.filter(|operation| is_running(call, operation)) {
         Some(operation) => {
-            let mut response = StatusCode::ACCEPTED.into_response();
+            let is_policy = call.found.id.segment("jitNetworkAccessPolicies").is_some();
+            let status = if is_policy { StatusCode::OK } else { StatusCode::ACCEPTED };
+            let mut response = status.into_response();
             follow(call, operation, "global", response.headers_mut());
             response
         }
