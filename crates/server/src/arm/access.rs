@@ -104,6 +104,7 @@ async fn act(call: &Call, policy: &ResourceId, verb: AccessVerb, status: StatusC
     let actor = Actor { id: principal.clone(), name: name.clone(), address: address.clone() };
     let action = Action::Access { policy: policy.clone(), verb, actor };
     let outcome = call.app.control.act(&call.caller, action).await?;
+    lro::settle(call, outcome.operation.as_deref()).await;
     let request = outcome.resource.unwrap_or_default();
     Ok(warned(followed(call, policy, status, outcome.operation.as_deref(), request), &outcome.warnings))
 }

@@ -30,10 +30,19 @@ pub(super) const FAILED: &str = "Failed";
 const RETRY_AFTER: HeaderValue = HeaderValue::from_static("1");
 /// How long a question waits for the end of an operation before it is told that it goes on.
 const HELD_BACK: Duration = Duration::from_millis(100);
+/// How long a write waits for hosts whose clients do not follow operations.
+const SETTLED_WITHIN: Duration = Duration::from_secs(5);
 
 /// Whether an operation is still under way.
 pub(super) fn is_running(call: &Call, operation: &str) -> bool {
     matches!(call.app.control.operation(operation), Some(OperationState::InProgress))
+}
+
+/// Waits a little for an operation whose clients know nothing of operations: to them an answer says that it is done.
+pub(super) async fn settle(call: &Call, operation: Option<&str>) {
+    if let Some(operation) = operation {
+        call.app.control.fleet().wait(operation, Instant::now() + SETTLED_WITHIN).await;
+    }
 }
 
 /// Headers that lead to an operation.

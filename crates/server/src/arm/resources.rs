@@ -71,8 +71,12 @@ pub(super) async fn put(call: &Call) -> Answer {
         precondition: precondition(&call.headers),
     };
     let outcome = call.app.control.act(&call.caller, action).await?;
-    // Clients of Defender for Cloud take no 201.
-    let is_new = outcome.effect == Effect::Created && !kinds::locate(&call.found.id)?.kind.is(kinds::JIT);
+    // Clients of Defender for Cloud take no 201, and follow no operation.
+    let is_policy = kinds::locate(&call.found.id)?.kind.is(kinds::JIT);
+    if is_policy {
+        lro::settle(call, outcome.operation.as_deref()).await;
+    }
+    let is_new = outcome.effect == Effect::Created && !is_policy;
     let status = if is_new { StatusCode::CREATED } else { StatusCode::OK };
     let body = outcome.resource.unwrap_or_default();
     Ok(warned(lro::written(call, status, outcome.operation.as_deref(), body), &outcome.warnings))
