@@ -11,13 +11,16 @@ use palisade_net::ProtocolMatch;
 use serde_json::{Value, json};
 
 use super::{ledger, requests};
+use crate::kinds::{self, group_of};
+use crate::time;
 use crate::world::{Document, World};
-use crate::{kinds, time};
 
-/// The interfaces of a machine: those that it names, if it is a resource, and those that name it.
+/// The interfaces of a machine: those of its group that it names, if it is a resource, and those that name it. One of another group is
+/// none of it unless it says so itself: who may write in one group must not open doors in another.
 pub(crate) fn interfaces(world: &World, machine: &ResourceId) -> BTreeSet<ResourceId> {
     let of_machine = world.document(machine).filter(|document| document.kind().name == kinds::VM);
     let named = of_machine.into_iter().flat_map(|machine| machine.references().cloned());
+    let named = named.filter(|nic| group_of(nic) == group_of(machine));
     let naming = world.naming(machine).filter(|document| document.kind().name == kinds::NIC);
     let all = named.chain(naming.map(|nic| nic.id().clone()));
     all.filter(|id| world.document(id).is_some()).collect()
@@ -27,7 +30,8 @@ pub(crate) fn interfaces(world: &World, machine: &ResourceId) -> BTreeSet<Resour
 fn machines(world: &World, nic: &Document) -> BTreeSet<ResourceId> {
     let naming = world.naming(nic.id()).filter(|document| document.kind().name == kinds::VM);
     let own = nic.properties()["virtualMachine"]["id"].as_str().map(ResourceId::new);
-    naming.map(|machine| machine.id().clone()).chain(own).collect()
+    let near = naming.map(|machine| machine.id().clone()).filter(|id| group_of(id) == group_of(nic.id()));
+    near.chain(own).collect()
 }
 
 /// The time-limited access of an interface; `None` if no policy is about its machine.

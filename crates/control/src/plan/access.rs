@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 
 use super::{Context, Draft, Planned, lock, put};
 use crate::access::{self, AccessVerb, Actor, Terms};
-use crate::kinds::{JIT, Target};
+use crate::kinds::{JIT, Target, group_of};
 use crate::world::Document;
 use crate::{ControlError, Effect, World};
 
@@ -28,6 +28,15 @@ pub(super) fn fill(
     }
     let stored = world.document(&target.id);
     let given = access::ledger(&own["properties"])?;
+    for machine in given.policy().machines() {
+        if group_of(&machine.id) != target.group() {
+            let message = format!(
+                "{} is not in the resource group of the policy {}: write a policy in the group of the virtual machine.",
+                machine.id, target.id
+            );
+            return Err(ControlError::bad("JitMachineInOtherGroup", message).about(machine.id.as_str()));
+        }
+    }
     let mut ledger = match stored {
         Some(stored) => access::ledger(stored.properties())?,
         None => Ledger::default(),

@@ -59,7 +59,7 @@ pub(super) fn fill(
             }),
         ),
         kinds::NIC => {
-            machine(world, properties);
+            machine(world, id, properties);
             nic(id, properties, stored);
         }
         kinds::PUBLIC_IP => public_ip(world, context, id, properties, stored)?,
@@ -114,10 +114,12 @@ fn rule(properties: &mut Map<String, Value>) {
     }
 }
 
-/// A machine that is a resource says itself which interfaces it has; of any other the interface says it.
-fn machine(world: &World, properties: &mut Map<String, Value>) {
+/// A machine of the same group that is a resource says itself which interfaces it has; of any other the interface says it.
+fn machine(world: &World, id: &ResourceId, properties: &mut Map<String, Value>) {
     let machine = properties.get("virtualMachine").and_then(|machine| machine["id"].as_str());
-    if machine.is_some_and(|machine| world.document(&ResourceId::new(machine)).is_some()) {
+    let machine =
+        machine.map(ResourceId::new).filter(|machine| kinds::group_of(machine) == kinds::group_of(id));
+    if machine.is_some_and(|machine| world.document(&machine).is_some()) {
         properties.remove("virtualMachine");
     }
 }
