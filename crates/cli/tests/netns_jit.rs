@@ -191,6 +191,33 @@ fn until(end: u64) -> Result<Duration, Duration> {
     end.duration_since(SystemTime::now()).map_err(|error| error.duration())
 }
 
+/// Asks for the port from near.
+fn ask(stage: &Stage, time: &str) -> Value {
+    let words = ["jit", "request", "vm1", "--port", "3389", "--for", time, "--from", NEAR, "--why", "test"];
+    let request = answer(&palisade(stage, &[&words[..], &["--format", "json"]].concat()));
+    assert_eq!(request["virtualMachines"][0]["ports"][0]["state"], "Active");
+    request
+}
+
+/// Opens the door, extends it, closes it, and looks at what is told of it.
+fn revoking_cuts_at_once(stage: &Stage) {
+    let request = ask(stage, "30m");
+    let name = request["name"].as_str().expect("it has a name");
+    let mut live = connect(stage, "near").expect("it is open");
+    let end = |request: &Value| request["virtualMachines"][0]["ports"][0]["endTimeUtc"].as_str().map(seconds);
+    let longer = answer(&palisade(stage, &["jit", "extend", name, "--for", "50m", "--format", "json"]));
+    assert!(end(&longer) > end(&request));
+    assert!(lives(&mut live), "extending cuts nothing");
+    let open = answer(&palisade(stage, &["jit", "list", "vm1", "--format", "json"]));
+    assert_eq!(open[0]["name"], name);
+    palisade(stage, &["jit", "revoke", name]);
+    assert!(!lives(&mut live), "it is cut when the command returns");
+    assert!(connect(stage, "near").is_none());
+    assert_eq!(answer(&palisade(stage, &["jit", "list", "--format", "json"])), json!([]));
+    let told = palisade(stage, &["jit", "history"]);
+    assert!(String::from_utf8_lossy(&told.stdout).contains("EndedEarly"));
+}
+
 #[test]
 fn a_door_closes_at_its_second_with_everybody_dead() {
     if let Some(reason) = obstacle() {
@@ -213,10 +240,9 @@ fn a_door_closes_at_its_second_with_everybody_dead() {
     assert!(!lives(&mut early), "closing cuts what lives");
     assert!(connect(&stage, "near").is_none(), "closed, though an older rule allows it");
 
-    let request = ["jit", "request", "vm1", "--port", "3389", "--for", "8s", "--from", NEAR, "--why", "test"];
-    let request = answer(&palisade(&stage, &[&request[..], &["--format", "json"]].concat()));
+    revoking_cuts_at_once(&stage);
+    let request = ask(&stage, "8s");
     let port = &request["virtualMachines"][0]["ports"][0];
-    assert_eq!(port["state"], "Active");
     let mut live =
         connect(&stage, "near").expect("it was asked for, and is in force when the command returns");
     assert!(connect(&stage, "far").is_none(), "one source only");
