@@ -65,7 +65,7 @@ impl Bench {
     }
 
     /// Asks for RDP as `who`; the request's name.
-    async fn ask(&self, who: &str, port: Value) -> Result<String, ControlError> {
+    async fn ask(&self, who: &str, port: &Value) -> Result<String, ControlError> {
         let outcome = self.act(AccessVerb::Initiate(ask(port)), who).await?;
         let request = outcome.resource.expect("the request is told");
         Ok(request["name"].as_str().expect("it has a name").to_owned())
@@ -106,7 +106,7 @@ impl Bench {
     }
 }
 
-fn port(number: u16, more: Value) -> Value {
+fn port(number: u16, more: &Value) -> Value {
     let mut port = json!({"number": number, "protocol": "TCP", "allowedSourceAddressPrefix": "*",
         "maxRequestAccessDuration": "PT3H"});
     for (key, value) in more.as_object().expect("an object") {
@@ -115,11 +115,11 @@ fn port(number: u16, more: Value) -> Value {
     port
 }
 
-fn policy(ports: Vec<Value>) -> Value {
+fn policy(ports: &[Value]) -> Value {
     json!({"kind": "Basic", "properties": {"virtualMachines": [{"id": id(MACHINE).as_str(), "ports": ports}]}})
 }
 
-fn ask(port: Value) -> Value {
+fn ask(port: &Value) -> Value {
     json!({"justification": "patching", "virtualMachines": [{"id": id(MACHINE).as_str(), "ports": [port]}]})
 }
 
@@ -131,7 +131,7 @@ fn end(seconds: u64) -> Value {
 async fn a_policy_closes_its_ports_whatever_older_rules_say_and_names_them() {
     let bench = Bench::new().await;
     assert!(bench.passes("198.51.100.7", 3389), "the NSG allows it");
-    let outcome = bench.put(POLICY, policy(vec![port(3389, json!({}))])).await.expect("a policy");
+    let outcome = bench.put(POLICY, policy(&[port(3389, &json!({}))])).await.expect("a policy");
     assert_eq!(outcome.effect, Effect::Created);
     let warning = &outcome.warnings[0];
     assert_eq!(warning.code, "JitRuleOverridden");
@@ -142,15 +142,15 @@ async fn a_policy_closes_its_ports_whatever_older_rules_say_and_names_them() {
     assert_eq!((&body["location"], &body["kind"]), (&json!("westeurope"), &json!("Basic")));
     assert_eq!(bench.verdict("198.51.100.7", 3389), (false, "closed-3389-tcp".to_owned()));
     assert!(bench.passes("198.51.100.7", 80), "other ports stay as they are");
-    let again = bench.put(POLICY, policy(vec![port(3389, json!({}))])).await.expect("the same");
+    let again = bench.put(POLICY, policy(&[port(3389, &json!({}))])).await.expect("the same");
     assert_eq!(again.effect, Effect::Unchanged);
 }
 
 #[tokio::test]
 async fn a_request_opens_one_port_to_the_caller_until_its_end() {
     let bench = Bench::new().await;
-    bench.put(POLICY, policy(vec![port(3389, json!({})), port(22, json!({}))])).await.expect("a policy");
-    let name = bench.ask("ada", end(3_600)).await.expect("it may be asked for");
+    bench.put(POLICY, policy(&[port(3389, &json!({})), port(22, &json!({}))])).await.expect("a policy");
+    let name = bench.ask("ada", &end(3_600)).await.expect("it may be asked for");
     assert_eq!(bench.verdict("198.51.100.7", 3389), (true, format!("{name}-3389")));
     assert!(!bench.passes("198.51.100.8", 3389), "one source only");
     assert!(!bench.passes("198.51.100.7", 22), "one port only");
@@ -170,8 +170,8 @@ async fn a_request_opens_one_port_to_the_caller_until_its_end() {
 #[tokio::test]
 async fn somebody_else_approves_and_each_may_end_it() {
     let bench = Bench::new().await;
-    bench.put(POLICY, policy(vec![port(3389, json!({"requiresApproval": true}))])).await.expect("a policy");
-    let name = bench.ask("ada", end(3_600)).await.expect("it may be asked for");
+    bench.put(POLICY, policy(&[port(3389, &json!({"requiresApproval": true}))])).await.expect("a policy");
+    let name = bench.ask("ada", &end(3_600)).await.expect("it may be asked for");
     assert!(!bench.passes("198.51.100.7", 3389), "nobody has approved");
     let own = bench.act(AccessVerb::Approve(name.clone()), "ada").await.expect_err("it is her own");
     assert_eq!((own.status, &*own.code), (403, "JitApprovalByRequester"));
@@ -195,7 +195,7 @@ async fn a_machine_without_an_interface_is_told_and_closed_once_it_has_one() {
     let bench = Bench::new().await;
     let other = id("rg/vm/virtualMachines/vm2");
     let body =
-        json!({"properties": {"virtualMachines": [{"id": other.as_str(), "ports": [port(22, json!({}))]}]}});
+        json!({"properties": {"virtualMachines": [{"id": other.as_str(), "ports": [port(22, &json!({}))]}]}});
     let outcome = bench.put(POLICY, body).await.expect("it is stored");
     assert_eq!(outcome.warnings[0].code, "JitMachineHasNoInterface");
     let own = json!({"virtualMachine": {"id": other.as_str()}});
@@ -218,7 +218,7 @@ async fn who_writes_in_one_group_opens_no_door_in_another() {
     let bench = Bench::new().await;
     bench.put("other", json!({"location": "westeurope"})).await.expect("a group");
     let policy = |machine: &str| {
-        let machine = json!({"id": id(machine).as_str(), "ports": [port(80, json!({}))]});
+        let machine = json!({"id": id(machine).as_str(), "ports": [port(80, &json!({}))]});
         json!({"properties": {"virtualMachines": [machine]}})
     };
     let place = "other/Microsoft.Security/locations/westeurope/jitNetworkAccessPolicies/p";
@@ -235,15 +235,15 @@ async fn who_writes_in_one_group_opens_no_door_in_another() {
 #[tokio::test]
 async fn requests_outlive_a_change_of_the_policy_but_for_what_it_no_longer_allows() {
     let bench = Bench::new().await;
-    let both = policy(vec![port(3389, json!({})), port(22, json!({}))]);
+    let both = policy(&[port(3389, &json!({})), port(22, &json!({}))]);
     bench.put(POLICY, both.clone()).await.expect("a policy");
-    bench.ask("ada", end(3_600)).await.expect("it may be asked for");
+    bench.ask("ada", &end(3_600)).await.expect("it may be asked for");
     bench
-        .put(POLICY, policy(vec![port(3389, json!({"maxRequestAccessDuration": "PT1H"}))]))
+        .put(POLICY, policy(&[port(3389, &json!({"maxRequestAccessDuration": "PT1H"}))]))
         .await
         .expect("valid");
     assert!(bench.passes("198.51.100.7", 3389), "the door is there still");
-    bench.put(POLICY, policy(vec![port(22, json!({}))])).await.expect("valid");
+    bench.put(POLICY, policy(&[port(22, &json!({}))])).await.expect("valid");
     assert_eq!(bench.newest()["closedFor"], "PolicyChanged");
     bench.put(POLICY, both).await.expect("valid");
     assert!(!bench.passes("198.51.100.7", 3389), "what has ended stays so");
@@ -261,7 +261,7 @@ async fn what_is_wrong_is_refused_with_its_place() {
         json!({"allowedSourceAddressPrefixes": ["10.0.0.1"]}),
         json!({"number": 0}),
     ] {
-        let error = bench.put(POLICY, policy(vec![port(3389, wrong)])).await.expect_err("it is wrong");
+        let error = bench.put(POLICY, policy(&[port(3389, &wrong)])).await.expect_err("it is wrong");
         refused.push(format!("{} {}", error.code, error.target.unwrap_or_default()));
     }
     let at = |tail: &str| format!("InvalidJitNetworkAccessPolicy properties.virtualMachines{tail}");
@@ -272,7 +272,7 @@ async fn what_is_wrong_is_refused_with_its_place() {
         [door("maxRequestAccessDuration"), at(""), door("protocol"), source.clone(), source, at("")]
     );
     bench
-        .put(POLICY, policy(vec![port(3389, json!({"allowedSourceAddressPrefix": "10.0.0.0/8"}))]))
+        .put(POLICY, policy(&[port(3389, &json!({"allowedSourceAddressPrefix": "10.0.0.0/8"}))]))
         .await
         .expect("valid");
     for (port, code) in [
@@ -280,28 +280,28 @@ async fn what_is_wrong_is_refused_with_its_place() {
         (json!({"number": 3389, "endTimeUtc": time::rfc3339(NOW)}), "JitDurationNotAllowed"),
         (json!({"number": 3389}), "InvalidJitNetworkAccessPolicy"),
     ] {
-        assert_eq!(bench.ask("ada", port).await.expect_err("it is refused").code, code);
+        assert_eq!(bench.ask("ada", &port).await.expect_err("it is refused").code, code);
     }
     // The caller's own address is not among those that the policy allows.
-    assert_eq!(bench.ask("ada", end(60)).await.expect_err("it is refused").code, "JitSourceNotAllowed");
+    assert_eq!(bench.ask("ada", &end(60)).await.expect_err("it is refused").code, "JitSourceNotAllowed");
     let inside = json!({"number": 3389, "allowedSourceAddressPrefix": "10.1.2.3", "duration": "PT3H1S"});
-    assert_eq!(bench.ask("ada", inside).await.expect_err("it is too long").code, "JitDurationNotAllowed");
+    assert_eq!(bench.ask("ada", &inside).await.expect_err("it is too long").code, "JitDurationNotAllowed");
 }
 
 #[tokio::test]
 async fn intents_hold_grants_too_and_the_audit_log_has_who_opened_what_and_why() {
     let bench = Bench::new().await;
-    bench.put(POLICY, policy(vec![port(3389, json!({}))])).await.expect("a policy");
+    bench.put(POLICY, policy(&[port(3389, &json!({}))])).await.expect("a policy");
     let forbidden = json!({"from": "Internet", "to": "*", "services": ["tcp/3389"]});
     let intents = json!({"properties": {"intents": [{"name": "no-rdp", "forbidden": forbidden}]}});
     bench
         .put("rg/Palisade.Network/intents/baseline", intents)
         .await
         .expect("it holds while the door is closed");
-    let refused = bench.ask("ada", end(60)).await.expect_err("the Internet would reach it");
+    let refused = bench.ask("ada", &end(60)).await.expect_err("the Internet would reach it");
     assert_eq!((refused.status, &*refused.code), (403, "PolicyViolation"));
     let inside = json!({"number": 3389, "allowedSourceAddressPrefix": "10.0.1.9", "duration": "PT1M"});
-    bench.ask("ada", inside).await.expect("from inside it may");
+    bench.ask("ada", &inside).await.expect("from inside it may");
     let entries = bench.store.snapshot("audit/").await.expect("the store is there").entries;
     let last: Vec<Entry> = serde_json::from_slice(&entries.last().expect("entries").value).expect("entries");
     let event = &last.last().expect("one").event;

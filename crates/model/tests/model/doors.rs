@@ -29,7 +29,7 @@ fn choice() -> impl Strategy<Value = Choice> {
     (mostly_first(5), 0..3_usize, 0..4_usize, mostly_first(4), mostly_first(4), mostly_first(3))
 }
 
-fn rule(name: String, (protocol, access, source, from, port, end): Choice, priority: usize) -> AdminRuleSpec {
+fn rule(name: &str, (protocol, access, source, from, port, end): Choice, priority: usize) -> AdminRuleSpec {
     AdminRuleSpec {
         protocol: Some(text(PROTOCOLS[protocol])),
         access: Some(text(ACCESSES[access])),
@@ -39,7 +39,7 @@ fn rule(name: String, (protocol, access, source, from, port, end): Choice, prior
         priority: Some(text(&priority.to_string())),
         direction: Some(text("Inbound")),
         expires_at: ENDS[end].map(text),
-        ..AdminRuleSpec::new(&name)
+        ..AdminRuleSpec::new(name)
     }
 }
 
@@ -104,11 +104,11 @@ fn one_list_decides_as_both_would() {
     let lists = (proptest::collection::vec(choice(), 0..5), proptest::collection::vec(choice(), 1..5));
     let checked = runner.run(&lists, |(admin, doors)| {
         let of_network = AdminCollectionSpec {
-            rules: admin.iter().enumerate().map(|(n, one)| rule(format!("a{n}"), *one, n + 1)).collect(),
+            rules: admin.iter().enumerate().map(|(n, one)| rule(&format!("a{n}"), *one, n + 1)).collect(),
             ..AdminCollectionSpec::new(id("/admin/c"), [id("/vnets/a")])
         };
         let of_nic = AdminCollectionSpec {
-            rules: doors.iter().enumerate().map(|(n, one)| rule(format!("d{n}"), *one, n + 1)).collect(),
+            rules: doors.iter().enumerate().map(|(n, one)| rule(&format!("d{n}"), *one, n + 1)).collect(),
             interface: Some(to("/nics/n")),
             ..AdminCollectionSpec::new(id("/doors/d"), [])
         };
@@ -137,7 +137,7 @@ fn one_list_decides_as_both_would() {
 #[test]
 fn the_doors_of_one_interface_are_no_other_s() {
     let doors = |of: &str| AdminCollectionSpec {
-        rules: vec![rule("d".to_owned(), (1, 1, 0, 0, 1, 0), 1)],
+        rules: vec![rule("d", (1, 1, 0, 0, 1, 0), 1)],
         interface: Some(to(of)),
         ..AdminCollectionSpec::new(id("/doors/d"), [])
     };
