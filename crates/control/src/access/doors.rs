@@ -41,7 +41,7 @@ pub(crate) fn doors(world: &World, nic: &Document) -> Option<Document> {
         for policy in policies(world, &machine) {
             // What was stored could be read when it was.
             let Ok(ledger) = ledger(policy.properties()) else { continue };
-            rules.extend(ledger.rules(&machine, 0));
+            rules.extend(ledger.rules(&machine, ledger.latest()));
         }
     }
     if rules.is_empty() {
@@ -57,7 +57,11 @@ pub(crate) fn doors(world: &World, nic: &Document) -> Option<Document> {
     Some(Document::new(id, &kinds::TIMED_ACCESS, body, "doors".into(), 0))
 }
 
-fn policies<'w>(world: &'w World, machine: &ResourceId) -> impl Iterator<Item = &'w Arc<Document>> {
+/// The policies that are about a machine.
+pub(crate) fn policies<'w>(
+    world: &'w World,
+    machine: &ResourceId,
+) -> impl Iterator<Item = &'w Arc<Document>> {
     world.naming(machine).filter(|document| document.kind().name == kinds::JIT)
 }
 

@@ -17,7 +17,7 @@ use serde_json::Value;
 
 use crate::ControlError;
 pub(crate) use ask::{Terms, ask, until};
-pub(crate) use doors::{doors, interfaces};
+pub(crate) use doors::{doors, interfaces, policies};
 pub(crate) use overridden::overridden;
 pub(crate) use requests::one as request;
 

@@ -3,7 +3,7 @@
 //! A policy is written as any resource; its requests stay through it, but for what it no longer allows. Requests change by
 //! [`AccessVerb`]s alone, each of which writes the policy's document anew.
 
-use palisade_guard::access::Ledger;
+use palisade_guard::access::{Ledger, POLICIES_MAX};
 use palisade_model::ResourceId;
 use serde_json::{Map, Value};
 
@@ -35,6 +35,14 @@ pub(super) fn fill(
                 machine.id, target.id
             );
             return Err(ControlError::bad("JitMachineInOtherGroup", message).about(machine.id.as_str()));
+        }
+        let others = access::policies(world, &machine.id).filter(|policy| *policy.id() != target.id);
+        if others.count() >= POLICIES_MAX {
+            let message = format!(
+                "{} is in {POLICIES_MAX} policies already: add its ports to one of them.",
+                machine.id
+            );
+            return Err(ControlError::new(409, "JitLimitReached", message).about(machine.id.as_str()));
         }
     }
     let mut ledger = match stored {

@@ -233,6 +233,21 @@ async fn who_writes_in_one_group_opens_no_door_in_another() {
 }
 
 #[tokio::test]
+async fn a_machine_is_in_few_policies_and_whoever_one_lets_in_passes() {
+    let bench = Bench::new().await;
+    let place = |n: usize| POLICY.replace("default", &format!("p{n}"));
+    bench.put(POLICY, policy(&[port(3389, &json!({}))])).await.expect("a policy");
+    for number in 0..3 {
+        bench.put(&place(number), policy(&[port(3389, &json!({}))])).await.expect("there is room");
+    }
+    let full =
+        bench.put(&place(3), policy(&[port(3389, &json!({}))])).await.expect_err("it would be one more");
+    assert_eq!((full.status, &*full.code), (409, "JitLimitReached"));
+    bench.ask("ada", &end(60)).await.expect("it may be asked for");
+    assert!(bench.passes("198.51.100.7", 3389), "though the other policies close it");
+}
+
+#[tokio::test]
 async fn requests_outlive_a_change_of_the_policy_but_for_what_it_no_longer_allows() {
     let bench = Bench::new().await;
     let both = policy(&[port(3389, &json!({})), port(22, &json!({}))]);

@@ -257,6 +257,16 @@ impl Ledger {
         self.policy = policy;
     }
 
+    /// The newest moment that the requests tell of: no grant is younger, and what ended before it is over.
+    pub fn latest(&self) -> u32 {
+        let moments = self.requests.iter().flat_map(|request| {
+            let approved = request.approval.iter().map(|(_, at)| *at);
+            let closed = request.grants.iter().filter_map(|grant| Some(grant.closing.as_ref()?.at));
+            approved.chain(closed).chain([request.at])
+        });
+        moments.max().unwrap_or_default()
+    }
+
     /// What holds for packets to a machine, whenever it is asked: windows end by themselves, and what waits opens nothing.
     /// Grants that had ended before `since` are left out.
     pub fn rules(&self, machine: &ResourceId, since: u32) -> Vec<AccessRule> {

@@ -28,6 +28,8 @@ pub const DOORS_MAX: usize = 32;
 pub const PREFIXES_MAX: usize = 32;
 /// Grants of one machine that are open or wait for approval.
 pub const GRANTS_MAX: usize = 64;
+/// Policies that name one machine. With the other limits this bounds the rules of an interface, of which the kernel takes 1,024.
+pub const POLICIES_MAX: usize = 4;
 /// Requests of a policy that are remembered; the oldest that have ended go first.
 pub const REQUESTS_MAX: usize = 200;
 /// Shortest time that a door's limit can be, as in Azure.

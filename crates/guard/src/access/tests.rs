@@ -221,6 +221,10 @@ proptest! {
             let done = model.take(&step, now);
             let outcome = take(&mut ledger, &step, now, count);
             prop_assert_eq!(outcome.is_ok(), done, "{:?}: {:?}", step, outcome);
+            // What the requests themselves tell is enough to leave out what is over.
+            prop_assert!(ledger.latest() <= now);
+            let kept = ledger.rules(&vm(), ledger.latest());
+            prop_assert!(kept.len() <= GRANTS_MAX + DOORS_MAX);
             let rules = ledger.rules(&vm(), now);
             prop_assert!(rules.iter().all(|rule| rule.open.as_ref().is_none_or(|(_, end)| *end > now)));
             let ends = model.lines.iter().flat_map(|line| [line.end - 1, line.end]);
@@ -230,6 +234,7 @@ proptest! {
                     for (door, port) in PORTS.iter().enumerate() {
                         let (ours, theirs) = (judged(&rules, from, *port, at), model.passes(from, door, at));
                         prop_assert_eq!(ours, theirs, "{} to {} at {}", from, port, at);
+                        prop_assert_eq!(judged(&kept, from, *port, at), theirs);
                     }
                 }
             }
@@ -352,6 +357,14 @@ fn grants_of_one_machine_are_limited() {
     for number in 0..GRANTS_MAX {
         ledger.request(one(number), NOW).expect("there is room");
     }
+    // A minute later they have all ended, and no rule is left of them.
+    let mut later = ledger.clone();
+    let more = Ask {
+        wanted: vec![Wanted { until: NOW + 120, ..one(GRANTS_MAX).wanted.remove(0) }],
+        ..one(GRANTS_MAX)
+    };
+    later.request(more, NOW + 60).expect("the others have ended");
+    assert_eq!(later.rules(&vm(), later.latest()).len(), 1 + 3);
     let full = ledger.request(one(GRANTS_MAX), NOW).map(drop);
     assert_eq!(full, Err(AccessError::TooMany { machine: vm(), most: GRANTS_MAX }));
     // The same again takes the place of what it was.
