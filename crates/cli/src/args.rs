@@ -62,6 +62,9 @@ pub enum Command {
     /// What a host needs once to become one of the fleet
     #[command(subcommand)]
     JoinToken(commands::remote::join_token::Action),
+    /// Doors that open to one source for a time, and close themselves
+    #[command(subcommand)]
+    Jit(commands::remote::jit::Action),
     /// Programs and people that may log in
     #[command(subcommand)]
     Principal(commands::remote::principal::Action),

@@ -96,6 +96,11 @@ impl Client {
         self.write(&Method::PATCH, id, body, precondition)
     }
 
+    /// Has something done with a resource, and does not wait for the hosts: told is what the server answered.
+    pub fn act(&self, path: &str, body: &Value) -> Result<Written, ClientError> {
+        self.write(&Method::POST, path, body, Precondition::Always)
+    }
+
     fn write(
         &self,
         method: &Method,

@@ -11,6 +11,7 @@ use palisade_store::Revision;
 use serde_json::Value;
 
 use crate::ControlError;
+use crate::access::{AccessVerb, Actor};
 use crate::fleet::HostName;
 
 /// Who asks, as the audit log names them.
@@ -64,6 +65,15 @@ pub enum Action {
         id: ResourceId,
         /// What must hold of the stored one.
         precondition: Precondition,
+    },
+    /// Asks for time-limited access, or does something with a request for it.
+    Access {
+        /// The policy.
+        policy: ResourceId,
+        /// What is done.
+        verb: AccessVerb,
+        /// Who does it.
+        actor: Actor,
     },
     /// Writes small things of other modules, all or none; without a change it only stands in the audit log.
     Records {
@@ -128,7 +138,7 @@ pub struct Outcome {
     pub operation: Option<String>,
     /// The resource as GET renders it; absent after a deletion and for records.
     pub resource: Option<Value>,
-    /// Intents that it breaks, and that only warn or were overridden.
+    /// Intents that it breaks, and that only warn or were overridden; rules that a policy stands before.
     pub warnings: Vec<ControlError>,
 }
 

@@ -5,6 +5,7 @@
 //! what the store holds at the world's revision. It must not speak a protocol, nor decide what anybody may do. Reference:
 //! docs/adr/0024-one-planner-one-sequence.md.
 
+pub mod access;
 mod action;
 pub mod audit;
 pub mod deploy;

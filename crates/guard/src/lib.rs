@@ -1,9 +1,10 @@
-//! Eyes on the flows: who scans, guesses passwords, asks for orders, or carries data away.
+//! Eyes on the flows: who scans, guesses passwords, asks for orders, or carries data away; and doors that close themselves.
 //!
 //! Every detector is a pure function of the stream of connections: it gives the same alerts for the same stream, each with the numbers
 //! that made it, and remembers no more than it says. What each one does, its numbers and where they come from: `docs/guard.md`. It
-//! must not read a file or a clock, judge by a rule, or act on what it finds.
+//! must not read a file or a clock, judge by a rule, or act on what it finds. Time-limited access is [`access`], which knows no flows.
 
+pub mod access;
 mod alert;
 mod baseline;
 mod beacon;

@@ -116,6 +116,12 @@ impl Addresses {
         Self { must: self.must.union(&other.must), may: self.may.union(&other.may) }
     }
 
+    /// Members of both sets.
+    #[must_use]
+    pub fn intersection(&self, other: &Self) -> Self {
+        Self { must: self.must.intersection(&other.must), may: self.may.intersection(&other.may) }
+    }
+
     /// What surely belongs.
     pub const fn must(&self) -> &AddressSet {
         &self.must

@@ -5,6 +5,7 @@
 //! decide what happens to a packet.
 
 mod addresses;
+mod doors;
 mod layers;
 mod shared;
 

@@ -219,6 +219,8 @@ pub struct Frontend {
 pub(crate) struct AdminCollection {
     pub(crate) id: ResourceId,
     pub(crate) virtual_networks: Given<Vec<ResourceId>>,
+    /// The one interface that it is about, if it is time-limited access.
+    pub(crate) interface: Option<Given<ResourceId>>,
     pub(crate) rules: Vec<Rule>,
 }
 

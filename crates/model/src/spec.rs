@@ -392,6 +392,8 @@ pub struct AdminCollectionSpec {
     pub name: Text,
     /// Members of the network groups it applies to.
     pub virtual_networks: At<Given<Vec<Reference>>>,
+    /// The one interface it is about, if it is that interface's time-limited access and no network's.
+    pub interface: Option<Reference>,
     /// Rules.
     pub rules: Vec<AdminRuleSpec>,
     /// Where it stands.
@@ -419,6 +421,8 @@ pub struct AdminRuleSpec {
     pub priority: Option<Text>,
     /// `Inbound` or `Outbound`.
     pub direction: Option<Text>,
+    /// `expiresAt` of time-limited access, a time in ISO 8601.
+    pub expires_at: Option<Text>,
     /// Where it stands.
     pub place: Place,
 }

@@ -13,6 +13,7 @@ from azure.core.exceptions import HttpResponseError  # noqa: E402
 from azure.identity import ClientSecretCredential  # noqa: E402
 from azure.mgmt.network import NetworkManagementClient  # noqa: E402
 from azure.mgmt.resource.resources import ResourceManagementClient  # noqa: E402
+from azure.mgmt.security import SecurityCenter  # noqa: E402
 
 from lab import Lab  # noqa: E402
 
@@ -46,6 +47,7 @@ def client(of, who=None):
 
 NETWORK = client(NetworkManagementClient)
 RESOURCES = client(ResourceManagementClient)
+SECURITY = client(SecurityCenter)
 
 
 def camel(value):

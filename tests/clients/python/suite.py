@@ -3,6 +3,7 @@
 import asyncio
 import unittest
 import uuid
+from datetime import datetime, timedelta, timezone
 
 import requests
 from azure.core.exceptions import HttpResponseError, ResourceNotFoundError
@@ -11,8 +12,8 @@ from azure.identity.aio import ClientSecretCredential as AsyncCredential
 from azure.mgmt.network import NetworkManagementClient
 from azure.mgmt.network.aio import NetworkManagementClient as AsyncNetwork
 
-from common import (BOOTSTRAP, ENDPOINT, LAB, LOCATION, NETWORK, RESOURCES, SUBSCRIPTION, InGroup, client, credential, group_id,
-                    main, network_id, part, resource, rule)
+from common import (BOOTSTRAP, ENDPOINT, LAB, LOCATION, NETWORK, RESOURCES, SECURITY, SUBSCRIPTION, InGroup, camel, client,
+                    credential, group_id, main, network_id, part, resource, rule)
 
 
 class SecurityGroups(InGroup):
@@ -254,6 +255,41 @@ class Machines(InGroup):
         NETWORK.network_interfaces.begin_create_or_update(self.group, "db-nic", nic).result()
         self.expect("closed", "outside", "db", 22)
         self.drop("to-asg")
+
+    def test_time_limited_access(self):
+        """Closed though an NSG allows, opened to one address, ended: with the client of Defender for Cloud."""
+        policies = SECURITY.jit_network_access_policies
+        place = (self.group, LOCATION, "default")
+        port = {"number": 22, "protocol": "TCP", "allowed_source_address_prefix": "*",
+                "max_request_access_duration": "PT3H"}
+        self.allow("older", 140)
+        self.expect("open", "outside", "web", 22)
+        policy = policies.create_or_update(*place, {
+            "kind": "Basic", "properties": {"virtualMachines": [{"id": self.vm, "ports": [camel(port)]}]}})
+        self.assertEqual((policy.provisioning_state, policy.location, policy.kind), ("Succeeded", LOCATION, "Basic"))
+        self.expect("closed", "outside", "web", 22)
+        for listed in [policies.list(), policies.list_by_region(LOCATION), policies.list_by_resource_group(self.group),
+                       policies.list_by_resource_group_and_region(self.group, LOCATION)]:
+            self.assertEqual([one.id for one in listed], [policy.id])
+        self.assertEqual(list(policies.list_by_region("eastus")), [])
+        end = datetime.now(timezone.utc) + timedelta(minutes=10)
+        wanted = {"number": 22, "allowedSourceAddressPrefix": "198.51.100.7", "endTimeUtc": end.isoformat()}
+        ask = {"virtualMachines": [{"id": self.vm, "ports": [wanted]}], "justification": "a test"}
+        request = policies.initiate(*place, ask)
+        self.assertEqual((request.justification, request.virtual_machines[0].ports[0].status), ("a test", "Initiated"))
+        self.expect("open", "outside", "web", 22)
+        self.expect("closed", "db", "web", 22)
+        told = policies.get(*place)
+        self.assertEqual(told.virtual_machines[0].ports[0].max_request_access_duration, "PT3H")
+        port = told.requests[0].virtual_machines[0].ports[0]
+        self.assertEqual((port.number, port.allowed_source_address_prefix, port.status), (22, "198.51.100.7", "Initiated"))
+        wanted["endTimeUtc"] = (end + timedelta(hours=3)).isoformat()
+        self.refused("JitDurationNotAllowed", 400, policies.initiate, *place, ask)
+        policies.delete(*place)
+        policies.delete(*place)
+        self.refused("ResourceNotFound", 404, policies.get, *place)
+        self.expect("open", "db", "web", 22)
+        self.drop("older")
 
     def test_effective_rules_and_routes(self):
         self.allow("seen", 130, port="5432", source="Internet")

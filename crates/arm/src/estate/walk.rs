@@ -143,10 +143,10 @@ walk! {
     FrontendSpec { private_address, place }
     MappingSpec { frontend, place }
     LearnedPrefixesSpec { virtual_network, address_prefixes }
-    AdminCollectionSpec { name, virtual_networks, rules, place }
+    AdminCollectionSpec { name, virtual_networks, interface, rules, place }
     AdminRuleSpec {
         name, protocol, sources, destinations, source_port_ranges, destination_port_ranges, access, priority,
-        direction, place
+        direction, expires_at, place
     }
 }
 

@@ -52,6 +52,7 @@ pub fn run(command: Command) -> Result<Exit, Failure> {
         Command::Login(arguments) => remote::login::login(&arguments),
         Command::Logout(arguments) => remote::login::logout(&arguments),
         Command::Hosts(action) => remote::hosts::run(&action),
+        Command::Jit(action) => remote::jit::run(&action),
         Command::JoinToken(action) => remote::join_token::run(&action),
         Command::Principal(action) => remote::principal::run(&action),
         Command::Role(action) => remote::role::run(&action),

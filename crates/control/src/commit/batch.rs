@@ -93,7 +93,8 @@ impl Batch {
             return Some(request);
         }
         let changes = own.into_changes();
-        let outcome = self.outcome(draft, shared, &changes, &planned, passed.warnings.clone());
+        let warnings = passed.warnings.iter().chain(&planned.warnings).cloned().collect();
+        let outcome = self.outcome(draft, shared, &changes, &planned, warnings);
         self.log(&request.caller, now, &planned, passed, !changes.is_empty());
         self.take(changes, keys);
         self.unfinished = planned.unfinished;

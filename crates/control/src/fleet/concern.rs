@@ -10,8 +10,8 @@ use std::sync::Arc;
 use palisade_model::ResourceId;
 
 use super::HostName;
-use crate::kinds;
 use crate::world::{Document, World};
+use crate::{access, kinds};
 
 /// The hosts that must act when `before` becomes `after`, if these resources and children are what differs.
 pub fn concerned(before: &World, after: &World, changed: &[ResourceId]) -> BTreeSet<HostName> {
@@ -79,6 +79,8 @@ impl<'a, F: FnMut(&Arc<Document>)> Walk<'a, F> {
                     self.collection(collection);
                 }
             }
+            kinds::VM => self.machine(id),
+            kinds::JIT => document.references().for_each(|machine| self.machine(machine)),
             _ => {}
         }
     }
@@ -135,6 +137,15 @@ impl<'a, F: FnMut(&Arc<Document>)> Walk<'a, F> {
 
     fn collection(&mut self, collection: &Arc<Document>) {
         collection.references().for_each(|group| self.network_group(group));
+    }
+
+    /// The interfaces of a machine: doors are closed and opened there.
+    fn machine(&mut self, id: &ResourceId) {
+        if self.is_new(id) {
+            let world = self.world;
+            let nics = access::interfaces(world, id);
+            nics.iter().filter_map(|nic| world.document(nic)).for_each(|nic| self.nic(nic));
+        }
     }
 
     fn is_new(&mut self, id: &ResourceId) -> bool {

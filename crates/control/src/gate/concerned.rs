@@ -13,7 +13,7 @@ use serde_json::Value;
 use super::sets::Set;
 use super::touched::Touched;
 use super::{interfaces, is_within, names};
-use crate::kinds::INTENTS;
+use crate::kinds::{self, INTENTS};
 use crate::plan::Draft;
 use crate::world::{Change, Document};
 use crate::{World, fleet};
@@ -121,8 +121,9 @@ fn body(document: &Option<Arc<Document>>) -> Option<&Value> {
     })
 }
 
+/// What can matter to packets: networks, and who has doors.
 fn is_of_networks(kind: &str) -> bool {
-    kind.starts_with("Microsoft.Network/")
+    kind.starts_with("Microsoft.Network/") || [kinds::JIT, kinds::VM].contains(&kind)
 }
 
 impl Changed {

@@ -4,7 +4,7 @@
 
 use palisade_model::ResourceId;
 
-use super::{Kind, find, resources};
+use super::{Kind, find, resources, security};
 use crate::ControlError;
 
 /// What an id names.
@@ -82,6 +82,9 @@ fn scope(parts: &[&str]) -> Result<ResourceId, ControlError> {
 fn typed(id: &ResourceId, scope: ResourceId, path: &[&str]) -> Result<Target, ControlError> {
     let (namespace, pairs) = path.split_first().ok_or_else(|| invalid(id))?;
     let (Some(segment), Some(name)) = (pairs.first(), pairs.get(1)) else { return Err(invalid(id)) };
+    if let Some(policy) = policy(&scope, namespace, pairs) {
+        return Ok(policy);
+    }
     let mut kind = find(&format!("{namespace}/{segment}")).ok_or_else(|| unknown(namespace, segment))?;
     let top = ResourceId::new(&format!("{scope}/providers/{}/{name}", kind.name));
     let (mut own, mut parent) = (top.clone(), None);
@@ -95,6 +98,25 @@ fn typed(id: &ResourceId, scope: ResourceId, path: &[&str]) -> Result<Target, Co
         parent = Some(std::mem::replace(&mut own, child));
     }
     Ok(Target { id: own, kind, top, parent, scope })
+}
+
+/// A policy for time-limited access: its region stands in its id like a resource that it is a child of, and is none.
+fn policy(scope: &ResourceId, namespace: &str, pairs: &[&str]) -> Option<Target> {
+    let [locations, location, policies, name] = pairs else { return None };
+    let is_policy = security::POLICIES.is(&format!("{namespace}/{locations}/{policies}"));
+    let location = canonical_location(location);
+    let id = || {
+        ResourceId::new(&format!(
+            "{scope}/providers/Microsoft.Security/locations/{location}/jitNetworkAccessPolicies/{name}"
+        ))
+    };
+    is_policy.then(|| Target {
+        id: id(),
+        top: id(),
+        parent: None,
+        scope: scope.clone(),
+        kind: &security::POLICIES,
+    })
 }
 
 /// A region's name as Azure writes it: `West Europe` is `westeurope`.

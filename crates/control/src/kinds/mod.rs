@@ -10,11 +10,13 @@ mod locate;
 mod manager;
 mod network;
 mod resources;
+mod security;
 #[cfg(test)]
 mod tests;
 
 pub(crate) use locate::group_of;
 pub use locate::{Target, canonical_location, locate};
+pub(crate) use security::TIMED_ACCESS;
 
 /// What a value of a body is.
 #[derive(Debug, Clone, Copy)]
@@ -178,6 +180,10 @@ pub const ADMIN_RULE: &str =
     "Microsoft.Network/networkManagers/securityAdminConfigurations/ruleCollections/rules";
 /// Virtual machines.
 pub const VM: &str = "Microsoft.Compute/virtualMachines";
+/// Policies for time-limited access.
+pub const JIT: &str = "Microsoft.Security/locations/jitNetworkAccessPolicies";
+/// What such policies mean at an interface.
+pub const ACCESS: &str = "Palisade.Network/timedAccess";
 /// Intents.
 pub const INTENTS: &str = "Palisade.Network/intents";
 
@@ -194,6 +200,7 @@ pub const TOP_LEVEL: &[&Kind] = &[
     &network::ROUTE_TABLES,
     &network::NETWORKS,
     &resources::DEPLOYMENTS,
+    &security::POLICIES,
     &intents::INTENT_SETS,
 ];
 
@@ -201,6 +208,9 @@ pub const TOP_LEVEL: &[&Kind] = &[
 pub fn find(name: &str) -> Option<&'static Kind> {
     if resources::GROUPS.is(name) {
         return Some(&resources::GROUPS);
+    }
+    if security::POLICIES.is(name) {
+        return Some(&security::POLICIES);
     }
     let mut parts = name.splitn(3, '/');
     let (namespace, top, rest) = (parts.next()?, parts.next()?, parts.next());

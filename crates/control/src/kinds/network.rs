@@ -185,7 +185,7 @@ pub(super) static NICS: Kind = Kind {
     properties: &[
         STATE,
         GUID,
-        Field::read_only("virtualMachine"),
+        Field::new("virtualMachine", Shape::Reference(&super::security::MACHINE)),
         Field::read_only("hostedWorkloads"),
         Field::read_only("tapConfigurations"),
         Field::read_only("defaultOutboundConnectivityEnabled"),

@@ -58,7 +58,10 @@ pub(super) fn fill(
                 "peerCompleteVnets": true,
             }),
         ),
-        kinds::NIC => nic(id, properties, stored),
+        kinds::NIC => {
+            machine(world, id, properties);
+            nic(id, properties, stored);
+        }
         kinds::PUBLIC_IP => public_ip(world, context, id, properties, stored)?,
         kinds::ROUTE_TABLE => absent(properties, json!({"disableBgpRoutePropagation": false})),
         kinds::ROUTE => absent(properties, json!({"hasBgpOverride": false, "nextHopIpAddress": ""})),
@@ -108,6 +111,16 @@ fn rule(properties: &mut Map<String, Value>) {
                 properties.remove(&one);
             }
         }
+    }
+}
+
+/// A machine of the same group that is a resource says itself which interfaces it has; of any other the interface says it.
+fn machine(world: &World, id: &ResourceId, properties: &mut Map<String, Value>) {
+    let machine = properties.get("virtualMachine").and_then(|machine| machine["id"].as_str());
+    let machine =
+        machine.map(ResourceId::new).filter(|machine| kinds::group_of(machine) == kinds::group_of(id));
+    if machine.is_some_and(|machine| world.document(&machine).is_some()) {
+        properties.remove("virtualMachine");
     }
 }
 

@@ -44,10 +44,15 @@ pub(super) fn check_unused(world: &World, id: &ResourceId, within: &ResourceId) 
                 .to_ascii_lowercase()
                 .starts_with(&format!("{}/", within.as_str().to_ascii_lowercase()))
     };
+    let is_machine = world.document(id).is_some_and(|document| document.kind().name == kinds::VM);
     let users: Vec<String> = world
         .naming(id)
+        // An interface outlives its machine.
+        .filter(|user| !(is_machine && user.kind().name == kinds::NIC))
         // What is only observed, or only points there, does not hold a resource.
-        .filter(|user| ![kinds::FLOW_LOG, kinds::PEERING, kinds::STATIC_MEMBER].contains(&user.kind().name))
+        .filter(|user| {
+            ![kinds::FLOW_LOG, kinds::PEERING, kinds::STATIC_MEMBER, kinds::JIT].contains(&user.kind().name)
+        })
         .map(|user| user.id())
         .filter(|user| !is_inside(user))
         .map(ToString::to_string)

@@ -107,7 +107,7 @@ pub(super) fn delete(draft: &mut Draft<'_>, id: &ResourceId) -> Result<Done, Con
     let mut body = stored.body().clone();
     body["properties"]["provisioningState"] = "Deleting".into();
     draft.put(Document::new(stored.id().clone(), stored.kind(), body, put::new_etag(), 0));
-    Ok(Done { effect: Effect::Deleted, unfinished: Some(id.clone()) })
+    Ok(Done { unfinished: Some(id.clone()), ..Effect::Deleted.into() })
 }
 
 /// Takes away a part of what is in a marked group, those first that others do not name, and at last the group itself; whether

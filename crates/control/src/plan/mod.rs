@@ -4,6 +4,7 @@
 //! [`Draft`], which takes back what it did if the action is refused. Order of the checks: what the id names, where it
 //! would be, what must hold of the stored one, the body's shape, what it refers to, what the model says of it.
 
+mod access;
 mod address;
 mod body;
 mod check;
@@ -54,6 +55,8 @@ pub(crate) struct Planned {
     pub(crate) note: Option<String>,
     /// A group whose resources are too many for one transaction: they go after it was marked.
     pub(crate) unfinished: Option<ResourceId>,
+    /// What the caller is told although it is done.
+    pub(crate) warnings: Vec<ControlError>,
 }
 
 /// Plans one action. After an error the draft is as it was.
@@ -82,7 +85,12 @@ fn dispatch(draft: &mut Draft<'_>, context: &Context<'_>, action: &Action) -> Re
             after: None,
             note: Some(outcome.clone()),
             unfinished: None,
+            warnings: Vec::new(),
         }),
+        Action::Access { policy, verb, actor } => {
+            let target = spelt_as_stored(draft.world(), kinds::locate(policy)?)?;
+            access::plan(draft, context, &target.id, verb, actor)
+        }
         Action::Put { id, body, precondition } => {
             let target = kinds::locate(id)?;
             resource(draft, target, "put", |draft, target| {
@@ -111,11 +119,12 @@ fn dispatch(draft: &mut Draft<'_>, context: &Context<'_>, action: &Action) -> Re
 pub(super) struct Done {
     effect: Effect,
     unfinished: Option<ResourceId>,
+    warnings: Vec<ControlError>,
 }
 
 impl From<Effect> for Done {
     fn from(effect: Effect) -> Self {
-        Self { effect, unfinished: None }
+        Self { effect, unfinished: None, warnings: Vec::new() }
     }
 }
 
@@ -129,7 +138,7 @@ fn resource(
     let target = spelt_as_stored(draft.world(), target)?;
     let stored = |world: &World| world.document(&target.id).map(|document| document.body().clone());
     let before = stored(draft.world());
-    let Done { effect, unfinished } = plan(draft, &target)?;
+    let Done { effect, unfinished, warnings } = plan(draft, &target)?;
     let after = stored(draft.world());
     let resource = draft.world().render(&target.id);
     Ok(Planned {
@@ -141,6 +150,7 @@ fn resource(
         after,
         note: None,
         unfinished,
+        warnings,
     })
 }
 

@@ -9,7 +9,7 @@ use palisade_model::{ResourceId, is_valid_name};
 use serde_json::{Map, Value};
 
 use super::body::{self, Body};
-use super::{Context, Done, Draft, address, check, defaults, group, intents, judge, lock, watcher};
+use super::{Context, Done, Draft, access, address, check, defaults, group, intents, judge, lock, watcher};
 use crate::kinds::{self, Collection, Kind, Target};
 use crate::world::Document;
 use crate::{ControlError, Effect, World};
@@ -27,11 +27,10 @@ pub(super) fn plan(
     group::check_place(draft.world(), target)?;
     lock::check_write(draft.world(), &target.id)?;
     let body = body::read(target.kind, body)?;
-    let effect = match &target.parent {
-        None => resource(draft, context, target, body)?,
-        Some(parent) => child(draft, context, target, parent, body)?,
-    };
-    Ok(effect.into())
+    match &target.parent {
+        None => resource(draft, context, target, body),
+        Some(parent) => Ok(child(draft, context, target, parent, body)?.into()),
+    }
 }
 
 /// A resource that is no child.
@@ -40,12 +39,15 @@ fn resource(
     context: &Context<'_>,
     target: &Target,
     Body { own, children }: Body,
-) -> Result<Effect, ControlError> {
+) -> Result<Done, ControlError> {
     let stored = draft.world().document(&target.id).cloned();
     check_name(target.kind, target.id.name())?;
-    let own = filled(draft.world(), context, target.kind, &target.id, own, stored.as_deref())?;
-    if target.kind.name == kinds::INTENTS {
-        intents::check(draft.world(), target, &own)?;
+    let mut own = filled(draft.world(), context, target.kind, &target.id, own, stored.as_deref())?;
+    let mut warnings = Vec::new();
+    match target.kind.name {
+        kinds::INTENTS => intents::check(draft.world(), target, &own)?,
+        kinds::JIT => warnings = access::fill(draft.world(), context, target, &mut own)?,
+        _ => {}
     }
     let document = Document::new(target.id.clone(), target.kind, own, new_etag(), 0);
     let is_same = stored.as_ref().is_some_and(|stored| stored.says_as(&document));
@@ -54,10 +56,11 @@ fn resource(
     let changed = put_collections(draft, context, target, children)?;
     if is_same && !changed {
         draft.roll_back(from);
-        return Ok(Effect::Unchanged);
+        return Ok(Done { warnings, ..Effect::Unchanged.into() });
     }
     finish(draft, context, target, from)?;
-    Ok(if stored.is_some() { Effect::Updated } else { Effect::Created })
+    let effect = if stored.is_some() { Effect::Updated } else { Effect::Created };
+    Ok(Done { warnings, ..effect.into() })
 }
 
 /// A child: it is written, and the resource that it belongs to has another ETag.

@@ -57,5 +57,6 @@ pub(super) fn plan(
         after,
         note: changes.is_empty().then(|| "Noted".to_owned()),
         unfinished: None,
+        warnings: Vec::new(),
     })
 }

@@ -11,7 +11,7 @@ use palisade_model::{Estate, ResourceId};
 use serde_json::{Map, Value, json};
 
 use super::{Document, World};
-use crate::{ControlError, kinds};
+use crate::{ControlError, access, kinds};
 
 /// A document of a closure.
 #[derive(Debug, Clone)]
@@ -53,7 +53,7 @@ impl Part {
 impl World {
     /// What judges these interfaces, in the order of ids: themselves, their NSGs with rules, networks with subnets and
     /// peerings and the peered networks, route tables, public addresses, groups with prefixes and members, and the
-    /// security admin rules of their networks.
+    /// security admin rules of their networks, and their time-limited access.
     pub fn closure(&self, nics: &[ResourceId]) -> Vec<Part> {
         self.closure_with(nics, [])
     }
@@ -107,6 +107,9 @@ impl<'a> Closure<'a> {
 
     fn interface(&mut self, id: &ResourceId) {
         let Some(document) = self.add(id) else { return };
+        if let Some(doors) = access::doors(self.world, document) {
+            self.parts.insert(doors.id().clone(), Part::Whole(Arc::new(doors)));
+        }
         for (target, link) in document.links() {
             match link.kinds {
                 [kinds::NSG] => self.nsg(target),

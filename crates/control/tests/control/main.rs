@@ -1,5 +1,6 @@
 //! The control plane over a real store: what it answers, what it refuses, and what is left when things go wrong.
 
+mod access;
 mod concurrent;
 mod etags;
 mod etcd;

@@ -6,7 +6,7 @@ use std::borrow::Cow;
 
 use palisade_net::Direction;
 
-use super::{EffectiveLayer, EffectiveRule, Home, Layer, addresses::Scope};
+use super::{EffectiveLayer, EffectiveRule, Home, Layer, addresses::Scope, doors};
 use crate::{
     Estate, IpConfiguration, Mode, Nic, PublicIpSku, ResourceId, Truth, defaults, estate::AdminCollection,
     spec::Given, validate,
@@ -34,8 +34,8 @@ enum Source<'a> {
     Nsg(&'a ResourceId),
     /// An NSG of which only the place is known, perhaps its id, and why.
     Missing(Option<&'a ResourceId>, Cow<'a, str>),
-    /// The collections that apply to a network; `None` for one that is not known.
-    Admin(Option<&'a ResourceId>),
+    /// The collections that apply to a network, `None` for one that is not known; and the interface, if it has doors.
+    Admin(Option<&'a ResourceId>, Option<&'a ResourceId>),
     /// The platform, for a public address.
     PublicAddress,
 }
@@ -88,11 +88,13 @@ impl<'a> Builder<'_, 'a> {
         Standing { layer, from, certain }
     }
 
-    /// The collections that apply to the network, if any does or may.
+    /// The collections that apply to the network, if any does or may, and the interface's time-limited access.
     fn admin(&self) -> Option<Standing<'a>> {
         let network = self.home.known().map(|(network, _)| &network.id);
-        let any = self.estate.collections_at(network).next().is_some();
-        any.then_some(Standing { layer: Layer::Admin, from: Source::Admin(network), certain: true })
+        let has_doors = self.estate.doors_of(&self.nic.id).next().is_some();
+        let any = has_doors || self.estate.collections_at(network).next().is_some();
+        let from = Source::Admin(network, has_doors.then_some(&self.nic.id));
+        any.then_some(Standing { layer: Layer::Admin, from, certain: true })
     }
 
     /// The list of a Standard public address without any NSG: what does not come from the network or from health probes is
@@ -140,7 +142,7 @@ impl Standing<'_> {
                 estate.nsg_layer(self.layer, nsg, direction, scope)
             }
             Source::Missing(id, reason) => missing(estate, self.layer, (*id, reason), direction, scope),
-            Source::Admin(network) => admin(estate, *network, direction, scope),
+            Source::Admin(network, nic) => admin(estate, (*network, *nic), direction, scope),
             Source::PublicAddress => public_address(estate, direction, scope),
         };
         EffectiveLayer { certain: self.certain, ..layer }
@@ -168,17 +170,38 @@ fn missing(
 }
 
 /// The rules of all security admin collections that apply to a network, as one list by priority: the manager merges them, and
-/// the first that matches decides. Equal priorities keep the order of the collections' ids.
+/// the first that matches decides. Equal priorities keep the order of the collections' ids. Behind them stand the doors of the
+/// interface: what security admin rules leave to the NSGs is theirs to close or to open first.
 fn admin(
     estate: &Estate,
-    network: Option<&ResourceId>,
+    (network, nic): (Option<&ResourceId>, Option<&ResourceId>),
     direction: Direction,
     scope: &Scope,
 ) -> EffectiveLayer {
     let mut collections = Vec::new();
+    let mut rules = listed(estate, estate.collections_at(network), &mut collections, direction, scope);
+    rules.sort_by_key(|rule| rule.priority.known());
+    if let Some(nic) = nic {
+        let doors = listed(estate, estate.doors_of(nic), &mut collections, direction, scope);
+        rules = doors::behind(rules, &doors);
+    }
+    let names: Vec<&str> = collections.iter().map(|id| id.name()).collect();
+    let source = collections.first().map(|id| (*id).clone());
+    let (name, mode, flush) = (Some(names.join(", ")), Mode::Enforce, true);
+    EffectiveLayer { layer: Layer::Admin, source, name, rules, mode, flush, certain: true }
+}
+
+/// The rules of some collections, in their order; `ids` is told which.
+fn listed<'a>(
+    estate: &Estate,
+    collections: impl Iterator<Item = (&'a AdminCollection, bool)>,
+    ids: &mut Vec<&'a ResourceId>,
+    direction: Direction,
+    scope: &Scope,
+) -> Vec<EffectiveRule> {
     let mut rules = Vec::new();
-    for (collection, certain) in estate.collections_at(network) {
-        collections.push(&collection.id);
+    for (collection, certain) in collections {
+        ids.push(&collection.id);
         for rule in collection.rules.iter().filter(|rule| rule.concerns(direction)) {
             let resolved = estate.resolve(rule, rule.name().to_owned(), direction, scope);
             rules.push(EffectiveRule {
@@ -188,11 +211,7 @@ fn admin(
             });
         }
     }
-    rules.sort_by_key(|rule| rule.priority.known());
-    let names: Vec<&str> = collections.iter().map(|id| id.name()).collect();
-    let source = collections.first().map(|id| (*id).clone());
-    let (name, mode, flush) = (Some(names.join(", ")), Mode::Enforce, true);
-    EffectiveLayer { layer: Layer::Admin, source, name, rules, mode, flush, certain: true }
+    rules
 }
 
 /// The platform's defaults, which stand for it.
@@ -213,13 +232,20 @@ fn public_address(estate: &Estate, direction: Direction, scope: &Scope) -> Effec
 impl Estate {
     /// The security admin collections that apply to a network or may, and whether they surely do.
     fn collections_at(&self, network: Option<&ResourceId>) -> impl Iterator<Item = (&AdminCollection, bool)> {
-        self.admin_collections.values().filter_map(move |collection| {
-            match (&collection.virtual_networks, network) {
-                (Given::Known(networks), Some(network)) => {
-                    networks.contains(network).then_some((collection, true))
-                }
-                _ => Some((collection, false)),
+        let of_networks = self.admin_collections.values().filter(|collection| collection.interface.is_none());
+        of_networks.filter_map(move |collection| match (&collection.virtual_networks, network) {
+            (Given::Known(networks), Some(network)) => {
+                networks.contains(network).then_some((collection, true))
             }
+            _ => Some((collection, false)),
+        })
+    }
+
+    /// The collections that are an interface's time-limited access or may be, and whether they surely are.
+    fn doors_of(&self, nic: &ResourceId) -> impl Iterator<Item = (&AdminCollection, bool)> {
+        self.admin_collections.values().filter_map(move |collection| match collection.interface.as_ref()? {
+            Given::Known(own) => (own == nic).then_some((collection, true)),
+            Given::Unknown(_) => Some((collection, false)),
         })
     }
 }

@@ -203,6 +203,7 @@ impl AdminCollectionSpec {
             name: name(&id),
             id,
             virtual_networks: At::known(networks),
+            interface: None,
             rules: Vec::new(),
             place: Place::default(),
         }
@@ -222,6 +223,7 @@ impl AdminRuleSpec {
             access: None,
             priority: None,
             direction: None,
+            expires_at: None,
             place: Place::default(),
         }
     }

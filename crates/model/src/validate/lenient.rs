@@ -173,6 +173,7 @@ fn blank_admin_rule(rule: &mut AdminRuleSpec, reason: &str) {
         access: text(),
         priority: Some(sound(rule.priority.as_ref(), reason, place, is_priority)),
         direction: Some(sound(rule.direction.as_ref(), reason, place, is_direction)),
+        expires_at: text(),
         place: place.clone(),
     };
 }

@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 use palisade_net::{Direction, Protocol, ProtocolMatch};
 
 use super::own_tags::OwnTags;
-use super::schedule::{RuleTags, Schedule, schedule};
+use super::schedule::{RuleTags, Schedule, schedule, window_until};
 use super::{shown, side};
 use crate::{
     Access, AddressField, Code, Maybe, Mode, Nsg, Place, Ports, Priority, ResourceId, Rule, Side, TagCatalog,
@@ -165,13 +165,15 @@ pub(super) fn admin_collection(
             .collect::<Result<_, _>>()
             .map_or_else(Given::Unknown, Given::Known),
     };
-    AdminCollection { id: spec.id.clone(), virtual_networks, rules }
+    let interface = spec.interface.as_ref().map(|nic| nic.value.clone());
+    AdminCollection { id: spec.id.clone(), virtual_networks, interface, rules }
 }
 
 fn admin_rule(collection: &ResourceId, spec: &AdminRuleSpec, tags: &TagCatalog, p: &mut Problems) -> Rule {
     let name = shown(&spec.name);
     let at = RuleAt { id: collection.child("rules", &name).to_string(), place: &spec.place };
     let choices = "Tcp, Udp, Icmp, Esp, Ah, Any or 0 to 255";
+    let (window, certain) = window_until(&at, spec.expires_at.as_ref(), p);
     let rule = Rule {
         description: String::new(),
         priority: priority(&at, spec.priority.as_ref(), limits::ADMIN_PRIORITY_MIN, Priority::of_admin, p),
@@ -182,9 +184,9 @@ fn admin_rule(collection: &ResourceId, spec: &AdminRuleSpec, tags: &TagCatalog, 
         protocol: enumerated(&at, "Protocol", spec.protocol.as_ref(), choices, p, |text| protocol(text, "*")),
         source: side::admin_side(&at, &spec.sources, &spec.source_port_ranges, tags, p),
         destination: side::admin_side(&at, &spec.destinations, &spec.destination_port_ranges, tags, p),
-        window: Window::ALWAYS,
+        window,
         mode: Mode::Enforce,
-        certain: true,
+        certain,
         name,
     };
     warn_of_ports(&at, &rule, p);

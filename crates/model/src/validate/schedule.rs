@@ -98,6 +98,20 @@ pub(super) fn schedule(at: &RuleAt<'_>, spec: &RuleSpec, tags: &RuleTags<'_>, p:
     }
 }
 
+/// The window of a rule that has an end at most, and whether it is known.
+pub(super) fn window_until(at: &RuleAt<'_>, expires_at: Option<&Text>, p: &mut Problems) -> (Window, bool) {
+    let owner = format!("rule {}", at.id);
+    let end = read(said(expires_at), |text| time(Bound::End, text.text, &owner, text.place, p));
+    let Maybe::Known(end) = end else { return (Window::ALWAYS, false) };
+    let window = Window::new(None, end).unwrap_or_else(|| {
+        let message =
+            format!("{owner} is in force at no time: it ends where time begins (correct expiresAt)");
+        p.error(Code::PalEmptyWindow, at.place, message);
+        Window::ALWAYS
+    });
+    (window, true)
+}
+
 fn agreed<T: Copy + PartialEq>(
     at: &RuleAt<'_>,
     field: &str,

@@ -2,6 +2,7 @@
 
 mod arbitrary;
 mod codes;
+mod doors;
 mod effective;
 mod lenient;
 mod limits;

@@ -19,11 +19,21 @@ use crate::error::{Answer, ApiError};
 /// Resources of one kind.
 pub(super) fn of_kind(call: &Call, kind: &'static Kind) -> Answer {
     let scope = scope_of(&call.found.id, kind);
+    of_scope(call, &scope, kind.name, |_| true)
+}
+
+/// Resources of one kind in a scope, those that `admits` lets through.
+pub(super) fn of_scope(
+    call: &Call,
+    scope: &ResourceId,
+    kind: &str,
+    admits: impl Fn(&ResourceId) -> bool,
+) -> Answer {
     let ids = call.app.control.read(|world| {
-        check_scope(call, world, &scope)?;
-        Ok::<_, ApiError>(world.list(&scope, kind.name))
+        check_scope(call, world, scope)?;
+        Ok::<_, ApiError>(world.list(scope, kind).into_iter().filter(admits).collect::<Vec<_>>())
     })?;
-    page(call, call.visible(&scope, ids)?, |world, id| shown(call, world, id))
+    page(call, call.visible(scope, ids)?, |world, id| shown(call, world, id))
 }
 
 /// Resource groups.

@@ -30,10 +30,19 @@ pub(super) const FAILED: &str = "Failed";
 const RETRY_AFTER: HeaderValue = HeaderValue::from_static("1");
 /// How long a question waits for the end of an operation before it is told that it goes on.
 const HELD_BACK: Duration = Duration::from_millis(100);
+/// How long a write waits for hosts whose clients do not follow operations.
+const SETTLED_WITHIN: Duration = Duration::from_secs(5);
 
 /// Whether an operation is still under way.
 pub(super) fn is_running(call: &Call, operation: &str) -> bool {
     matches!(call.app.control.operation(operation), Some(OperationState::InProgress))
+}
+
+/// Waits a little for an operation whose clients know nothing of operations: to them an answer says that it is done.
+pub(super) async fn settle(call: &Call, operation: Option<&str>) {
+    if let Some(operation) = operation {
+        call.app.control.fleet().wait(operation, Instant::now() + SETTLED_WITHIN).await;
+    }
 }
 
 /// Headers that lead to an operation.
@@ -114,11 +123,13 @@ pub(super) fn written(call: &Call, status: StatusCode, operation: Option<&str>, 
     response
 }
 
-/// The answer to a deletion. Clients of flow logs take no 200.
+/// The answer to a deletion. Clients of flow logs take no 200, those of Defender for Cloud no 202.
 pub(super) fn deleted(call: &Call, operation: Option<&str>) -> Response {
     match operation.filter(|operation| is_running(call, operation)) {
         Some(operation) => {
-            let mut response = StatusCode::ACCEPTED.into_response();
+            let is_policy = call.found.id.segment("jitNetworkAccessPolicies").is_some();
+            let status = if is_policy { StatusCode::OK } else { StatusCode::ACCEPTED };
+            let mut response = status.into_response();
             follow(call, operation, "global", response.headers_mut());
             response
         }

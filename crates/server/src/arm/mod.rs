@@ -4,6 +4,7 @@
 //! the API, subscription, permission, body. Only then does a handler of the row see it. What is served stands in
 //! [`routes`] and nowhere else. Reference: ADR 0026.
 
+mod access;
 mod call;
 mod deployments;
 mod filter;
@@ -34,7 +35,7 @@ use palisade_model::ResourceId;
 
 use self::{
     call::Call,
-    routes::{Found, Handler},
+    routes::{Access, Found, Handler},
 };
 use crate::{
     access::Principal,
@@ -108,7 +109,10 @@ async fn take_apart(
 
 /// Refuses what the row's permission does not allow. Lists judge for themselves, item by item.
 fn permit(call: &Call) -> Result<(), ApiError> {
-    let is_list = matches!(call.route.handler, Handler::List(_) | Handler::Groups | Handler::Resources);
+    let is_list = matches!(
+        call.route.handler,
+        Handler::List(_) | Handler::Groups | Handler::Resources | Handler::Access(Access::List)
+    );
     if call.route.action.is_empty() || is_list {
         return Ok(());
     }
@@ -153,6 +157,7 @@ async fn dispatch(call: &Call) -> Answer {
         Handler::Ask(question) => questions::ask(call, question),
         Handler::Deploy(what) => deployments::answer(call, what).await,
         Handler::Roles(what) => roles::answer(call, what).await,
+        Handler::Access(what) => access::answer(call, what).await,
     }
 }
 

@@ -16,6 +16,7 @@ const NAMESPACES: &[&str] = &[
     "Microsoft.MarketplaceOrdering",
     "Microsoft.Network",
     "Microsoft.Resources",
+    "Microsoft.Security",
     "Microsoft.Storage",
     "Palisade.Network",
     "microsoft.insights",
@@ -44,6 +45,7 @@ const VERSIONS: &[&str] = &[
     "2021-08-01",
     "2021-04-01",
     "2020-06-01",
+    "2020-01-01",
     "2018-05-01",
     "2015-06-15",
 ];

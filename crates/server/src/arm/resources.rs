@@ -6,9 +6,10 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use palisade_control::{
-    Action, ControlError, Effect, World,
+    Action, ControlError, Effect, World, access,
     fleet::InForce,
     kinds::{self, Target},
+    time,
 };
 use palisade_model::ResourceId;
 use serde_json::Value;
@@ -38,8 +39,11 @@ pub(super) fn read(call: &Call) -> Answer {
 
 /// A resource as it is shown to whoever reads it: its provisioning state tells whether it is in force.
 pub(super) fn shown(call: &Call, world: &World, id: &ResourceId) -> Option<Value> {
+    let Target { top, kind, .. } = kinds::locate(id).ok()?;
     let mut body = world.render(id)?;
-    let top = kinds::locate(id).ok()?.top;
+    if kind.is(kinds::JIT) {
+        body = access::shown(body, time::unix_seconds(call.app.now()));
+    }
     let state = match call.app.control.fleet().in_force(&top) {
         InForce::Yes => return Some(body),
         InForce::NotYet => lro::UPDATING,
@@ -67,7 +71,13 @@ pub(super) async fn put(call: &Call) -> Answer {
         precondition: precondition(&call.headers),
     };
     let outcome = call.app.control.act(&call.caller, action).await?;
-    let status = if outcome.effect == Effect::Created { StatusCode::CREATED } else { StatusCode::OK };
+    // Clients of Defender for Cloud take no 201, and follow no operation.
+    let is_policy = kinds::locate(&call.found.id)?.kind.is(kinds::JIT);
+    if is_policy {
+        lro::settle(call, outcome.operation.as_deref()).await;
+    }
+    let is_new = outcome.effect == Effect::Created && !is_policy;
+    let status = if is_new { StatusCode::CREATED } else { StatusCode::OK };
     let body = outcome.resource.unwrap_or_default();
     Ok(warned(lro::written(call, status, outcome.operation.as_deref(), body), &outcome.warnings))
 }

@@ -5,9 +5,9 @@
 
 use std::sync::LazyLock;
 
-use palisade_control::kinds::{self, DEPLOYMENT, INTENTS, Kind, LOCK, NSG, TOP_LEVEL};
+use palisade_control::kinds::{self, DEPLOYMENT, INTENTS, JIT, Kind, LOCK, NSG, TOP_LEVEL};
 
-use super::{path::Path, shape::Match, shape::Shape};
+use super::{access::APPROVE, path::Path, shape::Match, shape::Shape};
 
 /// A row.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -50,6 +50,17 @@ pub(super) enum Handler {
     Ask(Question),
     Deploy(Deployments),
     Roles(Roles),
+    Access(Access),
+}
+
+/// What is done with time-limited access, besides reading and writing policies.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Access {
+    List,
+    Initiate,
+    Approve,
+    Revoke,
+    Extend,
 }
 
 /// What is asked by POST.
@@ -258,7 +269,8 @@ pub fn routes() -> &'static [Route] {
     static ROUTES: LazyLock<Vec<Route>> = LazyLock::new(|| {
         let fixed =
             FIXED.iter().map(|(method, shape, action, handler)| row(method, shape, *action, *handler));
-        let kinds = TOP_LEVEL.iter().flat_map(|kind| of_kind(kind));
+        let kinds =
+            TOP_LEVEL.iter().flat_map(|kind| if kind.is(JIT) { policies(kind) } else { of_kind(kind) });
         fixed.chain(kinds).chain(questions()).chain(defaults()).chain(deployments()).collect()
     });
     &ROUTES
@@ -279,6 +291,29 @@ fn of_kind(kind: &'static Kind) -> Vec<Route> {
     }
     rows.extend(items(&format!("{home}{tail}/{{name}}"), kind));
     rows
+}
+
+/// Rows of policies for time-limited access, whose ids have a region in the middle, and of their requests.
+fn policies(kind: &'static Kind) -> Vec<Route> {
+    let lists = [GROUP, SUBSCRIPTION].into_iter().flat_map(|home| {
+        ["", "/locations/{location}"].map(|region| {
+            let shape = format!("{home}/providers/Microsoft.Security{region}/jitNetworkAccessPolicies");
+            row("GET", &shape, format!("{JIT}/read"), Handler::Access(Access::List))
+        })
+    });
+    let policy = format!(
+        "{GROUP}/providers/Microsoft.Security/locations/{{location}}/jitNetworkAccessPolicies/{{name}}"
+    );
+    let initiate = format!("{JIT}/initiate/action");
+    let request = |verb: &str| format!("{policy}/requests/{{request}}/{verb}");
+    let verbs = [
+        (format!("{policy}/initiate"), initiate.as_str(), Access::Initiate),
+        (request("approve"), APPROVE, Access::Approve),
+        (request("revoke"), &initiate, Access::Revoke),
+        (request("extend"), &initiate, Access::Extend),
+    ];
+    let verbs = verbs.map(|(shape, action, what)| row("POST", &shape, action, Handler::Access(what)));
+    lists.chain(items(&policy, kind)).chain(verbs).collect()
 }
 
 fn list(shape: &str, kind: &'static Kind) -> Route {

@@ -85,7 +85,7 @@ fn fill(site: &Site, shape: &str) -> (String, Option<String>) {
 }
 
 /// Makes a person and logs him in, `age` seconds ago.
-async fn person(site: &Site, name: &str, age: u64) -> (Principal, Client) {
+pub(crate) async fn person(site: &Site, name: &str, age: u64) -> (Principal, Client) {
     let app = site.running.app();
     let now = unix_seconds(SystemTime::now());
     let person = Principal::user(name, name, 0).unwrap();
@@ -103,7 +103,7 @@ async fn person(site: &Site, name: &str, age: u64) -> (Principal, Client) {
     (person, site.client.with_token(&token))
 }
 
-async fn assign(site: &Site, person: &Principal, role: usize, scope: &str) {
+pub(crate) async fn assign(site: &Site, person: &Principal, role: usize, scope: &str) {
     let name = uuid::Uuid::new_v4();
     let path = format!("{scope}/providers/Microsoft.Authorization/roleAssignments/{name}");
     let role = format!("/providers/Microsoft.Authorization/roleDefinitions/{}", built_in()[role].id);

@@ -1,5 +1,6 @@
 //! A whole server in this process, spoken to over TLS.
 
+mod access;
 mod api;
 mod authorization;
 mod client;

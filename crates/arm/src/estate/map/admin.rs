@@ -45,6 +45,7 @@ pub(super) fn collection(reader: &mut Reader, groups: &mut NetworkGroups, resour
         id: resource.id.clone(),
         name: resource.name(reader),
         virtual_networks: At { value: Given::Known(Vec::new()), place: targets.place.clone() },
+        interface: None,
         rules: Vec::new(),
         place: resource.place(),
     };
@@ -87,6 +88,7 @@ pub(super) fn rule_child(reader: &mut Reader, resource: &Resource<'_>) {
             name: stub.name(reader),
             id: parent.clone(),
             virtual_networks: At { value: Given::Unknown(reason.to_owned()), place: place.clone() },
+            interface: None,
             rules: Vec::new(),
             place,
         };
@@ -108,9 +110,34 @@ fn rule(reader: &mut Reader, item: Item<'_>, name: Text) -> AdminRuleSpec {
         access: reader.text(item, "access"),
         priority: reader.text(item, "priority"),
         direction: reader.text(item, "direction"),
+        expires_at: None,
         name,
         place: item.place(),
     }
+}
+
+/// Time-limited access to an interface: rules like a collection's, some of which end, that come after those of the network.
+pub(super) fn timed_access(reader: &mut Reader, resource: &Resource<'_>) {
+    note_uncertain(reader, resource);
+    let item = resource.item;
+    let interface = reader.reference(item, "networkInterface").unwrap_or_else(|| {
+        let reason = "the time-limited access names no networkInterface".to_owned();
+        At { value: Given::Unknown(reason), place: resource.place() }
+    });
+    let rules = reader.objects(item, "rules", &resource.id).into_iter().map(|element| {
+        let name = reader.some_name(element);
+        AdminRuleSpec { expires_at: reader.text(element, "expiresAt"), ..rule(reader, element, name) }
+    });
+    let spec = AdminCollectionSpec {
+        id: resource.id.clone(),
+        rules: rules.collect(),
+        name: resource.name(reader),
+        virtual_networks: At { value: Given::Known(Vec::new()), place: resource.place() },
+        interface: Some(interface),
+        place: resource.place(),
+    };
+    let collections = &mut reader.spec.admin_collections;
+    reader.index.keep(List::AdminCollections, collections, &resource.id, spec);
 }
 
 /// The prefixes of `sources` or `destinations`. An unknown list is one unknown prefix: an empty list would mean any.

@@ -117,6 +117,7 @@ pub(super) fn resource(reader: &mut Reader, gathered: &mut Gathered, resource: &
         "network/networkmanagers/securityadminconfigurations/rulecollections/rules" => {
             admin::rule_child(reader, resource);
         }
+        "palisade.network/timedaccess" => admin::timed_access(reader, resource),
         "compute/virtualmachinescalesets" => scale_set::interfaces(reader, resource),
         _ => return false,
     }

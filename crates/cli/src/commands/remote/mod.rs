@@ -10,6 +10,7 @@ pub mod delete;
 pub mod get;
 pub mod hosts;
 mod ids;
+pub mod jit;
 pub mod join_token;
 mod kinds;
 pub mod login;

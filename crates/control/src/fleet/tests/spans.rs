@@ -1,18 +1,21 @@
 //! The estate of a span judges its interfaces as the whole estate does, and a change of a span is never missed.
 
 use std::cell::Cell;
+use std::sync::Arc;
 
 use palisade_arm::estate::{Document as File, Options, read};
 use palisade_arm::service_tags;
-use palisade_model::{Estate, Layer, Severity, TagCatalog};
+use palisade_model::{Estate, Layer, ResourceId, Severity, TagCatalog};
 use palisade_sync::Documents;
 use palisade_sync::documents::SERVICE_TAG_PREFIX;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
+use serde_json::{Value, json};
 
 use super::estate::{self, Choices, HOSTS, NicChoices, choices, host, network, nic, world};
 use crate::fleet::{Renderer, concerned, gather};
-use crate::world::{Part, World};
+use crate::kinds;
+use crate::world::{Document, Part, World};
 
 /// The checked estate of ARM's JSON documents, whose rules name these tags.
 fn checked(texts: impl Iterator<Item = (String, Vec<u8>)>, tags: TagCatalog) -> Estate {
@@ -202,4 +205,61 @@ fn a_span_has_the_tags_that_its_rules_and_routes_name_and_no_others() {
     assert_eq!(tags(1), ["azurecloud", "internet"], "a route does");
     assert_eq!(tags(2), ["internet"], "default rules name it, and a file replaces what is computed");
     assert_eq!(documents(&World::new(world.catalog().clone()), &renderer, 0).len(), 0);
+}
+
+#[test]
+fn doors_reach_the_hosts_of_their_machine_and_no_others() {
+    let nic = |host| NicChoices {
+        network: 0,
+        subnet: 0,
+        nsg: None,
+        groups: [].into(),
+        public: None,
+        host: Some(host),
+        forwards: false,
+    };
+    let network = estate::NetworkChoices {
+        subnets: vec![(None, false)],
+        rules: Vec::new(),
+        peer: None,
+        prefix_set: false,
+        has_route: false,
+    };
+    let bare = world(&Choices { networks: vec![network], nics: vec![nic(0), nic(1)], admin: None });
+    let machine = "/subscriptions/s/resourceGroups/g/providers/Microsoft.Compute/virtualMachines/m";
+    let policy = "/subscriptions/s/resourceGroups/g/providers/Microsoft.Security/locations/x/jitNetworkAccessPolicies/p";
+    let port = json!({"number": 22, "protocol": "TCP", "maxRequestAccessDuration": "PT1H"});
+    let with = |world: &World, id: &str, kind: &str, properties: Value| {
+        let mut after = world.clone();
+        let id = ResourceId::new(id);
+        let kind = kinds::find(kind).expect("a kind");
+        let document =
+            Document::new(id.clone(), kind, json!({"properties": properties}), "W/\"1\"".into(), 0);
+        after.set(&id, Some(&Arc::new(document)));
+        (after, id)
+    };
+    let of = |nic: &str| json!({"networkProfile": {"networkInterfaces": [{"id": estate::id(nic).as_str()}]}});
+    let (first, _) = with(&bare, machine, kinds::VM, of("networkInterfaces/nic0"));
+    let closed = json!({"virtualMachines": [{"id": machine, "ports": [port]}]});
+    let (second, id) = with(&first, policy, kinds::JIT, closed);
+    assert_eq!(concerned(&first, &second, &[id]), [host(0)].into());
+    let (third, id) = with(&second, machine, kinds::VM, of("networkInterfaces/nic1"));
+    assert_eq!(
+        concerned(&second, &third, &[id]),
+        [host(0), host(1)].into(),
+        "the one before and the one after"
+    );
+    let renderer = Renderer::default();
+    let rules = |world: &World, on: usize| {
+        let sent = documents(world, &renderer, on);
+        let doors = sent.iter().filter(|(key, _)| key.contains("palisade.network/timedaccess")).count();
+        let part = part(&sent);
+        let policy = part.effective(part.nics_named(&format!("nic{on}"))[0]);
+        let names = policy.inbound.iter().flat_map(|layer| &layer.rules).map(|rule| rule.name.clone());
+        (doors, names.collect::<Vec<_>>())
+    };
+    assert_eq!(rules(&first, 0), (0, Vec::new()));
+    assert_eq!(rules(&second, 0), (1, vec!["closed-22-tcp".to_owned()]));
+    assert_eq!(rules(&second, 1), (0, Vec::new()));
+    assert_eq!((rules(&third, 0).0, rules(&third, 1).0), (0, 1));
 }

@@ -1,0 +1,188 @@
+//! `palisade jit`: doors of machines that are closed unless somebody was let through one, for a time.
+//!
+//! A machine is named by the name or the id of its virtual machine, a request by the name that it was given. Every write waits until the
+//! hosts concerned have it in force, unless it is told not to.
+
+mod door;
+mod find;
+mod policy;
+
+use palisade_client::{Client, Written};
+use serde_json::{Value, json};
+
+use super::{
+    RequestArgs,
+    overriding::{self, OverrideArgs},
+    rows::{self, Column, text},
+    wait::WaitArgs,
+};
+use crate::{exit::Exit, exit::Failure, output, output::Format};
+
+/// What to do.
+#[derive(Debug, clap::Subcommand)]
+pub enum Action {
+    /// Close ports of a machine unless a request opens them
+    Policy(policy::Arguments),
+    /// Ask for a port of a machine; it is open when this returns, unless somebody else must approve
+    Request(RequestDoor),
+    /// Approve what somebody else has asked for
+    Approve(Named),
+    /// End a request, and cut the connections that it let through
+    Revoke(Named),
+    /// Let what is open stay open for so long from now
+    Extend(Extend),
+    /// Requests that are open or wait for approval
+    List(Of),
+    /// All requests that are remembered, the oldest first
+    History(Of),
+}
+
+/// Options of `request`.
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Examples:\n  palisade jit request vm1 --port 3389 --for 1h --why 'install the update'\n  palisade jit \
+                        request vm1 --port 22 --for 30m --from 192.0.2.0/24 --why audit --ticket CHG-4711"
+)]
+pub struct RequestDoor {
+    /// Virtual machine, by name or id
+    #[arg(value_name = "VM")]
+    machine: String,
+    /// Port, with /tcp or /udp where the policy has both
+    #[arg(long = "port", value_name = "PORT", required = true, value_parser = door::port)]
+    ports: Vec<door::Port>,
+    /// How long, such as 30m or 1h
+    #[arg(long = "for", value_name = "TIME", value_parser = door::time)]
+    time: door::Time,
+    /// Why
+    #[arg(long, value_name = "TEXT")]
+    why: Option<String>,
+    /// Ticket that it belongs to
+    #[arg(long, value_name = "TEXT")]
+    ticket: Option<String>,
+    /// Address or prefix to open it to; without it, your address as the server sees it
+    #[arg(long = "from", value_name = "PREFIX")]
+    sources: Vec<String>,
+    /// Resource group of the policy
+    #[arg(long, short = 'g', value_name = "NAME")]
+    resource_group: Option<String>,
+    #[command(flatten)]
+    overriding: OverrideArgs,
+    #[command(flatten)]
+    wait: WaitArgs,
+    #[command(flatten)]
+    request: RequestArgs,
+}
+
+/// Which request.
+#[derive(Debug, clap::Args)]
+pub struct Named {
+    /// Name of the request, as `jit list` prints it
+    #[arg(value_name = "REQUEST")]
+    name: String,
+    #[command(flatten)]
+    overriding: OverrideArgs,
+    #[command(flatten)]
+    wait: WaitArgs,
+    #[command(flatten)]
+    request: RequestArgs,
+}
+
+/// Options of `extend`.
+#[derive(Debug, clap::Args)]
+pub struct Extend {
+    #[command(flatten)]
+    named: Named,
+    /// How long from now, such as 30m or 1h
+    #[arg(long = "for", value_name = "TIME", value_parser = door::time)]
+    time: door::Time,
+}
+
+/// Of which machine.
+#[derive(Debug, clap::Args)]
+pub struct Of {
+    /// Virtual machine, by name or id; without it, all
+    #[arg(value_name = "VM")]
+    machine: Option<String>,
+    #[command(flatten)]
+    request: RequestArgs,
+}
+
+/// Runs one action.
+pub fn run(action: &Action) -> Result<Exit, Failure> {
+    match action {
+        Action::Policy(arguments) => policy::run(arguments),
+        Action::Request(arguments) => request(arguments),
+        Action::Approve(named) => verb(named, "approve", &json!({})),
+        Action::Revoke(named) => verb(named, "revoke", &json!({})),
+        Action::Extend(extend) => {
+            verb(&extend.named, "extend", &json!({"duration": extend.time.to_string()}))
+        }
+        Action::List(of) => list(of, true),
+        Action::History(of) => list(of, false),
+    }
+}
+
+fn request(arguments: &RequestDoor) -> Result<Exit, Failure> {
+    let client = arguments.overriding.on(arguments.request.client()?);
+    let wanted: Vec<u16> = arguments.ports.iter().map(|port| port.number).collect();
+    let place = find::policy_of(&client, &arguments.machine, &wanted, arguments.resource_group.as_deref())?;
+    let ports = arguments.ports.iter().map(|port| {
+        let mut body = json!({"number": port.number, "duration": arguments.time.to_string()});
+        if let Some(protocol) = &port.protocol {
+            body["protocol"] = protocol.as_str().into();
+        }
+        if !arguments.sources.is_empty() {
+            body["allowedSourceAddressPrefixes"] = json!(arguments.sources);
+        }
+        body
+    });
+    let mut body = json!({"virtualMachines": [{"id": place.machine, "ports": ports.collect::<Vec<_>>()}]});
+    for (key, value) in [("justification", &arguments.why), ("ticket", &arguments.ticket)] {
+        if let Some(value) = value {
+            body[key] = value.as_str().into();
+        }
+    }
+    let written = client.act(&format!("{}/initiate", place.policy), &body)?;
+    tell(&client, arguments.request.form(), &arguments.wait, &written)
+}
+
+fn verb(named: &Named, verb: &str, body: &Value) -> Result<Exit, Failure> {
+    let client = named.overriding.on(named.request.client()?);
+    let policy = find::policy_with(&client, &named.name)?;
+    let written = client.act(&format!("{policy}/requests/{}/{verb}", named.name), body)?;
+    tell(&client, named.request.form(), &named.wait, &written)
+}
+
+/// Waits until hosts have it in force, and prints the request.
+fn tell(client: &Client, form: Format, wait: &WaitArgs, written: &Written) -> Result<Exit, Failure> {
+    overriding::tell(&written.warnings);
+    let name = text(&written.resource, "/name");
+    wait.wait(client, &format!("putting request {name} in force"), written.operation.as_ref())?;
+    match form {
+        Format::Json => output::json(&written.resource)?,
+        Format::Table => rows::table(COLUMNS, &find::doors(std::slice::from_ref(&written.resource)))?,
+    }
+    Ok(Exit::Clean)
+}
+
+const COLUMNS: [Column; 9] = [
+    ("REQUEST", |door| text(door, "/name")),
+    ("STATE", |door| text(door, "/state")),
+    ("MACHINE", |door| text(door, "/machine")),
+    ("PORT", |door| text(door, "/port")),
+    ("FROM", |door| text(door, "/from")),
+    ("UNTIL", |door| text(door, "/until")),
+    ("WHO", |door| text(door, "/requestor")),
+    ("APPROVED BY", |door| text(door, "/approver")),
+    ("WHY", |door| text(door, "/justification")),
+];
+
+fn list(of: &Of, only_alive: bool) -> Result<Exit, Failure> {
+    let client = of.request.client()?;
+    let requests = find::requests(&client, of.machine.as_deref(), only_alive)?;
+    match of.request.form() {
+        Format::Json => output::json(&requests)?,
+        Format::Table => rows::table(COLUMNS, &find::doors(&requests))?,
+    }
+    Ok(Exit::Clean)
+}

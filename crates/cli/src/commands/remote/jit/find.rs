@@ -1,0 +1,131 @@
+//! Which policy, which machine, which request is meant: looked up in what the server lists.
+
+use palisade_client::Client;
+use serde_json::{Value, json};
+
+use crate::exit::Failure;
+
+/// A machine, and the policy that closes its port.
+pub struct Place {
+    pub policy: String,
+    pub machine: String,
+}
+
+/// All policies of the subscription.
+pub fn policies(client: &Client) -> Result<Vec<Value>, Failure> {
+    let path = format!(
+        "/subscriptions/{}/providers/Microsoft.Security/jitNetworkAccessPolicies",
+        client.subscription()
+    );
+    Ok(client.list(&path)?)
+}
+
+/// The only policy with these ports of a machine.
+pub fn policy_of(
+    client: &Client,
+    machine: &str,
+    ports: &[u16],
+    group: Option<&str>,
+) -> Result<Place, Failure> {
+    let mut found: Vec<Place> = Vec::new();
+    for policy in policies(client)? {
+        if group.is_some_and(|group| !string(&policy, "id").to_lowercase().contains(&in_group(group))) {
+            continue;
+        }
+        for entry in elements(&policy["properties"]["virtualMachines"]) {
+            let has = |port: &u16| elements(&entry["ports"]).any(|own| own["number"] == *port);
+            if is_named(&string(entry, "id"), machine) && ports.iter().all(has) {
+                found.push(Place { policy: string(&policy, "id"), machine: string(entry, "id") });
+            }
+        }
+    }
+    match found.len() {
+        1 => Ok(found.remove(0)),
+        0 => Err(Failure::input(format!(
+            "no policy has port {} of {machine:?} (make one with `palisade jit policy`)",
+            ports.iter().map(ToString::to_string).collect::<Vec<_>>().join(" and ")
+        ))),
+        _ => Err(Failure::input(format!(
+            "several policies have it (add --resource-group, or give the machine's id): {}",
+            found.iter().map(|place| place.policy.as_str()).collect::<Vec<_>>().join(", ")
+        ))),
+    }
+}
+
+/// The policy that a request was made under.
+pub fn policy_with(client: &Client, request: &str) -> Result<String, Failure> {
+    let has = |policy: &Value| {
+        elements(&policy["properties"]["requests"])
+            .any(|one| string(one, "name").eq_ignore_ascii_case(request))
+    };
+    let found = policies(client)?.into_iter().find(has);
+    let missing = || {
+        Failure::input(format!(
+            "JitRequestNotFound: there is no request {request:?} (see `palisade jit history`)"
+        ))
+    };
+    found.map(|policy| string(&policy, "id")).ok_or_else(missing)
+}
+
+/// Requests of all policies, oldest first; of one machine, or of all.
+pub fn requests(client: &Client, machine: Option<&str>, only_alive: bool) -> Result<Vec<Value>, Failure> {
+    let mut all = Vec::new();
+    for policy in policies(client)? {
+        for request in elements(&policy["properties"]["requests"]) {
+            let machines = || elements(&request["virtualMachines"]);
+            let is_of = machine.is_none_or(|name| machines().any(|one| is_named(&string(one, "id"), name)));
+            let is_alive = machines()
+                .flat_map(|one| elements(&one["ports"]))
+                .any(|port| matches!(port["state"].as_str(), Some("Active" | "Pending")));
+            if is_of && (is_alive || !only_alive) {
+                let mut request = request.clone();
+                request["policy"] = policy["id"].clone();
+                all.push(request);
+            }
+        }
+    }
+    all.sort_by_key(|request| string(request, "startTimeUtc"));
+    Ok(all)
+}
+
+/// The doors of requests, one row each.
+pub fn doors(requests: &[Value]) -> Vec<Value> {
+    let mut rows = Vec::new();
+    for request in requests {
+        for machine in elements(&request["virtualMachines"]) {
+            for port in elements(&machine["ports"]) {
+                let from =
+                    port.get("allowedSourceAddressPrefix").or(port.get("allowedSourceAddressPrefixes"));
+                rows.push(json!({
+                    "name": request["name"],
+                    "state": port["state"],
+                    "machine": string(machine, "id").rsplit('/').next(),
+                    "port": format!("{}/{}", port["number"], string(port, "protocol").to_lowercase()),
+                    "from": from,
+                    "until": port.get("closedTimeUtc").unwrap_or(&port["endTimeUtc"]),
+                    "requestor": request["requestor"],
+                    "approver": request["approver"],
+                    "justification": request["justification"],
+                }));
+            }
+        }
+    }
+    rows
+}
+
+/// Whether an id is what a user named: itself, or its last part.
+pub fn is_named(id: &str, name: &str) -> bool {
+    id.eq_ignore_ascii_case(name) || id.rsplit('/').next().is_some_and(|own| own.eq_ignore_ascii_case(name))
+}
+
+pub fn elements(value: &Value) -> impl Iterator<Item = &Value> {
+    value.as_array().into_iter().flatten()
+}
+
+pub fn string(value: &Value, key: &str) -> String {
+    value[key].as_str().unwrap_or_default().to_owned()
+}
+
+fn in_group(group: &str) -> String {
+    format!("/resourcegroups/{}/", group.to_lowercase())
+}

@@ -1,0 +1,134 @@
+//! Time-limited access as a resource: `Microsoft.Security/locations/jitNetworkAccessPolicies`, with its requests inside.
+//!
+//! What may be done is `palisade_guard::access`'s to say. Here are its documents, which machine has which interfaces, what becomes of a
+//! policy at each, and which rules it stands before. Invariant: an interface's doors are a function of the world, so that spans,
+//! proofs and questions see the same. Reference: docs/jit.md.
+
+mod ask;
+mod doors;
+mod duration;
+mod overridden;
+mod policy;
+mod requests;
+
+use palisade_guard::access::{AccessError, Ledger, Person};
+use palisade_model::ResourceId;
+use serde_json::Value;
+
+use crate::ControlError;
+pub(crate) use ask::{Terms, ask, until};
+pub(crate) use doors::{doors, interfaces, policies};
+pub(crate) use overridden::overridden;
+pub(crate) use requests::one as request;
+
+/// What is done with the requests of a policy.
+#[derive(Debug, Clone, PartialEq)]
+pub enum AccessVerb {
+    /// Asks for doors, with the body of `initiate`.
+    Initiate(Value),
+    /// Approves a request.
+    Approve(String),
+    /// Ends or revokes a request.
+    Close(String),
+    /// Extends a request, with the body that says until when.
+    Extend(String, Value),
+}
+
+impl AccessVerb {
+    /// What the audit log calls it.
+    pub(crate) const fn name(&self) -> &'static str {
+        match self {
+            Self::Initiate(_) => "initiate",
+            Self::Approve(_) => "approve",
+            Self::Close(_) => "revoke",
+            Self::Extend(..) => "extend",
+        }
+    }
+}
+
+/// Who does something with a request, and from where.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Actor {
+    /// Object id of the principal.
+    pub id: String,
+    /// Name of the principal.
+    pub name: String,
+    /// The address that the server sees him at.
+    pub address: String,
+}
+
+impl Actor {
+    pub(crate) fn person(&self) -> Person {
+        Person { id: self.id.clone(), name: self.name.clone() }
+    }
+}
+
+/// The ledger of a policy, from its `properties`.
+///
+/// # Errors
+/// The policy or a request cannot be read; of a stored one all can.
+pub fn ledger(properties: &Value) -> Result<Ledger, ControlError> {
+    Ok(Ledger::new(policy::read(properties)?, requests::read(&properties["requests"])?))
+}
+
+/// A policy's body as it is told at a time: how requests stand depends on it.
+pub fn shown(mut body: Value, now: u64) -> Value {
+    if let Ok(ledger) = ledger(&body["properties"]) {
+        body["properties"]["requests"] = requests::write(&ledger, seconds(now));
+    }
+    body
+}
+
+/// Who asked for a request, and whether a door of it needs approval; `None` if there is no such request.
+pub fn request_of(properties: &Value, name: &str) -> Option<(String, bool)> {
+    let ledger = ledger(properties).ok()?;
+    let found = ledger.find(name).ok()?;
+    Some((found.requester.id.clone(), found.grants.iter().any(|grant| grant.needs_approval)))
+}
+
+/// The requests of a ledger, as they are stored.
+pub(crate) fn written(ledger: &Ledger, now: u64) -> Value {
+    requests::write(ledger, seconds(now))
+}
+
+/// Seconds as windows have them; the last of them if there are more.
+pub(crate) fn seconds(now: u64) -> u32 {
+    u32::try_from(now).unwrap_or(u32::MAX)
+}
+
+/// A refusal on the wire.
+pub(crate) fn refused(error: &AccessError) -> ControlError {
+    let (status, code) = match error {
+        AccessError::NoRequest(_) => (404, "JitRequestNotFound"),
+        AccessError::OwnRequest(_) => (403, "JitApprovalByRequester"),
+        AccessError::State { .. } | AccessError::NotLater(_) => (409, "JitRequestState"),
+        AccessError::TooMany { .. } | AccessError::TooManyRequests(_) => (409, "JitLimitReached"),
+        AccessError::NoMachine(_) | AccessError::NoDoor { .. } => (400, "JitPortNotInPolicy"),
+        AccessError::TooLong { .. } | AccessError::Past { .. } => (400, "JitDurationNotAllowed"),
+        AccessError::Source { .. } => (400, "JitSourceNotAllowed"),
+        _ => (400, "InvalidJitNetworkAccessPolicy"),
+    };
+    ControlError::new(status, code, sentence(&error.to_string()))
+}
+
+fn sentence(text: &str) -> String {
+    let mut letters = text.chars();
+    letters.next().map_or_else(String::new, |first| format!("{}{}.", first.to_uppercase(), letters.as_str()))
+}
+
+fn invalid(path: &str, problem: impl std::fmt::Display) -> ControlError {
+    ControlError::bad("InvalidJitNetworkAccessPolicy", format!("'{path}' {problem}.")).about(path)
+}
+
+/// The machine of an id as clients write it.
+fn machine_id(value: &Value, path: &str) -> Result<ResourceId, ControlError> {
+    let text = value.as_str().unwrap_or_default();
+    let is_machine = text.starts_with('/')
+        && ResourceId::new(text).segment("virtualMachines").is_some_and(|name| !name.is_empty());
+    if is_machine {
+        return Ok(ResourceId::new(text));
+    }
+    let expected = "must be the id of a virtual machine: /subscriptions/.../resourceGroups/.../providers/\
+                    Microsoft.Compute/virtualMachines/NAME";
+    Err(invalid(path, format!("is \"{text}\" and {expected}")))
+}
