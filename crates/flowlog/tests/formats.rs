@@ -238,7 +238,15 @@ fn records() -> impl Strategy<Value = Vec<FlowRecord>> {
                 packets_to_source: c,
                 bytes_to_source: d,
             };
-            FlowRecord { time_ms: time * 1_000, flow, phase, decision, traffic: Some(traffic), origin: 0 }
+            FlowRecord {
+                time_ms: time * 1_000,
+                flow,
+                phase,
+                decision,
+                traffic: Some(traffic),
+                tcp_flags: None,
+                origin: 0,
+            }
         });
     proptest::collection::vec(record, 1..20)
 }
