@@ -10,6 +10,7 @@ use crate::{
         outside::{KeySource, Provider},
     },
     event::Events,
+    fleet::FlowSink,
     housekeeping::Housekeeping,
     limits::{CONNECTIONS_MAX, RATE_PER_ADDRESS, RATE_PER_PRINCIPAL, REQUESTS_MAX, Rate},
 };
@@ -43,6 +44,8 @@ pub struct ServerOptions {
     pub rate_per_address: Rate,
     /// What one principal may ask.
     pub rate_per_principal: Rate,
+    /// Where flow records of hosts go; without it, hosts are not asked for any.
+    pub flows: Option<Arc<dyn FlowSink>>,
     /// When what is forgotten.
     pub housekeeping: Housekeeping,
     /// What the operator is told.
@@ -75,6 +78,7 @@ impl ServerOptions {
             requests_max: REQUESTS_MAX,
             rate_per_address: RATE_PER_ADDRESS,
             rate_per_principal: RATE_PER_PRINCIPAL,
+            flows: None,
             housekeeping: Housekeeping::default(),
             events: Events::default(),
         }

@@ -81,6 +81,7 @@ pub(crate) fn agents(
         authority: app.authority.clone(),
         compare_every: COMPARE_EVERY,
         shared: shared(app, &options.store),
+        flows: options.flows.clone(),
         tell: Arc::new(move |event| events.tell(Event::Fleet(event))),
     };
     let app = app.clone();

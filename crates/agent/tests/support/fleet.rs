@@ -12,8 +12,8 @@ use palisade_sync::from_agent::Message as Said;
 use palisade_sync::from_server::Message as Say;
 use palisade_sync::trust::Authority;
 use palisade_sync::{
-    Certificate, Documents, Entry, FromAgent, FromServer, Hello, InSync, Inventory, JoinRequest, JoinToken,
-    RenewRequest, Report, Reset,
+    Certificate, Documents, Entry, FlowBatch, FlowsKept, FromAgent, FromServer, Hello, InSync, Inventory,
+    JoinRequest, JoinToken, RenewRequest, Report, Reset,
 };
 use rcgen::{
     BasicConstraints, CertificateParams, CertificateSigningRequestParams, CertifiedIssuer, DnType,
@@ -97,6 +97,18 @@ pub struct Mind {
     pub inventories: Vec<Inventory>,
     pub reports: Vec<(Report, Instant)>,
     pub sent: Instant,
+    /// Batches of flow records that may be under way; with 0, none are taken.
+    pub window: u32,
+    /// Say that batches are durable.
+    pub keeps: bool,
+    pub flows: Vec<FlowBatch>,
+}
+
+impl Mind {
+    fn kept(&self, stream: Vec<u8>, sequence: u64) -> FromServer {
+        let kept = FlowsKept { window: self.window, stream, sequence };
+        FromServer { message: Some(Say::FlowsKept(kept)) }
+    }
 }
 
 struct Shared {
@@ -133,6 +145,9 @@ impl Fleet {
             inventories: Vec::new(),
             reports: Vec::new(),
             sent: Instant::now(),
+            window: 0,
+            keeps: false,
+            flows: Vec::new(),
         };
         let shared = Shared { mind: mind.into(), changed: watch::Sender::new(()), issuer };
         let mut fleet = Self { shared: shared.into(), address: ([127, 0, 0, 1], 0).into(), runtime: None };
@@ -314,10 +329,24 @@ impl FleetService for Service {
                                 at = known.filter(|(revision, documents)| {
                                     (*revision, &documents.hash()[..]) == (hello.have_revision, &hello.have_hash)
                                 });
+                                let kept = (hello.tells_flows && mind.window > 0).then(|| mind.kept(Vec::new(), 0));
                                 mind.hellos.push(hello);
+                                drop(mind);
+                                if let Some(kept) = kept {
+                                    let _gone = outgoing.send(Ok(kept)).await;
+                                }
                             }
                             Said::Inventory(inventory) => {
                                 mind.inventories.push(inventory);
+                                continue;
+                            }
+                            Said::Flows(batch) => {
+                                let kept = mind.keeps.then(|| mind.kept(batch.stream.clone(), batch.sequence));
+                                mind.flows.push(batch);
+                                drop(mind);
+                                if let Some(kept) = kept {
+                                    let _gone = outgoing.send(Ok(kept)).await;
+                                }
                                 continue;
                             }
                             Said::Report(report) => {

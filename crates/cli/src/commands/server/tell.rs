@@ -64,6 +64,12 @@ fn of_fleet(event: FleetEvent) -> String {
         FleetEvent::InventoryRefused { host, why } => {
             format!("what host {host} tells of its interfaces is not kept: {why}")
         }
+        FleetEvent::FlowsNotKept { host, why } => {
+            format!("flow records of host {host} wait: {why}")
+        }
+        FleetEvent::FlowsRefused { host, why } => {
+            format!("flow records of host {host} are left out: {why}")
+        }
         FleetEvent::Rivals { nic, hosts } => {
             let hosts: Vec<_> = hosts.iter().map(ToString::to_string).collect();
             format!(
