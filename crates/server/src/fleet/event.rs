@@ -84,6 +84,15 @@ pub enum FleetEvent {
         /// Why.
         why: String,
     },
+    /// Flow records of a host are missing.
+    FlowsLost {
+        /// Which.
+        host: HostName,
+        /// How many.
+        count: u64,
+        /// By whose fault: the kernel's ring, the agent's memory, or its spool.
+        by: String,
+    },
     /// Flow records of a host cannot be read; they are left out.
     FlowsRefused {
         /// Which.

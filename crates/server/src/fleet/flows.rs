@@ -13,6 +13,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use palisade_control::fleet::HostName;
 use palisade_sync::FlowBatch;
+use palisade_sync::flows::LOST;
 use palisade_sync::limits::FLOW_WINDOW;
 use tokio::sync::mpsc;
 use tokio::time::sleep;
@@ -146,7 +147,20 @@ impl Keeper {
             *last = batch.sequence.max(*last);
             is_new
         });
-        if batches.is_empty() { Ok(()) } else { self.sink.keep(&self.host, batches).await }
+        if batches.is_empty() {
+            return Ok(());
+        }
+        self.sink.keep(&self.host, batches).await?;
+        self.tell_losses(batches);
+        Ok(())
+    }
+
+    fn tell_losses(&self, batches: &[FlowBatch]) {
+        for (shape, line) in batches.iter().flat_map(FlowBatch::lines).filter(|(shape, _)| shape.kind == LOST)
+        {
+            let (host, count, by) = (self.host.clone(), line.packets[0], shape.reason.clone());
+            self.hub.tell(FleetEvent::FlowsLost { host, count, by });
+        }
     }
 }
 

@@ -29,6 +29,7 @@ pub fn tell(event: Event) {
         Event::IntentBroken { why, .. } => {
             format!("what is in force does not keep to the intents, and stays in force: {why}")
         }
+        Event::FlowsNotStored { why } => format!("flow records wait at their hosts: {why}"),
         Event::HousekeepingBegun => "this server keeps house for the store".to_owned(),
         Event::HousekeepingFailed { why } => format!("housekeeping failed, and is tried again: {why}"),
         Event::Stopping => "stopping".to_owned(),
@@ -66,6 +67,9 @@ fn of_fleet(event: FleetEvent) -> String {
         }
         FleetEvent::FlowsNotKept { host, why } => {
             format!("flow records of host {host} wait: {why}")
+        }
+        FleetEvent::FlowsLost { host, count, by } => {
+            format!("host {host} has lost {count} flow records (by its {by})")
         }
         FleetEvent::FlowsRefused { host, why } => {
             format!("flow records of host {host} are left out: {why}")
