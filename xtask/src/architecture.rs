@@ -124,7 +124,7 @@ pub(crate) const CRATES: &[Crate] = &[
             "palisade-store",
             "palisade-sync",
         ],
-        tests_use: &[],
+        tests_use: &["palisade-abi", "palisade-agent"],
     },
     Crate {
         name: "palisade-cli",
@@ -284,6 +284,12 @@ pub(crate) const EXTERNALS: &[External] = &[
         why: "benchmarks in user space with their spread",
         code: &[],
         tests: &["palisade-classify"],
+    },
+    External {
+        name: "crc32fast",
+        why: "finds what of a spooled batch was torn, at the speed of memory",
+        code: &["palisade-agent"],
+        tests: &[],
     },
     External {
         name: "data-encoding",

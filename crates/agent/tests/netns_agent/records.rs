@@ -7,6 +7,7 @@ use std::net::{SocketAddr, TcpStream, UdpSocket};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use nix::sys::signal::Signal;
+use palisade_model::calendar::civil_from_days;
 use palisade_sync::FlowShape;
 use palisade_sync::flows::{FlowLine, LOST};
 use palisade_sync::limits::FLOW_WINDOW;
@@ -70,30 +71,12 @@ fn ending(port: u16, at: u64) -> Vec<(String, String)> {
     let mut documents = estate(&["web1-nic"], &port.to_string());
     let (days, second) = (at / 86_400, at % 86_400);
     let (hour, minute, second) = (second / 3_600, second / 60 % 60, second % 60);
-    let (year, month, day) = date(days);
+    let (year, month, day) = civil_from_days(days as i64);
     let time = format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z");
     for (_, body) in &mut documents {
         *body = body.replace(r#""access":"Allow","#, &format!(r#""access":"Allow","expiresAt":"{time}","#));
     }
     documents
-}
-
-/// The date of a day since 1970, of the Gregorian calendar.
-fn date(mut days: u64) -> (u64, usize, u64) {
-    let is_leap = |year: u64| year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
-    let mut year = 1970;
-    while days >= 365 + u64::from(is_leap(year)) {
-        days -= 365 + u64::from(is_leap(year));
-        year += 1;
-    }
-    let february = 28 + u64::from(is_leap(year));
-    let lengths = [31, february, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31];
-    let mut month = 0;
-    while days >= lengths[month] {
-        days -= lengths[month];
-        month += 1;
-    }
-    (year, month + 1, days + 1)
 }
 
 /// Whether the machine still answers on a connection.

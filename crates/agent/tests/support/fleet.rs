@@ -105,6 +105,28 @@ pub struct Mind {
 }
 
 impl Mind {
+    /// Takes in what a host says; what there is to say at once. `at` is what the host has.
+    fn hear(&mut self, said: Said, at: &mut Option<(u64, Documents)>) -> Option<FromServer> {
+        match said {
+            Said::Hello(hello) => {
+                let has = (hello.have_revision, hello.have_hash.clone());
+                let known = self.resumable.clone();
+                *at = known.filter(|(revision, documents)| (*revision, documents.hash().to_vec()) == has);
+                let takes_flows = hello.tells_flows && self.window > 0;
+                self.hellos.push(hello);
+                return takes_flows.then(|| self.kept(Vec::new(), 0));
+            }
+            Said::Inventory(inventory) => self.inventories.push(inventory),
+            Said::Report(report) => self.reports.push((report, Instant::now())),
+            Said::Flows(batch) => {
+                let kept = self.keeps.then(|| self.kept(batch.stream.clone(), batch.sequence));
+                self.flows.push(batch);
+                return kept;
+            }
+        }
+        None
+    }
+
     fn kept(&self, stream: Vec<u8>, sequence: u64) -> FromServer {
         let kept = FlowsKept { window: self.window, stream, sequence };
         FromServer { message: Some(Say::FlowsKept(kept)) }
@@ -322,37 +344,13 @@ impl FleetService for Service {
                 tokio::select! {
                     said = incoming.message() => {
                         let Ok(Some(FromAgent { message: Some(said) })) = said else { return };
-                        let mut mind = shared.mind.lock().unwrap();
-                        match said {
-                            Said::Hello(hello) => {
-                                let known = mind.resumable.clone();
-                                at = known.filter(|(revision, documents)| {
-                                    (*revision, &documents.hash()[..]) == (hello.have_revision, &hello.have_hash)
-                                });
-                                let kept = (hello.tells_flows && mind.window > 0).then(|| mind.kept(Vec::new(), 0));
-                                mind.hellos.push(hello);
-                                drop(mind);
-                                if let Some(kept) = kept {
-                                    let _gone = outgoing.send(Ok(kept)).await;
-                                }
-                            }
-                            Said::Inventory(inventory) => {
-                                mind.inventories.push(inventory);
-                                continue;
-                            }
-                            Said::Flows(batch) => {
-                                let kept = mind.keeps.then(|| mind.kept(batch.stream.clone(), batch.sequence));
-                                mind.flows.push(batch);
-                                drop(mind);
-                                if let Some(kept) = kept {
-                                    let _gone = outgoing.send(Ok(kept)).await;
-                                }
-                                continue;
-                            }
-                            Said::Report(report) => {
-                                mind.reports.push((report, Instant::now()));
-                                continue;
-                            }
+                        let is_hello = matches!(said, Said::Hello(_));
+                        let answer = shared.mind.lock().unwrap().hear(said, &mut at);
+                        if let Some(answer) = answer {
+                            let _gone = outgoing.send(Ok(answer)).await;
+                        }
+                        if !is_hello {
+                            continue;
                         }
                     }
                     _ = changed.changed() => {}

@@ -54,19 +54,19 @@ fn what_was_put_in_comes_out() {
 fn columns_that_do_not_fit_are_refused() {
     type Break = fn(&mut FlowBatch);
     let breaks: [Break; 14] = [
-        |batch| drop(batch.time.pop()),
-        |batch| drop(batch.age.pop()),
+        |batch| batch.time.truncate(2),
+        |batch| batch.age.truncate(2),
         |batch| batch.quiet.push(0),
         |batch| batch.source.truncate(16),
         |batch| batch.destination.push(0),
-        |batch| drop(batch.source_port.pop()),
-        |batch| drop(batch.destination_port.pop()),
-        |batch| drop(batch.flags_to_destination.pop()),
-        |batch| drop(batch.flags_to_source.pop()),
-        |batch| drop(batch.packets_to_destination.pop()),
-        |batch| drop(batch.packets_to_source.pop()),
-        |batch| drop(batch.bytes_to_destination.pop()),
-        |batch| drop(batch.bytes_to_source.pop()),
+        |batch| batch.source_port.truncate(2),
+        |batch| batch.destination_port.truncate(2),
+        |batch| batch.flags_to_destination.truncate(2),
+        |batch| batch.flags_to_source.truncate(2),
+        |batch| batch.packets_to_destination.truncate(2),
+        |batch| batch.packets_to_source.truncate(2),
+        |batch| batch.bytes_to_destination.truncate(2),
+        |batch| batch.bytes_to_source.truncate(2),
         |batch| batch.shape[1] = 2,
     ];
     for (number, broken) in breaks.into_iter().enumerate() {
