@@ -1,6 +1,6 @@
 //! How many records a second one core takes from the kernel's ring to a batch as it is spooled and sent.
 //!
-//! `records [ROUNDS]` lets the kernel program judge packets that begin flows until the ring holds 30,000 events, and then times
+//! `records [ROUNDS]` lets the kernel program judge packets that begin flows until the ring holds 25,000 events, and then times
 //! what the agent does with them: read, name, fill batches, encode. It needs root. Nothing is attached to any interface.
 
 use std::net::Ipv4Addr;
@@ -17,7 +17,7 @@ use prost::Message as _;
 /// The loopback interface: test runs need one that exists.
 const LOOPBACK: u32 = 1;
 /// Events of a round: fewer than the ring holds.
-const EVENTS: u32 = 30_000;
+const EVENTS: u32 = 25_000;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let rounds = std::env::args().nth(1).map_or(Ok(30), |text| text.parse())?;
