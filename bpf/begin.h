@@ -14,7 +14,7 @@ static __always_inline void bury(__u32 at)
 	flow_ref flow = FLOW_AT(at);
 	__u32 slot = flow->key.slot;
 
-	tell_flow(at, PLSD_EVENT_END, PLSD_REASON_ESTABLISHED);
+	tell_flow(at, PLSD_EVENT_END, PLSD_REASON_ESTABLISHED, 0);
 	if (slot >= root()->slots)
 		return;
 	__sync_fetch_and_add(&usage_of(slot)->flows, -1);
@@ -108,6 +108,7 @@ static __always_inline void write_flow(__u32 at, const struct passage *way, __u3
 	flow_ref flow = FLOW_AT(at);
 	nic_ref nic = NIC_AT(way->scene.nic);
 
+	flow->key.seen = way->packet.tcp_flags;
 	flow->generation = nic->generation;
 	flow->packets[0] = way->size.packets;
 	flow->packets[1] = 0;
@@ -130,11 +131,11 @@ static __always_inline void tell_begin(__u32 at, const struct passage *way)
 	__u32 slot = way->scene.slot;
 
 	COUNT(slot, flows_created);
-	tell_flow(at, PLSD_EVENT_BEGIN, PLSD_REASON_ALLOWED);
+	tell_flow(at, PLSD_EVENT_BEGIN, PLSD_REASON_ALLOWED, 0);
 	if (!way->verdict.would)
 		return;
 	COUNT(slot, flows_audited);
-	tell_flow(at, PLSD_EVENT_WOULD_DENY, way->verdict.would);
+	tell_flow(at, PLSD_EVENT_WOULD_DENY, way->verdict.would, &way->verdict);
 }
 
 /* Puts the flow into the table, whose first bucket the caller has locked. PLSD_REASON_ALLOWED or the reason to drop. */
@@ -211,7 +212,7 @@ __noinline int revive_flow(const struct passage *way, __u32 state, __u32 at, __u
 			__sync_fetch_and_add(&usage->half_open, -1);
 		return PLSD_REASON_ALLOWED;
 	}
-	tell_flow(at, PLSD_EVENT_END, PLSD_REASON_ESTABLISHED);
+	tell_flow(at, PLSD_EVENT_END, PLSD_REASON_ESTABLISHED, 0);
 	COUNT(nic->slot, flows_ended);
 	if (tcp_is_half_open(flow->state))
 		__sync_fetch_and_add(&usage->half_open, -1);

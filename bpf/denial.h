@@ -24,21 +24,6 @@ static __always_inline __u32 place_of_denial(const struct name *name)
 	       (cpu * (mask + 1) + ((__u32)(name->hash >> 16) & mask)) * sizeof(struct plsd_denial);
 }
 
-/* Which of a direction's layers gives this reason. */
-static __always_inline __u32 position_of(__u32 reason, __u32 direction)
-{
-	switch (reason) {
-	case PLSD_REASON_ADMIN_DENY:
-		return 0;
-	case PLSD_REASON_NETWORK_INTERFACE_DENY:
-		return direction == PLSD_DIRECTION_INBOUND ? 2 : 1;
-	case PLSD_REASON_SUBNET_DENY:
-		return direction == PLSD_DIRECTION_INBOUND ? 1 : 2;
-	default:
-		return 2;
-	}
-}
-
 /* Tells that a packet was denied. A global function: the verifier checks it once, and its stack is its own. */
 __noinline int tell_denial(const struct passage *way, __u32 reason, __u32 rule, __u64 packets)
 {
@@ -52,6 +37,7 @@ __noinline int tell_denial(const struct passage *way, __u32 reason, __u32 rule, 
 	if (!way)
 		return 0;
 	refusal.direction = way->scene.direction;
+	refusal.tcp_flags = way->packet.tcp_flags;
 	refusal.rules[position_of(reason, way->scene.direction) & 3] = rule;
 	return tell_refusal(&way->name, &refusal);
 }

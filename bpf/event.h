@@ -7,6 +7,7 @@
 #pragma once
 
 #include "counters.h"
+#include "passage.h"
 #include "table.h"
 
 static __always_inline bool is_told(__u32 kind)
@@ -17,6 +18,21 @@ static __always_inline bool is_told(__u32 kind)
 static __always_inline __u64 generation_in_force(void)
 {
 	return IN_ARENA(struct plsd_snapshot, root()->active)->generation;
+}
+
+/* Which of a direction's layers gives this reason. */
+static __always_inline __u32 position_of(__u32 reason, __u32 direction)
+{
+	switch (reason) {
+	case PLSD_REASON_ADMIN_DENY:
+		return 0;
+	case PLSD_REASON_NETWORK_INTERFACE_DENY:
+		return direction == PLSD_DIRECTION_INBOUND ? 2 : 1;
+	case PLSD_REASON_SUBNET_DENY:
+		return direction == PLSD_DIRECTION_INBOUND ? 1 : 2;
+	default:
+		return 2;
+	}
 }
 
 static __always_inline void submit(struct plsd_event *event)
@@ -41,8 +57,28 @@ static __always_inline struct plsd_event *reserve_event(__u32 slot, __u32 kind, 
 	return event;
 }
 
-/* Tells of the flow at `at`. A global function: the verifier checks it once. */
-__noinline int tell_flow(__u32 at, __u32 kind, __u32 reason)
+/*
+ * The rules by which a flow is told: those that it remembers; those that cut it; or, where one would deny that is in audit, that one
+ * in the place of its layer.
+ */
+static __always_inline void tell_rules(struct plsd_event *event, flow_ref flow, __u32 reason,
+				       const struct verdict *verdict)
+{
+	bool cut = event->kind == PLSD_EVENT_CUT, would = event->kind == PLSD_EVENT_WOULD_DENY;
+	__u32 position = position_of(reason, flow->direction);
+
+#pragma unroll
+	for (__u32 i = 0; i < PLSD_LAYERS; i++) {
+		event->rules[i] = flow->rules[i];
+		if (verdict && cut)
+			event->rules[i] = verdict->rules[i];
+		else if (verdict && would && i == position && verdict->would_rule != PLSD_RULE_NONE)
+			event->rules[i] = verdict->would_rule;
+	}
+}
+
+/* Tells of the flow at `at`; `verdict` is what was said of it just now. A global function: the verifier checks it once. */
+__noinline int tell_flow(__u32 at, __u32 kind, __u32 reason, const struct verdict *verdict)
 {
 	flow_ref flow = FLOW_AT(at);
 	struct plsd_event *event;
@@ -56,15 +92,16 @@ __noinline int tell_flow(__u32 at, __u32 kind, __u32 reason)
 #pragma unroll
 	for (__u32 i = 0; i < NAME_WORDS; i++)
 		((__u64 *)&event->key)[i] = *IN_ARENA(__u64, at + i * 8);
+	/* Its rules are named by the policy that judged it last. */
+	if (kind == PLSD_EVENT_END)
+		event->generation = flow->generation;
 	event->created = flow->created;
 #pragma unroll
 	for (__u32 i = 0; i < 2; i++) {
 		event->packets[i] = flow->packets[i];
 		event->bytes[i] = flow->bytes[i];
 	}
-#pragma unroll
-	for (__u32 i = 0; i < PLSD_LAYERS; i++)
-		event->rules[i] = flow->rules[i];
+	tell_rules(event, flow, reason, verdict);
 	event->direction = flow->direction;
 	event->state = flow->state;
 	event->flags = flow->flags;
@@ -95,7 +132,8 @@ struct refusal {
 	__u8 kind;
 	__u8 reason;
 	__u8 direction;
-	__u8 reserved[5];
+	__u8 tcp_flags;
+	__u8 reserved[4];
 	__u16 rules[4]; /* of each layer; the last one is not used */
 	__u64 packets;
 };
@@ -114,6 +152,7 @@ __noinline int tell_refusal(const struct name *name, const struct refusal *refus
 #pragma unroll
 	for (__u32 i = 0; i < NAME_WORDS; i++)
 		((__u64 *)&event->key)[i] = name->words[i];
+	event->key.seen = refusal->tcp_flags;
 	event->created = 0;
 	event->packets[0] = refusal->packets;
 	event->packets[1] = 0;

@@ -95,17 +95,23 @@ static __always_inline __u32 wall_seconds(void)
 	return (bpf_ktime_get_boot_ns() + root()->anchor) / 1000000000;
 }
 
+/* Whether the policy has changed, for existing flows too, since it judged the flow. */
+static __always_inline bool is_outdated(flow_ref flow, nic_ref nic)
+{
+	return flow->generation < nic->rejudge;
+}
+
 /* Whether the flow's verdict may have changed since it was judged: by policy, or by time. */
 static __always_inline bool is_due(flow_ref flow, nic_ref nic)
 {
-	if (flow->generation < nic->rejudge)
+	if (is_outdated(flow, nic))
 		return true;
 	return flow->recheck != PLSD_NEVER && wall_seconds() >= flow->recheck;
 }
 
 static __always_inline void keep_flow(flow_ref flow, nic_ref nic, const struct packet *p, struct verdict *verdict)
 {
-	__u8 flags = flow->flags & ~(PLSD_FLOW_AUDITED | PLSD_FLOW_FOREIGN);
+	__u8 flags = flow->flags & ~(PLSD_FLOW_AUDITED | PLSD_FLOW_FOREIGN | PLSD_FLOW_ENDED_BY_TIME);
 	const __u32 *local = flow->direction == PLSD_DIRECTION_OUTBOUND ? p->source : p->destination;
 
 	if (verdict->would)
@@ -120,6 +126,15 @@ static __always_inline void keep_flow(flow_ref flow, nic_ref nic, const struct p
 	}
 	flow->flags = flags;
 	flow->until = verdict->until;
+}
+
+/* Notes why a flow is being cut. */
+static __always_inline void note_why(flow_ref flow, bool by_time)
+{
+	if (by_time)
+		flow->flags |= PLSD_FLOW_ENDED_BY_TIME;
+	else
+		flow->flags &= ~PLSD_FLOW_ENDED_BY_TIME;
 }
 
 /* Judges a flow again. PLSD_REASON_ESTABLISHED if it goes on. A global function: the verifier checks it once. */
@@ -165,15 +180,17 @@ __noinline int rejudge(struct passage *way, __u32 at)
 		COUNT(nic->slot, flows_rejudged);
 		if (verdict->would && !was_audited) {
 			COUNT(nic->slot, flows_audited);
-			tell_flow(at, PLSD_EVENT_WOULD_DENY, verdict->would);
+			tell_flow(at, PLSD_EVENT_WOULD_DENY, verdict->would, verdict);
 		}
 		barrier();
 		WRITE_ONCE(flow->generation, nic->generation);
 		return PLSD_REASON_ESTABLISHED;
 	}
+	if (state != PLSD_FLOW_CUT)
+		note_why(flow, occasion == EXPIRED || !is_outdated(flow, nic));
 	if (state != PLSD_FLOW_CUT && move_on(flow, nic, state, PLSD_FLOW_CUT)) {
 		COUNT(nic->slot, flows_cut);
-		tell_flow(at, PLSD_EVENT_CUT, reason);
+		tell_flow(at, PLSD_EVENT_CUT, reason, verdict);
 	}
 	barrier();
 	WRITE_ONCE(flow->generation, nic->generation);
@@ -196,6 +213,15 @@ static __always_inline int standing_of(struct passage *way, __u32 at)
 	return READ_ONCE(flow->state) == PLSD_FLOW_CUT ? PLSD_REASON_POLICY_CUT : PLSD_REASON_ESTABLISHED;
 }
 
+/* Notes the flags of a packet that passes: one store for each that is new, and a look for all others. */
+static __always_inline void note_flags(flow_ref flow, __u8 flags, bool from_originator)
+{
+	__u32 seen = from_originator ? flags : (__u32)flags << 8;
+
+	if ((READ_ONCE(flow->key.seen) & seen) != seen)
+		__sync_fetch_and_or(&flow->key.seen, seen);
+}
+
 static __always_inline void advance_tcp(flow_ref flow, nic_ref nic, const struct packet *p, bool from_originator,
 					__u32 state)
 {
@@ -216,10 +242,12 @@ static __always_inline void advance_flow(flow_ref flow, nic_ref nic, const struc
 {
 	__u32 state = flow->state;
 
-	if (p->protocol == PROTOCOL_TCP)
+	if (p->protocol == PROTOCOL_TCP) {
+		note_flags(flow, p->tcp_flags, from_originator);
 		advance_tcp(flow, nic, p, from_originator, state);
-	else if (state == PLSD_FLOW_UDP_OPEN && !from_originator)
+	} else if (state == PLSD_FLOW_UDP_OPEN && !from_originator) {
 		move_on(flow, nic, state, PLSD_FLOW_UDP_ANSWERED);
+	}
 	if (flow->state != state || state < PLSD_FLOW_TIME_WAIT || state == PLSD_FLOW_CUT)
 		WRITE_ONCE(flow->last_seen, now);
 	__sync_fetch_and_add(&flow->packets[!from_originator], size->packets);

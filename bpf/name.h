@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT OR GPL-2.0-only */
 /*
- * The name of a packet's flow: its key as six words, and their hash. Layout: struct plsd_flow_key.
+ * The name of a packet's flow: its key as six words, and their hash. Layout: struct plsd_flow_key, whose `seen` is no part
+ * of the name.
  *
  * Words are how a key is made, hashed and compared. The hash multiplies each with a secret factor: who does not know the
  * factors cannot aim at the buckets of another one's flow (Carter, Wegman 1979; multilinear).
@@ -121,7 +122,7 @@ static __always_inline void name_packet(const struct packet *p, __u32 slot, __u3
 /* Whether the key at `key` is the name. Words 3 and 5 of IPv4 keys are zero, and the family is in word 1. */
 static __always_inline bool is_named(__u32 key, const struct name *name)
 {
-	if (*IN_ARENA(__u64, key) != name->words[0] || *IN_ARENA(__u64, key + 8) != name->words[1] ||
+	if (*IN_ARENA(__u64, key) != name->words[0] || *IN_ARENA(__u32, key + 8) != (__u32)name->words[1] ||
 	    *IN_ARENA(__u64, key + 16) != name->words[2] || *IN_ARENA(__u64, key + 32) != name->words[4])
 		return false;
 	if ((name->words[1] >> 24 & 0xff) == 4)

@@ -44,6 +44,7 @@ __noinline int tell_guard(struct passage *way, int reason)
 		return 0;
 	refusal.kind = is_audited(NIC_AT(way->scene.nic)) ? PLSD_EVENT_WOULD_DENY : PLSD_EVENT_DENY;
 	refusal.direction = way->scene.direction;
+	refusal.tcp_flags = way->packet.tcp_flags;
 	refusal.packets = way->size.packets;
 	name_packet(&way->packet, way->scene.slot, way->scene.direction, &way->name);
 	return tell_refusal(&way->name, &refusal);
@@ -100,6 +101,7 @@ static __always_inline int refuse(nic_ref nic, const struct passage *way, int re
 		.kind = PLSD_EVENT_LIMIT,
 		.reason = reason,
 		.direction = way->scene.direction,
+		.tcp_flags = way->packet.tcp_flags,
 		.rules = { PLSD_RULE_NONE, PLSD_RULE_NONE, PLSD_RULE_NONE, PLSD_RULE_NONE },
 		.packets = way->size.packets,
 	};

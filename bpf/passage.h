@@ -26,8 +26,10 @@ struct verdict {
 	__u32 recheck;
 	__u32 until;
 	__u16 rules[PLSD_LAYERS];
+	__u16 would_rule; /* the rule that gives it, if one does */
 	__u8 would; /* the reason to drop, had the list or rule not been in audit; 0 for none */
 	__u8 kept; /* a list that denies had no say, since it keeps the flows that it once admitted */
+	__u16 reserved;
 };
 
 struct passage {

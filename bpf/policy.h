@@ -75,6 +75,15 @@ static __always_inline int outcome_of(__u32 action, __u32 position, __u32 direct
 	}
 }
 
+/* Notes what would deny, were it not in audit: the first counts, as it would have been the last to be asked. */
+static __always_inline void note_would(struct verdict *verdict, __u32 reason, __u32 rule)
+{
+	if (verdict->would)
+		return;
+	verdict->would = reason;
+	verdict->would_rule = rule;
+}
+
 /* Notes and counts the rule in audit that was met before the deciding one. */
 static __always_inline void note_shadow(const struct layer *layer, const struct match *match, __u32 position,
 					__u32 direction, struct verdict *verdict)
@@ -85,8 +94,8 @@ static __always_inline void note_shadow(const struct layer *layer, const struct 
 		return;
 	outcome = outcome_of(match->shadow_action, position, direction);
 	count_rule(layer->counters, match->shadow_rule, layer->rules, outcome != PLSD_REASON_ALLOWED);
-	if (outcome != PLSD_REASON_ALLOWED && !verdict->would)
-		verdict->would = outcome;
+	if (outcome != PLSD_REASON_ALLOWED)
+		note_would(verdict, outcome, match->shadow_rule);
 }
 
 /* Nothing but the times when a verdict may change is carried from list to list. */
@@ -102,6 +111,7 @@ static __always_inline void note_times(const struct layer *layer, const struct m
 static __always_inline void clear_verdict(struct verdict *verdict)
 {
 	verdict->would = 0;
+	verdict->would_rule = PLSD_RULE_NONE;
 	verdict->kept = false;
 	verdict->recheck = PLSD_NEVER;
 	verdict->until = PLSD_NEVER;
@@ -137,8 +147,7 @@ static __always_inline int ask(struct passage *way, const struct layer *layer, c
 	if (occasion == BEGINNING || denied)
 		count_rule(layer->counters, match->rule, layer->rules, denied);
 	if (denied && layer->audit) {
-		if (!verdict->would)
-			verdict->would = outcome;
+		note_would(verdict, outcome, match->rule);
 		return PLSD_REASON_ALLOWED;
 	}
 	return match->action == PLSD_ACTION_ALWAYS_ALLOW ? PLSD_REASON_ESTABLISHED : outcome;

@@ -41,6 +41,8 @@ pub struct Walk {
     pub rows: [Option<u16>; LAYERS],
     /// The first denial that audit let pass.
     pub would: Option<Reason>,
+    /// The layer and the row that denies.
+    pub would_row: Option<(usize, u16)>,
     /// The second in which a row that allowed it ends.
     pub until: Option<u32>,
     /// A list that denies had no say, since it keeps its flows.
@@ -53,7 +55,26 @@ impl Default for Walk {
     /// Nothing was asked yet.
     fn default() -> Self {
         let rows = [None; LAYERS];
-        Self { reason: Reason::Allowed, rows, would: None, until: None, kept: false, overruled: false }
+        let (would, would_row) = (None, None);
+        Self { reason: Reason::Allowed, rows, would, would_row, until: None, kept: false, overruled: false }
+    }
+}
+
+impl Walk {
+    /// Notes what a layer's row would deny for; the first counts.
+    fn note(&mut self, layer: usize, denial: Option<(Reason, usize)>) {
+        if let Some((reason, row)) = denial.filter(|_| self.would.is_none()) {
+            (self.would, self.would_row) = (Some(reason), Some((layer, number(row))));
+        }
+    }
+
+    /// The rows by which the kernel tells that it would be denied.
+    pub fn told(&self) -> [Option<u16>; LAYERS] {
+        let mut rows = self.rows;
+        if let Some((layer, row)) = self.would_row {
+            rows[layer] = Some(row);
+        }
+        rows
     }
 }
 
@@ -92,18 +113,18 @@ impl<'a> Model<'a> {
         let mut walk = Walk::default();
         for (index, place, list) in self.lists(flow.direction()) {
             let found = list.view.lookup(flow, now);
-            let shadow = found.shadow.map(|(_, action)| denial(action, place));
+            let shadow = found.shadow.map(|(row, action)| denial(action, place).map(|reason| (reason, row)));
             let Some((row, action)) = found.rule else {
-                walk.would = walk.would.or(shadow.flatten());
+                walk.note(index, shadow.flatten());
                 if place == Place::Admin {
                     continue;
                 }
                 return Walk { reason: denied_at(place), ..walk };
             };
-            walk.rows[index] = Some(u16::try_from(row).expect("a blob has at most 1,024 rules"));
+            walk.rows[index] = Some(number(row));
             let denial = denial(action, place);
             if denial.is_some() && again && list.keep {
-                walk.would = walk.would.or(shadow.flatten());
+                walk.note(index, shadow.flatten());
                 walk.kept = true;
                 continue;
             }
@@ -111,7 +132,8 @@ impl<'a> Model<'a> {
                 return Walk { reason, ..walk };
             }
             walk.overruled |= list.audit && walk.would.is_none() && denial.is_some() && shadow == Some(None);
-            walk.would = walk.would.or(shadow.flatten()).or(denial);
+            walk.note(index, shadow.flatten());
+            walk.note(index, denial.map(|reason| (reason, row)));
             if denial.is_none() {
                 walk.until = earlier(walk.until, found.until);
             }
@@ -167,6 +189,10 @@ impl<'a> Model<'a> {
         let present = lists.iter().zip(places(direction)).enumerate();
         present.filter_map(|(index, (list, place))| Some((index, place, list.as_ref()?)))
     }
+}
+
+fn number(row: usize) -> u16 {
+    u16::try_from(row).expect("a blob has at most 1,024 rules")
 }
 
 /// The other direction.

@@ -226,13 +226,15 @@ impl Subject<'_> {
         assert_eq!(observed.passes, !case.reason().is_drop(), "{}", self.about(case, now));
     }
 
-    /// What the kernel tells: each flow that passes only by audit once, with what it would drop it for.
+    /// What the kernel tells: each flow that passes only by audit once, with what it would drop it for, and by which row.
     fn compare_events(&self, kernel: &mut Kernel, batch: &[Case], counts: &mut Tally) {
-        let told: Vec<_> = kernel.take_events().iter().map(|event| (event.flow, event.reason)).collect();
+        let told: Vec<_> =
+            kernel.take_events().iter().map(|event| (event.flow, event.reason, event.rules)).collect();
         let audited = batch.iter().filter(|case| case.reason() == Reason::Audited);
-        let expected: Vec<_> = audited.filter_map(|case| Some((case.begins()?, case.walk?.would?))).collect();
+        let expected: Vec<_> =
+            audited.filter_map(|case| Some((case.begins()?, case.walk?.would?, case.walk?.told()))).collect();
         assert_eq!(told, expected, "estate {}", self.seed);
-        expected.iter().for_each(|(_, reason)| counts.count("would", reason));
+        expected.iter().for_each(|(_, reason, _)| counts.count("would", reason));
     }
 
     /// What the kernel remembers: the allowed flows and no others, each with the rules that allowed it.

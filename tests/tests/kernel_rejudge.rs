@@ -191,6 +191,7 @@ impl Story {
             assert!(observed.reason.is_drop() || is_from_originator(after, next.direction), "{}", about());
         } else {
             assert_eq!(after.state == FlowState::Cut, fate == Fate::Cut, "{}", about());
+            self.compare_cause(step, before, after, &about);
             assert!(!stage.flushes(earlier) || after.generation == generation, "{}", about());
         }
         if fate == Fate::GoesOn {
@@ -205,6 +206,17 @@ impl Story {
         if now < self.moments[step - 1] {
             tally.count("back in time", self.outcome(step, before, fate));
         }
+    }
+
+    /// A flow that was cut now says whether policy or time did it. A clock that went back judges flows again as a change of policy
+    /// does, and then either may be said.
+    fn compare_cause(&self, step: usize, before: &FlowEntry, after: &FlowEntry, about: &dyn Fn() -> String) {
+        let now = self.moments[step];
+        if before.state == FlowState::Cut || after.state != FlowState::Cut || now < self.moments[step - 1] {
+            return;
+        }
+        let is_by_time = has_ended(before, now) || !self.stages[step].flushes(&self.stages[step - 1]);
+        assert_eq!(after.ended_by_time, is_by_time, "{}", about());
     }
 
     /// What a flow that was judged again remembers: what every list said that had a say. A list without one prolongs nothing.

@@ -42,6 +42,12 @@ pub(crate) const CRATES: &[Crate] = &[
         uses: &["palisade-guard", "palisade-model", "palisade-net"],
         tests_use: &[],
     },
+    Crate {
+        name: "palisade-flowstore",
+        layer: 3,
+        uses: &["palisade-flowlog", "palisade-model", "palisade-net"],
+        tests_use: &[],
+    },
     Crate { name: "palisade-store", layer: 3, uses: &[], tests_use: &[] },
     Crate {
         name: "palisade-datapath",
@@ -112,12 +118,14 @@ pub(crate) const CRATES: &[Crate] = &[
             "palisade-arm",
             "palisade-client",
             "palisade-control",
+            "palisade-flowstore",
             "palisade-identity",
             "palisade-model",
+            "palisade-net",
             "palisade-store",
             "palisade-sync",
         ],
-        tests_use: &[],
+        tests_use: &["palisade-abi", "palisade-agent"],
     },
     Crate {
         name: "palisade-cli",
@@ -175,6 +183,8 @@ pub(crate) const SIDEWAYS: &[Sideways] = &[
     Sideways { from: "palisade-analysis", to: "palisade-classify" },
     // A measurement stands in the lab's namespaces; they would be too little for a layer of their own.
     Sideways { from: "palisade-bench", to: "palisade-lab" },
+    // What is kept comes from readers of logs; readers alone are wanted without Parquet, and a layer between them would be empty.
+    Sideways { from: "palisade-flowstore", to: "palisade-flowlog" },
 ];
 
 /// A package from elsewhere that members may name.
@@ -204,9 +214,22 @@ pub(crate) const EXTERNALS: &[External] = &[
         tests: &[],
     },
     External {
+        name: "arrow-array",
+        why: "columns in memory, as Parquet is read and written (docs/adr/0031-flow-records-are-parquet.md)",
+        code: &["palisade-flowstore"],
+        tests: &[],
+    },
+    External {
+        name: "arrow-buffer",
+        why: "the bits and keys of those columns",
+        code: &["palisade-flowstore"],
+        tests: &[],
+    },
+    External { name: "arrow-schema", why: "their types", code: &["palisade-flowstore"], tests: &[] },
+    External {
         name: "async-trait",
         why: "a trait of asynchronous functions that can be a trait object",
-        code: &["palisade-control", "palisade-server", "palisade-store"],
+        code: &["palisade-control", "palisade-flowstore", "palisade-server", "palisade-store"],
         tests: &[],
     },
     External {
@@ -230,7 +253,13 @@ pub(crate) const EXTERNALS: &[External] = &[
     External {
         name: "bytes",
         why: "bodies of documents that many hosts share",
-        code: &["palisade-control", "palisade-server", "palisade-store", "palisade-sync"],
+        code: &[
+            "palisade-control",
+            "palisade-flowstore",
+            "palisade-server",
+            "palisade-store",
+            "palisade-sync",
+        ],
         tests: &[],
     },
     External {
@@ -256,6 +285,12 @@ pub(crate) const EXTERNALS: &[External] = &[
         why: "benchmarks in user space with their spread",
         code: &[],
         tests: &["palisade-classify"],
+    },
+    External {
+        name: "crc32fast",
+        why: "finds what of a spooled batch was torn, at the speed of memory",
+        code: &["palisade-agent"],
+        tests: &[],
     },
     External {
         name: "data-encoding",
@@ -290,13 +325,19 @@ pub(crate) const EXTERNALS: &[External] = &[
     External {
         name: "futures-util",
         why: "makes a stream out of a function that is asked for the next item",
-        code: &["palisade-server", "palisade-store"],
+        code: &["palisade-flowstore", "palisade-server", "palisade-store"],
         tests: &[],
     },
     External {
         name: "getrandom",
         why: "the system's randomness",
         code: &["palisade-agent", "palisade-identity", "palisade-server"],
+        tests: &[],
+    },
+    External {
+        name: "http-body-util",
+        why: "the bytes of a request that object_store makes",
+        code: &["palisade-flowstore"],
         tests: &[],
     },
     External {
@@ -349,6 +390,12 @@ pub(crate) const EXTERNALS: &[External] = &[
         tests: &["palisade-agent", "palisade-datapath"],
     },
     External {
+        name: "object_store",
+        why: "local folders, S3 and Azure Blob behind one trait, without an HTTP client of its own",
+        code: &["palisade-flowstore"],
+        tests: &[],
+    },
+    External {
         name: "oxidd",
         why: "binary decision diagrams, a second opinion on the analysis that shares no idea with it",
         code: &[],
@@ -358,6 +405,12 @@ pub(crate) const EXTERNALS: &[External] = &[
         name: "p256",
         why: "makes the keys that jsonwebtoken signs with, which uses it too",
         code: &["palisade-identity"],
+        tests: &[],
+    },
+    External {
+        name: "parquet",
+        why: "reads and writes Parquet (docs/adr/0031-flow-records-are-parquet.md)",
+        code: &["palisade-flowstore"],
         tests: &[],
     },
     External {
@@ -375,6 +428,7 @@ pub(crate) const EXTERNALS: &[External] = &[
             "palisade-classify",
             "palisade-control",
             "palisade-flowlog",
+            "palisade-flowstore",
             "palisade-guard",
             "palisade-identity",
             "palisade-model",
@@ -402,7 +456,13 @@ pub(crate) const EXTERNALS: &[External] = &[
     External {
         name: "rustls",
         why: "TLS in Rust, with ring",
-        code: &["palisade-agent", "palisade-client", "palisade-server", "palisade-sync"],
+        code: &[
+            "palisade-agent",
+            "palisade-client",
+            "palisade-flowstore",
+            "palisade-server",
+            "palisade-sync",
+        ],
         tests: &[],
     },
     External {
@@ -414,6 +474,7 @@ pub(crate) const EXTERNALS: &[External] = &[
             "palisade-cli",
             "palisade-client",
             "palisade-control",
+            "palisade-flowstore",
             "palisade-identity",
             "palisade-lab",
             "palisade-server",
@@ -431,6 +492,7 @@ pub(crate) const EXTERNALS: &[External] = &[
             "palisade-cli",
             "palisade-client",
             "palisade-control",
+            "palisade-flowstore",
             "palisade-identity",
             "palisade-lab",
             "palisade-server",
@@ -467,6 +529,7 @@ pub(crate) const EXTERNALS: &[External] = &[
             "palisade-client",
             "palisade-control",
             "palisade-flowlog",
+            "palisade-flowstore",
             "palisade-server",
             "palisade-store",
         ],
@@ -475,8 +538,8 @@ pub(crate) const EXTERNALS: &[External] = &[
         name: "thiserror",
         why: "error enums whose text stands beside the variant",
         code: &[
-            "palisade-analysis",
             "palisade-agent",
+            "palisade-analysis",
             "palisade-arm",
             "palisade-bench",
             "palisade-classify",
@@ -485,6 +548,7 @@ pub(crate) const EXTERNALS: &[External] = &[
             "palisade-datapath",
             "palisade-flowlog",
             "palisade-guard",
+            "palisade-flowstore",
             "palisade-identity",
             "palisade-lab",
             "palisade-model",
@@ -503,6 +567,7 @@ pub(crate) const EXTERNALS: &[External] = &[
             "palisade-bench",
             "palisade-cli",
             "palisade-control",
+            "palisade-flowstore",
             "palisade-server",
             "palisade-store",
         ],
@@ -542,7 +607,7 @@ pub(crate) const EXTERNALS: &[External] = &[
     External {
         name: "ureq",
         why: "a small synchronous HTTP client over rustls, for the command line and for tests",
-        code: &["palisade-client"],
+        code: &["palisade-client", "palisade-flowstore"],
         tests: &["palisade-server"],
     },
     External {
@@ -554,7 +619,13 @@ pub(crate) const EXTERNALS: &[External] = &[
     External {
         name: "uuid",
         why: "ids that nobody else has",
-        code: &["palisade-cli", "palisade-control", "palisade-identity", "palisade-server"],
+        code: &[
+            "palisade-cli",
+            "palisade-control",
+            "palisade-flowstore",
+            "palisade-identity",
+            "palisade-server",
+        ],
         tests: &[],
     },
     External {

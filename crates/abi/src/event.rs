@@ -14,7 +14,7 @@ shared_codes! {
         End = 1,
         /// Packets were denied: `packets[0]` of them since the denial was last told.
         Deny = 2,
-        /// A change of policy, or the end of a rule's time, ended a flow.
+        /// A change of policy ended a flow, or, with [`crate::flow::FLOW_ENDED_BY_TIME`], the time of a rule.
         Cut = 3,
         /// A flow passes only because what would deny it is in audit.
         WouldDeny = 4,
@@ -33,7 +33,8 @@ shared_structs! {
     pub struct Event {
         /// The flow, or the one that a denied packet would have begun.
         pub key: FlowKey,
-        /// Generation of the policy in force.
+        /// Generation of the policy in force; for [`EventKind::End`] that of the NIC's policy that judged the flow last, by
+        /// which its rules are named.
         pub generation: u64,
         /// Kernel tick at which it happened.
         pub tick: u64,
@@ -43,8 +44,8 @@ shared_structs! {
         pub packets: [u64; 2],
         /// Bytes from the originator, and from the responder.
         pub bytes: [u64; 2],
-        /// Rule that each layer decided by, in evaluation order of `direction`; for [`EventKind::WouldDeny`] and
-        /// [`EventKind::Deny`] the deciding one is that of the layer which `reason` names.
+        /// Rule that each layer decided by, in evaluation order of `direction`; for [`EventKind::Deny`], [`EventKind::Cut`] and
+        /// [`EventKind::WouldDeny`] the one that denies, or would, is that of the layer which `reason` names.
         pub rules: [u16; 3],
         /// [`EventKind`].
         pub kind: u8,

@@ -87,6 +87,8 @@ shared_constants! {
     pub const FLOW_MIDSTREAM: u8 = 4;
     /// The RST that closed the flow came from the responder. A genuine one is the last that its sender sends.
     pub const FLOW_RESET_BY_RESPONDER: u8 = 8;
+    /// Of a flow that was cut: the time of a rule ended it, and not a change of policy.
+    pub const FLOW_ENDED_BY_TIME: u8 = 16;
 
     /// Ticks for which a denial is counted before it is told again.
     pub const DENIAL_TICKS: u64 = 2500;
@@ -111,8 +113,9 @@ shared_structs! {
         pub query_direction: u8,
         /// 4 or 6.
         pub family: u8,
-        /// Zero.
-        pub reserved: u32,
+        /// Not part of the identity, and 0 in a name. In the table and in events: TCP flags of the packets that passed, the
+        /// originator's in the low byte and the responder's in the next; of a packet that began no flow, its own in the low one.
+        pub seen: u32,
         /// Address behind the interface, as on the wire.
         pub local: [u32; 4],
         /// The other address, as on the wire.

@@ -2,7 +2,7 @@
 //!
 //! A [`Record`] has the kernel's numbers; a [`NameBook`] knows what they are called; [`line`](mod@line) makes one JSON object of
 //! both; [`EventServer`] hands lines to whoever listens at the instance's socket. Nobody waits for a reader: one that is too slow
-//! loses lines and is told how many. With nobody listening nothing is read and nothing is made.
+//! loses lines and is told how many. Without a reader, and without a server to record for, nothing is read.
 
 mod book;
 pub mod line;
@@ -14,7 +14,8 @@ mod tests;
 use std::net::IpAddr;
 
 use palisade_abi::flow::{Direction, FlowState};
-use palisade_abi::verdict::LAYERS;
+use palisade_abi::verdict::{LAYERS, Layer};
+use palisade_net::packet::TcpFlags;
 
 pub use book::{NameBook, NicNames};
 pub use record::Moment;
@@ -31,7 +32,7 @@ pub enum Kind {
     End,
     /// Packets were denied.
     Deny,
-    /// Policy, or the end of a rule's time, ended a flow.
+    /// Policy, or the time of a rule, ended a flow.
     Cut,
     /// A flow passes only because what would deny it is in audit.
     WouldDeny,
@@ -58,6 +59,25 @@ impl Kind {
     }
 }
 
+/// What cut a flow.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Cause {
+    /// A change of policy.
+    Policy,
+    /// A rule that admitted it has ended, or one that denies it began to hold.
+    Time,
+}
+
+impl Cause {
+    /// The word for it in lines.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Policy => "policy",
+            Self::Time => "time",
+        }
+    }
+}
+
 /// One thing that happened to a flow, in the kernel's numbers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Record {
@@ -67,6 +87,10 @@ pub struct Record {
     pub time_ms: u64,
     /// Why; a flow that goes on has no reason.
     pub reason: Option<&'static str>,
+    /// Where the list stands that decided; `None` if none did.
+    pub layer: Option<Layer>,
+    /// What cut the flow; `None` if nothing did.
+    pub cause: Option<Cause>,
     /// The NIC's number.
     pub slot: u32,
     /// The policy that judged.
@@ -85,6 +109,8 @@ pub struct Record {
     pub state: Option<FlowState>,
     /// When the flow began, in milliseconds since 1970; `None` for a packet that began none.
     pub began_ms: Option<u64>,
+    /// When a packet last prolonged the flow, in milliseconds since 1970; only the sweep tells.
+    pub last_ms: Option<u64>,
     /// Row of the rule that each layer decided by, in evaluation order of the direction.
     pub rules: [Option<u16>; LAYERS],
     /// It passes only because what would deny it is in audit.
@@ -95,4 +121,17 @@ pub struct Record {
     pub packets: [u64; 2],
     /// Bytes from the originator, and from the responder.
     pub bytes: [u64; 2],
+    /// TCP flags of the packets that passed, from the originator and from the responder; of a packet that began no flow, its
+    /// own. `None` for other protocols.
+    pub tcp_flags: Option<[TcpFlags; 2]>,
+}
+
+impl Record {
+    /// The address and port that the first packet came from, and those it went to.
+    pub const fn ends(&self) -> ((IpAddr, u16), (IpAddr, u16)) {
+        match self.direction {
+            Direction::Outbound => (self.local, self.remote),
+            Direction::Inbound => (self.remote, self.local),
+        }
+    }
 }

@@ -24,6 +24,7 @@ pub mod interfaces;
 pub mod load;
 pub mod machines;
 pub mod plan;
+pub mod records;
 pub mod remote;
 mod remove;
 mod run;

@@ -14,7 +14,7 @@ use std::{
 use libbpf_rs::{MapCore, MapHandle};
 use palisade_abi::{
     event::{self, EventKind},
-    flow::{Direction, FLOW_AUDITED, FLOW_MIDSTREAM, FlowState},
+    flow::{Direction, FLOW_AUDITED, FLOW_ENDED_BY_TIME, FLOW_MIDSTREAM, FlowState},
     verdict::{LAYERS, Reason},
 };
 
@@ -44,13 +44,14 @@ pub struct Event {
     pub direction: Direction,
     /// How far the flow has come.
     pub state: FlowState,
-    /// Index of the rule that each layer decided by, in evaluation order of the direction.
+    /// Index of the rule that each layer decided by, in evaluation order of the direction. What denies, or would if it were not
+    /// in audit, is that of the layer which the reason names.
     pub rules: [Option<u16>; LAYERS],
     /// It passes only because what would deny it is in audit.
     pub audited: bool,
     /// The flow was met in the middle of a connection.
     pub midstream: bool,
-    /// Generation of the policy in force.
+    /// Generation of the policy in force; of a flow that ended, of the NIC's policy that judged it last.
     pub generation: u64,
     /// Kernel tick at which it happened.
     pub tick: u64,
@@ -61,6 +62,11 @@ pub struct Event {
     pub packets: [u64; 2],
     /// Bytes from the originator, and from the responder.
     pub bytes: [u64; 2],
+    /// TCP flags of the packets that passed, from the originator and from the responder; of a packet that began no flow, its
+    /// own.
+    pub tcp_flags: [u8; 2],
+    /// The time of a rule cut the flow, and not a change of policy.
+    pub ended_by_time: bool,
 }
 
 impl Event {
@@ -79,6 +85,8 @@ impl Event {
             created: told.created,
             packets: told.packets,
             bytes: told.bytes,
+            tcp_flags: flows::tcp_flags(&told.key),
+            ended_by_time: told.flags & FLOW_ENDED_BY_TIME != 0,
         })
     }
 }

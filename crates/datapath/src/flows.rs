@@ -11,8 +11,8 @@ use std::{
 use palisade_abi::{
     arena::NEVER,
     flow::{
-        BUCKET_WAYS, Direction, FLOW_AUDITED, FLOW_FOREIGN, FLOW_MIDSTREAM, Flow, FlowBucket, FlowKey,
-        FlowState, RULE_NONE, TAG_BUSY,
+        BUCKET_WAYS, Direction, FLOW_AUDITED, FLOW_ENDED_BY_TIME, FLOW_FOREIGN, FLOW_MIDSTREAM, Flow,
+        FlowBucket, FlowKey, FlowState, RULE_NONE, TAG_BUSY,
     },
     verdict::LAYERS,
 };
@@ -51,12 +51,16 @@ pub struct FlowEntry {
     pub foreign: bool,
     /// It was met in the middle of a connection.
     pub midstream: bool,
+    /// The time of a rule cut it, and not a change of policy.
+    pub ended_by_time: bool,
     /// Generation of the policy that judged it last.
     pub generation: u64,
     /// Packets from the originator, and from the responder.
     pub packets: [u64; 2],
     /// Bytes from the originator, and from the responder.
     pub bytes: [u64; 2],
+    /// TCP flags of the packets that passed, from the originator and from the responder.
+    pub tcp_flags: [u8; 2],
     /// Kernel tick at which it began.
     pub created: u64,
     /// Kernel tick at which a packet last prolonged it.
@@ -109,9 +113,11 @@ impl FlowEntry {
             audited: flow.flags & FLOW_AUDITED != 0,
             foreign: flow.flags & FLOW_FOREIGN != 0,
             midstream: flow.flags & FLOW_MIDSTREAM != 0,
+            ended_by_time: flow.flags & FLOW_ENDED_BY_TIME != 0,
             generation: flow.generation,
             packets: flow.packets,
             bytes: flow.bytes,
+            tcp_flags: tcp_flags(&flow.key),
             created: flow.created,
             last_seen: flow.last_seen,
             timeout: flow.timeout,
@@ -123,6 +129,12 @@ impl FlowEntry {
     pub fn is_over(&self, tick: u64) -> bool {
         self.last_seen.saturating_add(self.timeout.into()) < tick
     }
+}
+
+/// TCP flags that were seen, from the originator and from the responder.
+pub(crate) fn tcp_flags(key: &FlowKey) -> [u8; 2] {
+    let [originator, responder, ..] = key.seen.to_le_bytes();
+    [originator, responder]
 }
 
 /// Rules by layer as the kernel notes them.

@@ -71,7 +71,10 @@ impl Intake {
         let number = self.number(origin)?;
         for tuple in tuples {
             let Tuple { time_ms, flow, phase, decision, traffic, .. } = *tuple;
-            self.pass(FlowRecord { time_ms, flow, phase, decision, traffic, origin: number }, sink);
+            self.pass(
+                FlowRecord { time_ms, flow, phase, decision, traffic, tcp_flags: None, origin: number },
+                sink,
+            );
         }
         Ok(())
     }
@@ -83,9 +86,9 @@ impl Intake {
         sink: &mut impl FnMut(FlowRecord, &FlowOrigin),
     ) -> Result<(), FlowLogError> {
         self.admit()?;
-        let Told { time_ms, flow, phase, decision, traffic, origin } = told;
+        let Told { time_ms, flow, phase, decision, traffic, tcp_flags, origin } = told;
         let origin = self.number(origin)?;
-        self.pass(FlowRecord { time_ms, flow, phase, decision, traffic, origin }, sink);
+        self.pass(FlowRecord { time_ms, flow, phase, decision, traffic, tcp_flags, origin }, sink);
         Ok(())
     }
 

@@ -6,7 +6,7 @@
 use std::{collections::HashMap, io::Read, net::IpAddr};
 
 use palisade_model::{FlowLogFormat, FlowOrigin, FlowPhase, FlowTraffic, LoggedDecision, ResourceId};
-use palisade_net::{Direction, Flow, Protocol, ProtocolMatch};
+use palisade_net::{Direction, Flow, Protocol, ProtocolMatch, packet::TcpFlags};
 
 use crate::{
     limits::RUNNING_MAX,
@@ -28,10 +28,13 @@ pub(crate) struct Line {
     ports: [u16; 2],
     icmp_type: Option<u8>,
     reason: Option<String>,
+    state: Option<String>,
     began_ms: Option<u64>,
     rules: Vec<Rule>,
     /// Packets and bytes to the destination, then to the source.
     counters: [u64; 4],
+    /// To the destination, then to the source.
+    tcp_flags: [Option<TcpFlags>; 2],
     count: u64,
 }
 
@@ -62,6 +65,7 @@ pub(crate) struct Told {
     pub(crate) phase: FlowPhase,
     pub(crate) decision: LoggedDecision,
     pub(crate) traffic: Option<FlowTraffic>,
+    pub(crate) tcp_flags: Option<[TcpFlags; 2]>,
     pub(crate) origin: FlowOrigin,
 }
 
@@ -99,6 +103,9 @@ impl Line {
             "icmpType" => self.icmp_type = scan.scalar(parsed)?.flatten(),
             "reason" => self.reason = scan.scalar(str::to_owned)?,
             "beganMs" => self.began_ms = scan.scalar(parsed)?.flatten(),
+            "state" => self.state = scan.scalar(str::to_owned)?,
+            "tcpFlagsToDestination" => self.tcp_flags[0] = scan.scalar(TcpFlags::from_letters)?.flatten(),
+            "tcpFlagsToSource" => self.tcp_flags[1] = scan.scalar(TcpFlags::from_letters)?.flatten(),
             "rules" => self.rules = rules(scan)?,
             "count" => self.count = scan.scalar(parsed)?.flatten().unwrap_or(0),
             _ => return Ok(false),
@@ -111,6 +118,8 @@ impl Line {
         let (phase, is_allowed) = match self.kind.as_deref().unwrap_or_default() {
             "begin" => (FlowPhase::Begin, true),
             "continue" => (FlowPhase::Continue, true),
+            // The end of a flow that was cut was told when that happened.
+            "end" if self.state.as_deref() == Some("Cut") => return Ok(Meaning::Other),
             "end" => (FlowPhase::End, true),
             "cut" => (FlowPhase::End, false),
             "deny" | "limit" => (FlowPhase::Begin, false),
@@ -133,8 +142,12 @@ impl Line {
             (false, _) => LoggedDecision::Elsewhere,
         };
         let traffic = self.traffic(&flow, phase, running);
+        let tcp_flags = match self.tcp_flags {
+            [Some(there), Some(back)] => Some([there, back]),
+            _ => None,
+        };
         let origin = self.origin(flow.direction());
-        Ok(Meaning::Flow(Told { time_ms, flow, phase, decision, traffic, origin }.into()))
+        Ok(Meaning::Flow(Told { time_ms, flow, phase, decision, traffic, tcp_flags, origin }.into()))
     }
 
     fn flow(&self) -> Result<Flow, &'static str> {

@@ -7,7 +7,7 @@ use std::{fmt::Write as _, net::IpAddr, path::Path};
 
 use palisade_flowlog::{FlowLog, FlowLogError, Limits, Report, limits, read, read_from};
 use palisade_model::{FlowLogFormat, FlowPhase, FlowRecord, FlowTraffic, LoggedDecision};
-use palisade_net::{Direction, Flow, Protocol};
+use palisade_net::{Direction, Flow, Protocol, packet::TcpFlags};
 use proptest::prelude::*;
 
 const NSG: &str =
@@ -238,7 +238,15 @@ fn records() -> impl Strategy<Value = Vec<FlowRecord>> {
                 packets_to_source: c,
                 bytes_to_source: d,
             };
-            FlowRecord { time_ms: time * 1_000, flow, phase, decision, traffic: Some(traffic), origin: 0 }
+            FlowRecord {
+                time_ms: time * 1_000,
+                flow,
+                phase,
+                decision,
+                traffic: Some(traffic),
+                tcp_flags: None,
+                origin: 0,
+            }
         });
     proptest::collection::vec(record, 1..20)
 }
@@ -277,6 +285,33 @@ fn tuples(records: &[FlowRecord], format: FlowLogFormat) -> String {
         write!(text, "\"{tuple}\",").expect("a text grows");
     }
     text
+}
+
+/// Lines of hosts before there were flags are read as they always were; the end of a flow that was cut is told by its cut.
+#[test]
+fn flags_are_read_where_they_are_told() {
+    let line = |kind: &str, rest: &str| {
+        format!(
+            r#"{{"kind":"{kind}","timeMs":9,"slot":1,"direction":"Inbound","protocol":"Tcp","source":"20.0.0.1","sourcePort":5,"destination":"10.0.1.4","destinationPort":22,"beganMs":2,"packetsToDestination":1{rest}}}"#
+        )
+    };
+    let flags = |rest: &str| {
+        let found = log(&line("end", rest));
+        assert!(found.report.problems.is_empty(), "{:?}", found.report.problems);
+        found.records[0].tcp_flags
+    };
+    assert_eq!(flags(""), None);
+    let both = flags(r#","layer":"Subnet","lastMs":7,"tcpFlagsToDestination":"S","tcpFlagsToSource":"RA""#);
+    assert_eq!(both, Some([TcpFlags::SYN, TcpFlags::RST.with(TcpFlags::ACK)]));
+    assert_eq!(
+        flags(r#","tcpFlagsToDestination":"SAF","tcpFlagsToSource":"""#).unwrap()[1],
+        TcpFlags::default()
+    );
+    assert_eq!(flags(r#","tcpFlagsToDestination":"Q","tcpFlagsToSource":"S""#), None, "no such flag");
+    let cut = line("cut", r#","reason":"SubnetDeny","cause":"policy","state":"Cut""#);
+    let end = line("end", r#","reason":"TimedOut","cause":"policy","state":"Cut""#);
+    let found = log(&format!("{cut}\n{end}\n"));
+    assert_eq!((found.records.len(), found.records[0].decision), (1, LoggedDecision::Denied));
 }
 
 fn lines(records: &[FlowRecord]) -> String {

@@ -1,13 +1,13 @@
 //! Connections out of the records of their lives.
 //!
 //! A flow log tells that a flow began, goes on and ended; the detectors want it whole. An attempt that was denied is whole at once. A
-//! flow that goes on long enough to be a session is told of once while it does. Records carry no TCP flags, so a refusal is known
-//! by its size: one packet each way. It must not know a file.
+//! flow that goes on long enough to be a session is told of once while it does. Where records carry TCP flags, a RST in the place of
+//! the answer is a refusal; where they do not, one packet each way is taken to be one. It must not know a file.
 
 use std::collections::{HashMap, hash_map::Entry};
 
 use palisade_model::{FlowPhase, FlowRecord, FlowTraffic, LoggedDecision};
-use palisade_net::{Flow, Protocol};
+use palisade_net::{Flow, Protocol, packet::TcpFlags};
 
 use crate::{Connection, Outcome, Stage, guess::SESSION_MS, limits::OPEN_MAX};
 
@@ -23,6 +23,7 @@ struct Open {
     start_ms: u64,
     end_ms: u64,
     traffic: Option<FlowTraffic>,
+    tcp_flags: Option<[TcpFlags; 2]>,
     is_told: bool,
 }
 
@@ -88,11 +89,17 @@ impl Fold {
 
 impl Open {
     fn at(record: &FlowRecord) -> Self {
-        Self { start_ms: record.time_ms, end_ms: record.time_ms, traffic: record.traffic, is_told: false }
+        let FlowRecord { time_ms, traffic, tcp_flags, .. } = *record;
+        Self { start_ms: time_ms, end_ms: time_ms, traffic, tcp_flags, is_told: false }
     }
 
     fn with(self, record: &FlowRecord) -> Self {
-        Self { end_ms: record.time_ms.max(self.end_ms), traffic: sum(self.traffic, record.traffic), ..self }
+        Self {
+            end_ms: record.time_ms.max(self.end_ms),
+            traffic: sum(self.traffic, record.traffic),
+            tcp_flags: either(self.tcp_flags, record.tcp_flags),
+            ..self
+        }
     }
 
     fn over(self, flow: Flow) -> Connection {
@@ -112,6 +119,9 @@ impl Open {
 
     fn outcome(&self, flow: Flow) -> Outcome {
         let Some(traffic) = self.traffic else { return Outcome::Unknown };
+        if let Some(flags) = self.tcp_flags.filter(|_| flow.protocol() == Protocol::TCP) {
+            return answer(flags);
+        }
         match (traffic.packets_to_destination, traffic.packets_to_source) {
             // Nothing was counted either way: the format told of a life, not of packets.
             (0, 0) => Outcome::Unknown,
@@ -121,6 +131,22 @@ impl Open {
             _ => Outcome::Answered,
         }
     }
+}
+
+/// What came of a connection, by the TCP flags of both sides. Who has said SYN too may reset it afterwards.
+fn answer([there, back]: [TcpFlags; 2]) -> Outcome {
+    if back == TcpFlags::default() {
+        Outcome::Unanswered
+    } else if there.has(TcpFlags::SYN) && back.has(TcpFlags::RST) && !back.has(TcpFlags::SYN) {
+        Outcome::Refused
+    } else {
+        Outcome::Answered
+    }
+}
+
+fn either(a: Option<[TcpFlags; 2]>, b: Option<[TcpFlags; 2]>) -> Option<[TcpFlags; 2]> {
+    let (Some(a), Some(b)) = (a, b) else { return a.or(b) };
+    Some([a[0].with(b[0]), a[1].with(b[1])])
 }
 
 fn sum(a: Option<FlowTraffic>, b: Option<FlowTraffic>) -> Option<FlowTraffic> {
@@ -154,7 +180,7 @@ mod tests {
             bytes_to_source: back * 100,
         });
         let flow = flow.expect("one family");
-        FlowRecord { time_ms: second * 1_000, flow, phase, decision, traffic, origin: 0 }
+        FlowRecord { time_ms: second * 1_000, flow, phase, decision, traffic, tcp_flags: None, origin: 0 }
     }
 
     fn fold(records: &[FlowRecord]) -> Vec<(u64, u64, Outcome, Stage, Option<u64>)> {
@@ -188,6 +214,30 @@ mod tests {
             [(90, 90, Answered, Over, Some(2))],
             "a stream that begins in the middle"
         );
+    }
+
+    #[test]
+    fn flags_say_what_counts_can_only_suggest() {
+        use {FlowPhase::*, LoggedDecision::Allowed, Outcome::*};
+        let outcome = |packets, there, back| {
+            let letters = |text| TcpFlags::from_letters(text).expect("letters");
+            let begin = FlowRecord {
+                tcp_flags: Some([letters("S"), letters("")]),
+                ..record(1, Begin, Allowed, None)
+            };
+            let end = FlowRecord {
+                tcp_flags: Some([letters(there), letters(back)]),
+                ..record(2, End, Allowed, Some(packets))
+            };
+            fold(&[begin, end])[0].2
+        };
+        assert_eq!(outcome((1, 1), "S", "RA"), Refused);
+        assert_eq!(outcome((3, 3), "S", "RA"), Refused, "tried again, and refused again");
+        assert_eq!(outcome((3, 0), "S", ""), Unanswered);
+        assert_eq!(outcome((1, 1), "S", "SA"), Answered, "it listens, whoever then kept silent");
+        assert_eq!(outcome((5, 4), "SAP", "SAR"), Answered, "reset by a listener after it had answered");
+        assert_eq!(outcome((5, 4), "SAF", "SAF"), Answered);
+        assert_eq!(fold(&[record(1, Begin, Allowed, None)])[0].2, Unknown, "nothing was counted yet");
     }
 
     #[test]

@@ -6,7 +6,7 @@
 
 use std::fmt;
 
-use palisade_net::{Flow, Mac};
+use palisade_net::{Flow, Mac, packet::TcpFlags};
 
 use crate::ResourceId;
 
@@ -23,6 +23,8 @@ pub struct FlowRecord {
     pub decision: LoggedDecision,
     /// What has passed since the record before; `None` where the format does not count.
     pub traffic: Option<FlowTraffic>,
+    /// TCP flags seen from the flow's source and from its destination until then; `None` where they are not told.
+    pub tcp_flags: Option<[TcpFlags; 2]>,
     /// Who logged it and by which rule: an index into the log's [`FlowOrigin`]s.
     pub origin: u32,
 }

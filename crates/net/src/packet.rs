@@ -32,6 +32,7 @@ mod transport;
 mod write;
 
 use core::ops::Range;
+use std::fmt::{self, Write as _};
 use std::net::{IpAddr, Ipv4Addr};
 
 pub use build::{BuildError, Extension, Packet, arp, tagged};
@@ -204,6 +205,9 @@ impl TcpFlags {
     /// The acknowledgement number counts.
     pub const ACK: Self = Self(0x10);
 
+    /// The letter of each bit, from the lowest: FIN, SYN, RST, PSH, ACK, URG, ECE, CWR.
+    const LETTERS: [char; 8] = ['F', 'S', 'R', 'P', 'A', 'U', 'E', 'C'];
+
     /// Bits of either.
     #[must_use]
     pub const fn with(self, other: Self) -> Self {
@@ -213,6 +217,24 @@ impl TcpFlags {
     /// Whether all bits of `other` are set.
     pub const fn has(self, other: Self) -> bool {
         self.0 & other.0 == other.0
+    }
+}
+
+/// A letter for each bit that is set, such as `SA`; nothing for none.
+impl fmt::Display for TcpFlags {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let set = Self::LETTERS.iter().enumerate().filter(|(bit, _)| self.0 >> bit & 1 == 1);
+        set.map(|(_, letter)| *letter).try_for_each(|letter| f.write_char(letter))
+    }
+}
+
+impl TcpFlags {
+    /// Reads what [`fmt::Display`] writes, in any order; `None` for text with other letters.
+    pub fn from_letters(text: &str) -> Option<Self> {
+        text.chars().try_fold(Self::default(), |all, letter| {
+            let bit = Self::LETTERS.iter().position(|known| *known == letter)?;
+            Some(all.with(Self(1 << bit)))
+        })
     }
 }
 

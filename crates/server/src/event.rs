@@ -59,6 +59,11 @@ pub enum Event {
         /// What breaks it.
         why: String,
     },
+    /// Flow records cannot be stored; hosts keep them, and it is tried again.
+    FlowsNotStored {
+        /// Why.
+        why: String,
+    },
     /// This server keeps house for all that share the store.
     HousekeepingBegun,
     /// A round of housekeeping failed; the next one tries again.

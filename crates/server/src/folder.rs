@@ -6,6 +6,7 @@
 //! | `palisade.db` | the store, unless another is given |
 //! | `ca.pem` | the certificate authority, for clients and agents to trust |
 //! | `bootstrap.json` | how the first principal logs in, written once (mode 0600) |
+//! | `flow-positions.json` | how far flow records of hosts are stored, if they are |
 //!
 //! Files are written whole or not at all: under another name first, then renamed.
 
@@ -47,6 +48,11 @@ fn failed(path: &Path) -> impl FnOnce(io::Error) -> FolderError {
 }
 
 impl Folder {
+    /// The file that says how far flow records of hosts are stored.
+    pub fn flow_positions(&self) -> PathBuf {
+        self.path.join("flow-positions.json")
+    }
+
     /// Opens the folder, making it if there is none, and locks it.
     pub fn open(path: &Path) -> Result<Self, FolderError> {
         DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(failed(path))?;

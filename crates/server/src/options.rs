@@ -10,6 +10,7 @@ use crate::{
         outside::{KeySource, Provider},
     },
     event::Events,
+    fleet::FlowSink,
     housekeeping::Housekeeping,
     limits::{CONNECTIONS_MAX, RATE_PER_ADDRESS, RATE_PER_PRINCIPAL, REQUESTS_MAX, Rate},
 };
@@ -43,10 +44,24 @@ pub struct ServerOptions {
     pub rate_per_address: Rate,
     /// What one principal may ask.
     pub rate_per_principal: Rate,
+    /// Where flow records of hosts go.
+    pub flows: FlowsTo,
     /// When what is forgotten.
     pub housekeeping: Housekeeping,
     /// What the operator is told.
     pub events: Events,
+}
+
+/// Where flow records of hosts go.
+#[derive(Debug, Clone, Default)]
+pub enum FlowsTo {
+    /// Hosts are not asked for any.
+    #[default]
+    Nowhere,
+    /// A flow store at this address: a folder, `s3://BUCKET/PATH` or `az://CONTAINER/PATH`.
+    Store(String),
+    /// Whatever this does with them.
+    Sink(Arc<dyn FlowSink>),
 }
 
 /// Where everything is kept.
@@ -75,6 +90,7 @@ impl ServerOptions {
             requests_max: REQUESTS_MAX,
             rate_per_address: RATE_PER_ADDRESS,
             rate_per_principal: RATE_PER_PRINCIPAL,
+            flows: FlowsTo::Nowhere,
             housekeeping: Housekeeping::default(),
             events: Events::default(),
         }

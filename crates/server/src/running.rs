@@ -22,11 +22,13 @@ use crate::{
     api::History,
     app::{App, Site},
     event::Event,
+    fleet::{FlowSink, FlowSinkError},
+    flows::FlowKeeper,
     folder::{Folder, FolderError},
     housekeeping,
     limits::{Rates, STOP_TIMEOUT},
     login::{self, Desk},
-    options::{ServerOptions, StoreSource},
+    options::{FlowsTo, ServerOptions, StoreSource},
     serve::{self, Certificates},
     standing,
     tls::{self, Authority, TlsError},
@@ -49,6 +51,8 @@ pub struct Running {
     serving: JoinHandle<io::Result<()>>,
     agents: Option<JoinHandle<()>>,
     helpers: Vec<JoinHandle<()>>,
+    /// The flow store, if it is this server's to close.
+    flow_keeper: Option<Arc<FlowKeeper>>,
     /// Whether the store is this server's to close.
     owns_store: bool,
 }
@@ -65,6 +69,9 @@ pub enum StartError {
     /// The control plane.
     #[error("cannot read the store: {0}")]
     Control(#[from] ControlError),
+    /// The flow store.
+    #[error(transparent)]
+    Flows(#[from] FlowSinkError),
     /// Certificates.
     #[error(transparent)]
     Tls(#[from] TlsError),
@@ -108,7 +115,8 @@ impl Server {
         if bootstrap.is_some() {
             app.events.tell(Event::Bootstrapped { file: folder.bootstrap_file() });
         }
-        Running::new(app, &options, folder, bootstrap, clients, agents)
+        let flows = Flows::open(&options, &folder).await?;
+        Running::new(app, &options, folder, flows, bootstrap, clients, agents)
     }
 }
 
@@ -125,6 +133,27 @@ fn gate(options: &ServerOptions, site: &Site) -> Result<Gatekeeper, StartError> 
         ControlError::new(500, "StoreDamaged", format!("tenant \"{}\" is no GUID", site.tenant))
     })?;
     Ok(Gatekeeper::new(tenant, Outside::new(options.openid.clone(), options.key_source.clone())))
+}
+
+/// Where flow records go.
+struct Flows {
+    sink: Option<Arc<dyn FlowSink>>,
+    /// The same, if it is a store of ours.
+    keeper: Option<Arc<FlowKeeper>>,
+}
+
+impl Flows {
+    async fn open(options: &ServerOptions, folder: &Folder) -> Result<Self, StartError> {
+        let address = match &options.flows {
+            FlowsTo::Nowhere => return Ok(Self { sink: None, keeper: None }),
+            FlowsTo::Sink(sink) => return Ok(Self { sink: Some(sink.clone()), keeper: None }),
+            FlowsTo::Store(address) => address.clone(),
+        };
+        let (positions, events) = (folder.flow_positions(), options.events.clone());
+        let opened = tokio::task::spawn_blocking(move || FlowKeeper::open(&address, &positions, events));
+        let keeper = Arc::new(opened.await.map_err(|error| FlowSinkError(error.into()))??);
+        Ok(Self { sink: Some(keeper.clone()), keeper: Some(keeper) })
+    }
 }
 
 /// A listener, and where it is.
@@ -158,6 +187,7 @@ impl Running {
         app: Arc<App>,
         options: &ServerOptions,
         folder: Folder,
+        flows: Flows,
         bootstrap: Option<Bootstrap>,
         clients: Bound,
         agents: Option<Bound>,
@@ -173,7 +203,9 @@ impl Running {
             .map_err(failed(address))?;
         let serve_agents = |at: Bound| {
             let config = certificates.agents_config.subscribe();
-            serve::agents(&app, options, at.listener, config, stop.subscribe()).map_err(failed(at.address))
+            let sink = flows.sink.clone();
+            serve::agents(&app, options, sink, at.listener, config, stop.subscribe())
+                .map_err(failed(at.address))
         };
         let agents = agents.map(serve_agents).transpose()?;
         app.events.tell(Event::Listening { address });
@@ -201,6 +233,7 @@ impl Running {
             serving,
             agents,
             helpers,
+            flow_keeper: flows.keeper,
             owns_store,
         })
     }
@@ -255,6 +288,10 @@ impl Running {
         for helper in self.helpers {
             helper.abort();
             let _ = helper.await;
+        }
+        if let Some(keeper) = self.flow_keeper {
+            // It waits for the storage.
+            let _panicked = tokio::task::spawn_blocking(move || keeper.close()).await;
         }
         // Whoever answered last may hold it a moment longer than the next server wants to wait.
         if self.owns_store {

@@ -23,7 +23,7 @@ use tokio::{sync::watch, task::JoinHandle};
 use crate::{
     app::App,
     event::Event,
-    fleet::{self, COMPARE_EVERY, FleetOptions},
+    fleet::{self, COMPARE_EVERY, FleetOptions, FlowSink},
     front,
     limits::{Gate, HANDSHAKE_TIMEOUT, HEADER_READ_TIMEOUT, HEADERS_LENGTH_MAX, KEEP_ALIVE, STREAMS_MAX},
     options::{ServerOptions, StoreSource},
@@ -71,6 +71,7 @@ fn tune<A>(server: &mut axum_server::Server<SocketAddr, A>) {
 pub(crate) fn agents(
     app: &Arc<App>,
     options: &ServerOptions,
+    flows: Option<Arc<dyn FlowSink>>,
     listener: TcpListener,
     config: watch::Receiver<Arc<ServerConfig>>,
     mut stop: watch::Receiver<bool>,
@@ -81,6 +82,7 @@ pub(crate) fn agents(
         authority: app.authority.clone(),
         compare_every: COMPARE_EVERY,
         shared: shared(app, &options.store),
+        flows,
         tell: Arc::new(move |event| events.tell(Event::Fleet(event))),
     };
     let app = app.clone();

@@ -14,6 +14,14 @@ pub const KEY_BYTES_MAX: usize = 2_048;
 pub const CHANGE_BYTES: usize = 1 << 20;
 /// Bytes of one message: a change that is not full yet, and the largest document.
 pub const MESSAGE_BYTES_MAX: usize = CHANGE_BYTES + DOCUMENT_BYTES_MAX + (1 << 20);
+/// Records of one [`crate::FlowBatch`].
+pub const FLOW_RECORDS_MAX: usize = 16_384;
+/// Different shapes of one [`crate::FlowBatch`].
+pub const FLOW_SHAPES_MAX: usize = 4_096;
+/// Bytes of one [`crate::FlowBatch`].
+pub const FLOW_BATCH_BYTES_MAX: usize = 8 << 20;
+/// Batches that a host may have under way to its server.
+pub const FLOW_WINDOW: u32 = 8;
 /// Interfaces in one [`crate::Inventory`].
 pub const INTERFACES_MAX: usize = 4_096;
 /// NICs in one [`crate::Report`].

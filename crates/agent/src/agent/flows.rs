@@ -1,4 +1,4 @@
-//! What the kernel tells of flows, handed on as lines to whoever listens; and the sweep, which tells too.
+//! What the kernel tells of flows, handed on to whoever listens; and the sweep, which tells too.
 //!
 //! With nobody listening the kernel is told to be silent: an event that nobody reads would only fill its ring and count as
 //! lost.
@@ -8,10 +8,13 @@ use palisade_datapath::{Plane, Report};
 
 use super::Agent;
 use crate::error::AgentError;
-use crate::events::{Moment, Record, line};
+use crate::events::{Moment, NameBook, Record};
 
 /// So many events are handed on before the agent looks at other things again.
-const EVENTS_AT_ONCE_MAX: usize = 10_000;
+pub const EVENTS_AT_ONCE_MAX: usize = 10_000;
+
+/// Takes what is told, and what its numbers are called.
+pub type Sink<'s> = &'s mut dyn FnMut(&Record, &NameBook);
 
 impl<P: Plane> Agent<P> {
     /// Lets the kernel tell of flows from now on, or be silent.
@@ -23,12 +26,16 @@ impl<P: Plane> Agent<P> {
         self.plane.set_events(if listens { EventKind::ALL } else { &[] });
     }
 
-    /// Hands on what the kernel has told. `sink` gets lines with their ends.
-    pub fn tell(&mut self, moment: &Moment, sink: &mut dyn FnMut(&str)) {
+    /// Lets the kernel tell of flows from now on. What an agent before left unread is told too.
+    pub fn listen_on(&mut self) {
+        self.plane.set_events(EventKind::ALL);
+    }
+
+    /// Hands on what the kernel has told; how many events, [`EVENTS_AT_ONCE_MAX`] at most.
+    pub fn tell(&mut self, moment: &Moment, sink: Sink<'_>) -> usize {
         let book = &self.book;
-        self.plane.drain_events(EVENTS_AT_ONCE_MAX, &mut |event| {
-            sink(&line::of(&Record::of_event(&event, moment), book));
-        });
+        let mut sink = |event| sink(&Record::of_event(&event, moment), book);
+        self.plane.drain_events(EVENTS_AT_ONCE_MAX, &mut sink)
     }
 
     /// Frees the places of flows that are over.
@@ -49,10 +56,10 @@ impl<P: Plane> Agent<P> {
         &mut self,
         report: Report,
         moment: &Moment,
-        sink: &mut dyn FnMut(&str),
+        sink: Sink<'_>,
     ) -> Result<(), AgentError> {
         let book = &self.book;
-        self.plane.sweep(report, &mut |found| sink(&line::of(&Record::of_flow(&found, moment), book)))?;
+        self.plane.sweep(report, &mut |found| sink(&Record::of_flow(&found, moment), book))?;
         self.let_go();
         Ok(())
     }

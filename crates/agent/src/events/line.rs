@@ -2,11 +2,11 @@
 
 use std::net::IpAddr;
 
-use palisade_abi::flow::Direction;
+use palisade_abi::verdict::Layer;
 use palisade_net::Protocol;
 use serde::Serialize;
 
-use super::{NameBook, Record};
+use super::{Cause, NameBook, Record};
 use crate::compile::{ListNames, RuleNames};
 
 /// A record with names.
@@ -33,9 +33,15 @@ struct Line<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    layer: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cause: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     state: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     began_ms: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    last_ms: Option<u64>,
     rules: Vec<Rule<'a>>,
     audited: bool,
     midstream: bool,
@@ -44,19 +50,23 @@ struct Line<'a> {
     packets_to_source: u64,
     bytes_to_destination: u64,
     bytes_to_source: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tcp_flags_to_destination: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tcp_flags_to_source: Option<String>,
 }
 
 /// The rule that a layer decided by.
 #[derive(Debug, Serialize)]
-struct Rule<'a> {
+pub(crate) struct Rule<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
-    layer: Option<&'static str>,
+    pub(crate) layer: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    list: Option<&'a str>,
+    pub(crate) list: Option<&'a str>,
     /// `None` if the policy that judged is too long ago.
     #[serde(skip_serializing_if = "Option::is_none")]
-    rule: Option<&'a str>,
-    row: u16,
+    pub(crate) rule: Option<&'a str>,
+    pub(crate) row: u16,
 }
 
 /// Lines were lost because the kernel's ring was full, or one NIC caused too many.
@@ -82,10 +92,7 @@ struct Refused {
 /// The line of a record.
 pub fn of(record: &Record, book: &NameBook) -> String {
     let (nic, rules) = book.find(record.slot, record.generation).unzip();
-    let ((source, source_port), (destination, destination_port)) = match record.direction {
-        Direction::Outbound => (record.local, record.remote),
-        Direction::Inbound => (record.remote, record.local),
-    };
+    let ((source, source_port), (destination, destination_port)) = record.ends();
     text(&Line {
         kind: record.kind.word(),
         time_ms: record.time_ms,
@@ -101,8 +108,11 @@ pub fn of(record: &Record, book: &NameBook) -> String {
         destination_port,
         icmp_type: record.query,
         reason: record.reason,
+        layer: record.layer.map(Layer::name),
+        cause: record.cause.map(Cause::word),
         state: record.state.map(palisade_abi::flow::FlowState::name),
         began_ms: record.began_ms,
+        last_ms: record.last_ms,
         rules: rules_of(record, rules.flatten()),
         audited: record.audited,
         midstream: record.midstream,
@@ -111,6 +121,8 @@ pub fn of(record: &Record, book: &NameBook) -> String {
         packets_to_source: record.packets[1],
         bytes_to_destination: record.bytes[0],
         bytes_to_source: record.bytes[1],
+        tcp_flags_to_destination: record.tcp_flags.map(|[there, _]| there.to_string()),
+        tcp_flags_to_source: record.tcp_flags.map(|[_, back]| back.to_string()),
     })
 }
 
@@ -124,7 +136,8 @@ pub fn refused(readers: usize) -> String {
     text(&Refused { kind: "refused", readers })
 }
 
-fn rules_of<'a>(record: &Record, names: Option<&'a RuleNames>) -> Vec<Rule<'a>> {
+/// The rules of a record with their names, as far as these are known.
+pub(crate) fn rules_of<'a>(record: &Record, names: Option<&'a RuleNames>) -> Vec<Rule<'a>> {
     let lists = names.map(|names| names.lists(record.direction));
     let one = |(place, row): (usize, &Option<u16>)| {
         let row = (*row)?;

@@ -1,9 +1,13 @@
 //! From what the datapath tells to records: ticks become times, codes become words.
 
 use palisade_abi::event::EventKind;
-use palisade_datapath::{Ending, Event, FlowRecord};
+use palisade_abi::flow::{Direction, FlowState};
+use palisade_abi::verdict::{LAYERS, Layer, Reason};
+use palisade_datapath::{Ending, Event, FlowRecord, LAYERS_INBOUND, LAYERS_OUTBOUND};
+use palisade_net::Protocol;
+use palisade_net::packet::TcpFlags;
 
-use super::{Kind, Record};
+use super::{Cause, Kind, Record};
 
 /// One moment by both clocks, to tell when a tick was.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,6 +44,9 @@ impl Record {
             },
             time_ms: moment.at(event.tick),
             reason: Some(event.reason.name()),
+            layer: layer_of(event.reason, event.direction, &event.rules),
+            cause: (event.kind == EventKind::Cut || (is_flow && event.state == FlowState::Cut))
+                .then(|| cause(event.ended_by_time)),
             slot: event.flow.slot,
             generation: event.generation,
             direction: event.direction,
@@ -49,11 +56,13 @@ impl Record {
             remote: event.flow.remote,
             state: is_flow.then_some(event.state),
             began_ms: is_flow.then(|| moment.at(event.created)),
+            last_ms: None,
             rules: event.rules,
             audited: event.audited,
             midstream: event.midstream,
             packets: event.packets,
             bytes: event.bytes,
+            tcp_flags: tcp_flags(event.flow.protocol, event.tcp_flags),
         }
     }
 
@@ -68,6 +77,8 @@ impl Record {
                 Ending::NicLeft => "NicLeft",
                 Ending::Cleared => "Cleared",
             }),
+            layer: layer_of(Reason::Established, flow.direction, &flow.rules),
+            cause: (flow.state == FlowState::Cut).then(|| cause(flow.ended_by_time)),
             slot: flow.id.slot,
             generation: flow.generation,
             direction: flow.direction,
@@ -77,11 +88,36 @@ impl Record {
             remote: flow.id.remote,
             state: Some(flow.state),
             began_ms: Some(moment.at(flow.created)),
+            last_ms: Some(moment.at(flow.last_seen)),
             rules: flow.rules,
             audited: flow.audited,
             midstream: flow.midstream,
             packets: flow.packets,
             bytes: flow.bytes,
+            tcp_flags: tcp_flags(flow.id.protocol, flow.tcp_flags),
         }
+    }
+}
+
+const fn cause(is_time: bool) -> Cause {
+    if is_time { Cause::Time } else { Cause::Policy }
+}
+
+fn tcp_flags(protocol: u8, flags: [u8; 2]) -> Option<[TcpFlags; 2]> {
+    (Protocol(protocol) == Protocol::TCP).then(|| flags.map(TcpFlags))
+}
+
+/// The layer that denied, else the last one that was asked.
+fn layer_of(reason: Reason, direction: Direction, rules: &[Option<u16>; LAYERS]) -> Option<Layer> {
+    let order = match direction {
+        Direction::Inbound => LAYERS_INBOUND,
+        Direction::Outbound => LAYERS_OUTBOUND,
+    };
+    match reason {
+        Reason::AdminDeny => Some(Layer::Admin),
+        Reason::SubnetDeny => Some(Layer::Subnet),
+        Reason::NetworkInterfaceDeny => Some(Layer::NetworkInterface),
+        Reason::PublicAddressClosed => None,
+        _ => rules.iter().rposition(Option::is_some).map(|place| order[place]),
     }
 }

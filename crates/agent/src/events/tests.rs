@@ -23,6 +23,8 @@ fn record() -> Record {
         kind: Kind::Deny,
         time_ms: 1_800_000_000_123,
         reason: Some(Reason::SubnetDeny.name()),
+        layer: Some(Layer::Subnet),
+        cause: None,
         slot: 3,
         generation: 7,
         direction: Direction::Inbound,
@@ -32,11 +34,13 @@ fn record() -> Record {
         remote: ("2001:db8::1".parse().unwrap(), 50_000),
         state: None,
         began_ms: None,
+        last_ms: None,
         rules: [None, Some(0), None],
         audited: false,
         midstream: false,
         packets: [5, 0],
         bytes: [0, 0],
+        tcp_flags: Some([TcpFlags::SYN, TcpFlags::default()]),
     }
 }
 
@@ -47,10 +51,10 @@ fn a_line_has_names_and_the_flow_as_its_first_packet_saw_it() {
     let expect = concat!(
         r#"{"kind":"deny","timeMs":1800000000123,"nic":"web1","nicId":"/nics/web1","interface":"vm0","slot":3,"#,
         r#""direction":"Inbound","protocol":"Tcp","source":"2001:db8::1","sourcePort":50000,"#,
-        r#""destination":"10.0.0.4","destinationPort":443,"reason":"SubnetDeny","#,
+        r#""destination":"10.0.0.4","destinationPort":443,"reason":"SubnetDeny","layer":"Subnet","#,
         r#""rules":[{"layer":"Subnet","list":"web-nsg","rule":"securityRules/deny-tls","row":0}],"#,
         r#""audited":false,"midstream":false,"generation":7,"packetsToDestination":5,"packetsToSource":0,"#,
-        r#""bytesToDestination":0,"bytesToSource":0}"#,
+        r#""bytesToDestination":0,"bytesToSource":0,"tcpFlagsToDestination":"S","tcpFlagsToSource":""}"#,
         "\n"
     );
     assert_eq!(line::of(&record(), &book), expect);

@@ -1,10 +1,11 @@
 //! The connection to a server in a thread of its own, beside the loop of the agent.
 //!
 //! The loop says how it stands ([`Standing`]), the thread what is new ([`News`]); both keep only the newest, so a slow one
-//! skips what is old, and memory is bounded by one state each way. News wake the loop by an eventfd. The thread takes the
+//! skips what is old, and memory is bounded by one state each way. Flow records come from the [`Outbox`], not from the loop. News wake the loop by an eventfd. The thread takes the
 //! signals that its maker blocks as blocked, and stays in its maker's network namespace.
 
 mod driver;
+mod sending;
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
@@ -20,6 +21,7 @@ use tokio::sync::{oneshot, watch};
 
 use super::{ServerAddress, Snapshot, Vault};
 use crate::error::{AgentError, Context};
+use crate::records::Outbox;
 use driver::Driver;
 
 /// Troubles that wait to be told; of more, the newest are kept.
@@ -93,14 +95,19 @@ impl Link {
     ///
     /// # Errors
     /// If the system gives no thread, or nothing to wake by.
-    pub fn start(options: ServerOptions, vault: Vault, standing: Standing) -> Result<Self, AgentError> {
+    pub fn start(
+        options: ServerOptions,
+        vault: Vault,
+        outbox: Arc<Outbox>,
+        standing: Standing,
+    ) -> Result<Self, AgentError> {
         let action = || "start the connection to the server".to_owned();
         let board = Board::new().context(action)?;
         let (standing, watched) = watch::channel(standing);
         let (stop, stopped) = oneshot::channel();
         let runtime = runtime::Builder::new_current_thread().enable_io().enable_time().build();
         let runtime = runtime.context(action)?;
-        let driver = Driver::new(options, vault, watched, board.clone());
+        let driver = Driver::new(options, vault, outbox, watched, board.clone());
         let work = move || {
             runtime.block_on(async {
                 tokio::select! {

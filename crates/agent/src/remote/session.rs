@@ -5,7 +5,9 @@
 use std::sync::Arc;
 
 use palisade_sync::from_server::Message;
-use palisade_sync::{Documents, FromAgent, FromServer, Hash, InSync, Inventory, Report, from_agent};
+use palisade_sync::{
+    Documents, FlowBatch, FlowsKept, FromAgent, FromServer, Hash, InSync, Inventory, Report, from_agent,
+};
 use tokio::sync::mpsc;
 use tonic::Streaming;
 
@@ -28,6 +30,15 @@ impl Snapshot {
         let hash = documents.hash();
         (claim.hash == hash).then_some(Self { revision: claim.revision, hash, documents })
     }
+}
+
+/// What a server says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Heard {
+    /// A state, whole.
+    Snapshot(Snapshot),
+    /// How far it has flow records.
+    FlowsKept(FlowsKept),
 }
 
 /// A stream to and from a server.
@@ -55,16 +66,28 @@ impl Session {
     /// If the stream ends, or says what cannot be. [`RemoteError::Differs`]: begin again with nothing.
     pub async fn next(&mut self) -> Result<Snapshot, RemoteError> {
         loop {
-            let received = self.incoming.message().await;
-            let message = received.map_err(|status| RemoteError::ended(&self.server, &status))?;
-            let message = message.and_then(|message| message.message);
-            if let Some(snapshot) = self.take(message.ok_or_else(|| self.over())?)? {
+            if let Heard::Snapshot(snapshot) = self.hear().await? {
                 return Ok(snapshot);
             }
         }
     }
 
-    fn take(&mut self, message: Message) -> Result<Option<Snapshot>, RemoteError> {
+    /// The next state, or how far the server has flow records. It may be one branch of a `select` too.
+    ///
+    /// # Errors
+    /// As of [`Self::next`].
+    pub async fn hear(&mut self) -> Result<Heard, RemoteError> {
+        loop {
+            let received = self.incoming.message().await;
+            let message = received.map_err(|status| RemoteError::ended(&self.server, &status))?;
+            let message = message.and_then(|message| message.message);
+            if let Some(heard) = self.take(message.ok_or_else(|| self.over())?)? {
+                return Ok(heard);
+            }
+        }
+    }
+
+    fn take(&mut self, message: Message) -> Result<Option<Heard>, RemoteError> {
         match message {
             Message::Reset(_) => self.documents = Arc::default(),
             Message::Change(change) => Arc::make_mut(&mut self.documents).apply(change)?,
@@ -72,8 +95,9 @@ impl Session {
                 let snapshot = Snapshot::checked(Arc::clone(&self.documents), &claim);
                 let differs =
                     || RemoteError::Differs { server: self.server.clone(), revision: claim.revision };
-                return snapshot.ok_or_else(differs).map(Some);
+                return snapshot.ok_or_else(differs).map(|snapshot| Some(Heard::Snapshot(snapshot)));
             }
+            Message::FlowsKept(kept) => return Ok(Some(Heard::FlowsKept(kept))),
         }
         Ok(None)
     }
@@ -92,6 +116,14 @@ impl Session {
     /// If the stream has ended.
     pub async fn tell_inventory(&self, inventory: Inventory) -> Result<(), RemoteError> {
         self.send(from_agent::Message::Inventory(inventory)).await
+    }
+
+    /// Tells what happened to flows. Only a server that takes records may be told.
+    ///
+    /// # Errors
+    /// If the stream has ended.
+    pub async fn tell_flows(&self, batch: FlowBatch) -> Result<(), RemoteError> {
+        self.send(from_agent::Message::Flows(batch)).await
     }
 
     async fn send(&self, message: from_agent::Message) -> Result<(), RemoteError> {

@@ -1,12 +1,14 @@
 //! The protocol without a kernel: sessions and links against a server in memory.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use palisade_sync::{Hello, JoinToken, Report};
+use palisade_sync::{FlowBatch, Hello, JoinToken, Report};
 
 use super::*;
 use crate::clock::wall_s;
 use crate::fleet::{Fleet, wait_for};
+use crate::records::{Outbox, SPOOL_BYTES, Spool};
 
 fn document(key: &'static str, body: &str) -> (&'static str, String) {
     (key, body.to_owned())
@@ -94,6 +96,7 @@ fn a_server_that_is_not_known_is_not_given_the_token() {
 struct Host {
     dir: tempfile::TempDir,
     options: ServerOptions,
+    outbox: Arc<Outbox>,
     link: Option<Link>,
     contacts: Vec<Contact>,
 }
@@ -109,14 +112,17 @@ impl Host {
             data_dir: dir.path().join("data"),
             service_tags: Vec::new(),
         };
-        let mut host = Self { dir, options, link: None, contacts: Vec::new() };
+        let spool = Spool::open(&dir.path().join("flows"), SPOOL_BYTES).unwrap();
+        let outbox = Arc::new(Outbox::new(spool));
+        let mut host = Self { dir, options, outbox, link: None, contacts: Vec::new() };
         host.start(Standing::default());
         host
     }
 
     fn start(&mut self, standing: Standing) {
         self.link = None;
-        self.link = Some(Link::start(self.options.clone(), self.vault(), standing).unwrap());
+        let outbox = Arc::clone(&self.outbox);
+        self.link = Some(Link::start(self.options.clone(), self.vault(), outbox, standing).unwrap());
     }
 
     fn vault(&self) -> Vault {
@@ -272,4 +278,53 @@ fn only_what_differs_is_told() {
     host.start(Standing { inventory: inventory.clone(), ..Standing::default() });
     host.arrival(1);
     assert_eq!(fleet.mind().hellos[1].inventory, Some(inventory));
+}
+
+/// Batches of one record each, which has the batch's number.
+fn spool(host: &Host, numbers: std::ops::RangeInclusive<u64>) {
+    for number in numbers {
+        let mut batch = FlowBatch::default();
+        batch.push_lost(number, number, "nobody");
+        host.outbox.put(batch);
+    }
+}
+
+#[test]
+fn flow_records_are_sent_again_until_the_server_has_them() {
+    let mut fleet = Fleet::start();
+    fleet.mind().window = 2;
+    let mut host = Host::new(&fleet, Some(fleet.token()));
+    let writer = std::thread::spawn({
+        let outbox = Arc::clone(&host.outbox);
+        move || outbox.write()
+    });
+    spool(&host, 1..=3);
+    let numbers = |fleet: &Fleet| -> Vec<u64> {
+        fleet.mind().flows.iter().map(|batch| batch.packets_to_destination[0]).collect()
+    };
+    // It says nothing of what arrived: no more than the window is sent.
+    wait_for("two batches", || (numbers(&fleet).len() == 2).then_some(()));
+    std::thread::sleep(Duration::from_millis(100));
+    assert_eq!(numbers(&fleet), [1, 2]);
+    fleet.stop();
+    spool(&host, 4..=5);
+    fleet.mind().flows.clear();
+    fleet.mind().keeps = true;
+    fleet.resume();
+    wait_for("all batches", || (numbers(&fleet) == [1, 2, 3, 4, 5]).then_some(()));
+    assert!(host.outbox.is_wanted());
+    // Another agent of the host goes on after what the server has.
+    host.link = None;
+    host.start(Standing::default());
+    spool(&host, 6..=6);
+    wait_for("the last batch", || (numbers(&fleet).last() == Some(&6)).then_some(()));
+    assert_eq!(numbers(&fleet), [1, 2, 3, 4, 5, 6]);
+    // A server that takes none is not sent any, and none are made for it.
+    host.link = None;
+    fleet.mind().window = 0;
+    fleet.give(&[document("/a", "1")]);
+    host.start(Standing::default());
+    wait_for("the agent to know", || (!host.outbox.is_wanted()).then_some(()));
+    host.outbox.close();
+    writer.join().unwrap();
 }

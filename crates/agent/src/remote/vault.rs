@@ -1,5 +1,5 @@
-//! What a host keeps of its server on disk: which one it is, its own name, key and certificate, and the documents that
-//! were accepted last.
+//! What a host keeps of its server on disk: which one it is, its own name, key and certificate, the documents that
+//! were accepted last, and flow records that it does not have yet.
 //!
 //! The directory belongs to its owner alone, the file with the key too. One file holds all that must fit together, and is
 //! replaced in one step.
@@ -17,6 +17,7 @@ use crate::disk::{self, Outlives};
 const HOST_FILE: &str = "host.json";
 const HOST_FILE_MODE: u32 = 0o600;
 const JOURNAL: &str = "documents.log";
+const FLOWS: &str = "flows";
 
 /// The directory of one host's agent.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -93,6 +94,11 @@ impl Vault {
     /// The file of the documents that were accepted last.
     pub fn journal(&self) -> PathBuf {
         self.dir.join(JOURNAL)
+    }
+
+    /// The folder of flow records that the server does not have yet.
+    pub fn flows(&self) -> PathBuf {
+        self.dir.join(FLOWS)
     }
 }
 

@@ -7,17 +7,19 @@
 mod tests;
 
 use std::os::fd::{AsFd, BorrowedFd};
+use std::sync::Arc;
 
 use palisade_datapath::Plane;
 use palisade_sync::Hash;
 
 use crate::agent::Agent;
-use crate::error::{AgentError, in_full};
+use crate::error::{AgentError, Context, in_full};
 use crate::event::Event;
 use crate::instance::{self, InstanceLock};
 use crate::interfaces::{self, Inventory};
 use crate::load::Input;
 use crate::machines::{self, Machine, Places};
+use crate::records::{Outbox, SPOOL_BYTES, Spool};
 use crate::remote::journal::Journal;
 use crate::remote::report::{self, Policies};
 use crate::remote::{Contact, Link, News, RemoteError, ServerOptions, Snapshot, Standing, Vault, inventory};
@@ -33,6 +35,8 @@ pub(crate) struct Follower {
     options: ServerOptions,
     vault: Vault,
     journal: Journal,
+    /// Flow records that the server does not have yet.
+    outbox: Arc<Outbox>,
     /// `None` until the agent has looked at its host once.
     link: Option<Link>,
     /// What arrived last.
@@ -77,6 +81,9 @@ impl Follower {
         let lock = instance::lock(&options.data_dir)?;
         let vault = Vault::open(&options.data_dir)?;
         let journal = Journal::open(&vault.journal())?;
+        let flows = vault.flows();
+        let spool = Spool::open(&flows, SPOOL_BYTES);
+        let spool = spool.context(|| format!("open the spool of flow records {}", flows.display()))?;
         let contact = ServerState {
             address: options.server.to_string(),
             host: options.host.clone(),
@@ -88,6 +95,7 @@ impl Follower {
             options,
             vault,
             journal,
+            outbox: Arc::new(Outbox::new(spool)),
             link: None,
             accepted: None,
             applied: None,
@@ -98,6 +106,11 @@ impl Follower {
             unwritten: None,
             _lock: lock,
         })
+    }
+
+    /// Where flow records for the server go.
+    pub(crate) fn outbox(&self) -> Arc<Outbox> {
+        Arc::clone(&self.outbox)
     }
 
     /// The newest documents; `None` if there never were any.
@@ -221,7 +234,10 @@ impl Follower {
         let standing = Standing { inventory, report, accepted: self.accepted.clone() };
         match &self.link {
             Some(link) => link.stand(standing),
-            None => self.link = Some(Link::start(self.options.clone(), self.vault.clone(), standing)?),
+            None => {
+                let (options, vault, outbox) = (self.options.clone(), self.vault.clone(), self.outbox());
+                self.link = Some(Link::start(options, vault, outbox, standing)?);
+            }
         }
         Ok(())
     }

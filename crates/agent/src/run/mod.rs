@@ -25,6 +25,7 @@ use crate::interfaces::Inventory;
 use crate::interfaces::bypass::Roots;
 use crate::interfaces::watch::LinkWatch;
 use crate::load::EstateSources;
+use crate::records::Recorder;
 use crate::remote::ServerOptions;
 use crate::remove::release;
 use crate::tuning::Tuning;
@@ -139,7 +140,9 @@ pub fn run(options: &Options, tell: impl FnMut(&Event)) -> Result<(), AgentError
     let clock = ClockWatch::open().context(|| "listen for steps of the wall clock".into())?;
     let follower = options.sources.follower()?;
     let agent = start(options, follower.as_ref())?;
-    let mut telling = Telling::new();
+    let outbox = follower.as_ref().map(Follower::outbox);
+    let recorder = outbox.map(Recorder::start).transpose().context(|| "start to record flows".into())?;
+    let mut telling = Telling::new(recorder);
     let opened = telling.open(&options.instance.events_socket());
     let mut service = Service {
         agent,
@@ -158,8 +161,8 @@ pub fn run(options: &Options, tell: impl FnMut(&Event)) -> Result<(), AgentError
     };
     service.note(opened);
     let why = service.serve()?;
-    let Service { mut agent, mut tell, .. } = service;
-    agent.listen(false);
+    let Service { mut agent, mut tell, telling, .. } = service;
+    telling.end(&mut agent);
     tell(&Event::Stopping { why, releases: options.detach_on_exit });
     if options.detach_on_exit { release(agent.into_plane(), &options.instance) } else { Ok(()) }
 }
@@ -173,8 +176,10 @@ fn start(options: &Options, follower: Option<&Follower>) -> Result<Agent<Datapat
     let received = follower.and_then(Follower::input);
     let input = received.unwrap_or_else(|| options.sources.files().into());
     let mut agent = Agent::start(options.instance.clone(), input, tuning.limits(), wall_s(), open)?;
-    // One that was killed while somebody listened left the kernel telling.
-    agent.listen(false);
+    if follower.is_none() {
+        // One that was killed while somebody listened left the kernel telling.
+        agent.listen(false);
+    }
     agent.follow_clock(&Reading::take()?)?;
     Ok(agent)
 }
@@ -246,6 +251,9 @@ impl<T: FnMut(&Event)> Service<T> {
             self.hear_server();
             let served = self.telling.serve(&mut self.agent);
             self.note(served);
+            if let Some(error) = self.telling.trouble() {
+                (self.tell)(&Event::Trouble { error });
+            }
             self.keep_time();
         }
     }

@@ -11,6 +11,7 @@ mod fleet;
 mod flows;
 mod interfaces;
 mod macvtap;
+mod records;
 mod server;
 mod stage;
 

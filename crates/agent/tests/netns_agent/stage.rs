@@ -1,8 +1,8 @@
 //! A host with one virtual machine, made of two network namespaces and a veth pair, and an agent to run there.
 
 use std::fs::{self, File};
-use std::io;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
+use std::io::{self, Read, Write};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -139,6 +139,33 @@ impl Stage {
         };
         let threads = sockets.into_iter().map(echo).collect();
         Server { is_over, threads }
+    }
+
+    /// Lets the machine send back what comes on connections to this port.
+    pub fn serve_tcp(&self, port: u16) -> Server {
+        let is_over = Arc::new(AtomicBool::new(false));
+        let listener = self.in_machine(|| TcpListener::bind(SocketAddr::new(VM, port)).unwrap());
+        listener.set_nonblocking(true).unwrap();
+        let stops = Arc::clone(&is_over);
+        let accept = move || {
+            let mut connections: Vec<TcpStream> = Vec::new();
+            while !stops.load(Ordering::Relaxed) {
+                if let Ok((connection, _)) = listener.accept() {
+                    connection.set_nonblocking(true).unwrap();
+                    connections.push(connection);
+                }
+                connections.retain_mut(|connection| {
+                    let mut bytes = [0; 64];
+                    match connection.read(&mut bytes) {
+                        Ok(0) => false,
+                        Ok(length) => connection.write_all(&bytes[..length]).is_ok(),
+                        Err(error) => error.kind() == io::ErrorKind::WouldBlock,
+                    }
+                });
+                std::thread::sleep(Duration::from_millis(2));
+            }
+        };
+        Server { is_over, threads: vec![std::thread::spawn(accept)] }
     }
 
     /// Starts an agent of the estate's files in the host.

@@ -12,8 +12,8 @@ use palisade_sync::from_agent::Message as Said;
 use palisade_sync::from_server::Message as Say;
 use palisade_sync::trust::Authority;
 use palisade_sync::{
-    Certificate, Documents, Entry, FromAgent, FromServer, Hello, InSync, Inventory, JoinRequest, JoinToken,
-    RenewRequest, Report, Reset,
+    Certificate, Documents, Entry, FlowBatch, FlowsKept, FromAgent, FromServer, Hello, InSync, Inventory,
+    JoinRequest, JoinToken, RenewRequest, Report, Reset,
 };
 use rcgen::{
     BasicConstraints, CertificateParams, CertificateSigningRequestParams, CertifiedIssuer, DnType,
@@ -97,6 +97,40 @@ pub struct Mind {
     pub inventories: Vec<Inventory>,
     pub reports: Vec<(Report, Instant)>,
     pub sent: Instant,
+    /// Batches of flow records that may be under way; with 0, none are taken.
+    pub window: u32,
+    /// Say that batches are durable.
+    pub keeps: bool,
+    pub flows: Vec<FlowBatch>,
+}
+
+impl Mind {
+    /// Takes in what a host says; what there is to say at once. `at` is what the host has.
+    fn hear(&mut self, said: Said, at: &mut Option<(u64, Documents)>) -> Option<FromServer> {
+        match said {
+            Said::Hello(hello) => {
+                let has = (hello.have_revision, hello.have_hash.clone());
+                let known = self.resumable.clone();
+                *at = known.filter(|(revision, documents)| (*revision, documents.hash().to_vec()) == has);
+                let takes_flows = hello.tells_flows && self.window > 0;
+                self.hellos.push(hello);
+                return takes_flows.then(|| self.kept(Vec::new(), 0));
+            }
+            Said::Inventory(inventory) => self.inventories.push(inventory),
+            Said::Report(report) => self.reports.push((report, Instant::now())),
+            Said::Flows(batch) => {
+                let kept = self.keeps.then(|| self.kept(batch.stream.clone(), batch.sequence));
+                self.flows.push(batch);
+                return kept;
+            }
+        }
+        None
+    }
+
+    fn kept(&self, stream: Vec<u8>, sequence: u64) -> FromServer {
+        let kept = FlowsKept { window: self.window, stream, sequence };
+        FromServer { message: Some(Say::FlowsKept(kept)) }
+    }
 }
 
 struct Shared {
@@ -133,6 +167,9 @@ impl Fleet {
             inventories: Vec::new(),
             reports: Vec::new(),
             sent: Instant::now(),
+            window: 0,
+            keeps: false,
+            flows: Vec::new(),
         };
         let shared = Shared { mind: mind.into(), changed: watch::Sender::new(()), issuer };
         let mut fleet = Self { shared: shared.into(), address: ([127, 0, 0, 1], 0).into(), runtime: None };
@@ -307,23 +344,13 @@ impl FleetService for Service {
                 tokio::select! {
                     said = incoming.message() => {
                         let Ok(Some(FromAgent { message: Some(said) })) = said else { return };
-                        let mut mind = shared.mind.lock().unwrap();
-                        match said {
-                            Said::Hello(hello) => {
-                                let known = mind.resumable.clone();
-                                at = known.filter(|(revision, documents)| {
-                                    (*revision, &documents.hash()[..]) == (hello.have_revision, &hello.have_hash)
-                                });
-                                mind.hellos.push(hello);
-                            }
-                            Said::Inventory(inventory) => {
-                                mind.inventories.push(inventory);
-                                continue;
-                            }
-                            Said::Report(report) => {
-                                mind.reports.push((report, Instant::now()));
-                                continue;
-                            }
+                        let is_hello = matches!(said, Said::Hello(_));
+                        let answer = shared.mind.lock().unwrap().hear(said, &mut at);
+                        if let Some(answer) = answer {
+                            let _gone = outgoing.send(Ok(answer)).await;
+                        }
+                        if !is_hello {
+                            continue;
                         }
                     }
                     _ = changed.changed() => {}

@@ -67,6 +67,7 @@ fn record(flow: Flow) -> FlowRecord {
         phase: FlowPhase::Begin,
         decision: LoggedDecision::Allowed,
         traffic: None,
+        tcp_flags: None,
         origin: 0,
     }
 }

@@ -31,7 +31,7 @@ fn observe(estates: &[&Generated], format: FlowLogFormat) -> Observed {
             let decision = if time_ms % 3 == 0 { LoggedDecision::Denied } else { LoggedDecision::Allowed };
             let traffic =
                 Some(FlowTraffic { bytes_to_destination: 5, packets_to_source: 1, ..FlowTraffic::default() });
-            let record = FlowRecord { time_ms, flow, phase, decision, traffic, origin: 0 };
+            let record = FlowRecord { time_ms, flow, phase, decision, traffic, tcp_flags: None, origin: 0 };
             observer.add(&record, &origin).expect("few flows");
         }
     }

@@ -115,6 +115,7 @@ fn observe(policy: &EffectivePolicy, count: usize, spread: Spread, seed: u64) ->
             phase: FlowPhase::End,
             decision: LoggedDecision::Allowed,
             traffic: Some(FlowTraffic { bytes_to_destination: 1_500, ..FlowTraffic::default() }),
+            tcp_flags: None,
             origin: nic as u32,
         };
         observer.add(&record, &origins[nic]).expect("the limit is above what is measured");

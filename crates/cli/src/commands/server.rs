@@ -11,7 +11,7 @@ use nix::{
 use palisade_agent::load;
 use palisade_lab::interrupt::Interrupt;
 use palisade_server::access::outside::Provider;
-use palisade_server::{App, Events, Server, ServerOptions, StoreSource};
+use palisade_server::{App, Events, FlowsTo, Server, ServerOptions, StoreSource};
 use palisade_store::StoreUrl;
 use tokio::{runtime::Runtime, sync::oneshot, task::JoinHandle};
 
@@ -62,6 +62,9 @@ pub struct ServeArgs {
     /// Microsoft's service tag file, by which rules are checked and answered
     #[arg(long, value_name = "FILE", env = "PALISADE_SERVICE_TAGS")]
     pub service_tags: Vec<PathBuf>,
+    /// Where flow records of hosts go: a folder, s3://BUCKET/PATH or az://CONTAINER/PATH; without it they are not asked for any
+    #[arg(long, value_name = "STORE")]
+    flows: Option<String>,
     #[command(flatten)]
     openid: OpenIdArgs,
 }
@@ -104,6 +107,7 @@ impl ServeArgs {
         options.openid = self.openid.provider();
         options.control.tags = load::tags(&self.service_tags)
             .map_err(|error| Failure::inputs(error.problems.iter().filter(|problem| problem.is_error)))?;
+        options.flows = self.flows.clone().map_or_else(FlowsTo::default, FlowsTo::Store);
         options.events = Events::to(tell);
         Ok(options)
     }

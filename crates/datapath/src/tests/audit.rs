@@ -4,10 +4,14 @@ use palisade_abi::{
     event::EventKind,
     verdict::Reason::{Allowed, Audited, ForeignSource, MidStream, PolicyCut, SubnetDeny},
 };
+use palisade_classify::Row;
 use palisade_net::AddressSet;
 
-use super::rig::{Rig, SLOT, layer, tcp};
-use crate::{Guards, NicPolicy, Plane, Watch};
+use super::{
+    rig::{Rig, SLOT, layer, tcp},
+    shared::rules,
+};
+use crate::{Guards, LayerPolicy, NicPolicy, Plane, Watch};
 
 const VM: &str = "10.0.0.4:22";
 const PEER: &str = "192.0.2.1:40000";
@@ -34,6 +38,24 @@ fn a_list_in_audit_stops_nothing_and_says_what_it_would() {
         let mut would = Vec::new();
         rig.datapath.drain_events(usize::MAX, &mut |event| would.push(event.reason));
         assert_eq!(would, [SubnetDeny]);
+    }
+}
+
+/// The rule that would deny is told, and not the one by which the packet passes.
+#[test]
+fn a_rule_in_audit_is_told_by_its_row() {
+    for mut rig in Rig::each() {
+        rig.datapath.set_events(&[EventKind::WouldDeny]);
+        let shadow = Row { audit: true, ..rules::row("deny tcp * * 22") };
+        let rows = [rules::row("deny udp * * *"), shadow, rules::row("allow * * * *")];
+        rig.publish_with(&[OPEN], &[OPEN], |nic| {
+            nic.inbound[1] = Some(LayerPolicy::new("audited", rules::compile(&rows)));
+        });
+        assert_eq!(rig.inbound(&tcp(PEER, VM, "S")), Audited);
+        assert_eq!(rig.flow().rules, [None, Some(2), None]);
+        let mut would = Vec::new();
+        rig.datapath.drain_events(usize::MAX, &mut |event| would.push((event.reason, event.rules)));
+        assert_eq!(would, [(SubnetDeny, [None, Some(1), None])]);
     }
 }
 

@@ -74,6 +74,8 @@ fn a_flow_is_told_from_begin_to_cut() {
         assert_eq!((begin.direction, begin.rules), (Direction::Outbound, [None, None, Some(0)]));
         assert_eq!((begin.packets, begin.bytes), ([1, 0], [52, 0]));
         assert_eq!((cut.packets, cut.bytes), ([1, 1], [52, 42]));
+        assert_eq!((cut.rules, cut.state), ([None, None, Some(0)], FlowState::Cut));
+        assert!(!cut.ended_by_time && !flow.ended_by_time);
         assert!(begin.created == begin.tick && begin.tick <= cut.tick);
     }
 }
@@ -103,6 +105,24 @@ fn limits_audit_and_given_places_are_told() {
             rig.outbound(&udp(VM, PEER));
             kinds(&told(&mut rig)).first() == Some(&(End, Reason::Established))
         });
+    }
+}
+
+#[test]
+fn flags_are_told_of_connections_and_of_what_is_denied() {
+    for mut rig in Rig::each_with_rules(CLOSED, OPEN) {
+        rig.datapath.set_events(EventKind::ALL);
+        rig.outbound(&tcp(VM, PEER, "S"));
+        rig.inbound(&tcp(PEER, VM, "RA"));
+        rig.inbound(&tcp("192.0.2.9:1", "10.0.0.4:22", "S"));
+        // A new SYN takes the place of the connection that was refused, whose end is told with all that was seen.
+        rig.outbound(&tcp(VM, PEER, "S"));
+        let told: Vec<_> =
+            told(&mut rig).iter().map(|event| (event.kind, event.tcp_flags, event.created > 0)).collect();
+        use EventKind::{Begin, Deny, End};
+        let expect =
+            [(Begin, [2, 0], true), (Deny, [2, 0], false), (End, [2, 20], true), (Begin, [2, 0], true)];
+        assert_eq!(told, expect);
     }
 }
 

@@ -62,7 +62,7 @@ fn a_flow_that_is_denied_now_is_cut_whichever_side_sends_next() {
             assert_eq!(next(&rig), PolicyCut);
             // The VM may begin anything; that its answers do not come back as something new is the point.
             assert_eq!((from_vm(&rig), to_vm(&rig)), (PolicyCut, PolicyCut));
-            assert_eq!(rig.flow().state, FlowState::Cut);
+            assert_eq!((rig.flow().state, rig.flow().ended_by_time), (FlowState::Cut, false));
             assert_eq!(rig.inbound(&tcp(PEER, VM, "S")), SubnetDeny);
             let counters = counters(&rig);
             assert_eq!((counters.flows_cut, counters.flows_rejudged), (1, 0));

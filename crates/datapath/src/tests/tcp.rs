@@ -1,11 +1,14 @@
 //! TCP connections from SYN to the end, and what a new SYN means in between.
 
 use palisade_abi::{
+    flow::Direction,
     flow::FlowState::{
         self, Closed, Established, FinOriginator, FinResponder, SynReceived, SynSent, TimeWait,
     },
     verdict::Reason,
 };
+
+use palisade_classify::generate::Random;
 
 use super::rig::{Rig, SLOT, tcp, wait};
 use crate::{NicPolicy, Timeouts, Watch};
@@ -79,6 +82,39 @@ fn a_syn_of_the_responder_is_judged_anew_and_harms_nothing() {
         assert_eq!(rig.inbound(&tcp(PEER, VM, "S")), Reason::SubnetDeny);
         assert_eq!(rig.inbound(&tcp(PEER, VM, "A")), Reason::Established);
         assert_eq!(rig.flow().state, Established);
+    }
+}
+
+/// What a flow remembers of flags is what a naive book keeps of the packets that passed, side by side, since it began.
+#[test]
+fn flags_are_remembered_by_side() {
+    const BITS: [(&str, u8); 6] = [("S", 2), ("SA", 18), ("A", 16), ("FA", 17), ("R", 4), ("RA", 20)];
+    for mut rig in Rig::each() {
+        let (mut random, mut told) = (Random::new(7), [0; 2]);
+        let (mut begun, mut both) = (0, 0);
+        // Whoever sends a SYN may begin anew.
+        rig.publish(&["allow * * * *"], &["allow * * * *"]);
+        rig.outbound(&tcp(VM, PEER, "S"));
+        let mut book = [2, 0];
+        for _ in 0..4_000 {
+            let (flags, bits) = *random.pick(&BITS);
+            let is_out = random.chance(50);
+            let reason = match is_out {
+                true => rig.outbound(&tcp(VM, PEER, flags)),
+                false => rig.inbound(&tcp(PEER, VM, flags)),
+            };
+            let flow = rig.flow();
+            let is_originator = is_out == (flow.direction == Direction::Outbound);
+            match reason {
+                Reason::Allowed => (book, begun) = ([bits, 0], begun + 1),
+                Reason::Established => book[usize::from(!is_originator)] |= bits,
+                other => panic!("{other:?}"),
+            }
+            assert_eq!(flow.tcp_flags, book, "{flags} {reason:?} {:?}", flow.state);
+            both += u32::from(told != book && book[1] != 0);
+            told = book;
+        }
+        assert!(begun > 300 && both > 300, "{begun} began, {both} changed with an answer");
     }
 }
 

@@ -69,6 +69,7 @@ fn a_flow_ends_with_its_rule_whatever_its_list_says_of_changes() {
             assert_eq!(rig.inbound(&udp(PEER, VM)), Reason::Established);
             set_time(&mut rig, 5);
             assert_eq!(rig.inbound(&udp(PEER, VM)), Reason::PolicyCut, "{flush}");
+            assert!(rig.flow().ended_by_time, "{flush}");
             rig.datapath.clear_flows().expect("the flows are removed");
         }
     }

@@ -77,6 +77,29 @@ pub enum FleetEvent {
         /// Why.
         why: String,
     },
+    /// Flow records of a host cannot be made durable; it is tried again.
+    FlowsNotKept {
+        /// Which.
+        host: HostName,
+        /// Why.
+        why: String,
+    },
+    /// Flow records of a host are missing.
+    FlowsLost {
+        /// Which.
+        host: HostName,
+        /// How many.
+        count: u64,
+        /// By whose fault: the kernel's ring, the agent's memory, or its spool.
+        by: String,
+    },
+    /// Flow records of a host cannot be read; they are left out.
+    FlowsRefused {
+        /// Which.
+        host: HostName,
+        /// What is wrong with them.
+        why: String,
+    },
     /// Several hosts have an interface that fits a network interface; all of them enforce its rules.
     Rivals {
         /// Id of the network interface.

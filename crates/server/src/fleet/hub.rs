@@ -18,6 +18,7 @@ use tokio::task::JoinSet;
 
 use super::FleetOptions;
 use super::event::FleetEvent;
+use super::flows::Keepers;
 use super::peer::Peer;
 use crate::tls::Authority;
 
@@ -32,6 +33,7 @@ pub(super) struct Hub {
     /// Who may make a span.
     permits: Semaphore,
     sessions: Mutex<Sessions>,
+    keepers: Keepers,
 }
 
 #[derive(Default)]
@@ -89,6 +91,7 @@ impl Hub {
             renderer: Arc::default(),
             permits: Semaphore::new(makers),
             sessions: Mutex::default(),
+            keepers: Keepers::default(),
         }
     }
 
@@ -127,6 +130,10 @@ impl Hub {
 
     pub(super) const fn options(&self) -> &FleetOptions {
         &self.options
+    }
+
+    pub(super) const fn keepers(&self) -> &Keepers {
+        &self.keepers
     }
 
     pub(super) fn teller(&self) -> Teller {

@@ -2,8 +2,8 @@
 
 use data_encoding::HEXLOWER;
 use palisade_control::fleet::{HostReport, Interface, NicStatus};
-use palisade_sync::limits::{INTERFACES_MAX, NICS_MAX};
-use palisade_sync::{Change, FromServer, Hash, InSync, Inventory, Report, Reset, from_server};
+use palisade_sync::limits::{FLOW_WINDOW, INTERFACES_MAX, NICS_MAX};
+use palisade_sync::{Change, FlowsKept, FromServer, Hash, InSync, Inventory, Report, Reset, from_server};
 use tonic::Status;
 
 /// A report as the board keeps it.
@@ -39,6 +39,12 @@ pub(super) fn inventory(inventory: Inventory) -> Result<Vec<Interface>, Status> 
         note: own.note,
     };
     Ok(inventory.interfaces.into_iter().map(interface).collect())
+}
+
+/// How far a host's flow records are durable; at first no stream has any.
+pub(super) fn flows_kept(stream: Vec<u8>, sequence: u64) -> FromServer {
+    let kept = FlowsKept { window: FLOW_WINDOW, stream, sequence };
+    FromServer { message: Some(from_server::Message::FlowsKept(kept)) }
 }
 
 fn too_many(what: &str, count: usize, limit: usize) -> Status {

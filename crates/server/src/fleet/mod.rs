@@ -5,6 +5,7 @@
 //! newest difference, never a queue. Reference: docs/adr/0029-spans-and-operations.md.
 
 mod event;
+mod flows;
 mod hub;
 mod incoming;
 mod message;
@@ -30,6 +31,7 @@ use tonic::transport::Server;
 
 use crate::tls::Authority;
 pub use event::FleetEvent;
+pub use flows::{FlowSink, FlowSinkError};
 use hub::Hub;
 use service::Service;
 
@@ -49,6 +51,8 @@ pub struct FleetOptions {
     pub compare_every: Duration,
     /// The store, if other servers share it and must know how the hosts stand that are served here.
     pub shared: Option<Arc<dyn Store>>,
+    /// Where flow records of hosts go; without it, hosts are not asked for any.
+    pub flows: Option<Arc<dyn FlowSink>>,
     /// Where events go; it must not block.
     pub tell: Arc<dyn Fn(FleetEvent) + Send + Sync>,
 }

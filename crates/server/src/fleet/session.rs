@@ -16,6 +16,7 @@ use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Status, Streaming};
 
 use super::event::FleetEvent;
+use super::flows::Intake;
 use super::hub::{Admitted, End, Hub, Signals};
 use super::message;
 use super::peer::Peer;
@@ -31,7 +32,7 @@ const RESET_EVERY: Duration = Duration::from_secs(10);
 /// Why a session ends that the host itself ended.
 const CLOSED: &str = "the host closed the connection";
 
-type Outgoing = mpsc::Sender<Result<FromServer, Status>>;
+pub(super) type Outgoing = mpsc::Sender<Result<FromServer, Status>>;
 
 /// Opens a session; what the host is sent.
 pub(super) fn open(
@@ -60,6 +61,8 @@ struct Session {
     sent: Mutex<Option<(u64, Hash)>>,
     /// The host has something else: it must be sent everything.
     differs: Notify,
+    /// Where its flow records go, if it has any and somebody takes them.
+    flows: Option<Intake>,
 }
 
 impl Session {
@@ -75,7 +78,9 @@ impl Session {
         hub.board().connected(&peer.host, &hello.version, &caller.address);
         let (host, version) = (peer.host.clone(), hello.version.clone());
         hub.tell(FleetEvent::Connected { host, address: caller.address.clone(), version });
-        let session = Self { hub, peer, caller, signals, sent: Mutex::default(), differs: Notify::new() };
+        let flows = if hello.tells_flows { Intake::open(&hub, &peer.host, &outgoing).await } else { None };
+        let (sent, differs) = (Mutex::default(), Notify::new());
+        let session = Self { hub, peer, caller, signals, sent, differs, flows };
         // Between the check of its certificate and now, the host may have been revoked without anyone to tell.
         if !session.peer.is_admitted(session.hub.control()) {
             session.signals.end.send_replace(Some(End::Revoked));
@@ -178,6 +183,10 @@ impl Session {
                 None => return Ok(()),
                 Some(Some(from_agent::Message::Report(report))) => self.report(report)?,
                 Some(Some(from_agent::Message::Inventory(inventory))) => self.inventory(inventory).await?,
+                Some(Some(from_agent::Message::Flows(batch))) => {
+                    // Who was not asked for records sends none.
+                    self.flows.as_ref().map_or(Ok(()), |flows| flows.take(batch))?;
+                }
                 Some(Some(from_agent::Message::Hello(_))) => {
                     return Err(Status::invalid_argument("hello was said twice"));
                 }

@@ -13,6 +13,7 @@ mod lists;
 mod member;
 mod outside;
 mod questions;
+mod records;
 mod refusals;
 mod resources;
 mod shared_store;

@@ -6,7 +6,7 @@ use palisade_abi::verdict::Reason;
 use palisade_datapath::{Ending, Event as Told, FlowEntry, FlowId, FlowRecord, Report};
 
 use super::*;
-use crate::events::Moment;
+use crate::events::{Moment, NameBook, Record, line};
 
 const MOMENT: Moment = Moment { tick: 5_000, ticks_per_second: 1000, wall_ms: 1_800_000_000_000 };
 
@@ -35,6 +35,8 @@ fn told(kind: EventKind, reason: Reason) -> Told {
         created: if kind == EventKind::Deny { 0 } else { 3_000 },
         packets: [7, 0],
         bytes: [420, 0],
+        tcp_flags: [0x02, 0],
+        ended_by_time: kind == EventKind::Cut,
     }
 }
 
@@ -52,6 +54,8 @@ fn found(ending: Option<Ending>) -> FlowRecord {
             generation: 1,
             packets: [7, 5],
             bytes: [420, 300],
+            tcp_flags: [0x1a, 0x12],
+            ended_by_time: false,
             created: 2_000,
             last_seen: 4_500,
             timeout: 240,
@@ -66,10 +70,14 @@ fn host() -> Host {
     host
 }
 
+fn json(record: &Record, book: &NameBook) -> serde_json::Value {
+    serde_json::from_str(&line::of(record, book)).unwrap()
+}
+
 /// What is handed on, as JSON.
 fn lines(host: &mut Host) -> Vec<serde_json::Value> {
     let mut lines = Vec::new();
-    host.agent.tell(&MOMENT, &mut |line| lines.push(serde_json::from_str(line).unwrap()));
+    host.agent.tell(&MOMENT, &mut |record, book| lines.push(json(record, book)));
     lines
 }
 
@@ -105,6 +113,8 @@ fn every_kind_has_its_word_and_its_times() {
     assert_eq!((&begin["beganMs"], &begin["state"]), (&1_799_999_998_000_u64.into(), &"SynSent".into()));
     assert!(deny["beganMs"].is_null() && deny["state"].is_null(), "what was denied never began");
     assert_eq!((&deny["reason"], &deny["packetsToDestination"]), (&"SubnetDeny".into(), &7.into()));
+    assert_eq!((&deny["layer"], &deny["tcpFlagsToDestination"]), (&"Subnet".into(), &"S".into()));
+    assert_eq!((&lines[3]["cause"], &begin["cause"]), (&"time".into(), &serde_json::Value::Null));
 }
 
 #[test]
@@ -114,8 +124,7 @@ fn the_sweep_tells_of_ends_and_of_what_goes_on() {
         let endings = [Some(Ending::Over), None, Some(Ending::NicLeft), Some(Ending::Cleared)];
         endings.into_iter().for_each(|ending| host.agent.plane.leave_to_sweep(found(ending)));
         let mut lines: Vec<serde_json::Value> = Vec::new();
-        let mut sink = |line: &str| lines.push(serde_json::from_str(line).unwrap());
-        host.agent.sweep_and_tell(report, &MOMENT, &mut sink).unwrap();
+        host.agent.sweep_and_tell(report, &MOMENT, &mut |found, book| lines.push(json(found, book))).unwrap();
         lines
     };
     let lines = swept(Report::EndsAndContinuations);
@@ -126,5 +135,8 @@ fn the_sweep_tells_of_ends_and_of_what_goes_on() {
     assert_eq!(told, [(&end, &reasons[0]), (&goes_on, &null), (&end, &reasons[1]), (&end, &reasons[2])]);
     assert_eq!(lines[0]["bytesToSource"], 300);
     assert_eq!((&lines[0]["midstream"], &lines[0]["beganMs"]), (&true.into(), &1_799_999_997_000_u64.into()));
+    assert_eq!((&lines[0]["lastMs"], &lines[0]["layer"]), (&1_799_999_999_500_u64.into(), &"Subnet".into()));
+    let flags = (&lines[0]["tcpFlagsToDestination"], &lines[0]["tcpFlagsToSource"]);
+    assert_eq!(flags, (&"SPA".into(), &"SA".into()));
     assert_eq!(swept(Report::Ends).len(), 3);
 }

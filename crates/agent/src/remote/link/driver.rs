@@ -4,20 +4,27 @@
 //! that grow; nothing that fails here changes what is enforced.
 
 use std::convert::Infallible;
+use std::io;
+use std::sync::Arc;
 use std::time::Duration;
 
 use palisade_sync::{Hello, Inventory, Report};
 use tokio::sync::watch;
 use tokio::time::sleep;
 
+use super::sending::Sending;
 use super::{Board, Contact, ServerOptions, Standing};
 use crate::clock::wall_s;
 use crate::error::in_full;
+use crate::records::Outbox;
+use crate::remote::session::Heard;
 use crate::remote::vault::Joined;
 use crate::remote::{Backoff, Connection, Credentials, RemoteError, Session, Trust, Vault, client};
 
 /// How often the wall clock is asked whether a certificate is to be renewed: that clock may be stepped, and a host sleep.
 const RENEW_LOOK: Duration = Duration::from_secs(20);
+/// The pause after the spool could not be read.
+const SPOOL_PAUSE: Duration = Duration::from_secs(5);
 /// The shortest pause between two attempts to renew.
 const RENEW_PAUSE: Duration = Duration::from_millis(500);
 
@@ -25,6 +32,7 @@ const RENEW_PAUSE: Duration = Duration::from_millis(500);
 pub(super) struct Driver {
     options: ServerOptions,
     vault: Vault,
+    outbox: Arc<Outbox>,
     standing: watch::Receiver<Standing>,
     board: Board,
     backoff: Backoff,
@@ -36,10 +44,11 @@ impl Driver {
     pub(super) fn new(
         options: ServerOptions,
         vault: Vault,
+        outbox: Arc<Outbox>,
         standing: watch::Receiver<Standing>,
         board: Board,
     ) -> Self {
-        Self { options, vault, standing, board, backoff: Backoff::default(), differs: false }
+        Self { options, vault, outbox, standing, board, backoff: Backoff::default(), differs: false }
     }
 
     /// Goes on until it is dropped.
@@ -64,13 +73,20 @@ impl Driver {
         };
         let mut sent = Sent { inventory: hello.clone(), report: None };
         let version = env!("CARGO_PKG_VERSION").to_owned();
-        let hello = Hello { version, inventory: Some(hello), ..Hello::default() };
+        let hello = Hello { version, inventory: Some(hello), tells_flows: true, ..Hello::default() };
         let session = connection.follow(hello, have.as_ref()).await?;
         self.board.post(|news| news.contact = Some(Contact::Connected { host }));
         let (vault, board) = (self.vault.clone(), self.board.clone());
         tokio::select! {
             ended = self.follow(session, &mut sent) => ended,
             never = keep_renewed(&vault, &board, &connection, joined) => match never {},
+        }
+    }
+
+    /// Says what is wrong with the spool.
+    fn note(&self, outcome: io::Result<()>) {
+        if let Err(error) = outcome {
+            self.board.trouble(format!("flow records that are spooled cannot be sent: {error}"));
         }
     }
 
@@ -93,14 +109,25 @@ impl Driver {
 
     /// Hands on what the server sends, and what it is to know.
     async fn follow(&mut self, mut session: Session, sent: &mut Sent) -> Result<Infallible, RemoteError> {
+        let mut flows = Sending::new(Arc::clone(&self.outbox));
         loop {
             sent.catch_up(&session, &self.standing).await?;
             tokio::select! {
-                arrived = session.next() => {
-                    let snapshot = arrived?;
-                    (self.differs, self.backoff) = (false, Backoff::default());
-                    self.board.post(|news| news.arrived = Some(snapshot));
-                }
+                arrived = session.hear() => match arrived? {
+                    Heard::Snapshot(snapshot) => {
+                        (self.differs, self.backoff) = (false, Backoff::default());
+                        flows.settle();
+                        self.board.post(|news| news.arrived = Some(snapshot));
+                    }
+                    Heard::FlowsKept(kept) => self.note(flows.kept(&kept)),
+                },
+                batch = flows.next() => match batch {
+                    Ok(batch) => session.tell_flows(batch).await?,
+                    Err(error) => {
+                        self.note(Err(error));
+                        sleep(SPOOL_PAUSE).await;
+                    }
+                },
                 changed = self.standing.changed() => {
                     if changed.is_err() {
                         // The loop is gone, and this thread is about to be.

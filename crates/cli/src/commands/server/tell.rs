@@ -29,6 +29,7 @@ pub fn tell(event: Event) {
         Event::IntentBroken { why, .. } => {
             format!("what is in force does not keep to the intents, and stays in force: {why}")
         }
+        Event::FlowsNotStored { why } => format!("flow records wait at their hosts: {why}"),
         Event::HousekeepingBegun => "this server keeps house for the store".to_owned(),
         Event::HousekeepingFailed { why } => format!("housekeeping failed, and is tried again: {why}"),
         Event::Stopping => "stopping".to_owned(),
@@ -63,6 +64,15 @@ fn of_fleet(event: FleetEvent) -> String {
         FleetEvent::TooLarge { host, why } => format!("host {host} keeps what it has: {why}"),
         FleetEvent::InventoryRefused { host, why } => {
             format!("what host {host} tells of its interfaces is not kept: {why}")
+        }
+        FleetEvent::FlowsNotKept { host, why } => {
+            format!("flow records of host {host} wait: {why}")
+        }
+        FleetEvent::FlowsLost { host, count, by } => {
+            format!("host {host} has lost {count} flow records (by its {by})")
+        }
+        FleetEvent::FlowsRefused { host, why } => {
+            format!("flow records of host {host} are left out: {why}")
         }
         FleetEvent::Rivals { nic, hosts } => {
             let hosts: Vec<_> = hosts.iter().map(ToString::to_string).collect();

@@ -24,7 +24,7 @@ use tokio_stream::wrappers::ReceiverStream;
 use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint, Identity};
 use tonic::{Status, Streaming};
 
-use crate::fleet::{COMPARE_EVERY, FleetEvent, FleetOptions, serve};
+use crate::fleet::{COMPARE_EVERY, FleetEvent, FleetOptions, FlowSink, serve};
 use crate::tls::{Authority, ServerNames, fleet_config, install_provider};
 
 /// How long anything may take before a test fails.
@@ -65,6 +65,20 @@ impl Server {
     }
 
     pub(super) async fn start_with(site: &Site, options: Options, is_shared: bool) -> Self {
+        Self::start_for(site, options, is_shared, None).await
+    }
+
+    /// A server that gives flow records to a sink.
+    pub(super) async fn start_with_flows(site: &Site, flows: Option<Arc<dyn FlowSink>>) -> Self {
+        Self::start_for(site, Options::default(), false, flows).await
+    }
+
+    async fn start_for(
+        site: &Site,
+        options: Options,
+        is_shared: bool,
+        flows: Option<Arc<dyn FlowSink>>,
+    ) -> Self {
         install_provider();
         let control = Control::open(Arc::clone(&site.store), options).await.expect("a world");
         let authority = Arc::new(Authority::open(&control, SystemTime::now()).await.expect("an authority"));
@@ -77,6 +91,7 @@ impl Server {
         let options = FleetOptions {
             authority: Arc::clone(&authority),
             compare_every: COMPARE_EVERY,
+            flows,
             shared: is_shared.then(|| Arc::clone(&site.store)),
             tell: Arc::new(move |event| drop(told.send(event))),
         };
@@ -241,12 +256,30 @@ impl Host {
         identity: &(String, String),
         documents: Documents,
     ) -> Result<Self, Status> {
+        Self::connect_as(server, identity, documents, false).await
+    }
+
+    /// Connects with nothing but flow records.
+    pub(super) async fn connect_telling(
+        server: &Server,
+        identity: &(String, String),
+    ) -> Result<Self, Status> {
+        Self::connect_as(server, identity, Documents::default(), true).await
+    }
+
+    async fn connect_as(
+        server: &Server,
+        identity: &(String, String),
+        documents: Documents,
+        tells_flows: bool,
+    ) -> Result<Self, Status> {
         let channel = server.channel(Some(identity)).await;
         let channel = channel.map_err(|error| Status::unavailable(error.to_string()))?;
         let (outgoing, stream) = mpsc::channel(16);
         let hash = if documents.is_empty() { Vec::new() } else { documents.hash().to_vec() };
         let inventory = Some(Inventory::default());
-        let hello = Hello { version: "test".to_owned(), have_revision: 0, have_hash: hash, inventory };
+        let version = "test".to_owned();
+        let hello = Hello { version, have_revision: 0, have_hash: hash, inventory, tells_flows };
         let hello = FromAgent { message: Some(from_agent::Message::Hello(hello)) };
         outgoing.send(hello).await.expect("there is room");
         let mut client = FleetClient::new(channel);
@@ -276,6 +309,7 @@ impl Host {
                     sent.keys.extend(names.cloned());
                     self.documents.apply(change).expect("within the limits");
                 }
+                from_server::Message::FlowsKept(_) => {}
                 from_server::Message::InSync(now) => {
                     assert_eq!(self.documents.hash().to_vec(), now.hash, "both have the same");
                     sent.revision = now.revision;
@@ -301,8 +335,12 @@ impl Host {
     }
 
     pub(super) async fn report(&self, report: Report) {
-        let message = FromAgent { message: Some(from_agent::Message::Report(report)) };
-        self.outgoing.send(message).await.expect("the session lives");
+        assert!(self.say(from_agent::Message::Report(report)).await, "the session lives");
+    }
+
+    /// Says something; false if the session has ended.
+    pub(super) async fn say(&self, message: from_agent::Message) -> bool {
+        self.outgoing.send(FromAgent { message: Some(message) }).await.is_ok()
     }
 
     /// How the session ends.

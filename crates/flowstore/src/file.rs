@@ -1,0 +1,79 @@
+//! One file of a store: records in, the bytes of a Parquet file out.
+//!
+//! Texts and small numbers are dictionaries, moments are differences, pages are compressed by Snappy. Statistics of row groups and
+//! dictionaries let a reader pass over what cannot answer it. It must not know where the bytes go.
+
+use std::sync::LazyLock;
+
+use arrow_array::RecordBatch;
+use parquet::{
+    arrow::ArrowWriter,
+    basic::{Compression, Encoding},
+    errors::ParquetError,
+    file::{
+        metadata::KeyValue,
+        properties::{EnabledStatistics, WriterProperties, WriterPropertiesBuilder},
+    },
+    schema::types::ColumnPath,
+};
+
+use crate::{
+    columns::{self, CHUNK_ROWS},
+    limits::ROW_GROUP_RECORDS,
+    record::Record,
+    schema::{self, COLUMNS, Holds, REPLACES_KEY, VERSION, VERSION_KEY},
+};
+
+/// Bytes of the dictionary of one column of a row group: beyond, values stand for themselves. A reader that groups by a column
+/// counts keys of dictionaries, which is many times faster than texts.
+const DICTIONARY_BYTES: usize = 8 << 20;
+/// The same for numbers, of which many are different.
+const NUMBERS_BYTES: usize = 256 << 10;
+
+/// The bytes of a file of these records.
+pub(crate) fn of(records: &[Record]) -> Result<Vec<u8>, ParquetError> {
+    let batches = records.chunks(CHUNK_ROWS).map(columns::of);
+    of_batches(batches.map(Ok), &[])
+}
+
+/// The bytes of a file of these batches, which stands in the place of others.
+pub(crate) fn of_batches(
+    batches: impl Iterator<Item = Result<RecordBatch, ParquetError>>,
+    replaces: &[&str],
+) -> Result<Vec<u8>, ParquetError> {
+    let mut writer = ArrowWriter::try_new(Vec::new(), schema::arrow(), Some(properties().clone()))?;
+    if !replaces.is_empty() {
+        writer.append_key_value_metadata(KeyValue::new(REPLACES_KEY.to_owned(), replaces.join("\n")));
+    }
+    for batch in batches {
+        writer.write(&batch?)?;
+    }
+    writer.into_inner()
+}
+
+fn properties() -> &'static WriterProperties {
+    static PROPERTIES: LazyLock<WriterProperties> = LazyLock::new(|| {
+        let version = KeyValue::new(VERSION_KEY.to_owned(), VERSION.to_owned());
+        let all = WriterProperties::builder()
+            .set_created_by(concat!("palisade ", env!("CARGO_PKG_VERSION")).to_owned())
+            .set_key_value_metadata(Some(vec![version]))
+            .set_compression(Compression::SNAPPY)
+            .set_statistics_enabled(EnabledStatistics::Chunk)
+            .set_max_row_group_row_count(Some(ROW_GROUP_RECORDS))
+            .set_write_batch_size(CHUNK_ROWS)
+            .set_dictionary_page_size_limit(DICTIONARY_BYTES);
+        COLUMNS.iter().fold(all, |properties, column| encoded(properties, column)).build()
+    });
+    &PROPERTIES
+}
+
+fn encoded(properties: WriterPropertiesBuilder, column: &schema::Column) -> WriterPropertiesBuilder {
+    let path = ColumnPath::from(column.name);
+    match column.holds {
+        Holds::Moment => properties
+            .set_column_dictionary_enabled(path.clone(), false)
+            .set_column_encoding(path, Encoding::DELTA_BINARY_PACKED),
+        Holds::Count => properties.set_column_dictionary_page_size_limit(path, NUMBERS_BYTES),
+        Holds::Text | Holds::Number | Holds::Flag => properties,
+    }
+}

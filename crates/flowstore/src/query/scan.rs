@@ -1,0 +1,182 @@
+//! Batches of columns out of many files, on several threads, in no order.
+//!
+//! Files whose hour or interfaces are not asked about are not opened; row groups whose statistics say no are not read; of the others the
+//! columns of the filter come first, and the rest only where something passes. Each thread holds one row group.
+
+use std::{
+    collections::HashSet,
+    num::NonZero,
+    sync::{
+        Mutex,
+        atomic::{AtomicBool, AtomicUsize, Ordering},
+    },
+    thread,
+};
+
+use arrow_array::RecordBatch;
+use parquet::arrow::{
+    ProjectionMask,
+    arrow_reader::{ArrowPredicateFn, ParquetRecordBatchReaderBuilder, RowFilter},
+};
+
+use super::{
+    filter::{Filter, Sieve},
+    open::{OpenFile, RowGroupBytes},
+};
+use crate::{
+    StoreError,
+    store::{Store, StoredFile},
+};
+
+/// Records of one batch.
+const BATCH_RECORDS: usize = 16_384;
+
+/// How much was looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Scanned {
+    /// Files of the hours and interfaces that were asked about.
+    pub files: u64,
+    /// Their row groups.
+    pub row_groups: u64,
+    /// Those that statistics did not exclude.
+    pub row_groups_read: u64,
+    /// Records in those.
+    pub records: u64,
+    /// Bytes that were fetched of them, compressed.
+    pub bytes: u64,
+}
+
+impl Scanned {
+    const fn add(&mut self, other: &Self) {
+        self.files += other.files;
+        self.row_groups += other.row_groups;
+        self.row_groups_read += other.row_groups_read;
+        self.records += other.records;
+        self.bytes += other.bytes;
+    }
+}
+
+/// Reads all records that pass, on so many threads. Each thread has a state of its own, and gives it with its batches to `take`, which gets
+/// the columns that are asked for and, where it is filtered by, the time.
+pub(crate) fn scan<T: Send>(
+    store: &Store,
+    filter: &Filter,
+    columns: &[&str],
+    threads: NonZero<usize>,
+    state: impl Fn() -> T + Sync,
+    take: impl Fn(&mut T, &RecordBatch) -> Result<(), StoreError> + Sync,
+) -> Result<(Vec<T>, Scanned), StoreError> {
+    let files = store.files(|partition| filter.wants(partition))?;
+    let open = open_all(store, files, threads)?;
+    let mut scanned = Scanned { files: open.len() as u64, ..Scanned::default() };
+    let mut units = Vec::new();
+    for file in &open {
+        for group in 0..file.parquet().num_row_groups() {
+            scanned.row_groups += 1;
+            if !file.excludes(group, filter) {
+                units.push((file, group));
+            }
+        }
+    }
+    let done = on_threads(
+        &units,
+        threads,
+        |(file, group), (state, scanned): &mut (T, Scanned)| {
+            read(store, file, *group, filter, columns, scanned, |batch| take(state, batch))
+        },
+        || (state(), Scanned::default()),
+    )?;
+    let mut states = Vec::new();
+    for (state, part) in done {
+        scanned.add(&part);
+        states.push(state);
+    }
+    Ok((states, scanned))
+}
+
+/// The footers of all files, without those in whose place another one stands.
+pub(crate) fn open_all(
+    store: &Store,
+    files: Vec<StoredFile>,
+    threads: NonZero<usize>,
+) -> Result<Vec<OpenFile>, StoreError> {
+    let found = on_threads(
+        &files,
+        threads,
+        |file, found: &mut Vec<OpenFile>| {
+            found.push(OpenFile::read(store, file.clone())?);
+            Ok(())
+        },
+        Vec::new,
+    )?;
+    let mut open: Vec<OpenFile> = found.into_iter().flatten().collect();
+    let replaced: HashSet<String> = open.iter().flat_map(OpenFile::replaces).map(str::to_owned).collect();
+    open.retain(|open| !replaced.contains(&open.file.path));
+    open.sort_by(|a, b| (a.file.partition, &a.file.path).cmp(&(b.file.partition, &b.file.path)));
+    Ok(open)
+}
+
+/// Works through all units on some threads; the first error ends the work.
+fn on_threads<U: Sync, T: Send>(
+    units: &[U],
+    threads: NonZero<usize>,
+    work: impl Fn(&U, &mut T) -> Result<(), StoreError> + Sync,
+    state: impl Fn() -> T + Sync,
+) -> Result<Vec<T>, StoreError> {
+    let (next, is_over) = (AtomicUsize::new(0), AtomicBool::new(false));
+    let failed = Mutex::new(None);
+    let states = thread::scope(|scope| {
+        let one = || {
+            let mut state = state();
+            while !is_over.load(Ordering::Relaxed) {
+                let Some(unit) = units.get(next.fetch_add(1, Ordering::Relaxed)) else { break };
+                if let Err(error) = work(unit, &mut state) {
+                    is_over.store(true, Ordering::Relaxed);
+                    failed.lock().expect("no thread panics with it").get_or_insert(error);
+                }
+            }
+            state
+        };
+        let workers: Vec<_> = (0..threads.get().min(units.len().max(1))).map(|_| scope.spawn(one)).collect();
+        workers.into_iter().map(|worker| worker.join().expect("a reader does not panic")).collect()
+    });
+    match failed.into_inner().expect("no thread panics with it") {
+        Some(error) => Err(error),
+        None => Ok(states),
+    }
+}
+
+/// Reads one row group.
+fn read(
+    store: &Store,
+    open: &OpenFile,
+    group: usize,
+    filter: &Filter,
+    columns: &[&str],
+    scanned: &mut Scanned,
+    mut take: impl FnMut(&RecordBatch) -> Result<(), StoreError>,
+) -> Result<(), StoreError> {
+    let failed = |error| StoreError::file(&open.file.path, "read", error);
+    let bytes = RowGroupBytes::new(store, open, group);
+    let descriptor = open.parquet().file_metadata().schema_descr();
+    let mask = |names: &mut dyn Iterator<Item = &str>| ProjectionMask::columns(descriptor, names);
+    let mut reader = ParquetRecordBatchReaderBuilder::new_with_metadata(bytes.clone(), open.metadata.clone())
+        .with_row_groups(vec![group])
+        .with_batch_size(BATCH_RECORDS)
+        .with_projection(mask(&mut columns.iter().copied()));
+    let timed = (!open.is_within(group, filter)).then_some("time");
+    let filtered: Vec<&str> = filter.columns().chain(timed).collect();
+    if !filtered.is_empty() {
+        let mut sieve = Sieve::new(filter.clone());
+        let predicate =
+            ArrowPredicateFn::new(mask(&mut filtered.into_iter()), move |batch| Ok(sieve.rows(&batch)));
+        reader = reader.with_row_filter(RowFilter::new(vec![Box::new(predicate)]));
+    }
+    for batch in reader.build().map_err(failed)? {
+        take(&batch.map_err(|error| failed(error.into()))?)?;
+    }
+    scanned.row_groups_read += 1;
+    scanned.records += open.parquet().row_group(group).num_rows().cast_unsigned();
+    scanned.bytes += bytes.fetched();
+    Ok(())
+}
