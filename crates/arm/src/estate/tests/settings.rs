@@ -119,7 +119,7 @@ fn time_limited_access_is_a_list_of_one_interface_and_reads_its_ends() {
     assert_eq!(result.problems, []);
     let [collection] = result.spec.admin_collections.as_slice() else { panic!("one list") };
     let interface = collection.interface.as_ref().and_then(|nic| nic.value.known());
-    assert_eq!(interface.map(|id| id.as_str()), Some(nic.as_str()));
+    assert_eq!(interface.map(palisade_model::ResourceId::as_str), Some(nic.as_str()));
     let ends = collection.rules.iter().map(|rule| value(rule.expires_at.as_ref()));
     assert_eq!(ends.collect::<Vec<_>>(), [Some("2026-03-01T09:00:00Z"), None]);
     let nameless = read_text(&text.replace("networkInterface\"", "nic\""));
