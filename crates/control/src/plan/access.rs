@@ -80,6 +80,7 @@ pub(super) fn plan(
     let mut ledger = access::ledger(stored.properties())?;
     let before = requested(&ledger, verb, context.now);
     let name = act(&mut ledger, verb, stored.properties(), actor, context.now)?;
+    let warnings = told(&ledger, verb, &name).into_iter().collect();
     let after = ledger.find(&name).map(|request| access::request(request, access::seconds(context.now)));
     let after = after.map_err(|error| access::refused(&error))?;
     let mut body: Map<String, Value> = stored.body().as_object().cloned().unwrap_or_default();
@@ -96,8 +97,20 @@ pub(super) fn plan(
         after: Some(after),
         note: None,
         unfinished: None,
-        warnings: Vec::new(),
+        warnings,
     })
+}
+
+/// What is told of a new request: a source that no machine ever sees lets nobody in.
+fn told(ledger: &Ledger, verb: &AccessVerb, name: &str) -> Option<ControlError> {
+    let request = ledger.find(name).ok().filter(|_| matches!(verb, AccessVerb::Initiate(_)))?;
+    let mut sources = request.grants.iter().flat_map(|grant| &grant.sources);
+    let here = sources.find(|source| source.address().is_loopback())?;
+    let message = format!(
+        "Request {name} opens to {}, where the server sees you but no machine does: name the address that you come from.",
+        here.address()
+    );
+    Some(ControlError::bad("JitSourceIsLoopback", message).about("allowedSourceAddressPrefix"))
 }
 
 /// The request that something is done with, as it was.

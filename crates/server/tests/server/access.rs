@@ -49,6 +49,7 @@ async fn a_policy_is_written_listed_asked_and_deleted_as_azure_s_clients_do() {
     let asked = client.post(&format!("{policy}/initiate"), ask(&site)).await.expect(202);
     let port = &asked.body["virtualMachines"][0]["ports"][0];
     assert_eq!(port["allowedSourceAddressPrefix"], "127.0.0.1", "the address that the server sees");
+    assert!(asked.header("warning").is_some_and(|text| text.contains("JitSourceIsLoopback")));
     assert_eq!([&port["status"], &port["state"]], ["Initiated", "Active"]);
     let told = client.get(&policy).await.expect(200);
     assert_eq!(told.body["properties"]["requests"][0], asked.body);

@@ -106,3 +106,23 @@ fn tags_of_a_wrong_type_are_problems() {
     assert_eq!((found("{}"), found("null"), found(r#"{"env":["a"]}"#)), (0, 0, 0));
     assert_eq!((found("[]"), found(r#"{"palisade-mode":{}}"#)), (1, 1));
 }
+
+#[test]
+fn time_limited_access_is_a_list_of_one_interface_and_reads_its_ends() {
+    let nic = id("networkInterfaces/vm1-nic");
+    let doors = nic.replace("Microsoft.Network/networkInterfaces", "Palisade.Network/timedAccess");
+    let rules = r#"[{"name":"open","properties":{"priority":1,"access":"AlwaysAllow","expiresAt":"2026-03-01T09:00:00Z"}},
+        {"name":"closed","properties":{"priority":2,"access":"Deny"}}]"#;
+    let text =
+        format!(r#"{{"id":"{doors}","properties":{{"networkInterface":{{"id":"{nic}"}},"rules":{rules}}}}}"#);
+    let result = read_text(&text);
+    assert_eq!(result.problems, []);
+    let [collection] = result.spec.admin_collections.as_slice() else { panic!("one list") };
+    let interface = collection.interface.as_ref().and_then(|nic| nic.value.known());
+    assert_eq!(interface.map(palisade_model::ResourceId::as_str), Some(nic.as_str()));
+    let ends = collection.rules.iter().map(|rule| value(rule.expires_at.as_ref()));
+    assert_eq!(ends.collect::<Vec<_>>(), [Some("2026-03-01T09:00:00Z"), None]);
+    let nameless = read_text(&text.replace("networkInterface\"", "nic\""));
+    let interface = &nameless.spec.admin_collections[0].interface;
+    assert!(matches!(interface, Some(At { value: Given::Unknown(_), .. })), "{interface:?}");
+}
