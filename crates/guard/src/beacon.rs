@@ -195,6 +195,7 @@ impl Court<'_> {
             protocol: pair.port.0,
             port: Some(pair.port.1),
             evidence,
+            guest: None,
         })
     }
 
