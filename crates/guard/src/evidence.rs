@@ -182,7 +182,11 @@ fn deviation(f: &mut fmt::Formatter<'_>, evidence: &DeviationEvidence) -> fmt::R
 
 fn logons(f: &mut fmt::Formatter<'_>, evidence: &LogonEvidence) -> fmt::Result {
     let LogonEvidence { pace, failures, level, limit, accounts, addresses, traces } = evidence;
-    write!(f, "{failures} failed logons as {accounts} accounts from {addresses} known addresses")?;
+    match accounts {
+        0 => write!(f, "{failures} attempts as nobody knows whom")?,
+        _ => write!(f, "{failures} failed logons as {accounts} accounts")?,
+    }
+    write!(f, " from {addresses} known addresses")?;
     let [_, by_event, by_flow] = traces;
     if by_event + by_flow > 0 {
         write!(f, " ({by_event} by another event of the same second, {by_flow} by the only flow of it)")?;
