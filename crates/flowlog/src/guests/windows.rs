@@ -36,7 +36,10 @@ fn told(event: &Event, messages: &mut Messages) -> Option<(String, GuestTold)> {
     let what = match (event.provider()?, event.element("EventID")?.parse::<u32>().ok()?) {
         ("Microsoft-Windows-Security-Auditing", 4_625) => failed(event)?,
         ("Microsoft-Windows-Security-Auditing", 4_624) => succeeded(event)?,
-        ("Microsoft-Windows-RemoteDesktopServices-RdpCoreTS", 131) => {
+        // Datagrams are a second way of a session that is there.
+        ("Microsoft-Windows-RemoteDesktopServices-RdpCoreTS", 131)
+            if event.data("ConnType") != Some("UDP") =>
+        {
             GuestTold::Knock { service: Service::Rdp, source: address(event, "ClientIP")? }
         }
         ("Microsoft-Windows-RemoteDesktopServices-RdpCoreTS", 140) => {
@@ -193,6 +196,7 @@ mod tests {
         let core = "Microsoft-Windows-RemoteDesktopServices-RdpCoreTS";
         assert_eq!(short(core, "131", &[("ClientIP", "203.0.113.7:36160")]), is("RDP knock 203.0.113.7"));
         assert_eq!(short(core, "131", &[("ClientIP", "[2001:db8::1]:36160")]), is("RDP knock 2001:db8::1"));
+        assert_eq!(short(core, "131", &[("ConnType", "UDP"), ("ClientIP", "203.0.113.7:36160")]), None);
         assert_eq!(short(core, "140", &[("IPString", "203.0.113.7")]), is("RDP - 203.0.113.7 Failed"));
         let payload = [("payload", "Failed password for bob from 10.23.23.9 port 56605 ssh2")];
         assert_eq!(short("OpenSSH", "4", &payload), is("SSH bob 10.23.23.9 Failed"));
