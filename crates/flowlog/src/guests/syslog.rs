@@ -13,6 +13,9 @@ use super::sshd::Messages;
 /// A day, in seconds: clocks and zones differ by less.
 const DAY_S: i64 = 86_400;
 
+/// Lines that are looked at to tell the form of a text.
+const LINES_TRIED: usize = 20;
+
 /// A line of which the parts are known.
 #[derive(Debug, PartialEq, Eq)]
 struct Line<'a> {
@@ -22,10 +25,10 @@ struct Line<'a> {
     message: &'a str,
 }
 
-/// Whether a text is a log with lines of sshd.
+/// Whether a text is a log in one of the forms, of whatever program.
 pub(crate) fn is_one(head: &[u8]) -> bool {
     let text = String::from_utf8_lossy(head);
-    text.lines().take(200).any(|line| parts(line, i64::MAX).is_some_and(|line| is_sshd(line.program)))
+    text.lines().take(LINES_TRIED).any(|line| parts(line, i64::MAX).is_some())
 }
 
 /// Gives what the lines tell. `newest` is the second when the log was written.
@@ -165,8 +168,7 @@ mod tests {
 
     #[test]
     fn is_told_from_other_text() {
-        assert!(is_one(b"Jan 31 08:00:00 web1 CRON[1]: x\nJan 31 08:00:00 web1 sshd[812]: Server listening"));
-        assert!(!is_one(b"Jan 31 08:00:00 web1 CRON[1]: x\n"));
-        assert!(!is_one(b"hello"));
+        assert!(is_one(b"-- Journal begins --\nJan 31 08:00:00 web1 CRON[1]: x\n"));
+        assert!(!is_one(b"hello") && !is_one(b"May I ask: what is it?\n"));
     }
 }
