@@ -131,7 +131,12 @@ impl ConnectionReader {
         let failed = |source| FlowLogError::Io { file: name.to_owned(), source };
         let mut stream = unpacked(stream, origin.bytes).map_err(failed)?;
         let mut head = Vec::new();
-        stream.by_ref().take(format::HEAD_MAX).read_to_end(&mut head).map_err(failed)?;
+        match stream.by_ref().take(format::HEAD_MAX).read_to_end(&mut head) {
+            Err(source) if cut_short(&source) => stream = Box::new(Broken(Some(source))),
+            read => {
+                read.map_err(failed)?;
+            }
+        }
         let format = Format::of(&head);
         let before = self.counted();
         let whole = Cursor::new(head).chain(stream);
@@ -214,6 +219,15 @@ impl ConnectionReader {
             }
             Err(source) => Err(FlowLogError::Io { file: name.to_owned(), source }),
         }
+    }
+}
+
+/// What is left of a stream that has failed: its error, once more.
+struct Broken(Option<io::Error>);
+
+impl Read for Broken {
+    fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
+        self.0.take().map_or(Ok(0), Err)
     }
 }
 
