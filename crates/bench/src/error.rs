@@ -30,6 +30,9 @@ pub enum Error {
         /// Why.
         reason: String,
     },
+    /// A recording cannot be read.
+    #[error(transparent)]
+    FlowLog(#[from] palisade_flowlog::FlowLogError),
     /// An analysis has no answer.
     #[error(transparent)]
     Analysis(#[from] palisade_analysis::AnalysisError),

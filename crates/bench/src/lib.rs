@@ -1,5 +1,5 @@
-//! Measures the datapath beside what a user would pick instead, the control plane, and exact analysis, each in one run on one
-//! machine.
+//! Measures the datapath beside what a user would pick instead, the control plane, exact analysis, and what watches flows, each in
+//! one run on one machine.
 //!
 //! Figures of different firewalls are compared only if they come from the same run, in rounds that alternate, so that what
 //! else the machine does hits all alike; and only after every firewall was found to do what the rules say. What
@@ -12,9 +12,11 @@ mod conntrack;
 pub mod control;
 mod error;
 mod fence;
+pub mod flows;
 mod kernel;
 mod lane;
 mod load;
+mod memory;
 mod ours;
 mod peers;
 pub mod plot;

@@ -86,6 +86,8 @@ pub enum Command {
     /// The flows of this host: as they begin, end and are denied, or those that are there
     #[command(subcommand)]
     Flows(commands::flows::Action),
+    /// Who scans, guesses passwords, asks for orders or carries data away, by recorded flows
+    Detect(commands::detect::Arguments),
     /// What this kernel and host can do, what is missing, and how to get it
     Doctor(commands::doctor::Arguments),
     /// A small estate of network namespaces to try things on

@@ -1,36 +1,72 @@
 //! Connections out of logs and captures: what detectors take.
 //!
 //! Reads Argus binetflow, Zeek's conn.log (as text and as JSON), captures in the classic pcap format, and every flow log that
-//! [`crate::read`] knows, told apart by content. A file is held in memory and its connections are given in the order of
-//! their ends. These formats do not say which end is guarded: a connection goes out if its source is at home. It must not judge what
-//! a connection is.
+//! [`crate::read`] knows, told apart by content, also where gzip compressed them. All that is read becomes one log in the order of ends; the
+//! records of flow logs are put together over all files, since a flow may begin in one and end in another. Other formats do not
+//! say which end is guarded: a connection goes out if its source is at home. What guests tell of logons (Windows event logs,
+//! sshd's messages) is read beside them. It must not judge what a connection is.
 
 mod argus;
 mod capture;
+mod format;
 mod zeek;
 
 use std::{
-    fs::{self, File},
+    fs::File,
+    io::{self, Cursor, Read},
     net::IpAddr,
     path::{Path, PathBuf},
+    time::{SystemTime, UNIX_EPOCH},
 };
 
-use palisade_guard::{Connection, Fold};
+use palisade_guard::{Connection, Fold, GuestEvent};
+use palisade_model::FlowRecord;
 use palisade_net::{Direction, Flow, Prefix, Protocol};
 
-use crate::{FlowLogError, Limits, Problem, limits};
+use crate::{
+    FlowLogError, Limits, Problem,
+    document::Document,
+    files,
+    guests::{journal, syslog, windows},
+    intake::Intake,
+    limits,
+    packed::unpacked,
+};
+use format::Format;
 
 /// What was read of connections.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ConnectionLog {
     /// The connections, in the order of their ends.
     pub connections: Vec<Connection>,
+    /// What guests tell of logons, in the order of time.
+    pub events: Vec<GuestEvent>,
     /// What could not be read, the first [`limits::PROBLEMS_KEPT`].
     pub problems: Vec<Problem>,
     /// Lines and packets that could not be read.
     pub malformed: u64,
     /// Lines and packets that are about no flow: of other protocols, or about networks.
     pub passed_over: u64,
+    /// Flows of which only the last record was used, because too many others were open.
+    pub untracked: u64,
+}
+
+/// What is known of a stream beside its content.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Origin {
+    /// Its bytes; 0 where they are not known.
+    pub bytes: u64,
+    /// When it was written last: lines of syslog do not say in which year they are.
+    pub written: SystemTime,
+}
+
+/// What one file gave.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Taken {
+    /// Connections, or records of flows.
+    pub items: u64,
+    /// What could not be read.
+    pub problems: u64,
 }
 
 /// Reads one file. `home` are the prefixes of the guarded machines; if it is empty, addresses of private networks are.
@@ -38,65 +74,166 @@ pub struct ConnectionLog {
 /// # Errors
 /// [`FlowLogError`]. What is wrong inside a file is in the log, and the rest is read.
 pub fn read_connections(path: &Path, home: &[Prefix]) -> Result<ConnectionLog, FlowLogError> {
-    let failed = |source| FlowLogError::Io { file: path.to_owned(), source };
-    let length = fs::metadata(path).map_err(failed)?.len();
-    if length > limits::CONNECTION_FILE_MAX {
-        return Err(FlowLogError::TooMuch { what: "bytes in one file", max: limits::CONNECTION_FILE_MAX });
-    }
-    let mut intake = ConnectionIntake { path, home, log: ConnectionLog::default() };
-    let bytes = fs::read(path).map_err(failed)?;
-    match Format::of(&bytes) {
-        Format::Argus => argus::read(&bytes, &mut intake)?,
-        Format::ZeekText => zeek::read_text(&bytes, &mut intake)?,
-        Format::ZeekJson => zeek::read_json(File::open(path).map_err(failed)?, &mut intake)?,
-        Format::Capture => capture::read(&bytes, &mut intake)?,
-        Format::FlowLog => return flow_log(path),
-    }
-    let mut log = intake.log;
-    log.connections.sort_by_key(|connection| (connection.end_ms, connection.start_ms));
-    Ok(log)
+    let mut reader = ConnectionReader::new(home.to_vec(), limits::CONNECTIONS_MAX);
+    reader.read_file(path)?;
+    Ok(reader.finish())
 }
 
-/// A format of connections.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Format {
-    Argus,
-    ZeekText,
-    ZeekJson,
-    Capture,
-    FlowLog,
+/// The files that `paths` mean: those that are named, and of folders those whose names end as logs and captures do.
+///
+/// # Errors
+/// [`FlowLogError`] of a folder that cannot be listed, or has none.
+pub fn connection_files(paths: &[PathBuf]) -> Result<Vec<PathBuf>, FlowLogError> {
+    files::below(paths, files::CONNECTION_ENDINGS)
 }
 
-impl Format {
-    fn of(bytes: &[u8]) -> Self {
-        let first = bytes.split(|byte| *byte == b'\n').next().unwrap_or_default();
-        let has = |part: &[u8]| first.windows(part.len()).any(|window| window == part);
-        match first {
-            _ if capture::is_one(bytes) => Self::Capture,
-            [b'#', ..] => Self::ZeekText,
-            _ if first.starts_with(b"StartTime,") => Self::Argus,
-            [b'{', ..] if has(b"\"id.orig_h\"") => Self::ZeekJson,
-            _ => Self::FlowLog,
+/// Reads files and streams of any of the formats into one log.
+#[derive(Debug)]
+pub struct ConnectionReader {
+    home: Vec<Prefix>,
+    max: usize,
+    log: ConnectionLog,
+    flow_logs: Intake,
+    records: Vec<FlowRecord>,
+}
+
+impl ConnectionReader {
+    /// One that has read nothing. `home` are the prefixes of the guarded machines; if it is empty, addresses of private networks
+    /// are. More connections than `max`, or records of flow logs, are an error.
+    pub fn new(home: Vec<Prefix>, max: usize) -> Self {
+        let of_flow_logs = Limits { flows: max as u64, ..Limits::default() };
+        let (log, flow_logs) = (ConnectionLog::default(), Intake::new(of_flow_logs));
+        Self { home, max, log, flow_logs, records: Vec::new() }
+    }
+
+    /// Reads a file.
+    ///
+    /// # Errors
+    /// [`FlowLogError`]. What is wrong inside it is in the log, and the rest is read.
+    pub fn read_file(&mut self, path: &Path) -> Result<Taken, FlowLogError> {
+        let failed = |source| FlowLogError::Io { file: path.to_owned(), source };
+        let file = File::open(path).map_err(failed)?;
+        let metadata = file.metadata().map_err(failed)?;
+        let written = metadata.modified().unwrap_or_else(|_| SystemTime::now());
+        self.read_stream(file, path, Origin { bytes: metadata.len(), written })
+    }
+
+    /// Reads a stream; `name` is what problems call it.
+    ///
+    /// # Errors
+    /// [`FlowLogError`].
+    pub fn read_stream(
+        &mut self,
+        stream: impl Read,
+        name: &Path,
+        origin: Origin,
+    ) -> Result<Taken, FlowLogError> {
+        let failed = |source| FlowLogError::Io { file: name.to_owned(), source };
+        let mut stream = unpacked(stream, origin.bytes).map_err(failed)?;
+        let mut head = Vec::new();
+        match stream.by_ref().take(format::HEAD_MAX).read_to_end(&mut head) {
+            Err(source) if cut_short(&source) => stream = Box::new(Broken(Some(source))),
+            read => {
+                read.map_err(failed)?;
+            }
+        }
+        let format = Format::of(&head);
+        let before = self.counted();
+        let whole = Cursor::new(head).chain(stream);
+        if format == Format::FlowLog {
+            self.flow_log(whole, origin.bytes, name)?;
+        } else {
+            self.whole(format, whole, name, origin.written)?;
+        }
+        let after = self.counted();
+        Ok(Taken { items: after.items - before.items, problems: after.problems - before.problems })
+    }
+
+    /// All that was read.
+    pub fn finish(self) -> ConnectionLog {
+        let Self { mut log, flow_logs, mut records, .. } = self;
+        records.sort_by_key(|record| record.time_ms);
+        let mut fold = Fold::new();
+        log.connections.extend(records.iter().filter_map(|record| fold.add(record)));
+        log.untracked = fold.untracked();
+        log.connections.extend(fold.finish());
+        log.connections.sort_by_key(|connection| (connection.end_ms, connection.start_ms, connection.flow));
+        log.events.sort_by(|a, b| (a.time_ms, &a.machine).cmp(&(b.time_ms, &b.machine)));
+        let report = flow_logs.finish();
+        log.malformed += report.counts.problems;
+        log.problems.extend(report.problems);
+        log.problems.truncate(limits::PROBLEMS_KEPT);
+        log
+    }
+
+    fn counted(&self) -> Taken {
+        Taken {
+            items: (self.log.connections.len() + self.log.events.len() + self.records.len()) as u64
+                + self.log.passed_over,
+            problems: self.log.malformed + self.flow_logs.counts.problems,
+        }
+    }
+
+    /// A flow log of Azure's or ours, whose records are put together in the end.
+    fn flow_log(&mut self, stream: impl Read, bytes: u64, name: &Path) -> Result<(), FlowLogError> {
+        self.flow_logs.open(bytes)?;
+        let rest = self.flow_logs.rest().saturating_add(1);
+        let records = &mut self.records;
+        Document::new(stream.take(rest), name, &mut self.flow_logs, &mut |record, _| records.push(record))
+            .read()?;
+        self.flow_logs.is_within()
+    }
+
+    /// A file that is held in memory.
+    fn whole(
+        &mut self,
+        format: Format,
+        stream: impl Read,
+        name: &Path,
+        written: SystemTime,
+    ) -> Result<(), FlowLogError> {
+        let mut bytes = Vec::new();
+        let most = limits::CONNECTION_FILE_MAX;
+        let ended = stream.take(most + 1).read_to_end(&mut bytes);
+        if bytes.len() as u64 > most {
+            return Err(FlowLogError::TooMuch { what: "bytes in one file", max: most });
+        }
+        // Some writers begin text so.
+        let bytes = bytes.strip_prefix("\u{feff}".as_bytes()).unwrap_or(&bytes);
+        let mut intake = ConnectionIntake { path: name, home: &self.home, max: self.max, log: &mut self.log };
+        match format {
+            Format::Argus => argus::read(bytes, &mut intake)?,
+            Format::ZeekText => zeek::read_text(bytes, &mut intake)?,
+            Format::ZeekJson => zeek::read_json(bytes, &mut intake)?,
+            Format::Capture => capture::read(bytes, &mut intake)?,
+            Format::EventLog | Format::Journal | Format::Syslog => intake.guests(format, bytes, written)?,
+            Format::Other(what) => intake.problem(1, what),
+            Format::FlowLog => {}
+        }
+        // A compressed file that ends too early: what came before is read.
+        match ended {
+            Ok(_) => Ok(()),
+            Err(source) if cut_short(&source) => {
+                intake.problem(0, format!("it ends too early: {source}"));
+                Ok(())
+            }
+            Err(source) => Err(FlowLogError::Io { file: name.to_owned(), source }),
         }
     }
 }
 
-/// A flow log of Azure's or ours, whose records are put together.
-fn flow_log(path: &Path) -> Result<ConnectionLog, FlowLogError> {
-    let mut records = Vec::new();
-    let report =
-        crate::read(&[PathBuf::from(path)], Limits::default(), &mut |record, _| records.push(record))?;
-    records.sort_by_key(|record| record.time_ms);
-    let mut fold = Fold::new();
-    let mut connections: Vec<Connection> = records.iter().filter_map(|record| fold.add(record)).collect();
-    connections.extend(fold.finish());
-    connections.sort_by_key(|connection| (connection.end_ms, connection.start_ms));
-    Ok(ConnectionLog {
-        connections,
-        problems: report.problems,
-        malformed: report.counts.malformed,
-        passed_over: 0,
-    })
+/// What is left of a stream that has failed: its error, once more.
+struct Broken(Option<io::Error>);
+
+impl Read for Broken {
+    fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
+        self.0.take().map_or(Ok(0), Err)
+    }
+}
+
+/// Whether a compressed stream is at fault, and not who reads it.
+fn cut_short(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::UnexpectedEof | io::ErrorKind::InvalidInput)
 }
 
 /// Where readers put what they find.
@@ -104,15 +241,35 @@ fn flow_log(path: &Path) -> Result<ConnectionLog, FlowLogError> {
 struct ConnectionIntake<'a> {
     path: &'a Path,
     home: &'a [Prefix],
-    log: ConnectionLog,
+    max: usize,
+    log: &'a mut ConnectionLog,
 }
 
 impl ConnectionIntake<'_> {
     fn add(&mut self, connection: Connection) -> Result<(), FlowLogError> {
-        if self.log.connections.len() >= limits::CONNECTIONS_MAX {
-            return Err(FlowLogError::TooMuch { what: "connections", max: limits::CONNECTIONS_MAX as u64 });
+        if self.log.connections.len() >= self.max {
+            return Err(FlowLogError::TooMuch { what: "connections", max: self.max as u64 });
         }
         self.log.connections.push(connection);
+        Ok(())
+    }
+
+    fn guests(&mut self, format: Format, bytes: &[u8], written: SystemTime) -> Result<(), FlowLogError> {
+        let (mut events, mut others, mut bad) = (Vec::new(), 0, Vec::new());
+        let text = || String::from_utf8_lossy(bytes);
+        let (give, other) = (|event| events.push(event), || others += 1);
+        let newest = written.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
+        match format {
+            Format::EventLog => windows::read(bytes, give, other, |at, what| bad.push((at, what))),
+            Format::Journal => journal::read(&text(), give, other, |at, what| bad.push((at, what))),
+            _ => syslog::read(&text(), i64::try_from(newest).unwrap_or(i64::MAX), give, other),
+        }
+        self.log.passed_over += others;
+        bad.into_iter().for_each(|(at, what)| self.problem(at, what));
+        self.log.events.extend(events);
+        if self.log.events.len() > self.max {
+            return Err(FlowLogError::TooMuch { what: "logons", max: self.max as u64 });
+        }
         Ok(())
     }
 

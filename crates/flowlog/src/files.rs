@@ -7,13 +7,16 @@ use std::{
 
 use crate::FlowLogError;
 
-/// How names of files in folders end. A file that is named itself may be called anything.
-const ENDINGS: [&str; 5] = ["json", "jsonl", "ndjson", "log", "gz"];
+/// How names of flow logs in folders end. A file that is named itself may be called anything.
+pub(crate) const LOG_ENDINGS: &[&str] = &["json", "jsonl", "ndjson", "log", "gz"];
+/// How names of all that detectors take end.
+pub(crate) const CONNECTION_ENDINGS: &[&str] =
+    &["json", "jsonl", "ndjson", "log", "gz", "binetflow", "csv", "pcap", "cap", "evtx"];
 /// How deep folders may be nested: the layout of Azure's storage takes 16.
 const DEPTH_MAX: usize = 64;
 
 /// The files, those of folders in the order of their names, which is that of time in the layout of Azure's storage.
-pub(crate) fn below(paths: &[PathBuf]) -> Result<Vec<PathBuf>, FlowLogError> {
+pub(crate) fn below(paths: &[PathBuf], endings: &[&str]) -> Result<Vec<PathBuf>, FlowLogError> {
     let mut files = Vec::new();
     for path in paths {
         if !path.is_dir() {
@@ -21,15 +24,16 @@ pub(crate) fn below(paths: &[PathBuf]) -> Result<Vec<PathBuf>, FlowLogError> {
             continue;
         }
         let before = files.len();
-        walk(path, 0, &mut files)?;
+        walk(path, endings, 0, &mut files)?;
         if files.len() == before {
-            return Err(FlowLogError::NoFiles { folder: path.clone() });
+            let endings = endings.join(", .");
+            return Err(FlowLogError::NoFiles { folder: path.clone(), endings });
         }
     }
     Ok(files)
 }
 
-fn walk(folder: &Path, depth: usize, files: &mut Vec<PathBuf>) -> Result<(), FlowLogError> {
+fn walk(folder: &Path, endings: &[&str], depth: usize, files: &mut Vec<PathBuf>) -> Result<(), FlowLogError> {
     if depth > DEPTH_MAX {
         return Err(FlowLogError::TooMuch { what: "folders in folders", max: DEPTH_MAX as u64 });
     }
@@ -40,9 +44,9 @@ fn walk(folder: &Path, depth: usize, files: &mut Vec<PathBuf>) -> Result<(), Flo
         let path = entry.path();
         let kind = entry.file_type().map_err(read)?;
         let is_log =
-            path.extension().is_some_and(|ending| ENDINGS.iter().any(|log| ending.eq_ignore_ascii_case(log)));
+            path.extension().is_some_and(|ending| endings.iter().any(|log| ending.eq_ignore_ascii_case(log)));
         if kind.is_dir() {
-            walk(&path, depth + 1, files)?;
+            walk(&path, endings, depth + 1, files)?;
         } else if is_log && path.is_file() {
             files.push(path);
         }

@@ -5,10 +5,12 @@
 //! file is read as a stream, record by record; what cannot be read is counted and told with its place, and the rest is still read. It must not judge a flow. The
 //! formats and what they cannot tell: `docs/flow-logs.md`.
 
+pub mod board;
 mod connections;
 mod document;
 mod draft;
 mod files;
+mod guests;
 mod intake;
 pub mod limits;
 mod line;
@@ -25,7 +27,7 @@ use std::{
 
 use palisade_model::{FlowOrigin, FlowRecord};
 
-pub use connections::{ConnectionLog, read_connections};
+pub use connections::{ConnectionLog, ConnectionReader, Origin, Taken, connection_files, read_connections};
 pub use limits::Limits;
 
 use document::Document;
@@ -98,10 +100,12 @@ pub enum FlowLogError {
         source: io::Error,
     },
     /// A folder without logs.
-    #[error("{} holds no file that ends in .json, .jsonl, .ndjson, .log or .gz (name the file itself)", folder.display())]
+    #[error("{} holds no file that ends in one of .{endings} (name the file itself)", folder.display())]
     NoFiles {
         /// Which.
         folder: PathBuf,
+        /// What names would have to end in.
+        endings: String,
     },
     /// A limit was reached.
     #[error("the logs have more than {max} {what} (read fewer files at a time)")]
@@ -124,7 +128,7 @@ pub fn read(
     sink: &mut impl FnMut(FlowRecord, &FlowOrigin),
 ) -> Result<Report, FlowLogError> {
     let mut intake = Intake::new(limits);
-    for path in files::below(paths)? {
+    for path in files::below(paths, files::LOG_ENDINGS)? {
         let failed = |source| FlowLogError::Io { file: path.clone(), source };
         let file = File::open(&path).map_err(failed)?;
         let bytes = file.metadata().map_err(failed)?.len();

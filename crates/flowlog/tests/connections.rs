@@ -1,8 +1,9 @@
 //! Readers of connections: each format from few lines, and bytes that nobody wrote.
 
-use std::{fs, net::IpAddr};
+use std::{fs, io::Write as _, net::IpAddr};
 
-use palisade_flowlog::{ConnectionLog, read_connections};
+use flate2::{Compression, write::GzEncoder};
+use palisade_flowlog::{ConnectionLog, ConnectionReader, connection_files, read_connections};
 use palisade_guard::{Connection, Outcome};
 use palisade_net::{
     Direction, Family, Prefix, Protocol,
@@ -152,6 +153,49 @@ fn captures() {
     let log = read(&capture(&[ping("10.0.0.1", "10.0.0.2", 8), ping("10.0.0.2", "10.0.0.1", 0)]), &[]);
     let found: Vec<_> = log.connections.iter().map(|c| (c.outcome, c.flow.protocol(), c.is_echo())).collect();
     assert_eq!(found, [(Outcome::Answered, Protocol::ICMP, true)]);
+}
+
+#[test]
+fn compressed_files_are_read_like_others() {
+    let line = "1970/01/01 00:00:02.5,1.5,tcp,10.0.0.1,40000,   ->,8.8.8.8,443,FSPA_FSPA,0,0,9,900,400,5,flow=Normal\n";
+    let text = format!("{ARGUS}{line}");
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
+    encoder.write_all(text.as_bytes()).expect("memory can be written");
+    let packed = encoder.finish().expect("memory can be written");
+    assert_eq!(read(&packed, &[]), read(text.as_bytes(), &[]));
+    let cut = read(&packed[..packed.len() - 9], &[]);
+    assert_eq!((cut.connections.len(), cut.malformed), (1, 1), "{:?}", cut.problems);
+}
+
+#[test]
+fn a_flow_that_ends_in_another_file_is_one() {
+    let log = |tuple: &str| {
+        format!(
+            r#"{{"records":[{{"time":"2026-01-01T00:00:00Z","category":"NetworkSecurityGroupFlowEvent",
+            "resourceId":"/SUBSCRIPTIONS/S/RESOURCEGROUPS/SHOP/PROVIDERS/MICROSOFT.NETWORK/NETWORKSECURITYGROUPS/WEB-NSG",
+            "properties":{{"Version":2,"flows":[{{"rule":"UserRule_a","flows":[{{"mac":"000D3A123456","flowTuples":["{tuple}"]}}]}}]}}}}]}}"#
+        )
+    };
+    let folder = tempfile::tempdir().expect("a folder");
+    let parts = [
+        ("h=01.json", log("1700003500,203.0.113.7,10.0.1.4,50000,443,T,I,A,B,,,,")),
+        ("h=02.json", log("1700003700,203.0.113.7,10.0.1.4,50000,443,T,I,A,E,5,500,4,400")),
+    ];
+    for (name, text) in &parts {
+        fs::write(folder.path().join(name), text).expect("a file");
+    }
+    let files = connection_files(&[folder.path().to_owned()]).expect("it can be listed");
+    let mut reader = ConnectionReader::new(Vec::new(), 10);
+    for file in files.iter().rev() {
+        assert_eq!(reader.read_file(file).expect("it can be read").items, 1);
+    }
+    check(
+        &reader.finish(),
+        &["Inbound Tcp 203.0.113.7:50000 10.0.1.4:443 Answered 5/4 500/400 1700003500000-1700003700000"],
+    );
+    let mut small = ConnectionReader::new(Vec::new(), 1);
+    let last = files.iter().map(|file| small.read_file(file)).last().expect("two files");
+    assert!(last.is_err_and(|error| error.to_string().contains("more than 1 flows")));
 }
 
 proptest! {

@@ -7,7 +7,7 @@ use std::{fmt, net::IpAddr};
 
 use palisade_net::{Direction, Protocol};
 
-use crate::{Evidence, Service};
+use crate::{Evidence, Guest, Service};
 
 /// Something that somebody should look at.
 #[derive(Debug, Clone, PartialEq)]
@@ -30,6 +30,8 @@ pub struct Alert {
     pub port: Option<u16>,
     /// The numbers.
     pub evidence: Evidence,
+    /// Whose logons they are, where a guest told.
+    pub guest: Option<Guest>,
 }
 
 /// What an alert says.

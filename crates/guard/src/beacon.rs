@@ -11,6 +11,7 @@ use std::net::IpAddr;
 
 use palisade_net::{Direction, Protocol};
 
+use score::Outline;
 pub use score::{BeaconScore, Rhythm};
 
 use crate::{
@@ -172,40 +173,70 @@ struct Court<'a> {
 
 impl Court<'_> {
     fn judge(&mut self, (source, destination, is_refused): Key, pair: &mut Beats) -> Option<Alert> {
-        let (seconds, sizes, begin_ms) = pair.since(self.now_ms.saturating_sub(DAY_MS).max(self.begun_ms));
-        if pair.told || seconds.len() < BEATS_MIN {
+        let begin_ms = pair.begin_ms(self.now_ms.saturating_sub(DAY_MS).max(self.begun_ms));
+        let window = (second(begin_ms), second(self.now_ms));
+        let outline = Outline::of(pair.seconds_from(window.0), window);
+        if pair.told || outline.count < BEATS_MIN {
             return None;
         }
-        let window = (second(begin_ms), second(self.now_ms));
-        let (connections, gap_s, window_ms) = (seconds.len(), gap(&seconds), self.now_ms - begin_ms);
-        let (kind, evidence) = if is_refused {
-            let is_even =
-                |rhythm: &Rhythm| rhythm.mean() >= REFUSED_MIN && rhythm.timing >= REFUSED_TIMING_MIN;
-            let rhythm = Rhythm::of(&seconds, window).filter(is_even)?;
-            let evidence = RefusedEvidence { rhythm, tries: connections, gap_s, window_ms };
-            (Kind::RefusedBeacon, Evidence::Refused(evidence))
+        let (kind, evidence, first) = if is_refused {
+            self.judge_refused(pair, &outline, (begin_ms, window))?
         } else {
-            let (added, share) = self.rarity(destination);
-            let least = if share.is_some() { SCORE_MIN_SHARED } else { SCORE_MIN };
-            let passes = |total: f64| total + added >= least - 1e-9;
-            // Most pairs fail however even their sizes are, and need not be looked at further. A thousandth is for rounding.
-            Rhythm::of(&seconds, window).filter(|rhythm| passes(0.75 * rhythm.mean() + 0.251))?;
-            let score = BeaconScore::of(&seconds, &sizes, window).filter(|score| passes(score.total))?;
-            let evidence = BeaconEvidence { score, added, share, connections, gap_s, window_ms };
-            (Kind::Beacon, Evidence::Beacon(evidence))
+            self.judge_answered(destination, pair, &outline, (begin_ms, window))?
         };
         pair.told = true;
         Some(Alert {
             kind,
             direction: Direction::Outbound,
             time_ms: self.now_ms,
-            since_ms: u64::from(seconds[0]) * 1_000,
+            since_ms: u64::from(first) * 1_000,
             source: Some(source.address()),
             destination: Some(destination.address()),
             protocol: pair.port.0,
             port: Some(pair.port.1),
             evidence,
+            guest: None,
         })
+    }
+
+    fn judge_refused(
+        &self,
+        pair: &Beats,
+        outline: &Outline,
+        (begin_ms, window): (u64, (u32, u32)),
+    ) -> Option<(Kind, Evidence, u32)> {
+        if outline.best_mean() < REFUSED_MIN {
+            return None;
+        }
+        let (seconds, _) = pair.since(window.0);
+        let is_even = |rhythm: &Rhythm| rhythm.mean() >= REFUSED_MIN && rhythm.timing >= REFUSED_TIMING_MIN;
+        let rhythm = Rhythm::of(&seconds, window).filter(is_even)?;
+        let (tries, gap_s, window_ms) = (seconds.len(), gap(&seconds), self.now_ms - begin_ms);
+        let evidence = RefusedEvidence { rhythm, tries, gap_s, window_ms };
+        Some((Kind::RefusedBeacon, Evidence::Refused(evidence), seconds[0]))
+    }
+
+    fn judge_answered(
+        &mut self,
+        destination: Host,
+        pair: &Beats,
+        outline: &Outline,
+        (begin_ms, window): (u64, (u32, u32)),
+    ) -> Option<(Kind, Evidence, u32)> {
+        let (added, share) = self.rarity(destination);
+        let least = if share.is_some() { SCORE_MIN_SHARED } else { SCORE_MIN };
+        let passes = |total: f64| total + added >= least - 1e-9;
+        // Most pairs fail however even their gaps and sizes are, and need not be looked at further. A thousandth is for rounding.
+        let may_pass = |mean: f64| passes(0.75 * mean + 0.251);
+        if !may_pass(outline.best_mean()) {
+            return None;
+        }
+        let (seconds, sizes) = pair.since(window.0);
+        Rhythm::of(&seconds, window).filter(|rhythm| may_pass(rhythm.mean()))?;
+        let score = BeaconScore::of(&seconds, &sizes, window).filter(|score| passes(score.total))?;
+        let (connections, gap_s, window_ms) = (seconds.len(), gap(&seconds), self.now_ms - begin_ms);
+        let evidence = BeaconEvidence { score, added, share, connections, gap_s, window_ms };
+        Some((Kind::Beacon, Evidence::Beacon(evidence), seconds[0]))
     }
 
     /// What is added to a score for how rare and how new a destination is, and its share of the machines.
@@ -238,17 +269,27 @@ impl Beats {
         }
     }
 
-    /// Seconds in order and sizes of what is kept since a moment, and since when all is kept.
-    fn since(&self, moment_ms: u64) -> (Vec<u32>, Vec<u32>, u64) {
+    /// Since when all is kept, but not before a moment.
+    fn begin_ms(&self, moment_ms: u64) -> u64 {
+        if self.beats.len() < BEATS_MAX {
+            return moment_ms;
+        }
+        let oldest = self.beats.iter().map(|(second, _)| *second).min().unwrap_or(0);
+        moment_ms.max(u64::from(oldest) * 1_000)
+    }
+
+    /// Seconds of what is kept, from one on, in no order.
+    fn seconds_from(&self, begin: u32) -> impl Iterator<Item = u32> {
+        self.beats.iter().map(|(second, _)| *second).filter(move |second| *second >= begin)
+    }
+
+    /// Seconds in order and sizes of what is kept from a second on.
+    fn since(&self, begin: u32) -> (Vec<u32>, Vec<u32>) {
         let (newest, oldest) = self.beats.split_at(self.next);
         let mut beats = [oldest, newest].concat();
         // Nearly in order, which this sort makes use of.
         beats.sort();
-        let oldest_ms = beats.first().map_or(0, |(second, _)| u64::from(*second) * 1_000);
-        let begin_ms = if beats.len() < BEATS_MAX { moment_ms } else { moment_ms.max(oldest_ms) };
-        let begin = second(begin_ms);
-        let (seconds, sizes) = beats.into_iter().filter(|(second, _)| *second >= begin).unzip();
-        (seconds, sizes, begin_ms)
+        beats.into_iter().filter(|(second, _)| *second >= begin).unzip()
     }
 }
 

@@ -115,6 +115,11 @@ impl Recent {
         true
     }
 
+    /// All of them, in no order.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = u32> {
+        self.prints().iter().copied()
+    }
+
     /// How many are there.
     pub(crate) const fn len(&self) -> usize {
         if self.many.is_empty() { self.few_len } else { self.many.len() }
@@ -137,9 +142,14 @@ impl Recent {
 
 /// 32 bits of something.
 pub(crate) fn print(thing: impl Hash) -> u32 {
+    (print_long(thing) >> 32) as u32
+}
+
+/// 64 bits of something, for keys that are too long to be kept.
+pub(crate) fn print_long(thing: impl Hash) -> u64 {
     let mut hasher = Mix::default();
     thing.hash(&mut hasher);
-    (hasher.finish() >> 32) as u32
+    hasher.finish()
 }
 
 /// A hash of few instructions for short keys: each word is multiplied into 128 bits, whose halves are folded.

@@ -82,6 +82,7 @@ impl Crowds {
             protocol: sight.protocol(),
             port: Some(sight.port()),
             evidence: Evidence::Crowd(evidence),
+            guest: None,
         });
     }
 

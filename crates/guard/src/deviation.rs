@@ -133,6 +133,7 @@ fn alert(key: Key, evidence: DeviationEvidence, hour: u64) -> Alert {
         protocol,
         port: Some(port),
         evidence: Evidence::Deviation(evidence),
+        guest: None,
     }
 }
 

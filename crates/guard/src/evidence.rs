@@ -9,7 +9,10 @@ use crate::{
     beacon::{BeaconEvidence, RefusedEvidence},
     crowd::CrowdEvidence,
     deviation::{DeviationEvidence, Measure},
-    guess::{GuessEvidence, Pace, SessionEvidence},
+    guess::{GuessEvidence, SessionEvidence},
+    guest::{EntryEvidence, LogonEvidence},
+    logon::Trace,
+    tally::Pace,
     volume::{VolumeEvidence, VolumeTest},
     walk::WalkEvidence,
     window::{Spread, WindowEvidence},
@@ -36,6 +39,10 @@ pub enum Evidence {
     Volume(VolumeEvidence),
     /// An hour that differs.
     Deviation(DeviationEvidence),
+    /// Failed logons.
+    Logons(LogonEvidence),
+    /// A logon after failed ones.
+    Entry(EntryEvidence),
 }
 
 impl fmt::Display for Evidence {
@@ -50,6 +57,8 @@ impl fmt::Display for Evidence {
             Self::Refused(evidence) => refused(f, evidence),
             Self::Volume(evidence) => volume(f, evidence),
             Self::Deviation(evidence) => deviation(f, evidence),
+            Self::Logons(evidence) => logons(f, evidence),
+            Self::Entry(evidence) => entry(f, evidence),
         }
     }
 }
@@ -78,12 +87,15 @@ fn guesses(f: &mut fmt::Formatter<'_>, evidence: &GuessEvidence) -> fmt::Result 
     if let Some(bytes) = evidence.median_bytes {
         write!(f, " (median {bytes:.0} bytes)")?;
     }
-    let leak = match pace {
+    write!(f, ": a count of {level:.1} {}, more than {limit:.0}", leak(*pace))
+}
+
+const fn leak(pace: Pace) -> &'static str {
+    match pace {
         Pace::Fast => "leaking one in 10 s",
         Pace::Slow => "leaking one a minute",
         Pace::Patient => "since the last session",
-    };
-    write!(f, ": a count of {level:.1} {leak}, more than {limit:.0}")
+    }
 }
 
 fn crowd(f: &mut fmt::Formatter<'_>, evidence: &CrowdEvidence) -> fmt::Result {
@@ -166,6 +178,34 @@ fn deviation(f: &mut fmt::Formatter<'_>, evidence: &DeviationEvidence) -> fmt::R
         "{value:.0} {what} in an hour; of {which} ({learned}) the median is {median:.0} and the MAD {mad:.0}: a robust z-score of \
          {z:.1}, and a moving average of {ewma:.0}, more than {ewma_upper:.0}"
     )
+}
+
+fn logons(f: &mut fmt::Formatter<'_>, evidence: &LogonEvidence) -> fmt::Result {
+    let LogonEvidence { pace, failures, level, limit, accounts, addresses, traces } = evidence;
+    match accounts {
+        0 => write!(f, "{failures} attempts as nobody knows whom")?,
+        _ => write!(f, "{failures} failed logons as {accounts} accounts")?,
+    }
+    write!(f, " from {addresses} known addresses")?;
+    let [_, by_event, by_flow] = traces;
+    if by_event + by_flow > 0 {
+        write!(f, " ({by_event} by another event of the same second, {by_flow} by the only flow of it)")?;
+    }
+    write!(f, ": a count of {level:.1} {}, more than {limit:.0}", leak(*pace))
+}
+
+fn entry(f: &mut fmt::Formatter<'_>, evidence: &EntryEvidence) -> fmt::Result {
+    let EntryEvidence { failures, accounts, addresses, trace } = evidence;
+    write!(
+        f,
+        "a logon after {failures} failed ones as {accounts} accounts from {addresses} known addresses"
+    )?;
+    match trace {
+        Some(Trace::Told) => Ok(()),
+        Some(Trace::Event) => f.write_str("; its address is that of another event of the same second"),
+        Some(Trace::Flow) => f.write_str("; its address is that of the only flow of the same second"),
+        None => f.write_str("; its address is not known"),
+    }
 }
 
 /// A length of time in its largest whole unit.

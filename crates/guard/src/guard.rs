@@ -6,12 +6,13 @@
 use std::fmt;
 
 use crate::{
-    Alert, Connection, Stage,
+    Alert, Connection, Logon, Stage,
     beacon::Beacons,
     connection::Sight,
     crowd::Crowds,
     deviation::Deviations,
     guess::Guesses,
+    guest::Guests,
     volume::Volumes,
     walk::{WalkSettings, Walks},
     window::Windows,
@@ -33,6 +34,7 @@ pub struct Guard {
     beacons: Beacons,
     volumes: Volumes,
     deviations: Deviations,
+    guests: Guests,
 }
 
 /// What alerts may be missing for.
@@ -56,6 +58,8 @@ pub struct Losses {
     pub volumes: u64,
     /// Services forgotten, of deviations.
     pub deviations: u64,
+    /// Addresses and accounts forgotten, of guests.
+    pub guests: u64,
 }
 
 impl Default for Guard {
@@ -78,6 +82,7 @@ impl Guard {
             beacons: Beacons::new(),
             volumes: Volumes::new(),
             deviations: Deviations::new(),
+            guests: Guests::new(),
         }
     }
 
@@ -100,6 +105,11 @@ impl Guard {
         }
     }
 
+    /// Takes the next logon of a guest, in the order of time among connections and logons.
+    pub fn observe_logon(&mut self, logon: &Logon, alerts: &mut Vec<Alert>) {
+        self.guests.observe(logon, alerts);
+    }
+
     /// Judges what was waiting for more, at the end of a stream.
     pub fn finish(&mut self, alerts: &mut Vec<Alert>) {
         self.beacons.finish(alerts);
@@ -118,6 +128,7 @@ impl Guard {
             beacons: self.beacons.forgotten(),
             volumes: self.volumes.forgotten(),
             deviations: self.deviations.forgotten(),
+            guests: self.guests.forgotten(),
         }
     }
 }
@@ -134,6 +145,7 @@ impl fmt::Display for Losses {
             (self.beacons, "pairs were forgotten (beacons)"),
             (self.volumes, "pairs were forgotten (volumes)"),
             (self.deviations, "services were forgotten (deviations)"),
+            (self.guests, "addresses and accounts were forgotten (logons)"),
         ];
         let mut rest = parts.into_iter().filter(|(count, _)| *count > 0);
         if let Some((count, what)) = rest.next() {

@@ -12,7 +12,8 @@ use crate::{
     baseline::{deviation, median},
     bounded::Memory,
     connection::{Host, Sight},
-    limits::{PAIR_IDLE_MS, PAIRS_MAX, QUIET_MS, SIZES_MAX},
+    limits::{PAIR_IDLE_MS, PAIRS_MAX, SIZES_MAX},
+    tally::{Pace, Passed, Tally},
 };
 
 /// Packets of a client in a guess, at most; the fewest are the service's.
@@ -23,25 +24,12 @@ pub const GUESS_MS: u64 = 60_000;
 pub const SESSION_MS: u64 = 120_000;
 /// One that is as many times larger than a guess is a session.
 pub const SESSION_FACTOR: f64 = 5.0;
-/// Guesses without a session between them that tell, however slow; then twice as many as told before.
-pub const PATIENT: u32 = 30;
 /// Guesses before a session that make it an alarm, if no count has told.
 pub const BEFORE_SESSION: u32 = 10;
 /// Median distance of guesses' sizes from their median that still is alike, as a share.
 pub const ALIKE: f64 = 0.1;
 /// Guesses at a port of no known service that are compared, at least.
 pub const ALIKE_MIN: usize = 16;
-
-/// Which count told.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Pace {
-    /// More than five, leaking one in ten seconds.
-    Fast,
-    /// More than eight, leaking one a minute.
-    Slow,
-    /// [`PATIENT`] since the last session, at any pace.
-    Patient,
-}
 
 /// A series of guesses.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -80,28 +68,14 @@ pub(crate) struct Guesses {
 
 #[derive(Debug, Default)]
 struct Series {
-    fast: Bucket,
-    slow: Bucket,
-    guesses: u32,
-    /// Guesses up to here have been told of, or are too few.
-    patience: u32,
+    tally: Tally,
     since_ms: u64,
     sizes: Vec<u32>,
-    has_told: bool,
-    quiet_until_ms: u64,
     last_ms: u64,
 }
 
-/// A bucket that leaks: what is in it, and since when.
-#[derive(Debug, Clone, Copy, Default)]
-struct Bucket {
-    level: f64,
-    at_ms: u64,
-}
-
-const FAST: (f64, f64) = (5.0, 10_000.0);
 // CrowdSec takes 10, of tries; a connection may hold several.
-const SLOW: (f64, f64) = (8.0, 60_000.0);
+const SLOW_LIMIT: f64 = 8.0;
 
 impl Guesses {
     pub(crate) fn new() -> Self {
@@ -213,37 +187,30 @@ impl Series {
 
     /// Counts a guess; tells with which count passed its limit.
     fn add(&mut self, service: Service, sight: &Sight<'_>) -> Option<(GuessEvidence, u64)> {
-        if self.guesses == 0 {
+        let earlier = self.tally.tries();
+        if earlier == 0 {
             self.since_ms = sight.connection.start_ms;
         }
         if let Some(bytes) = bytes(sight.connection) {
-            let at = self.guesses as usize % SIZES_MAX;
+            let at = earlier as usize % SIZES_MAX;
             let size = u32::try_from(bytes).unwrap_or(u32::MAX);
             if at < self.sizes.len() { self.sizes[at] = size } else { self.sizes.push(size) }
         }
-        self.guesses = self.guesses.saturating_add(1);
-        let levels = [
-            (Pace::Fast, self.fast.add(sight.now_ms, FAST.1), FAST.0),
-            (Pace::Slow, self.slow.add(sight.now_ms, SLOW.1), SLOW.0),
-            (Pace::Patient, f64::from(self.guesses), f64::from(self.patience.max(PATIENT - 1))),
-        ];
-        let (pace, level, limit) = levels.into_iter().find(|(_, level, limit)| level > limit)?;
-        if sight.now_ms < self.quiet_until_ms || (service == Service::Generic && !self.is_alike()) {
+        let Passed { pace, level, limit } = self.tally.add(sight.now_ms, SLOW_LIMIT)?;
+        if service == Service::Generic && !self.is_alike() {
             return None;
         }
-        self.has_told = true;
-        self.patience = self.guesses.saturating_mul(2);
-        self.quiet_until_ms = sight.now_ms.saturating_add(QUIET_MS);
-        let evidence =
-            GuessEvidence { pace, guesses: self.guesses, level, limit, median_bytes: self.median_bytes() };
-        Some((evidence, self.since_ms))
+        self.tally.tell(sight.now_ms);
+        let (guesses, median_bytes) = (self.tally.tries(), self.median_bytes());
+        Some((GuessEvidence { pace, guesses, level, limit, median_bytes }, self.since_ms))
     }
 
     /// Ends the series with a session; an alarm if it was one.
     fn end(&mut self, service: Service, sight: &Sight<'_>) -> Option<Alert> {
-        let is_alarm = self.has_told || (service != Service::Generic && self.guesses >= BEFORE_SESSION);
+        let guesses = self.tally.tries();
+        let is_alarm = self.tally.has_told() || (service != Service::Generic && guesses >= BEFORE_SESSION);
         let evidence = SessionEvidence {
-            guesses: self.guesses,
+            guesses,
             median_bytes: self.median_bytes(),
             bytes: bytes(sight.connection),
             duration_ms: sight.connection.duration_ms(),
@@ -252,15 +219,6 @@ impl Series {
         *self = Self { last_ms: sight.now_ms, ..Self::default() };
         let kind = Kind::SuccessAfterFailures(service);
         is_alarm.then(|| alert(kind, sight, since_ms, Evidence::Session(evidence)))
-    }
-}
-
-impl Bucket {
-    /// Adds one, after what has leaked since the last.
-    fn add(&mut self, now_ms: u64, leak_ms: f64) -> f64 {
-        let leaked = now_ms.saturating_sub(self.at_ms) as f64 / leak_ms;
-        *self = Self { level: (self.level - leaked).max(0.0) + 1.0, at_ms: now_ms };
-        self.level
     }
 }
 
@@ -275,6 +233,7 @@ fn alert(kind: Kind, sight: &Sight<'_>, since_ms: u64, evidence: Evidence) -> Al
         protocol: sight.protocol(),
         port: Some(sight.port()),
         evidence,
+        guest: None,
     }
 }
 

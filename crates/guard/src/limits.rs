@@ -34,6 +34,9 @@ pub const CROWDS_MAX: usize = 8_192;
 /// Members of a crowd that are counted in an hour.
 pub const CROWD_MAX: usize = 512;
 
+/// Accounts and addresses that are told apart of a guest's failed logons.
+pub const TRIED_MAX: usize = 128;
+
 /// Pairs whose rhythm is kept; at most 2 KiB each.
 pub const RHYTHMS_MAX: usize = 65_536;
 /// Connections of a pair whose times and sizes are kept: the newest.

@@ -181,6 +181,7 @@ fn alert(sight: &Sight<'_>, network: Option<Host>, evidence: VolumeEvidence, sin
         protocol: sight.protocol(),
         port: network.map(|_| sight.port()),
         evidence: Evidence::Volume(evidence),
+        guest: None,
     }
 }
 

@@ -127,6 +127,7 @@ impl Walks {
             protocol: sight.protocol(),
             port,
             evidence: Evidence::Walk(evidence),
+            guest: None,
         });
     }
 

@@ -152,6 +152,7 @@ fn add(windows: &mut Memory<Key, Window>, count: Count, sight: &Sight<'_>, alert
             distinct: count.limit,
             window_ms: count.window_ms,
         }),
+        guest: None,
     });
 }
 

@@ -10,7 +10,6 @@ mod estate;
 mod flows;
 mod lists;
 mod matrix;
-mod memory;
 mod peers;
 pub mod workload;
 
@@ -22,6 +21,7 @@ use self::workload::Tags;
 use crate::{
     clock::processor_time,
     error::{Context, Error, Result},
+    memory,
     report::{Case, Report},
     stats,
 };

@@ -8,7 +8,7 @@ use std::{
 
 use clap::builder::{PossibleValuesParser, TypedValueParser as _};
 use palisade_bench::{
-    Group, Options, Report, analysis, control, plot,
+    Group, Options, Report, analysis, control, flows, plot,
     report::{Case, Goal},
 };
 
@@ -29,6 +29,29 @@ enum Subject {
     Datapath(DatapathArgs),
     /// What the control plane takes: a rule until it is in force, writes, a thousand hosts, a large estate, kills
     Control(ControlArgs),
+    /// What watching flows takes: the detectors over a day, and what they find in recordings
+    Flows(FlowsArgs),
+}
+
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Times are of one thread's processor time. Figures of a debug build say nothing.")]
+struct FlowsArgs {
+    /// Fewer rounds, fewer flows: under a minute
+    #[arg(long)]
+    quick: bool,
+    /// Measure only these cases
+    #[arg(long = "case", value_name = "NAME", value_parser = flows_groups())]
+    cases: Vec<flows::Group>,
+    /// Folder of recorded attacks, for the case scores; without it that is left out
+    #[arg(long, value_name = "DIR", env = "PALISADE_REAL_DATA")]
+    recordings: Option<PathBuf>,
+    #[command(flatten)]
+    format: FormatArgs,
+}
+
+fn flows_groups() -> impl clap::builder::TypedValueParser<Value = flows::Group> {
+    PossibleValuesParser::new(flows::Group::ALL.map(flows::Group::name))
+        .map(|name| flows::Group::named(&name).expect("only names of groups are possible"))
 }
 
 #[derive(Debug, clap::Args)]
@@ -112,6 +135,7 @@ pub fn run(arguments: &Arguments) -> Result<Exit, Failure> {
         Subject::Analysis(arguments) => exact_analysis(arguments),
         Subject::Datapath(arguments) => datapath(arguments),
         Subject::Control(arguments) => control_plane(arguments),
+        Subject::Flows(arguments) => watching(arguments),
     }
 }
 
@@ -134,6 +158,16 @@ fn control_plane(arguments: &ControlArgs) -> Result<Exit, Failure> {
         scratch: arguments.scratch.clone().unwrap_or_else(std::env::temp_dir),
     };
     let report = control::run(&options, &mut progress()).map_err(Failure::caused_by)?;
+    print(&report, arguments.format.format)
+}
+
+fn watching(arguments: &FlowsArgs) -> Result<Exit, Failure> {
+    let options = flows::Options {
+        quick: arguments.quick,
+        groups: arguments.cases.clone(),
+        recordings: arguments.recordings.clone(),
+    };
+    let report = flows::run(&options, &mut progress()).map_err(Failure::caused_by)?;
     print(&report, arguments.format.format)
 }
 

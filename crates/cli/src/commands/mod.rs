@@ -5,6 +5,7 @@ pub mod bench;
 pub mod check;
 pub mod completions;
 pub mod detach;
+pub mod detect;
 pub mod diff;
 pub mod doctor;
 pub mod effective;
@@ -61,6 +62,7 @@ pub fn run(command: Command) -> Result<Exit, Failure> {
         Command::Detach(arguments) => detach::run(&arguments),
         Command::Status(arguments) => status::run(&arguments),
         Command::Flows(action) => flows::run(&action),
+        Command::Detect(arguments) => detect::run(&arguments),
         Command::Doctor(arguments) => doctor::run(&arguments),
         Command::Lab(arguments) => lab::run(&arguments),
         Command::Bench(arguments) => bench::run(&arguments),

@@ -48,9 +48,14 @@ fn bad_usage_is_told_from_findings() {
 
 #[test]
 fn help_and_completions_go_to_stdout() {
-    for arguments in
-        [&["--help"][..], &["--version"], &["version"], &["verify", "--help"], &["effective", "--help"]]
-    {
+    for arguments in [
+        &["--help"][..],
+        &["--version"],
+        &["version"],
+        &["verify", "--help"],
+        &["effective", "--help"],
+        &["detect", "--help"],
+    ] {
         let run = palisade(arguments, b"");
         assert_eq!(run.code, 0, "{arguments:?}");
         assert!(!run.stdout.is_empty() && run.stderr.is_empty(), "{arguments:?}");
@@ -59,6 +64,7 @@ fn help_and_completions_go_to_stdout() {
         let run = palisade(&["completions", shell], b"");
         assert_eq!(run.code, 0, "{shell}");
         assert!(run.stdout.contains("virtual-network"), "{shell}");
+        assert!(run.stdout.contains("min-severity"), "{shell}");
     }
 }
 

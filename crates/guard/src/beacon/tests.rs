@@ -85,7 +85,7 @@ fn keeps_no_more_than_it_says() {
     drop(told((0..5_000).map(one), |sight, alerts| beacons.observe(sight, alerts)));
     let pairs = beacons.pairs.sorted();
     assert_eq!(pairs.iter().map(|(_, beats)| beats.beats.len()).collect::<Vec<_>>(), [BEATS_MAX]);
-    let (seconds, _, begin_ms) = pairs[0].1.since(0);
+    let (begin_ms, (seconds, _)) = (pairs[0].1.begin_ms(0), pairs[0].1.since(0));
     assert_eq!((seconds[0], begin_ms), (5_000 - 256, (5_000 - 256) * 1_000));
 }
 

@@ -1,0 +1,71 @@
+//! What watching flows takes: the detectors over a day of connections, and what they find in recordings.
+//!
+//! Times are of the processor. Recordings are not part of the repository; without them the score is left out, and the report says so. It must
+//! not know a detector.
+
+mod detectors;
+mod scores;
+
+use std::path::PathBuf;
+
+use crate::{
+    error::Result,
+    report::{Case, Report},
+};
+
+/// What to measure, and how thoroughly.
+#[derive(Debug, Clone, Default)]
+pub struct Options {
+    /// Fewer rounds, fewer connections.
+    pub quick: bool,
+    /// Groups to measure; all if there are none.
+    pub groups: Vec<Group>,
+    /// Folder of recordings, for the score.
+    pub recordings: Option<PathBuf>,
+}
+
+/// Cases that are measured together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Group {
+    /// All detectors over a made-up day.
+    Detectors,
+    /// What they find in recorded attacks and in honest work.
+    Scores,
+}
+
+impl Group {
+    /// All of them, in the order in which they are measured.
+    pub const ALL: [Self; 2] = [Self::Detectors, Self::Scores];
+
+    /// The one of this name.
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|group| group.name() == name)
+    }
+
+    /// As it is asked for, and as the names of its cases begin.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Detectors => "detectors",
+            Self::Scores => "scores",
+        }
+    }
+}
+
+/// Measures what was asked for. `tell` is told what is measured now, and what is left out.
+///
+/// # Errors
+/// The first thing that fails ends the run.
+pub fn run(options: &Options, tell: &mut dyn FnMut(&str)) -> Result<Report> {
+    let mut report = Report::default();
+    for group in Group::ALL {
+        if !options.groups.is_empty() && !options.groups.contains(&group) {
+            continue;
+        }
+        let cases: Vec<Case> = match group {
+            Group::Detectors => detectors::measure(options, tell)?,
+            Group::Scores => scores::measure(options, tell)?,
+        };
+        report.cases.extend(cases);
+    }
+    Ok(report)
+}

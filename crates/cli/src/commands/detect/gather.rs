@@ -1,0 +1,87 @@
+//! Everything that the command is given, read: files, folders and standard input.
+//!
+//! A file that is named and holds nothing that can be read ends the command; one of a folder is only told of. It must not judge.
+
+use std::{
+    collections::BTreeSet,
+    io,
+    path::{Path, PathBuf},
+    time::SystemTime,
+};
+
+use palisade_flowlog::{ConnectionLog, ConnectionReader, FlowLogError, Origin, Taken, connection_files};
+use palisade_guard::{Joined, join};
+use palisade_net::Prefix;
+
+use super::progress;
+use crate::exit::Failure;
+
+/// Problems that are printed before the rest is only counted.
+const PROBLEMS_SHOWN: usize = 10;
+/// How standard input is named on the command line, and in problems.
+const STDIN: &str = "-";
+
+/// What was read.
+#[derive(Debug)]
+pub struct Gathered {
+    /// Connections.
+    pub log: ConnectionLog,
+    /// Logons, with their addresses as far as they can be known.
+    pub logons: Joined,
+    /// Files, standard input included.
+    pub files: usize,
+}
+
+/// Reads all of it; prints to stderr what cannot be read.
+pub fn read(paths: &[PathBuf], guarded: &[Prefix], max: usize) -> Result<Gathered, Failure> {
+    let files = connection_files(paths).map_err(failed)?;
+    let named: BTreeSet<&PathBuf> = paths.iter().collect();
+    let mut reader = ConnectionReader::new(guarded.to_vec(), max);
+    let mut unread = Vec::new();
+    for file in &files {
+        progress(&format!("reading {}", file.display()));
+        let taken = one(&mut reader, file).map_err(failed)?;
+        if taken.items == 0 && taken.problems > 0 && named.contains(file) {
+            unread.push(file.as_path());
+        }
+    }
+    let mut log = reader.finish();
+    if !unread.is_empty() {
+        return Err(Failure::inputs(unread.into_iter().map(|file| why_unread(&log, file))));
+    }
+    warn(&log);
+    let logons = join(std::mem::take(&mut log.events), &log.connections);
+    Ok(Gathered { log, logons, files: files.len() })
+}
+
+fn one(reader: &mut ConnectionReader, file: &Path) -> Result<Taken, FlowLogError> {
+    if file == Path::new(STDIN) {
+        let origin = Origin { bytes: 0, written: SystemTime::now() };
+        return reader.read_stream(io::stdin().lock(), Path::new("stdin"), origin);
+    }
+    reader.read_file(file)
+}
+
+/// The first thing that is wrong with a file.
+fn why_unread(log: &ConnectionLog, file: &Path) -> String {
+    let name = if file == Path::new(STDIN) { Path::new("stdin") } else { file };
+    let first = log.problems.iter().find(|problem| problem.file == name);
+    first.map_or_else(|| format!("{}: nothing in it can be read", name.display()), ToString::to_string)
+}
+
+fn warn(log: &ConnectionLog) {
+    for problem in log.problems.iter().take(PROBLEMS_SHOWN) {
+        eprintln!("warning: {problem}");
+    }
+    let shown = log.problems.len().min(PROBLEMS_SHOWN) as u64;
+    if log.malformed > shown {
+        eprintln!("warning: and {} more that could not be read", log.malformed - shown);
+    }
+    if log.untracked > 0 {
+        eprintln!("warning: of {} flows only the last record was used: too many were open", log.untracked);
+    }
+}
+
+fn failed(error: FlowLogError) -> Failure {
+    Failure::input(format!("{:#}", anyhow::Error::new(error)))
+}
