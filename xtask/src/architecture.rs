@@ -103,6 +103,7 @@ pub(crate) const CRATES: &[Crate] = &[
             "palisade-classify",
             "palisade-client",
             "palisade-datapath",
+            "palisade-flowstore",
             "palisade-lab",
             "palisade-model",
             "palisade-net",
@@ -138,6 +139,7 @@ pub(crate) const CRATES: &[Crate] = &[
             "palisade-control",
             "palisade-datapath",
             "palisade-flowlog",
+            "palisade-flowstore",
             "palisade-lab",
             "palisade-model",
             "palisade-net",
@@ -517,6 +519,7 @@ pub(crate) const EXTERNALS: &[External] = &[
         code: &[],
         tests: &[
             "palisade-agent",
+            "palisade-cli",
             "palisade-client",
             "palisade-control",
             "palisade-flowlog",
