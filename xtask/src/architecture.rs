@@ -103,6 +103,7 @@ pub(crate) const CRATES: &[Crate] = &[
             "palisade-classify",
             "palisade-client",
             "palisade-datapath",
+            "palisade-flowstore",
             "palisade-lab",
             "palisade-model",
             "palisade-net",
@@ -140,6 +141,7 @@ pub(crate) const CRATES: &[Crate] = &[
             "palisade-control",
             "palisade-datapath",
             "palisade-flowlog",
+            "palisade-flowstore",
             "palisade-lab",
             "palisade-model",
             "palisade-net",
@@ -525,6 +527,7 @@ pub(crate) const EXTERNALS: &[External] = &[
         code: &[],
         tests: &[
             "palisade-agent",
+            "palisade-cli",
             "palisade-client",
             "palisade-control",
             "palisade-flowlog",

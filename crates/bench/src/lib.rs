@@ -12,6 +12,7 @@ mod conntrack;
 pub mod control;
 mod error;
 mod fence;
+pub mod flows_store;
 mod kernel;
 mod lane;
 mod load;

@@ -15,6 +15,7 @@ mod line;
 mod packed;
 mod scan;
 mod tuple;
+mod whole;
 
 use std::{
     fmt,
@@ -27,6 +28,7 @@ use palisade_model::{FlowOrigin, FlowRecord};
 
 pub use connections::{ConnectionLog, read_connections};
 pub use limits::Limits;
+pub use whole::{Logged, Told, read_whole};
 
 use document::Document;
 use intake::Intake;

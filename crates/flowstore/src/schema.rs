@@ -63,10 +63,11 @@ const fn may(name: &'static str, holds: Holds) -> Column {
 }
 
 /// Every column, in the order of the files.
-pub const COLUMNS: [Column; 42] = [
+pub const COLUMNS: [Column; 44] = [
     must("time", Holds::Moment),
     must("kind", Holds::Text),
     may("began", Holds::Moment),
+    may("last", Holds::Moment),
     must("direction", Holds::Text),
     must("protocol", Holds::Number),
     must("local_address", Holds::Text),
@@ -100,6 +101,7 @@ pub const COLUMNS: [Column; 42] = [
     may("rule", Holds::Text),
     may("rules", Holds::Text),
     may("reason", Holds::Text),
+    may("cause", Holds::Text),
     may("state", Holds::Text),
     may("encryption", Holds::Text),
     may("log", Holds::Text),

@@ -7,6 +7,7 @@ mod check;
 mod diff;
 mod effective;
 mod explain;
+mod flows;
 mod learn;
 mod lockdown;
 mod matrix;

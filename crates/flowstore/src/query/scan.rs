@@ -147,7 +147,7 @@ fn on_threads<U: Sync, T: Send>(
 }
 
 /// Reads one row group.
-fn read(
+pub(super) fn read(
     store: &Store,
     open: &OpenFile,
     group: usize,
