@@ -119,7 +119,7 @@ fn a_record_has_what_the_host_told() {
     let labels = &record.labels;
     let texts = [&labels.nsg, &labels.rule, &labels.layer, &labels.nic_id].map(|text| text.as_deref());
     assert_eq!(texts, [Some("web-nsg"), Some("ssh"), Some("NetworkInterface"), Some("/nics/web1")]);
-    let rules = r#"[{"layer":"Subnet","list":"net-nsg","row":0,"rule":"securityRules/any"},{"layer":"NetworkInterface","list":"web-nsg","row":0,"rule":"securityRules/ssh"}]"#;
+    let rules = r#"[{"layer":"Subnet","list":"net-nsg","rule":"securityRules/any","row":0},{"layer":"NetworkInterface","list":"web-nsg","rule":"securityRules/ssh","row":0}]"#;
     assert_eq!(labels.rules.as_deref(), Some(rules));
     assert_eq!(told("lost", 2_000, [9, 0]), [], "a loss is no flow");
 }
@@ -131,17 +131,17 @@ fn what_has_passed_since_the_record_before_is_told_where_it_is_known() {
     let mut tell = |kind, time_ms, packets| {
         records.of(&host(), &batch(1, &[(kind, line(time_ms, 1_000, packets))])).remove(0)
     };
-    let told = [
+    let life = [
         tell("begin", 1_000, [1, 0]),
         tell("continue", 50_000, [10, 5]),
         tell("continue", 110_000, [30, 9]),
         tell("end", 150_000, [35, 9]),
         tell("end", 150_000, [35, 9]),
     ];
-    assert_eq!(told.each_ref().map(|record| packets(record.total)), [1, 10, 30, 35, 35].map(Some));
+    assert_eq!(life.each_ref().map(|record| packets(record.total)), [1, 10, 30, 35, 35].map(Some));
     // Of the last one nothing is known: sums are never too large.
-    assert_eq!(told.map(|record| packets(record.since)), [None, Some(10), Some(20), Some(5), None]);
-    let [short] = &super::tests::told("end", 9_000, [4, 4])[..] else { panic!("one record") };
+    assert_eq!(life.map(|record| packets(record.since)), [None, Some(10), Some(20), Some(5), None]);
+    let [short] = &told("end", 9_000, [4, 4])[..] else { panic!("one record") };
     assert_eq!(packets(short.since), Some(4), "what is young was not told of before");
 }
 
