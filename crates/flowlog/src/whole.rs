@@ -6,7 +6,7 @@
 
 use std::{
     fs::File,
-    io::{BufRead, BufReader, Read},
+    io::{BufRead, BufReader, Cursor, Read},
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -23,6 +23,9 @@ use crate::{
     scan::{ScanError, Scanner, Token},
     tuple::{self, Dialect},
 };
+
+/// Bytes by which lines of hosts are told from other logs.
+const START_BYTES: u64 = 4_096;
 
 /// What a log tells.
 #[derive(Debug)]
@@ -86,9 +89,13 @@ pub fn read_whole(
         reading.counts.bytes += bytes;
         within("files", reading.counts.files, limits.files)?;
         within("bytes", reading.counts.bytes, limits.bytes)?;
-        let mut reader = BufReader::new(packed::unpacked(file, bytes).map_err(failed)?.take(limits.bytes));
+        let mut reader = packed::unpacked(file, bytes).map_err(failed)?.take(limits.bytes);
+        let mut start = Vec::new();
+        reader.by_ref().take(START_BYTES).read_to_end(&mut start).map_err(failed)?;
+        let is_lines = are_lines(&start);
+        let reader = BufReader::new(Cursor::new(start).chain(reader));
         let told = reading.counts;
-        if are_lines(reader.fill_buf().map_err(failed)?) {
+        if is_lines {
             lines(reader, &path, limits, &mut reading, sink)?;
         } else {
             Walk::new(reader, &path, limits, &mut reading, sink).read()?;

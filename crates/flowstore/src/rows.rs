@@ -1,7 +1,7 @@
 //! Columns become records again.
 //!
-//! A column that a file does not have is one without values. Labels of rows whose keys are the same are the same. It must not know where the
-//! columns come from; what is in them may come from another program and is checked.
+//! Labels of rows whose keys are the same are the same. It must not know where the columns come from; what is in them may come from
+//! another program and is checked.
 
 use std::{collections::HashMap, net::IpAddr, str::FromStr, sync::Arc};
 

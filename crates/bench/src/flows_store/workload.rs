@@ -54,7 +54,7 @@ impl Workload {
         let remote = share * REMOTES >> 32;
         let nic = (dice & 0xffff) * INTERFACES >> 16;
         let (rule, state) = (dice >> 16 & 3, (dice >> 18 & 15).min(2));
-        let labels = &self.labels[(nic * 12 + rule * 3 + state) as usize];
+        let labels = self.labels[(nic * 12 + rule * 3 + state) as usize].clone();
         let more = self.next();
         let is_rare = more >> 44 == 7;
         let octets = if is_rare { RARE } else { (0x0b00_0000 + remote as u32 * 77).to_be_bytes() };
@@ -89,7 +89,7 @@ impl Workload {
             midstream: Some(false),
             place: None,
             tuple: None,
-            labels: labels.clone(),
+            labels,
         }
     }
 

@@ -1,8 +1,5 @@
 //! Logs of others: what is read from them and written again is byte for byte what it was.
 
-#[path = "../../arm/tests/support/real_data.rs"]
-mod real_data;
-
 use std::{fs, num::NonZero, path::Path, path::PathBuf};
 
 use palisade_flowstore::{
@@ -11,6 +8,8 @@ use palisade_flowstore::{
     query::{self, Filter, Term, Test},
 };
 use palisade_model::FlowLogFormat;
+
+use crate::real_data;
 
 const THREADS: NonZero<usize> = NonZero::new(2).expect("it is not 0");
 
