@@ -133,7 +133,7 @@ fn counters_are_since_the_record_before_and_of_the_whole_flow() {
     assert_eq!(
         bytes,
         [
-            (Kind::Begin, 60, 60),
+            (Kind::Begin, 0, 60),
             (Kind::Continue, 12_900, 900),
             (Kind::Cut, 60, 960),
             (Kind::Deny, 120, 120),
@@ -159,7 +159,7 @@ fn what_hosts_tell_becomes_logs_of_azures() {
     let (text, exported) = scene.export(&Filter::default(), Shape::Azure(FlowLogFormat::Nsg2));
     assert_eq!(exported, Exported { records: 3, left_out: 2 }, "it knows TCP and UDP alone");
     assert!(
-        text.contains(r#""1795352460,198.51.100.7,10.0.1.4,50000,443,T,I,A,C,9,840,12,12000""#),
+        text.contains(r#""1795352460,198.51.100.7,10.0.1.4,50000,443,T,I,A,C,10,900,12,12000""#),
         "{text}"
     );
     // Readers of logs take what is written.
