@@ -30,7 +30,7 @@ impl Running {
                 self.0.insert(id, total)
             }
             // What began has passed nothing yet, as in Azure's logs: its first packet is in the next record.
-            Kind::Begin => return Some(FlowTraffic::default()),
+            Kind::Begin => return None,
             Kind::Deny | Kind::WouldDeny | Kind::Limit | Kind::Allow => return Some(total),
         };
         let before = before.unwrap_or_default();
