@@ -52,7 +52,7 @@ fn properties() -> &'static WriterProperties {
             .set_max_row_group_row_count(Some(ROW_GROUP_RECORDS))
             .set_write_batch_size(CHUNK_ROWS)
             .set_dictionary_page_size_limit(DICTIONARY_BYTES);
-        COLUMNS.iter().fold(all, |properties, column| encoded(properties, column)).build()
+        COLUMNS.iter().fold(all, encoded).build()
     });
     &PROPERTIES
 }

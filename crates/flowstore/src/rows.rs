@@ -1,7 +1,7 @@
 //! Columns become records again.
 //!
-//! A column that a file does not have is one without values. Labels of rows whose keys are the same are the same. It must not know where the
-//! columns come from; what is in them may come from another program and is checked.
+//! Labels of rows whose keys are the same are the same. It must not know where the columns come from; what is in them may come from
+//! another program and is checked.
 
 use std::{collections::HashMap, net::IpAddr, str::FromStr, sync::Arc};
 
@@ -118,7 +118,7 @@ impl<'b> Rows<'b> {
     fn of(batch: &'b RecordBatch) -> Self {
         let texts = |name| Texts::of(batch, name);
         let column = |name: &str| batch.column_by_name(name);
-        let moments = |name| column(name).map(|array| array.as_primitive::<TimestampMillisecondType>());
+        let moments = |name| column(name).map(AsArray::as_primitive::<TimestampMillisecondType>);
         let number = |name: &&'static str| Some((*name, column(name)?.as_primitive::<Int32Type>()));
         let count = |name: &&'static str| Some((*name, column(name)?.as_primitive::<Int64Type>()));
         Self {
@@ -132,7 +132,7 @@ impl<'b> Rows<'b> {
             labels: LABELS.map(texts),
             numbers: NUMBERS.iter().filter_map(number).collect(),
             counts: COUNTS.iter().filter_map(count).collect(),
-            flags: ["audited", "midstream"].map(|name| column(name).map(|array| array.as_boolean())),
+            flags: ["audited", "midstream"].map(|name| column(name).map(AsArray::as_boolean)),
         }
     }
 

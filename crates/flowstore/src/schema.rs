@@ -1,8 +1,8 @@
 //! The columns of the store: names, types and what may be missing. `docs/flows.md` says what they mean.
 //!
 //! Types are those that DuckDB and Spark read without being told anything: signed integers, text, booleans, moments in UTC. Texts are
-//! dictionaries in memory, as they are in the files. A column is never renamed or given another type; a new one is added at
-//! the end, and older files have nothing in it.
+//! dictionaries in memory, as they are in the files. Files with other columns are
+//! refused; whoever changes a column here changes [`VERSION`] and reads both.
 
 use std::sync::{Arc, LazyLock};
 

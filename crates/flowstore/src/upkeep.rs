@@ -48,7 +48,7 @@ pub fn compact(store: &Store, until_ms: u64, threads: NonZero<usize>) -> Result<
     let mut done = Upkeep::default();
     let files = store.files(|partition| partition.span().1 <= until_ms)?;
     for partition in files.chunk_by(|a, b| a.partition == b.partition).filter(|files| files.len() > 1) {
-        let open = open_all(store, partition.to_vec(), threads)?;
+        let open = open_all(store, partition, threads)?;
         let is_kept = |file: &&StoredFile| !open.iter().any(|open| open.file.path == file.path);
         remove(store, partition.iter().filter(is_kept), &mut done)?;
         let small: Vec<OpenFile> = open.into_iter().filter(|open| open.records() < FILE_RECORDS).collect();

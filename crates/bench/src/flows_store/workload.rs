@@ -50,17 +50,17 @@ impl Workload {
     fn record(&mut self, time_ms: u64) -> Record {
         let dice = self.next();
         // The square makes the low numbers frequent, as real peers are.
-        let share = (dice >> 32) * (dice >> 32) >> 32;
-        let remote = share * REMOTES >> 32;
-        let nic = (dice & 0xffff) * INTERFACES >> 16;
-        let (rule, state) = (dice >> 16 & 3, (dice >> 18 & 15).min(2));
-        let labels = &self.labels[(nic * 12 + rule * 3 + state) as usize];
+        let share = ((dice >> 32) * (dice >> 32)) >> 32;
+        let remote = (share * REMOTES) >> 32;
+        let nic = ((dice & 0xffff) * INTERFACES) >> 16;
+        let (rule, state) = ((dice >> 16) & 3, ((dice >> 18) & 15).min(2));
+        let labels = self.labels[(nic * 12 + rule * 3 + state) as usize].clone();
         let more = self.next();
         let is_rare = more >> 44 == 7;
         let octets = if is_rare { RARE } else { (0x0b00_0000 + remote as u32 * 77).to_be_bytes() };
         let kind = [Kind::Begin, Kind::End, Kind::End, Kind::Continue][(more & 3) as usize];
-        let packets = 1 + (more >> 8 & 0x3f);
-        let bytes = packets * (60 + (more >> 16 & 0x3ff));
+        let packets = 1 + ((more >> 8) & 0x3f);
+        let bytes = packets * (60 + ((more >> 16) & 0x3ff));
         let traffic = FlowTraffic {
             packets_to_destination: packets,
             bytes_to_destination: bytes,
@@ -70,13 +70,13 @@ impl Workload {
         Record {
             time_ms,
             kind: if rule == 3 { Kind::Deny } else { kind },
-            began_ms: Some(time_ms - (more >> 26 & 0xffff)),
-            last_ms: (kind != Kind::Begin).then(|| time_ms - (more >> 26 & 0xff)),
+            began_ms: Some(time_ms - ((more >> 26) & 0xffff)),
+            last_ms: (kind != Kind::Begin).then(|| time_ms - ((more >> 26) & 0xff)),
             direction: if more & 4 == 0 { Direction::Inbound } else { Direction::Outbound },
             protocol: if more & 0x38 == 0 { Protocol::UDP } else { Protocol::TCP },
             local: (
                 IpAddr::from([10, 0, (nic / 200) as u8, (nic % 200) as u8 + 4]),
-                [443, 22, 3_389, 53][(more >> 6 & 3) as usize],
+                [443, 22, 3_389, 53][((more >> 6) & 3) as usize],
             ),
             remote: (IpAddr::from(octets), 1_024 + (more >> 48) as u16 / 2),
             icmp_type: None,
@@ -89,16 +89,16 @@ impl Workload {
             midstream: Some(false),
             place: None,
             tuple: None,
-            labels: labels.clone(),
+            labels,
         }
     }
 
     /// The next number of splitmix64.
     fn next(&mut self) -> u64 {
         self.seed = self.seed.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mixed = (self.seed ^ self.seed >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        let mixed = (mixed ^ mixed >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
-        mixed ^ mixed >> 31
+        let mixed = (self.seed ^ (self.seed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        mixed ^ (mixed >> 31)
     }
 }
 

@@ -118,14 +118,17 @@ const EMPTY_LIST: &str = "\"flowTuples\":[]";
 /// Tuples by where they stood: number of the list, place in it.
 type Placed = BTreeMap<u32, Vec<(u32, String)>>;
 
+/// Tuples by list of rules and rule.
+type Rules = BTreeMap<(String, String), Vec<String>>;
+
 /// A log that is put together.
 #[derive(Default)]
 struct Book {
     format: FlowLogFormat,
     /// Records that came from a log of this format, by what stood around their tuples.
     logged: HashMap<String, Placed>,
-    /// Others, by minute and what a record of the log is of; then by list of rules and rule.
-    made: BTreeMap<(u64, Head), BTreeMap<(String, String), Vec<String>>>,
+    /// Others, by minute and what a record of the log is of.
+    made: BTreeMap<(u64, Head), Rules>,
 }
 
 /// What a record of a log is of.
@@ -222,12 +225,7 @@ fn filled(around: &str, mut lists: Placed) -> String {
 }
 
 /// A record of tuples that came from elsewhere. Its fields stand in the order in which Azure writes them.
-fn made(
-    format: FlowLogFormat,
-    time: &str,
-    head: &Head,
-    rules: BTreeMap<(String, String), Vec<String>>,
-) -> String {
+fn made(format: FlowLogFormat, time: &str, head: &Head, rules: Rules) -> String {
     let (mac, resource) = (json!(head.mac), json!(head.resource));
     if format == FlowLogFormat::VirtualNetwork {
         let mut lists: BTreeMap<String, Vec<String>> = BTreeMap::new();

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use palisade_flowlog::{Counts, FlowLogError, Limits, Problem, Told, read_whole};
 
 use super::{
-    azure,
+    azure::{self, Lists},
     line::{self, Meaning},
     names::Known,
     running::Running,
@@ -62,11 +62,11 @@ pub fn import(store: &Store, paths: &[PathBuf]) -> Result<Imported, ImportError>
 }
 
 fn read(writer: &mut FlowWriter, paths: &[PathBuf]) -> Result<(Counts, Vec<Problem>), ImportError> {
-    let (mut known, mut running) = (Known::default(), Running::default());
+    let (mut lists, mut known, mut running) = (Lists::default(), Known::default(), Running::default());
     let (mut lost, mut failed) = (0, None);
     let (mut counts, problems) = read_whole(paths, Limits::default(), &mut |told| {
         let record = match told {
-            Told::Tuple(logged) => azure::record(&logged, &mut known),
+            Told::Tuple(logged) => azure::record(&logged, &mut lists),
             Told::Line(text) => match line::read(text, &mut known, &mut running)? {
                 Meaning::Record(record) => *record,
                 Meaning::Lost(count) => {

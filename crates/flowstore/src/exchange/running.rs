@@ -29,7 +29,9 @@ impl Running {
                 }
                 self.0.insert(id, total)
             }
-            Kind::Begin | Kind::Deny | Kind::WouldDeny | Kind::Limit | Kind::Allow => return Some(total),
+            // What began has passed nothing yet, as in Azure's logs: its first packet is in the next record.
+            Kind::Begin => return None,
+            Kind::Deny | Kind::WouldDeny | Kind::Limit | Kind::Allow => return Some(total),
         };
         let before = before.unwrap_or_default();
         Some(FlowTraffic {

@@ -21,7 +21,7 @@ pub fn records<E: From<StoreError>>(
     threads: NonZero<usize>,
     mut sink: impl FnMut(Record) -> Result<(), E>,
 ) -> Result<Scanned, E> {
-    let open = open_all(store, store.files(|partition| filter.wants(partition))?, threads)?;
+    let open = open_all(store, &store.files(|partition| filter.wants(partition))?, threads)?;
     let mut scanned = Scanned { files: open.len() as u64, ..Scanned::default() };
     for hour in open.chunk_by(|a, b| a.file.partition.hour == b.file.partition.hour) {
         let mut found = Vec::new();

@@ -1,7 +1,5 @@
 //! Compaction, retention, kills: what was flushed stays, whole, and is told once.
 
-mod support;
-
 use std::{
     env, fs,
     io::{BufRead, BufReader, Write},
@@ -18,7 +16,8 @@ use palisade_flowstore::{
     retain,
 };
 use palisade_net::{Direction, Protocol};
-use support::START_MS;
+
+use crate::support::START_MS;
 
 const THREADS: NonZero<usize> = NonZero::new(2).expect("it is not 0");
 const HOUR_MS: u64 = 3_600_000;
@@ -138,7 +137,7 @@ fn the_oldest_hours_go() {
     );
     let by_size = Retention { from_ms: None, bytes: Some(100) };
     assert_eq!(retain(&store, by_size).expect("it is too large").removed, 10);
-    assert_eq!(times(&store), []);
+    assert_eq!(times(&store), Vec::<u64>::new());
 }
 
 #[test]
@@ -198,7 +197,7 @@ fn a_killed_writer_loses_the_open_batch_alone() {
     let mut found = Vec::new();
     for round in 0..6 {
         let mut victim = Command::new(env::current_exe().expect("this program"))
-            .args(["--exact", "a_killed_writer_loses_the_open_batch_alone", "--nocapture"])
+            .args(["--exact", "upkeep::a_killed_writer_loses_the_open_batch_alone", "--nocapture"])
             .env(VICTIM, folder.path())
             .stdout(Stdio::piped())
             .spawn()
