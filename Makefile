@@ -1,7 +1,7 @@
 # Every target is one script; the scripts say what they do and work without make.
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test test-clients bench lint fmt fuzz
+.PHONY: help setup run test test-clients test-engines bench lint fmt fuzz
 
 help: ## show this list
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 22
@@ -17,6 +17,9 @@ test: ## all checks and all tests
 
 test-clients: ## real clients (az, SDKs for Python and JavaScript, schemathesis) against a real server
 	@scripts/test-clients.sh
+
+test-engines: ## Spark reads the flow store and agrees with our own answers
+	@scripts/test-engines.sh
 
 bench: ## what a packet costs, beside nftables, iptables with ipset, and no firewall
 	@scripts/bench.sh

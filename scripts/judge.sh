@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
 # Others judge the exact analysis: Z3 solves what `palisade_analysis` answers, of rules that it reads and expands anew, and the schema
-# of OASIS judges what `palisade check` writes as SARIF. Prints one line an estate; any difference fails.
+# of OASIS judges what `palisade check` writes as SARIF. DuckDB reads the flow store and is asked what `palisade flows query` is asked.
+# Prints one line an estate; any difference fails.
 #
-# Arguments are the number of rules of the larger NSG, and seeds: Z3 alone. Without any, four estates of 100 rules and the SARIF, which
-# takes half a minute. `scripts/judge.sh long` takes 100, 200 and 300 rules, and 100,000 random policies over few values against the
+# Arguments are the number of rules of the larger NSG, and seeds: Z3 alone. Without any, four estates of 100 rules, the SARIF and the flow
+# store, which takes half a minute. `scripts/judge.sh long` takes 100, 200 and 300 rules, and 100,000 random policies over few values against the
 # oracle, packet by packet: half an hour. The packages live in target/judges, by a hash of what pins them. What cannot be installed
 # prints `skipped: ` and why.
 
@@ -24,6 +25,7 @@ main() {
     fi
     if (($# == 0)); then
         sarif
+        flows
         set -- 100 1 2 3 4
     fi
     solve "$@"
@@ -48,6 +50,13 @@ sarif() {
         if [[ -d $folder ]]; then templates+=("$folder"); fi
     done
     PYTHONDONTWRITEBYTECODE=1 "$venv/bin/python" "$pins/sarif.py" "$(target_dir)/debug/palisade" examples/lab "${templates[@]}"
+}
+
+# DuckDB reads the folder of the flow store and is asked what we are asked.
+flows() {
+    judge_venv duckdb || { say "skipped: DuckDB as a judge of the flow store, because it could not be installed"; return; }
+    cargo build --quiet --locked --workspace --bin palisade
+    PYTHONDONTWRITEBYTECODE=1 "$venv/bin/python" "$pins/flows.py" "$(target_dir)/debug/palisade" duckdb
 }
 
 solve() {

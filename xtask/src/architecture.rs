@@ -106,6 +106,7 @@ pub(crate) const CRATES: &[Crate] = &[
             "palisade-datapath",
             "palisade-flowlog",
             "palisade-guard",
+            "palisade-flowstore",
             "palisade-lab",
             "palisade-model",
             "palisade-net",
@@ -144,6 +145,7 @@ pub(crate) const CRATES: &[Crate] = &[
             "palisade-datapath",
             "palisade-flowlog",
             "palisade-guard",
+            "palisade-flowstore",
             "palisade-lab",
             "palisade-model",
             "palisade-net",
@@ -530,6 +532,7 @@ pub(crate) const EXTERNALS: &[External] = &[
         code: &[],
         tests: &[
             "palisade-agent",
+            "palisade-cli",
             "palisade-client",
             "palisade-control",
             "palisade-flowlog",

@@ -36,6 +36,9 @@ pub enum Error {
     /// An analysis has no answer.
     #[error(transparent)]
     Analysis(#[from] palisade_analysis::AnalysisError),
+    /// The flow store failed.
+    #[error(transparent)]
+    FlowStore(#[from] palisade_flowstore::StoreError),
     /// The server refused a client.
     #[error(transparent)]
     Client(#[from] palisade_client::ClientError),

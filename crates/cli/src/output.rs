@@ -33,16 +33,27 @@ pub fn table<const N: usize>(heading: [&str; N], rows: &[[String; N]]) -> io::Re
 
 /// Rows in aligned columns under a heading.
 pub fn columns<const N: usize>(heading: [&str; N], rows: &[[String; N]]) -> String {
-    let mut widths = heading.map(|text| text.chars().count());
-    for row in rows {
+    let heading = heading.map(str::to_owned);
+    aligned(std::iter::once(&heading).chain(rows).map(<[String; N]>::as_slice))
+}
+
+/// Prints rows of one length in aligned columns, the heading first.
+pub fn rows(rows: &[Vec<String>]) -> io::Result<()> {
+    io::stdout().lock().write_all(aligned(rows.iter().map(Vec::as_slice)).as_bytes())
+}
+
+fn aligned<'r>(rows: impl Iterator<Item = &'r [String]> + Clone) -> String {
+    let mut widths = Vec::new();
+    for row in rows.clone() {
+        widths.resize(row.len().max(widths.len()), 0);
         for (width, cell) in widths.iter_mut().zip(row) {
             *width = (*width).max(cell.chars().count());
         }
     }
     let mut text = String::new();
-    for row in std::iter::once(&heading.map(str::to_owned)).chain(rows) {
+    for row in rows {
         let mut line = String::new();
-        for (cell, width) in row.iter().zip(widths) {
+        for (cell, &width) in row.iter().zip(&widths) {
             line.push_str(&format!("{cell:<width$}  "));
         }
         text.push_str(line.trim_end());

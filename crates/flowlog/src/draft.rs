@@ -27,7 +27,7 @@ pub(crate) struct Names {
 }
 
 impl Names {
-    fn fill_from(&mut self, outer: &Self) {
+    pub(crate) fn fill_from(&mut self, outer: &Self) {
         let text = |inner: &mut Option<String>, outer: &Option<String>| {
             if inner.is_none() {
                 inner.clone_from(outer);
@@ -48,7 +48,7 @@ impl Names {
         is(&self.list, &[NO_LIST, UNSPECIFIED]) || is(&self.rule, &[PLATFORM_RULE, UNSPECIFIED])
     }
 
-    fn origin(&self, format: FlowLogFormat) -> FlowOrigin {
+    pub(crate) fn origin(&self, format: FlowLogFormat) -> FlowOrigin {
         let id = |text: &Option<String>| text.as_deref().map(ResourceId::new);
         let nsg = if self.is_elsewhere() { None } else { id(&self.list).or_else(|| id(&self.nsg)) };
         FlowOrigin {

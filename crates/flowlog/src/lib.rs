@@ -17,6 +17,7 @@ mod line;
 mod packed;
 mod scan;
 mod tuple;
+mod whole;
 
 use std::{
     fmt,
@@ -29,6 +30,7 @@ use palisade_model::{FlowOrigin, FlowRecord};
 
 pub use connections::{ConnectionLog, ConnectionReader, Origin, Taken, connection_files, read_connections};
 pub use limits::Limits;
+pub use whole::{Logged, Told, read_whole};
 
 use document::Document;
 use intake::Intake;

@@ -35,6 +35,17 @@ pub(crate) enum ScanError {
     TooDeep,
 }
 
+/// The beginning of a value, or all of one without parts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Token<'s> {
+    /// An array or an object was entered.
+    Open(u8),
+    /// A text without its escapes.
+    Text(&'s str),
+    /// A number, or `true`, `false`, `null`.
+    Word(&'s str),
+}
+
 /// A place in a stream of JSON.
 #[derive(Debug)]
 pub(crate) struct Scanner<R> {
@@ -167,6 +178,18 @@ impl<R: Read> Scanner<R> {
                 let word = self.word()?;
                 Ok((word != "null").then(|| of(word)))
             }
+        }
+    }
+
+    /// What is next, as `of` takes it.
+    pub(crate) fn token<T>(&mut self, of: impl FnOnce(Token<'_>) -> T) -> Result<T, ScanError> {
+        match self.next()? {
+            b'"' => Ok(of(Token::Text(self.string()?))),
+            bracket @ (b'{' | b'[') => {
+                self.bump();
+                Ok(of(Token::Open(bracket)))
+            }
+            _ => Ok(of(Token::Word(self.word()?))),
         }
     }
 

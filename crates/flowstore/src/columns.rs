@@ -33,6 +33,7 @@ fn array(name: &str, records: &[Record], shared: &Shared<'_>) -> ArrayRef {
     match name {
         "time" => moments(records, |record| Some(record.time_ms)),
         "began" => moments(records, |record| record.began_ms),
+        "last" => moments(records, |record| record.last_ms),
         "kind" => words(records, &Kind::ALL.map(Kind::word), |record| record.kind.place()),
         "direction" => {
             words(records, &DIRECTIONS, |record| usize::from(record.direction == Direction::Outbound))
@@ -84,6 +85,7 @@ fn label_of(name: &str) -> LabelOf {
         "rule" => |labels| labels.rule.as_deref(),
         "rules" => |labels| labels.rules.as_deref(),
         "reason" => |labels| labels.reason.as_deref(),
+        "cause" => |labels| labels.cause.as_deref(),
         "state" => |labels| labels.state.as_deref(),
         "encryption" => |labels| labels.encryption.as_deref(),
         "log" => |labels| labels.log.as_deref(),

@@ -5,7 +5,6 @@
 
 use std::sync::LazyLock;
 
-use arrow_array::RecordBatch;
 use parquet::{
     arrow::ArrowWriter,
     basic::{Compression, Encoding},
@@ -30,23 +29,14 @@ const DICTIONARY_BYTES: usize = 8 << 20;
 /// The same for numbers, of which many are different.
 const NUMBERS_BYTES: usize = 256 << 10;
 
-/// The bytes of a file of these records.
-pub(crate) fn of(records: &[Record]) -> Result<Vec<u8>, ParquetError> {
-    let batches = records.chunks(CHUNK_ROWS).map(columns::of);
-    of_batches(batches.map(Ok), &[])
-}
-
-/// The bytes of a file of these batches, which stands in the place of others.
-pub(crate) fn of_batches(
-    batches: impl Iterator<Item = Result<RecordBatch, ParquetError>>,
-    replaces: &[&str],
-) -> Result<Vec<u8>, ParquetError> {
+/// The bytes of a file of these records, which stands in the place of some others.
+pub(crate) fn of(records: &[Record], replaces: &[&str]) -> Result<Vec<u8>, ParquetError> {
     let mut writer = ArrowWriter::try_new(Vec::new(), schema::arrow(), Some(properties().clone()))?;
     if !replaces.is_empty() {
         writer.append_key_value_metadata(KeyValue::new(REPLACES_KEY.to_owned(), replaces.join("\n")));
     }
-    for batch in batches {
-        writer.write(&batch?)?;
+    for chunk in records.chunks(CHUNK_ROWS) {
+        writer.write(&columns::of(chunk))?;
     }
     writer.into_inner()
 }
@@ -62,7 +52,7 @@ fn properties() -> &'static WriterProperties {
             .set_max_row_group_row_count(Some(ROW_GROUP_RECORDS))
             .set_write_batch_size(CHUNK_ROWS)
             .set_dictionary_page_size_limit(DICTIONARY_BYTES);
-        COLUMNS.iter().fold(all, |properties, column| encoded(properties, column)).build()
+        COLUMNS.iter().fold(all, encoded).build()
     });
     &PROPERTIES
 }

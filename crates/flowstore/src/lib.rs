@@ -6,19 +6,23 @@
 
 mod columns;
 mod error;
+pub mod exchange;
 mod file;
 mod http;
 pub mod limits;
 mod partition;
 pub mod query;
 mod record;
+mod rows;
 pub mod schema;
 mod store;
 mod text;
+mod upkeep;
 mod writer;
 
 pub use error::StoreError;
 pub use partition::{GROUPS, Partition, group_of};
 pub use record::{Kind, Labels, Record, Unkept, format_named, format_word};
 pub use store::{Store, StoredFile};
+pub use upkeep::{Retention, Upkeep, compact, retain};
 pub use writer::{FlowWriter, WriterOptions, Written};

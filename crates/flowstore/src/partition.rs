@@ -65,8 +65,7 @@ pub fn group_of(labels: &Labels) -> u8 {
     let hash = name.unwrap_or_default().bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
         (hash ^ u64::from(byte.to_ascii_lowercase())).wrapping_mul(0x0100_0000_01b3)
     });
-    // The upper bits of FNV are the better mixed ones.
-    ((hash >> 32) % u64::from(GROUPS)) as u8
+    (hash % u64::from(GROUPS)) as u8
 }
 
 #[cfg(test)]

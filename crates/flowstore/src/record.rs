@@ -95,6 +95,8 @@ pub struct Labels {
     pub rules: Option<String>,
     /// Reason code.
     pub reason: Option<String>,
+    /// What cut the flow: `policy` or `time`.
+    pub cause: Option<String>,
     /// How far the flow had come.
     pub state: Option<String>,
     /// Word for the encryption, in virtual network flow logs.
@@ -112,6 +114,8 @@ pub struct Record {
     pub kind: Kind,
     /// When the flow began, in milliseconds since 1970.
     pub began_ms: Option<u64>,
+    /// When a packet last prolonged the flow, in milliseconds since 1970.
+    pub last_ms: Option<u64>,
     /// Direction of the flow's first packet, seen from the interface.
     pub direction: Direction,
     /// IANA protocol number.
@@ -174,6 +178,7 @@ impl Record {
             |field, value: u64, max| if value > max { Err(Unkept { field, value, max }) } else { Ok(()) };
         within("time", self.time_ms, Self::TIME_MS_MAX)?;
         within("began", self.began_ms.unwrap_or(0), Self::TIME_MS_MAX)?;
+        within("last", self.last_ms.unwrap_or(0), Self::TIME_MS_MAX)?;
         within("generation", self.generation.unwrap_or(0), signed)?;
         for traffic in [self.since, self.total].into_iter().flatten() {
             within("packets_to_destination", traffic.packets_to_destination, signed)?;

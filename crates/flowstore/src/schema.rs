@@ -1,8 +1,8 @@
 //! The columns of the store: names, types and what may be missing. `docs/flows.md` says what they mean.
 //!
 //! Types are those that DuckDB and Spark read without being told anything: signed integers, text, booleans, moments in UTC. Texts are
-//! dictionaries in memory, as they are in the files. A column is never renamed or given another type; a new one is added at
-//! the end, and older files have nothing in it.
+//! dictionaries in memory, as they are in the files. Files with other columns are
+//! refused; whoever changes a column here changes [`VERSION`] and reads both.
 
 use std::sync::{Arc, LazyLock};
 
@@ -63,10 +63,11 @@ const fn may(name: &'static str, holds: Holds) -> Column {
 }
 
 /// Every column, in the order of the files.
-pub const COLUMNS: [Column; 42] = [
+pub const COLUMNS: [Column; 44] = [
     must("time", Holds::Moment),
     must("kind", Holds::Text),
     may("began", Holds::Moment),
+    may("last", Holds::Moment),
     must("direction", Holds::Text),
     must("protocol", Holds::Number),
     must("local_address", Holds::Text),
@@ -100,6 +101,7 @@ pub const COLUMNS: [Column; 42] = [
     may("rule", Holds::Text),
     may("rules", Holds::Text),
     may("reason", Holds::Text),
+    may("cause", Holds::Text),
     may("state", Holds::Text),
     may("encryption", Holds::Text),
     may("log", Holds::Text),

@@ -126,7 +126,7 @@ impl FlowWriter {
             let records = entry.get_mut();
             records.sort_by_key(|record| record.time_ms);
             let path = Store::name(partition, records[0].time_ms);
-            let bytes = file::of(records).map_err(|error| StoreError::file(&path, "made", error))?;
+            let bytes = file::of(records, &[]).map_err(|error| StoreError::file(&path, "made", error))?;
             let length = bytes.len() as u64;
             self.store.put(&path, bytes)?;
             let count = entry.remove().len();

@@ -1,7 +1,8 @@
-//! `palisade flows`: what the kernel tells of flows, and the flows that it knows.
+//! `palisade flows`: what the kernel tells of flows, the flows that it knows, and the store of flow records.
 
 mod cells;
 mod list;
+mod store;
 mod tail;
 
 use crate::{exit::Exit, exit::Failure};
@@ -13,6 +14,16 @@ pub enum Action {
     Tail(tail::Arguments),
     /// Print the flows that the kernel knows now
     List(list::Arguments),
+    /// Who talks most, of the records in a store
+    Top(store::top::Arguments),
+    /// Records of a store, or what groups of them come to
+    Query(store::query::Arguments),
+    /// Put flow logs into a store
+    Import(store::import::Arguments),
+    /// Write records of a store as a flow log
+    Export(store::export::Arguments),
+    /// Put small files of a store together, and remove old ones
+    Compact(store::compact::Arguments),
 }
 
 /// Runs the command.
@@ -20,5 +31,10 @@ pub fn run(action: &Action) -> Result<Exit, Failure> {
     match action {
         Action::Tail(arguments) => tail::run(arguments),
         Action::List(arguments) => list::run(arguments),
+        Action::Top(arguments) => store::top::run(arguments),
+        Action::Query(arguments) => store::query::run(arguments),
+        Action::Import(arguments) => store::import::run(arguments),
+        Action::Export(arguments) => store::export::run(arguments),
+        Action::Compact(arguments) => store::compact::run(arguments),
     }
 }

@@ -8,6 +8,7 @@ mod detect;
 mod diff;
 mod effective;
 mod explain;
+mod flows;
 mod learn;
 mod lockdown;
 mod matrix;

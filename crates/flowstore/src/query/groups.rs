@@ -200,7 +200,7 @@ impl Pairing {
     pub(crate) fn join(&mut self, firsts: &mut [u32], seconds: &[u32]) {
         for (first, second) in firsts.iter_mut().zip(seconds) {
             let next = self.pairs.len() as u32;
-            let number = *self.numbers.entry(u64::from(*first) << 32 | u64::from(*second)).or_insert(next);
+            let number = *self.numbers.entry((u64::from(*first) << 32) | u64::from(*second)).or_insert(next);
             if number == next {
                 self.pairs.push((*first, *second));
             }

@@ -4,12 +4,15 @@ mod filter;
 mod groups;
 mod open;
 mod question;
+mod read;
 mod scan;
 
 pub use filter::{Filter, NIC, Term, Test};
 pub use groups::Value;
 pub use question::{Answer, Group, Key, Measure, Question, ask};
+pub use read::records;
 pub use scan::Scanned;
 
 pub(crate) use open::OpenFile;
-pub(crate) use scan::{open_all, scan};
+pub(crate) use read::records_of as read_whole;
+pub(crate) use scan::open_all;

@@ -6,7 +6,6 @@ use std::{
     sync::{Arc, OnceLock},
 };
 
-use arrow_schema::Schema;
 use bytes::Bytes;
 use parquet::{
     arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions},
@@ -21,7 +20,7 @@ use parquet::{
 use super::filter::{Filter, Test};
 use crate::{
     StoreError,
-    schema::{self, REPLACES_KEY},
+    schema::{self, COLUMNS, REPLACES_KEY},
     store::{Store, StoredFile},
 };
 
@@ -111,11 +110,11 @@ impl OpenFile {
 fn with_our_types(metadata: ParquetMetaData, file: &StoredFile) -> Result<ArrowReaderMetadata, StoreError> {
     let foreign = |problem: String| StoreError::Foreign { file: file.path.clone(), problem };
     let metadata = Arc::new(metadata);
-    let ours = schema::arrow();
     let columns = metadata.file_metadata().schema_descr().num_columns();
-    // Files of older versions end with an earlier column.
-    let fields: Vec<_> = ours.fields().iter().take(columns).cloned().collect();
-    let options = ArrowReaderOptions::new().with_schema(Arc::new(Schema::new(fields)));
+    if columns != COLUMNS.len() {
+        return Err(foreign(format!("has {columns} columns, not {}", COLUMNS.len())));
+    }
+    let options = ArrowReaderOptions::new().with_schema(schema::arrow());
     ArrowReaderMetadata::try_new(metadata, options)
         .map_err(|error| foreign(format!("has other columns: {error}")))
 }

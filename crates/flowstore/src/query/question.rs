@@ -197,7 +197,7 @@ impl<'q> Sums<'q> {
                 match array.nulls() {
                     None => groups.iter().zip(array.values()).for_each(|(group, value)| add(*group, *value)),
                     Some(_) => {
-                        groups.iter().zip(array).for_each(|(group, value)| add(*group, value.unwrap_or(0)))
+                        groups.iter().zip(array).for_each(|(group, value)| add(*group, value.unwrap_or(0)));
                     }
                 }
             }
@@ -215,7 +215,7 @@ impl<'q> Sums<'q> {
             match &mut groups {
                 None => groups = Some(numbers),
                 Some(groups) => {
-                    pairings.next().expect("there is one for each further key").join(groups, &numbers)
+                    pairings.next().expect("there is one for each further key").join(groups, &numbers);
                 }
             }
         }

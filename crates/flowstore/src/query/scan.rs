@@ -67,7 +67,7 @@ pub(crate) fn scan<T: Send>(
     take: impl Fn(&mut T, &RecordBatch) -> Result<(), StoreError> + Sync,
 ) -> Result<(Vec<T>, Scanned), StoreError> {
     let files = store.files(|partition| filter.wants(partition))?;
-    let open = open_all(store, files, threads)?;
+    let open = open_all(store, &files, threads)?;
     let mut scanned = Scanned { files: open.len() as u64, ..Scanned::default() };
     let mut units = Vec::new();
     for file in &open {
@@ -97,11 +97,11 @@ pub(crate) fn scan<T: Send>(
 /// The footers of all files, without those in whose place another one stands.
 pub(crate) fn open_all(
     store: &Store,
-    files: Vec<StoredFile>,
+    files: &[StoredFile],
     threads: NonZero<usize>,
 ) -> Result<Vec<OpenFile>, StoreError> {
     let found = on_threads(
-        &files,
+        files,
         threads,
         |file, found: &mut Vec<OpenFile>| {
             found.push(OpenFile::read(store, file.clone())?);
@@ -147,7 +147,7 @@ fn on_threads<U: Sync, T: Send>(
 }
 
 /// Reads one row group.
-fn read(
+pub(super) fn read(
     store: &Store,
     open: &OpenFile,
     group: usize,

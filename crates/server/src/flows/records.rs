@@ -10,8 +10,8 @@ use palisade_control::fleet::HostName;
 use palisade_flowstore::{Kind, Labels, Record};
 use palisade_model::{FlowLogFormat, FlowTraffic};
 use palisade_net::{Direction, Protocol};
-use palisade_sync::{FlowBatch, FlowShape, flows::FlowLine};
-use serde_json::json;
+use palisade_sync::{FlowBatch, FlowRule, FlowShape, flows::FlowLine};
+use serde::Serialize;
 
 /// Flows that go on and are remembered, of all hosts: about 200 bytes each.
 const RUNNING_MAX: usize = 1 << 20;
@@ -68,6 +68,7 @@ impl Records {
             time_ms: line.time_ms,
             kind,
             began_ms: line.began_ms,
+            last_ms: line.last_ms,
             direction,
             protocol,
             local,
@@ -75,7 +76,7 @@ impl Records {
             icmp_type: shape.icmp_type.checked_sub(1).and_then(|kind| u8::try_from(kind).ok()),
             icmp_code: None,
             since: self.since(kind, (host, shape, line), total),
-            total: line.began_ms.map(|_| total),
+            total: Some(total),
             tcp_flags: flags,
             generation: Some(shape.generation),
             audited: Some(shape.audited),
@@ -93,7 +94,8 @@ impl Records {
         (host, shape, line): (&Arc<str>, &FlowShape, &FlowLine),
         total: FlowTraffic,
     ) -> Option<FlowTraffic> {
-        let began = line.began_ms?;
+        // Packets that began no flow are told once.
+        let Some(began) = line.began_ms else { return Some(total) };
         let place = (Arc::clone(host), shape.slot, shape.protocol, line.source, line.destination, began);
         let before = match kind {
             Kind::Continue if self.running.len() >= RUNNING_MAX && !self.running.contains_key(&place) => None,
@@ -130,13 +132,28 @@ impl Records {
     }
 }
 
+/// A rule as lines of hosts have it.
+#[derive(Serialize)]
+struct Rule {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    layer: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    list: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    rule: Option<String>,
+    row: u32,
+}
+
 fn labels(shape: &FlowShape) -> Labels {
     let text = |text: &str| (!text.is_empty()).then(|| text.to_owned());
     let decided = shape.rules.iter().find(|rule| !rule.layer.is_empty() && rule.layer == shape.layer);
-    let rules = shape.rules.iter().map(|rule| {
-        json!({ "layer": text(&rule.layer), "list": text(&rule.list), "rule": text(&rule.rule), "row": rule.row })
-    });
-    let rules: Vec<_> = rules.collect();
+    let rule = |rule: &FlowRule| Rule {
+        layer: text(&rule.layer),
+        list: text(&rule.list),
+        rule: text(&rule.rule),
+        row: rule.row,
+    };
+    let rules: Vec<_> = shape.rules.iter().map(rule).collect();
     Labels {
         format: FlowLogFormat::Palisade,
         nic: text(&shape.nic),
@@ -146,9 +163,10 @@ fn labels(shape: &FlowShape) -> Labels {
         layer: text(&shape.layer),
         nsg: decided.and_then(|rule| text(&rule.list)),
         rule: decided.and_then(|rule| text(rule.rule.rsplit('/').next().unwrap_or_default())),
-        rules: (!rules.is_empty()).then(|| serde_json::Value::from(rules).to_string()),
+        rules: Some(serde_json::to_string(&rules).expect("it has text keys only")),
         reason: text(&shape.reason),
         state: text(&shape.state),
+        cause: text(&shape.cause),
         ..Labels::default()
     }
 }

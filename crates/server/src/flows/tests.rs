@@ -26,9 +26,32 @@ impl Place {
         self.0.path().join("flow-positions.json")
     }
 
-    fn keeper(&self) -> FlowKeeper {
-        FlowKeeper::open(&self.store(), &self.positions(), Events::default()).expect("it opens")
+    async fn keeper(&self) -> Arc<FlowKeeper> {
+        let (store, positions) = (self.store(), self.positions());
+        let open = move || FlowKeeper::open(&store, &positions, Events::default()).expect("it opens");
+        Arc::new(waiting(open).await)
     }
+
+    /// How many files are in view, each of them whole.
+    async fn files(&self) -> usize {
+        let address = self.store();
+        waiting(move || {
+            let store = Store::open(&address).expect("it opens");
+            let files = store.files(|_| true).expect("it is listed");
+            for file in &files {
+                let bytes = std::fs::read(store.folder().expect("a folder").join(&file.path));
+                // What is whole ends so (Parquet's format).
+                assert!(bytes.expect("it is read").ends_with(b"PAR1"));
+            }
+            files.len()
+        })
+        .await
+    }
+}
+
+/// Does what waits for the storage.
+async fn waiting<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
+    tokio::task::spawn_blocking(work).await.expect("no panic")
 }
 
 fn host() -> HostName {
@@ -96,7 +119,7 @@ fn a_record_has_what_the_host_told() {
     let labels = &record.labels;
     let texts = [&labels.nsg, &labels.rule, &labels.layer, &labels.nic_id].map(|text| text.as_deref());
     assert_eq!(texts, [Some("web-nsg"), Some("ssh"), Some("NetworkInterface"), Some("/nics/web1")]);
-    let rules = r#"[{"layer":"Subnet","list":"net-nsg","row":0,"rule":"securityRules/any"},{"layer":"NetworkInterface","list":"web-nsg","row":0,"rule":"securityRules/ssh"}]"#;
+    let rules = r#"[{"layer":"Subnet","list":"net-nsg","rule":"securityRules/any","row":0},{"layer":"NetworkInterface","list":"web-nsg","rule":"securityRules/ssh","row":0}]"#;
     assert_eq!(labels.rules.as_deref(), Some(rules));
     assert_eq!(told("lost", 2_000, [9, 0]), [], "a loss is no flow");
 }
@@ -108,37 +131,24 @@ fn what_has_passed_since_the_record_before_is_told_where_it_is_known() {
     let mut tell = |kind, time_ms, packets| {
         records.of(&host(), &batch(1, &[(kind, line(time_ms, 1_000, packets))])).remove(0)
     };
-    let told = [
+    let life = [
         tell("begin", 1_000, [1, 0]),
         tell("continue", 50_000, [10, 5]),
         tell("continue", 110_000, [30, 9]),
         tell("end", 150_000, [35, 9]),
         tell("end", 150_000, [35, 9]),
     ];
-    assert_eq!(told.each_ref().map(|record| packets(record.total)), [1, 10, 30, 35, 35].map(Some));
+    assert_eq!(life.each_ref().map(|record| packets(record.total)), [1, 10, 30, 35, 35].map(Some));
     // Of the last one nothing is known: sums are never too large.
-    assert_eq!(told.map(|record| packets(record.since)), [None, Some(10), Some(20), Some(5), None]);
-    let [short] = &super::tests::told("end", 9_000, [4, 4])[..] else { panic!("one record") };
+    assert_eq!(life.map(|record| packets(record.since)), [None, Some(10), Some(20), Some(5), None]);
+    let [short] = &told("end", 9_000, [4, 4])[..] else { panic!("one record") };
     assert_eq!(packets(short.since), Some(4), "what is young was not told of before");
-}
-
-fn stored(place: &Place) -> u64 {
-    let store = Store::open(&place.store()).expect("it opens");
-    let files = store.files(|_| true).expect("it is listed");
-    let read = |file: &palisade_flowstore::StoredFile| {
-        let path = store.folder().expect("it is a folder").join(&file.path);
-        let bytes = std::fs::read(path).expect("it is read");
-        // The last four bytes but four are the footer's length: what is whole ends so (Parquet's format).
-        assert_eq!(&bytes[bytes.len() - 4..], b"PAR1");
-    };
-    files.iter().for_each(read);
-    files.len() as u64
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_acknowledged_is_in_files_and_stays_known() {
     let place = Place::new();
-    let keeper = Arc::new(place.keeper());
+    let keeper = place.keeper().await;
     assert_eq!(keeper.last(&host(), &STREAM).await.expect("it is known"), 0);
     let batches = [
         batch(1, &[("begin", line(1_000, 1_000, [1, 0]))]),
@@ -149,32 +159,32 @@ async fn what_is_acknowledged_is_in_files_and_stays_known() {
     let (first, second) = tokio::join!(keeper.keep(&a, &batches), keeper.keep(&b, &batches[..1]));
     first.expect("it is kept");
     second.expect("it is kept");
-    assert_eq!(stored(&place), 1, "one commit, one partition");
+    assert_eq!(place.files().await, 1, "one commit, one partition");
     assert_eq!(keeper.last(&host(), &STREAM).await.expect("it is known"), 4);
-    tokio::task::spawn_blocking(move || keeper.close()).await.expect("it ends");
-    let again = place.keeper();
+    waiting(move || keeper.close()).await;
+    let again = place.keeper().await;
     assert_eq!(again.last(&host(), &STREAM).await.expect("it is known"), 4);
     assert_eq!(again.last(&b, &STREAM).await.expect("it is known"), 1);
     assert_eq!(again.last(&host(), &[9; 16]).await.expect("it is known"), 0);
-    tokio::task::spawn_blocking(move || again.close()).await.expect("it ends");
+    waiting(move || again.close()).await;
 }
 
 /// While the storage fails nobody is answered; once it works again, everything is stored once.
 #[tokio::test(flavor = "multi_thread")]
 async fn storage_that_fails_is_waited_for() {
     let place = Place::new();
-    let keeper = Arc::new(place.keeper());
+    let keeper = place.keeper().await;
     let folder = PathBuf::from(place.store());
     std::fs::remove_dir_all(&folder).expect("it was made");
     std::fs::write(&folder, "no folder").expect("it is written");
-    let waiting = tokio::spawn({
+    let kept = tokio::spawn({
         let keeper = Arc::clone(&keeper);
         async move { keeper.keep(&host(), &[batch(1, &[("begin", line(1_000, 1_000, [1, 0]))])]).await }
     });
     tokio::time::sleep(Duration::from_secs(6)).await;
-    assert!(!waiting.is_finished() && keeper.last(&host(), &STREAM).await.expect("it is known") == 0);
+    assert!(!kept.is_finished() && keeper.last(&host(), &STREAM).await.expect("it is known") == 0);
     std::fs::remove_file(&folder).expect("it is there");
-    waiting.await.expect("no panic").expect("it is kept");
-    assert_eq!(stored(&place), 1);
-    tokio::task::spawn_blocking(move || keeper.close()).await.expect("it ends");
+    kept.await.expect("no panic").expect("it is kept");
+    assert_eq!(place.files().await, 1);
+    waiting(move || keeper.close()).await;
 }

@@ -112,7 +112,9 @@ impl Writing {
         positions.write().map_err(|error| format!("the positions of hosts cannot be written: {error}"))?;
         drop(positions);
         // Who asked is gone if its session ended; the host will be told when it comes back.
-        self.open.drain(..).for_each(|(_, _, done)| drop(done.send(())));
+        for (_, _, done) in self.open.drain(..) {
+            let _gone = done.send(());
+        }
         self.due = None;
         Ok(())
     }

@@ -122,8 +122,9 @@ async fn records_are_stored_once_whatever_dies() {
     let app = server.app();
     let expires = now_ms() / 1_000 + 600;
     let fingerprint = app.authority.fingerprint();
-    let token = fleet::create_join_token(&app.control, &Caller::default(), fingerprint, None, expires);
-    let token = token.await.unwrap().parse().unwrap();
+    let caller = Caller::default();
+    let token = fleet::create_join_token(&app.control, &caller, fingerprint, None, expires).await;
+    let token = token.unwrap().parse().unwrap();
     let follow = Follow {
         server: agents.to_string().parse().unwrap(),
         token: Some(token),

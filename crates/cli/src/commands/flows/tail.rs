@@ -47,7 +47,7 @@ pub fn run(arguments: &Arguments) -> Result<Exit, Failure> {
     })?;
     let mut out = io::stdout().lock();
     if arguments.format.format == Format::Table {
-        writeln!(out, "{}", columns(HEADING))?;
+        writeln!(out, "{}", heading())?;
     }
     for line in BufReader::new(stream).lines() {
         let line = line?;
@@ -75,6 +75,11 @@ impl Arguments {
 const HEADING: [&str; 10] =
     ["KIND", "NIC", "DIRECTION", "PROTO", "SOURCE", "DESTINATION", "PACKETS", "BYTES", "REASON", "RULES"];
 
+/// What the columns are called, in a row.
+pub fn heading() -> String {
+    columns(HEADING)
+}
+
 /// Cells in columns. Widths are fixed: nobody knows what comes next.
 fn columns(cells: [&str; 10]) -> String {
     let [kind, nic, direction, protocol, source, destination, packets, bytes, reason, rules] = cells;
@@ -85,7 +90,7 @@ fn columns(cells: [&str; 10]) -> String {
 }
 
 /// A line as a row; one that is not about a flow as it is.
-fn row(told: &Value) -> String {
+pub fn row(told: &Value) -> String {
     if told["packetsToDestination"].is_null() {
         return told.to_string();
     }

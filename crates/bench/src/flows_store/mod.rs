@@ -1,0 +1,78 @@
+//! The flow store: from records to Parquet, and questions about a day of them.
+//!
+//! Made-up records are written to a folder and asked about, and the folder is removed. Records a second are of the processor's time, since
+//! one core is asked for and a machine does other things beside it; questions are of the clock.
+
+mod measure;
+mod workload;
+
+use std::{
+    fs,
+    num::NonZero,
+    path::{Path, PathBuf},
+    thread,
+};
+
+use crate::{
+    error::{Context, Result},
+    report::Case,
+};
+
+/// Records of the thorough run, and of the quick one.
+const RECORDS: [usize; 2] = [100_000_000, 2_000_000];
+/// Records that are written to say how fast that is.
+const WRITTEN: [usize; 2] = [8_000_000, 1_000_000];
+
+/// A folder on disk that is gone with its value.
+struct Scratch(PathBuf);
+
+impl Scratch {
+    fn make(under: &Path, name: &str) -> Result<Self> {
+        let path = under.join(format!("palisade-bench-flows-{name}-{}", std::process::id()));
+        fs::create_dir_all(&path).context(|| format!("make the folder {}", path.display()))?;
+        Ok(Self(path))
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        // What cannot be removed is in the folder for temporary files, which is somebody else's to tidy.
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+/// Records to Parquet on one core.
+///
+/// # Errors
+/// The store's.
+pub fn write(scratch: &Path, is_quick: bool) -> Result<Vec<Case>> {
+    let folder = Scratch::make(scratch, "write")?;
+    let wrote = measure::write(&folder.0, WRITTEN[usize::from(is_quick)], false)?;
+    let rate = wrote.records as f64 / wrote.taken.processor.as_secs_f64().max(0.01);
+    let case = Case::new("flows/write", rate, "records/s")
+        .with("records", wrote.records)
+        .with("bytes a record", (wrote.bytes as f64 / wrote.records as f64 * 10.0).round() / 10.0);
+    Ok(vec![case.goal("at least 1,000,000 records/s", rate >= 1e6)])
+}
+
+/// Questions about many records on all cores.
+///
+/// # Errors
+/// The store's.
+pub fn query(scratch: &Path, is_quick: bool) -> Result<Vec<Case>> {
+    let folder = Scratch::make(scratch, "query")?;
+    let records = RECORDS[usize::from(is_quick)];
+    measure::write(&folder.0, records, true)?;
+    let threads = thread::available_parallelism().unwrap_or(NonZero::<usize>::MIN);
+    let asked = measure::questions(&folder.0, threads)?;
+    let case = |asked: measure::Asked| {
+        let case = Case::new("flows/query", asked.taken.wall.as_secs_f64(), "s")
+            .with("question", asked.name)
+            .with("records", records as u64)
+            .with("threads", threads.get() as u64)
+            .with("groups", asked.groups)
+            .with("bytes read", asked.scanned.bytes);
+        if is_quick { case } else { case.at_most(3.0) }
+    };
+    Ok(asked.into_iter().map(case).collect())
+}

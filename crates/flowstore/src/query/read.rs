@@ -1,0 +1,62 @@
+//! Whole records in the order of time, hour by hour.
+//!
+//! The records of one hour are held and sorted, and no more.
+
+use std::num::NonZero;
+
+use super::{
+    filter::Filter,
+    open::OpenFile,
+    scan::{Scanned, open_all, read},
+};
+use crate::{StoreError, limits::EXPORT_RECORDS_MAX, record::Record, rows, schema::COLUMNS, store::Store};
+
+/// Gives every record that passes to `sink`, in the order of time; those of one millisecond in the order of groups and files.
+///
+/// # Errors
+/// [`StoreError`], also if more than [`EXPORT_RECORDS_MAX`] of one hour pass; and what `sink` refuses with.
+pub fn records<E: From<StoreError>>(
+    store: &Store,
+    filter: &Filter,
+    threads: NonZero<usize>,
+    mut sink: impl FnMut(Record) -> Result<(), E>,
+) -> Result<Scanned, E> {
+    let open = open_all(store, &store.files(|partition| filter.wants(partition))?, threads)?;
+    let mut scanned = Scanned { files: open.len() as u64, ..Scanned::default() };
+    for hour in open.chunk_by(|a, b| a.file.partition.hour == b.file.partition.hour) {
+        let mut found = Vec::new();
+        for file in hour {
+            records_of(store, file, filter, &mut scanned, &mut found)?;
+        }
+        found.sort_by_key(|record: &Record| record.time_ms);
+        found.into_iter().try_for_each(&mut sink)?;
+    }
+    Ok(scanned)
+}
+
+/// Adds the records of one file that pass.
+pub(crate) fn records_of(
+    store: &Store,
+    open: &OpenFile,
+    filter: &Filter,
+    scanned: &mut Scanned,
+    found: &mut Vec<Record>,
+) -> Result<(), StoreError> {
+    let columns = COLUMNS.map(|column| column.name);
+    for group in 0..open.parquet().num_row_groups() {
+        scanned.row_groups += 1;
+        if open.excludes(group, filter) {
+            continue;
+        }
+        read(store, open, group, filter, &columns, scanned, |batch| {
+            let foreign = |problem| StoreError::Foreign { file: open.file.path.clone(), problem };
+            found.extend(rows::of(batch).map_err(foreign)?);
+            if found.len() as u64 > EXPORT_RECORDS_MAX {
+                let (max, remedy) = (EXPORT_RECORDS_MAX, "ask for less, by interface, address or port");
+                return Err(StoreError::TooMuch { what: "records of one hour", max, remedy });
+            }
+            Ok(())
+        })?;
+    }
+    Ok(())
+}
