@@ -81,7 +81,7 @@ pub fn read_whole(
     sink: &mut impl FnMut(Told<'_>) -> Result<(), String>,
 ) -> Result<(Counts, Vec<Problem>), FlowLogError> {
     let mut reading = Reading::default();
-    for path in files::below(paths)? {
+    for path in files::below(paths, files::LOG_ENDINGS)? {
         let failed = |source| FlowLogError::Io { file: path.clone(), source };
         let file = File::open(&path).map_err(failed)?;
         let bytes = file.metadata().map_err(failed)?.len();
