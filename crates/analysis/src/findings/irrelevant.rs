@@ -8,8 +8,10 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
-use palisade_model::{Addresses, EffectiveRule, Estate, Layer, LoadBalancer, ResourceId, Truth};
-use palisade_net::{AddressSet, Direction};
+use palisade_model::{
+    Addresses, EffectiveRule, Estate, IpConfiguration, Layer, LoadBalancer, Nic, ResourceId, Truth,
+};
+use palisade_net::{AddressSet, Direction, Prefix};
 
 use super::{
     Asking, Finding, Findings, Subject,
@@ -125,8 +127,9 @@ struct Frontends<'e> {
 impl<'e> Frontends<'e> {
     /// Those that are surely no machine's, and that are surely replaced before a machine sees them.
     fn of_estate(estate: &'e Estate) -> Self {
-        let nics = estate.nics().flat_map(|nic| nic.ip_configurations());
-        let machines: Vec<IpAddr> = nics.filter_map(|one| one.address()).map(|one| one.address()).collect();
+        let configurations = estate.nics().flat_map(Nic::ip_configurations);
+        let known = configurations.filter_map(IpConfiguration::address);
+        let machines: Vec<IpAddr> = known.map(Prefix::address).collect();
         let each = estate.load_balancers().map(|balancer| {
             let replaced = balancer.frontends().iter().filter(|one| one.is_floating == Truth::No);
             let addresses = replaced.map(|one| one.address).filter(|address| !machines.contains(address));
