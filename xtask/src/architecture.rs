@@ -601,13 +601,7 @@ pub(crate) const EXTERNALS: &[External] = &[
     External {
         name: "uuid",
         why: "ids that nobody else has",
-        code: &[
-            "palisade-cli",
-            "palisade-control",
-            "palisade-flowstore",
-            "palisade-identity",
-            "palisade-server",
-        ],
+        code: &["palisade-cli", "palisade-control", "palisade-identity", "palisade-server"],
         tests: &[],
     },
     External {
