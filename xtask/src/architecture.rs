@@ -214,19 +214,9 @@ pub(crate) const EXTERNALS: &[External] = &[
         code: &["palisade-identity"],
         tests: &[],
     },
-    External {
-        name: "arrow-array",
-        why: "columns in memory, as Parquet is read and written (docs/adr/0031-flow-records-are-parquet.md)",
-        code: &["palisade-flowstore"],
-        tests: &[],
-    },
-    External {
-        name: "arrow-buffer",
-        why: "the bits and keys of those columns",
-        code: &["palisade-flowstore"],
-        tests: &[],
-    },
-    External { name: "arrow-schema", why: "their types", code: &["palisade-flowstore"], tests: &[] },
+    External { name: "arrow-array", why: "columns in memory", code: &["palisade-flowstore"], tests: &[] },
+    External { name: "arrow-buffer", why: "bits of columns", code: &["palisade-flowstore"], tests: &[] },
+    External { name: "arrow-schema", why: "types of columns", code: &["palisade-flowstore"], tests: &[] },
     External {
         name: "async-trait",
         why: "a trait of asynchronous functions that can be a trait object",
@@ -335,12 +325,7 @@ pub(crate) const EXTERNALS: &[External] = &[
         code: &["palisade-agent", "palisade-identity", "palisade-server"],
         tests: &[],
     },
-    External {
-        name: "http-body-util",
-        why: "the bytes of a request that object_store makes",
-        code: &["palisade-flowstore"],
-        tests: &[],
-    },
+    External { name: "http-body-util", why: "bodies of requests", code: &["palisade-flowstore"], tests: &[] },
     External {
         name: "hyper-util",
         why: "lets tonic speak over a TLS stream that trusts as we say",
@@ -390,12 +375,7 @@ pub(crate) const EXTERNALS: &[External] = &[
         ],
         tests: &["palisade-agent", "palisade-datapath"],
     },
-    External {
-        name: "object_store",
-        why: "local folders, S3 and Azure Blob behind one trait, without an HTTP client of its own",
-        code: &["palisade-flowstore"],
-        tests: &[],
-    },
+    External { name: "object_store", why: "S3 and Azure Blob", code: &["palisade-flowstore"], tests: &[] },
     External {
         name: "oxidd",
         why: "binary decision diagrams, a second opinion on the analysis that shares no idea with it",
@@ -408,12 +388,7 @@ pub(crate) const EXTERNALS: &[External] = &[
         code: &["palisade-identity"],
         tests: &[],
     },
-    External {
-        name: "parquet",
-        why: "reads and writes Parquet (docs/adr/0031-flow-records-are-parquet.md)",
-        code: &["palisade-flowstore"],
-        tests: &[],
-    },
+    External { name: "parquet", why: "reads, writes Parquet", code: &["palisade-flowstore"], tests: &[] },
     External {
         name: "proc-macro2",
         why: "Rust's lexer, so that the scan for impure code reads tokens and not text",
@@ -620,13 +595,7 @@ pub(crate) const EXTERNALS: &[External] = &[
     External {
         name: "uuid",
         why: "ids that nobody else has",
-        code: &[
-            "palisade-cli",
-            "palisade-control",
-            "palisade-flowstore",
-            "palisade-identity",
-            "palisade-server",
-        ],
+        code: &["palisade-cli", "palisade-control", "palisade-identity", "palisade-server"],
         tests: &[],
     },
     External {

@@ -4,7 +4,15 @@
 //! or not at all: a local one is written beside its place, synced and renamed, an object appears when it is complete. It must not know
 //! what is in a file. Not to be called from an asynchronous task (use a thread for blocking work).
 
-use std::{fmt, future::Future, ops::Range, path::Path as LocalPath, path::PathBuf, sync::Arc};
+use std::{
+    fmt,
+    future::Future,
+    hash::{BuildHasher as _, Hasher as _, RandomState},
+    ops::Range,
+    path::Path as LocalPath,
+    path::PathBuf,
+    sync::Arc,
+};
 
 use bytes::Bytes;
 use futures_util::TryStreamExt;
@@ -167,7 +175,9 @@ impl Store {
 
     /// A name that no other file has, in the folder of a partition; names sort by the time of the first record.
     pub(crate) fn name(partition: Partition, first_ms: u64) -> String {
-        format!("{partition}/{first_ms:015}-{}{ENDING}", uuid::Uuid::new_v4().simple())
+        // The keys of a hasher are from the system's randomness, and others each time.
+        let random = || RandomState::new().build_hasher().finish();
+        format!("{partition}/{first_ms:015}-{:016x}{:016x}{ENDING}", random(), random())
     }
 
     fn wait<T>(

@@ -246,7 +246,18 @@ impl<'a, R: Read, F: FnMut(Told<'_>) -> Result<(), String>> Walk<'a, R, F> {
     }
 }
 
-/// Writes a text as JSON.
+/// Writes a text as JSON, with no more escapes than that must have.
 fn quote(text: &str, out: &mut String) {
-    out.push_str(&serde_json::to_string(text).expect("a text is JSON"));
+    out.push('"');
+    for character in text.chars() {
+        match character {
+            '"' | '\\' => out.extend(['\\', character]),
+            '\n' => out.push_str("\\n"),
+            '\r' => out.push_str("\\r"),
+            '\t' => out.push_str("\\t"),
+            '\0'..' ' => out.push_str(&format!("\\u{:04x}", u32::from(character))),
+            _ => out.push(character),
+        }
+    }
+    out.push('"');
 }
