@@ -257,12 +257,7 @@ pub(crate) const EXTERNALS: &[External] = &[
         ],
         tests: &[],
     },
-    External {
-        name: "cargo_metadata",
-        why: "the types of what `cargo metadata` prints",
-        code: &["xtask"],
-        tests: &[],
-    },
+    External { name: "cargo_metadata", why: "what `cargo metadata` prints", code: &["xtask"], tests: &[] },
     External {
         name: "clap",
         why: "the command line: parsing, help and suggestions",
@@ -281,12 +276,7 @@ pub(crate) const EXTERNALS: &[External] = &[
         code: &[],
         tests: &["palisade-classify"],
     },
-    External {
-        name: "crc32fast",
-        why: "finds what of a spooled batch was torn, at the speed of memory",
-        code: &["palisade-agent"],
-        tests: &[],
-    },
+    External { name: "crc32fast", why: "tells which batch is torn", code: &["palisade-agent"], tests: &[] },
     External {
         name: "data-encoding",
         why: "hashes and serial numbers in hexadecimal digits",
