@@ -84,7 +84,7 @@ impl Outbox {
             match written {
                 Ok(()) => self.spooled.notify_one(),
                 Err(error) => {
-                    self.waiting().trouble = Some(format!("flow records cannot be spooled: {error}"))
+                    self.waiting().trouble = Some(format!("flow records cannot be spooled: {error}"));
                 }
             }
         }
