@@ -11,8 +11,8 @@ fn line(number: u64) -> FlowLine {
     let time_ms = 1_800_000_000_000 + number * 7 % 50;
     FlowLine {
         time_ms,
-        began_ms: (number % 3 > 0).then(|| time_ms - number),
-        last_ms: (number % 5 == 0).then_some(time_ms),
+        began_ms: (!number.is_multiple_of(3)).then(|| time_ms - number),
+        last_ms: number.is_multiple_of(5).then_some(time_ms),
         source: (address(number), number as u16),
         destination: (address(number + 1), 443),
         tcp_flags: [number as u8, 18],
