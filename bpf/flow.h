@@ -186,9 +186,13 @@ __noinline int rejudge(struct passage *way, __u32 at)
 		WRITE_ONCE(flow->generation, nic->generation);
 		return PLSD_REASON_ESTABLISHED;
 	}
-	if (state != PLSD_FLOW_CUT)
+	if (state != PLSD_FLOW_CUT) {
 		note_why(flow, occasion == EXPIRED || !is_outdated(flow, nic));
-	if (state != PLSD_FLOW_CUT && move_on(flow, nic, state, PLSD_FLOW_CUT)) {
+		if (!move_on(flow, nic, state, PLSD_FLOW_CUT)) {
+			/* Another CPU has moved it on: this packet drops, and the next one asks again. */
+			flow->recheck = 0;
+			return PLSD_REASON_POLICY_CUT;
+		}
 		COUNT(nic->slot, flows_cut);
 		tell_flow(at, PLSD_EVENT_CUT, reason, verdict);
 	}

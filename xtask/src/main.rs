@@ -9,6 +9,7 @@
 
 mod architecture;
 mod checks;
+mod externals;
 mod problem;
 #[cfg(test)]
 mod testing;

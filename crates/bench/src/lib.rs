@@ -13,7 +13,6 @@ pub mod control;
 mod error;
 mod fence;
 pub mod flows;
-pub mod flows_store;
 mod kernel;
 mod lane;
 mod load;

@@ -4,11 +4,11 @@
 //! because a binary has it.
 
 use super::Input;
-use crate::architecture::{EXTERNALS, External};
+use crate::externals::{EXTERNALS, External};
 use crate::problem::Problem;
 use crate::workspace::{Member, Section};
 
-const TABLE: &str = "xtask/src/architecture.rs";
+const TABLE: &str = "xtask/src/externals.rs";
 
 pub(super) fn check(input: &Input) -> Vec<Problem> {
     compare(&input.workspace.members, EXTERNALS)

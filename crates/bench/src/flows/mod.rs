@@ -1,10 +1,11 @@
-//! What watching flows takes: the detectors over a day of connections, and what they find in recordings.
+//! What watching flows takes: the detectors over a day of connections, what they find in recordings, and the store that keeps flows.
 //!
 //! Times are of the processor. Recordings are not part of the repository; without them the score is left out, and the report says so. It must
 //! not know a detector.
 
 mod detectors;
 mod scores;
+mod store;
 
 use std::path::PathBuf;
 
@@ -22,6 +23,14 @@ pub struct Options {
     pub groups: Vec<Group>,
     /// Folder of recordings, for the score.
     pub recordings: Option<PathBuf>,
+    /// Folder for what is written and removed again: 5 GB, or 100 MB of the quick run. That for temporary files if it is not given.
+    pub scratch: Option<PathBuf>,
+}
+
+impl Options {
+    fn scratch(&self) -> PathBuf {
+        self.scratch.clone().unwrap_or_else(std::env::temp_dir)
+    }
 }
 
 /// Cases that are measured together.
@@ -31,11 +40,15 @@ pub enum Group {
     Detectors,
     /// What they find in recorded attacks and in honest work.
     Scores,
+    /// Records to Parquet.
+    Write,
+    /// Questions about a day of them.
+    Query,
 }
 
 impl Group {
     /// All of them, in the order in which they are measured.
-    pub const ALL: [Self; 2] = [Self::Detectors, Self::Scores];
+    pub const ALL: [Self; 4] = [Self::Detectors, Self::Scores, Self::Write, Self::Query];
 
     /// The one of this name.
     pub fn named(name: &str) -> Option<Self> {
@@ -47,6 +60,8 @@ impl Group {
         match self {
             Self::Detectors => "detectors",
             Self::Scores => "scores",
+            Self::Write => "write",
+            Self::Query => "query",
         }
     }
 }
@@ -64,6 +79,8 @@ pub fn run(options: &Options, tell: &mut dyn FnMut(&str)) -> Result<Report> {
         let cases: Vec<Case> = match group {
             Group::Detectors => detectors::measure(options, tell)?,
             Group::Scores => scores::measure(options, tell)?,
+            Group::Write => store::write(&options.scratch(), options.quick)?,
+            Group::Query => store::query(&options.scratch(), options.quick)?,
         };
         report.cases.extend(cases);
     }

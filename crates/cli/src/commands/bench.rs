@@ -29,7 +29,7 @@ enum Subject {
     Datapath(DatapathArgs),
     /// What the control plane takes: a rule until it is in force, writes, a thousand hosts, a large estate, kills
     Control(ControlArgs),
-    /// What watching flows takes: the detectors over a day, and what they find in recordings
+    /// What watching flows takes: the detectors over a day, what they find in recordings, and the store that keeps flows
     Flows(FlowsArgs),
 }
 
@@ -45,6 +45,9 @@ struct FlowsArgs {
     /// Folder of recorded attacks, for the case scores; without it that is left out
     #[arg(long, value_name = "DIR", env = "PALISADE_REAL_DATA")]
     recordings: Option<PathBuf>,
+    /// Folder for what is written and removed again, 5 GB, quick 100 MB; that for temporary files if it is not given
+    #[arg(long, value_name = "DIR")]
+    scratch: Option<PathBuf>,
     #[command(flatten)]
     format: FormatArgs,
 }
@@ -166,6 +169,7 @@ fn watching(arguments: &FlowsArgs) -> Result<Exit, Failure> {
         quick: arguments.quick,
         groups: arguments.cases.clone(),
         recordings: arguments.recordings.clone(),
+        scratch: arguments.scratch.clone(),
     };
     let report = flows::run(&options, &mut progress()).map_err(Failure::caused_by)?;
     print(&report, arguments.format.format)

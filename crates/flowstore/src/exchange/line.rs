@@ -5,6 +5,7 @@
 use std::net::IpAddr;
 
 use palisade_model::FlowTraffic;
+use palisade_net::packet::TcpFlags;
 use palisade_net::{Direction, Flow, Protocol, ProtocolMatch};
 use serde::{Deserialize, Serialize};
 
@@ -132,7 +133,8 @@ impl Line {
             let letters = letters.as_deref();
             letters
                 .map(|letters| {
-                    flags_of(letters).ok_or_else(|| wrong("TCP flags", letters, "letters of FSRPAUEC"))
+                    let flags = TcpFlags::from_letters(letters).map(|flags| flags.0);
+                    flags.ok_or_else(|| wrong("TCP flags", letters, "letters of FSRPAUEC"))
                 })
                 .transpose()
         };
@@ -259,8 +261,8 @@ pub(crate) fn write(record: &Record) -> String {
         packets_to_source: traffic.map(|traffic| traffic.packets_to_source),
         bytes_to_destination: traffic.map(|traffic| traffic.bytes_to_destination),
         bytes_to_source: traffic.map(|traffic| traffic.bytes_to_source),
-        tcp_flags_to_destination: record.tcp_flags[0].map(letters_of),
-        tcp_flags_to_source: record.tcp_flags[1].map(letters_of),
+        tcp_flags_to_destination: record.tcp_flags[0].map(letters),
+        tcp_flags_to_source: record.tcp_flags[1].map(letters),
     };
     serde_json::to_string(&line).expect("it has text keys only")
 }
@@ -278,13 +280,6 @@ fn rules(labels: &Labels) -> Vec<Rule> {
     })
 }
 
-/// The letter of each TCP flag, from the lowest bit.
-const LETTERS: &str = "FSRPAUEC";
-
-fn flags_of(letters: &str) -> Option<u8> {
-    letters.chars().try_fold(0, |flags, letter| Some(flags | 1 << LETTERS.find(letter)?))
-}
-
-fn letters_of(flags: u8) -> String {
-    LETTERS.chars().enumerate().filter(|(bit, _)| flags >> bit & 1 == 1).map(|(_, letter)| letter).collect()
+fn letters(flags: u8) -> String {
+    TcpFlags(flags).to_string()
 }

@@ -30,13 +30,20 @@ pub(super) struct Job {
     pub(super) done: oneshot::Sender<()>,
 }
 
+/// A job whose records are open.
+struct Open {
+    host: HostName,
+    /// The last batch of each stream.
+    places: Vec<(Vec<u8>, u64)>,
+    done: oneshot::Sender<()>,
+}
+
 /// The thread's own.
 pub(super) struct Writing {
     writer: FlowWriter,
     records: Records,
     positions: Arc<Mutex<Positions>>,
-    /// Those whose records are open, and the last batch of each stream.
-    open: Vec<(HostName, Vec<(Vec<u8>, u64)>, oneshot::Sender<()>)>,
+    open: Vec<Open>,
     /// When to commit what is open.
     due: Option<Instant>,
     tell: Box<dyn Fn(String) + Send>,
@@ -87,7 +94,7 @@ impl Writing {
                 }
             }
         }
-        self.open.push((job.host, places, job.done));
+        self.open.push(Open { host: job.host, places, done: job.done });
     }
 
     /// Commits what is open; while the storage fails, nobody is answered, and hosts keep what comes.
@@ -106,14 +113,14 @@ impl Writing {
     fn commit(&mut self) -> Result<(), String> {
         self.writer.flush().map_err(|error| error.to_string())?;
         let mut positions = self.positions.lock().unwrap_or_else(PoisonError::into_inner);
-        for (host, places, _) in &self.open {
+        for Open { host, places, .. } in &self.open {
             places.iter().for_each(|(stream, sequence)| positions.note(host, stream, *sequence));
         }
         positions.write().map_err(|error| format!("the positions of hosts cannot be written: {error}"))?;
         drop(positions);
         // Who asked is gone if its session ended; the host will be told when it comes back.
-        for (_, _, done) in self.open.drain(..) {
-            let _gone = done.send(());
+        for open in self.open.drain(..) {
+            let _gone = open.done.send(());
         }
         self.due = None;
         Ok(())

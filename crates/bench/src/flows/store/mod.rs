@@ -45,7 +45,7 @@ impl Drop for Scratch {
 ///
 /// # Errors
 /// The store's.
-pub fn write(scratch: &Path, is_quick: bool) -> Result<Vec<Case>> {
+pub(super) fn write(scratch: &Path, is_quick: bool) -> Result<Vec<Case>> {
     let folder = Scratch::make(scratch, "write")?;
     let wrote = measure::write(&folder.0, WRITTEN[usize::from(is_quick)], false)?;
     let rate = wrote.records as f64 / wrote.taken.processor.as_secs_f64().max(0.01);
@@ -59,7 +59,7 @@ pub fn write(scratch: &Path, is_quick: bool) -> Result<Vec<Case>> {
 ///
 /// # Errors
 /// The store's.
-pub fn query(scratch: &Path, is_quick: bool) -> Result<Vec<Case>> {
+pub(super) fn query(scratch: &Path, is_quick: bool) -> Result<Vec<Case>> {
     let folder = Scratch::make(scratch, "query")?;
     let records = RECORDS[usize::from(is_quick)];
     measure::write(&folder.0, records, true)?;
