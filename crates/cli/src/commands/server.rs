@@ -64,7 +64,7 @@ pub struct ServeArgs {
     pub service_tags: Vec<PathBuf>,
     /// Where flow records of hosts go: a folder, s3://BUCKET/PATH or az://CONTAINER/PATH; without it they are not asked for any
     #[arg(long, value_name = "STORE")]
-    flows: Option<String>,
+    flow_store: Option<String>,
     #[command(flatten)]
     openid: OpenIdArgs,
 }
@@ -107,7 +107,7 @@ impl ServeArgs {
         options.openid = self.openid.provider();
         options.control.tags = load::tags(&self.service_tags)
             .map_err(|error| Failure::inputs(error.problems.iter().filter(|problem| problem.is_error)))?;
-        options.flows = self.flows.clone().map_or_else(FlowsTo::default, FlowsTo::Store);
+        options.flows = self.flow_store.clone().map_or_else(FlowsTo::default, FlowsTo::Store);
         options.events = Events::to(tell);
         Ok(options)
     }

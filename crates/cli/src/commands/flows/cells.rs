@@ -43,10 +43,15 @@ fn end(told: &Value, address: &str, port: &str) -> String {
 
 /// Packets there and back.
 pub(super) fn packets(told: &Value) -> String {
-    format!("{}/{}", told["packetsToDestination"], told["packetsToSource"])
+    there_and_back([&told["packetsToDestination"], &told["packetsToSource"]])
 }
 
 /// Bytes there and back.
 pub(super) fn bytes(told: &Value) -> String {
-    format!("{}/{}", told["bytesToDestination"], told["bytesToSource"])
+    there_and_back([&told["bytesToDestination"], &told["bytesToSource"]])
+}
+
+/// Two counters, if they were told.
+fn there_and_back([there, back]: [&Value; 2]) -> String {
+    if there.is_null() { "-".to_owned() } else { format!("{there}/{back}") }
 }

@@ -91,7 +91,7 @@ fn columns(cells: [&str; 10]) -> String {
 
 /// A line as a row; one that is not about a flow as it is.
 pub fn row(told: &Value) -> String {
-    if told["packetsToDestination"].is_null() {
+    if told["direction"].is_null() {
         return told.to_string();
     }
     let text = |field| cells::text(told, field);
