@@ -28,8 +28,8 @@ case $PALISADE_PRIVILEGE in
     *) as_root=(false) ;;
 esac
 
-# Where cargo puts what it builds.
-target_dir() { printf '%s\n' "${CARGO_TARGET_DIR:-target}"; }
+# Where cargo puts what it builds, as an absolute path.
+target_dir() { realpath --canonicalize-missing "${CARGO_TARGET_DIR:-target}"; }
 
 # The compiler's name for this machine, such as x86_64-unknown-linux-gnu.
 host_triple() { rustc -vV | sed -n 's/^host: //p'; }

@@ -128,18 +128,18 @@ suite_node() {
 
 suite_az() {
     within env HOME="$state" PALISADE_DATA="$state/data" \
-        PATH="$PWD/$venv/bin:$PWD/$(target_dir)/debug:$PATH" \
+        PATH="$venv/bin:$(target_dir)/debug:$PATH" \
         python3 "$pins/recipe.py" docs/clients.md "The server" "Azure CLI"
 }
 
 suite_ansible() {
     within env HOME="$state" PALISADE_DATA="$state/data" ANSIBLE_LOCALHOST_WARNING=false ANSIBLE_PIPELINING=true \
-        ANSIBLE_INVENTORY_UNPARSED_WARNING=false PATH="$PWD/$venv/bin:$PWD/$(target_dir)/debug:$PATH" \
+        ANSIBLE_INVENTORY_UNPARSED_WARNING=false PATH="$venv/bin:$(target_dir)/debug:$PATH" \
         python3 "$pins/recipe.py" docs/clients.md "The server" Ansible -- ansible-playbook "$pins/ansible/suite.yml"
 }
 
 suite_fuzz() {
-    within env HOME="$state" PATH="$PWD/$venv/bin:$PWD/$(target_dir)/debug:$PATH" python3 "$pins/fuzz.py"
+    within env HOME="$state" PATH="$venv/bin:$(target_dir)/debug:$PATH" python3 "$pins/fuzz.py"
 }
 
 main

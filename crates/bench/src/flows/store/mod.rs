@@ -49,7 +49,7 @@ pub(super) fn write(scratch: &Path, is_quick: bool) -> Result<Vec<Case>> {
     let folder = Scratch::make(scratch, "write")?;
     let wrote = measure::write(&folder.0, WRITTEN[usize::from(is_quick)], false)?;
     let rate = wrote.records as f64 / wrote.taken.processor.as_secs_f64().max(0.01);
-    let case = Case::new("flows/write", rate, "records/s")
+    let case = Case::new("write/records", rate, "records/s")
         .with("records", wrote.records)
         .with("bytes a record", (wrote.bytes as f64 / wrote.records as f64 * 10.0).round() / 10.0);
     Ok(vec![case.goal("at least 1,000,000 records/s", rate >= 1e6)])
@@ -66,7 +66,7 @@ pub(super) fn query(scratch: &Path, is_quick: bool) -> Result<Vec<Case>> {
     let threads = thread::available_parallelism().unwrap_or(NonZero::<usize>::MIN);
     let asked = measure::questions(&folder.0, threads)?;
     let case = |asked: measure::Asked| {
-        let case = Case::new("flows/query", asked.taken.wall.as_secs_f64(), "s")
+        let case = Case::new("query/time", asked.taken.wall.as_secs_f64(), "s")
             .with("question", asked.name)
             .with("records", records as u64)
             .with("threads", threads.get() as u64)
