@@ -5,8 +5,8 @@
 //! decide what happens to a packet.
 
 mod addresses;
-mod doors;
 mod layers;
+mod own;
 mod shared;
 
 use std::fmt;

@@ -9,8 +9,8 @@ use std::net::IpAddr;
 use palisade_net::{Direction, Prefix};
 
 use crate::{
-    Addresses, Mode, Nic, Problem, ResourceId, Rule, Salvaged, TagCatalog, Truth, next_hop::UserRoute,
-    spec::EstateSpec, spec::Given, spec::Unknown, validate,
+    Addresses, InboundNatRule, Mode, Nic, Problem, ResourceId, Rule, Salvaged, TagCatalog, Truth,
+    next_hop::UserRoute, spec::EstateSpec, spec::Given, spec::OwnList, spec::Unknown, validate,
 };
 
 /// A network security group: its rules by direction, in the order in which they are asked, default rules last.
@@ -219,8 +219,10 @@ pub struct Frontend {
 pub(crate) struct AdminCollection {
     pub(crate) id: ResourceId,
     pub(crate) virtual_networks: Given<Vec<ResourceId>>,
-    /// The one interface that it is about, if it is time-limited access.
+    /// The one interface that it is about, if it is one of that interface's own lists.
     pub(crate) interface: Option<Given<ResourceId>>,
+    /// Which of them.
+    pub(crate) own_list: OwnList,
     pub(crate) rules: Vec<Rule>,
 }
 
@@ -234,6 +236,7 @@ pub struct Estate {
     pub(crate) nics: BTreeMap<ResourceId, Nic>,
     pub(crate) public_ips: BTreeMap<ResourceId, Given<PublicIpSku>>,
     pub(crate) load_balancers: BTreeMap<ResourceId, LoadBalancer>,
+    pub(crate) inbound_nat_rules: BTreeMap<ResourceId, InboundNatRule>,
     pub(crate) admin_collections: BTreeMap<ResourceId, AdminCollection>,
     pub(crate) tags: TagCatalog,
     pub(crate) unknowns: Vec<Unknown>,
@@ -266,6 +269,11 @@ impl Estate {
     /// Load balancers by id.
     pub fn load_balancers(&self) -> impl Iterator<Item = &LoadBalancer> {
         self.load_balancers.values()
+    }
+
+    /// Inbound NAT rules of load balancers, by id.
+    pub fn inbound_nat_rules(&self) -> impl Iterator<Item = &InboundNatRule> {
+        self.inbound_nat_rules.values()
     }
 
     /// Virtual networks by id.

@@ -53,6 +53,22 @@ pub enum LoggedDecision {
     Elsewhere,
 }
 
+impl LoggedDecision {
+    /// What our hosts mean by a reason code, of a packet that passed or did not.
+    pub fn of_reason(reason: &str, passed: bool) -> Self {
+        match (passed, reason) {
+            (true, "LinkControl" | "Related") => Self::Elsewhere,
+            (true, _) => Self::Allowed,
+            (
+                _,
+                "AdminDeny" | "SubnetDeny" | "NetworkInterfaceDeny" | "PublicAddressClosed" | "PolicyCut",
+            ) => Self::Denied,
+            // A guard, a limit, or a packet that fits no connection.
+            (false, _) => Self::Elsewhere,
+        }
+    }
+}
+
 /// Packets and bytes of a flow, by way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct FlowTraffic {

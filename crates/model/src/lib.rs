@@ -8,6 +8,7 @@ mod bounds;
 pub mod calendar;
 mod defaults;
 pub mod effective;
+mod endpoint;
 mod estate;
 mod flow_record;
 mod guards;
@@ -28,6 +29,7 @@ mod window;
 pub use bounds::{Addresses, Ports, Truth};
 pub use defaults::{default_rules, is_default};
 pub use effective::{EffectiveLayer, EffectivePolicy, EffectiveRule, GroupMembers, Layer, SharedLists};
+pub use endpoint::{Endpoint, EndpointProtocol, InboundNatRule, MANAGEMENT_PORTS};
 pub use estate::{Estate, Frontend, LoadBalancer, Nsg, PublicIpSku, Subnet, VirtualNetwork};
 pub use flow_record::{
     FlowLogFormat, FlowOrigin, FlowPhase, FlowRecord, FlowTraffic, LOGGED_RULE_MAX, LoggedDecision,

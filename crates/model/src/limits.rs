@@ -42,3 +42,9 @@ pub const ADMIN_PRIORITY_MIN: u16 = 1;
 pub const FLOW_TIMEOUT_MINUTES_MIN: i64 = 4;
 /// Longest idle timeout of a virtual network, in minutes.
 pub const FLOW_TIMEOUT_MINUTES_MAX: i64 = 30;
+/// Inbound NAT rules of one load balancer.
+pub const NAT_RULES_PER_BALANCER_MAX: usize = 1_500;
+/// Highest port of a frontend.
+pub const FRONTEND_PORT_MAX: u16 = 65_534;
+/// Prefixes that may use one endpoint; Azure has no such list.
+pub const SOURCES_PER_ENDPOINT_MAX: usize = 1_000;

@@ -40,7 +40,10 @@ impl Places {
         spec.asgs.iter().for_each(|group| places.put(&group.id, &group.place));
         spec.nics.iter().for_each(|nic| places.put(&nic.id, &nic.place));
         spec.public_ips.iter().for_each(|address| places.put(&address.id, &address.place));
-        spec.load_balancers.iter().for_each(|balancer| places.put(&balancer.id, &balancer.place));
+        for balancer in &spec.load_balancers {
+            places.put(&balancer.id, &balancer.place);
+            balancer.nat_rules.iter().for_each(|rule| places.put(&rule.id, &rule.place));
+        }
         places
     }
 

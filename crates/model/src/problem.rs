@@ -93,6 +93,12 @@ codes! {
     PalTagDiffers,
     /// The idle timeout is outside 4 to 30 minutes.
     PalInvalidFlowTimeout,
+    /// Two inbound NAT rules use the same port and protocol of one frontend.
+    PalFrontendPortTaken,
+    /// Two inbound NAT rules use the same port and protocol of one machine.
+    RulesUseSameBackendPortProtocolAndIPConfig,
+    /// An inbound NAT rule leads to more than one IP configuration.
+    PalInboundNatRuleTargetsDiffer,
     /// A reference leads to a resource that the input does not hold; what depends on it is unknown.
     InvalidResourceReference,
     /// Two resources of the input have the same id and differ; the later one counts.

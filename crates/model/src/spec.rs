@@ -314,6 +314,8 @@ pub struct IpConfigurationSpec {
     pub public_ip: Option<Reference>,
     /// `applicationSecurityGroups`.
     pub asgs: Vec<Reference>,
+    /// `loadBalancerInboundNatRules`: the rules that lead here.
+    pub nat_rules: Vec<Reference>,
     /// `primary`, if given.
     pub primary: Option<bool>,
     /// `privateIPAddressVersion` is `IPv6`.
@@ -348,6 +350,8 @@ pub struct LoadBalancerSpec {
     pub mappings: Vec<MappingSpec>,
     /// False if there may be mappings that the input does not tell.
     pub mappings_known: bool,
+    /// `inboundNatRules` once more, as endpoints; as children of their own too.
+    pub nat_rules: Vec<NatRuleSpec>,
     /// Where it stands.
     pub place: Place,
 }
@@ -359,6 +363,8 @@ pub struct FrontendSpec {
     pub id: ResourceId,
     /// `privateIPAddress`, if it is one of a network and is given.
     pub private_address: Option<Text>,
+    /// `publicIPAddress.id`, if it is reached from the Internet.
+    pub public_ip: Option<Reference>,
     /// Where it stands.
     pub place: Place,
 }
@@ -370,6 +376,33 @@ pub struct MappingSpec {
     pub frontend: Option<Reference>,
     /// `enableFloatingIP`: machines see the frontend's address.
     pub floating: Truth,
+    /// Where it stands.
+    pub place: Place,
+}
+
+/// An inbound NAT rule of a load balancer: a port of a frontend that leads to a port of one machine.
+#[derive(Debug, Clone)]
+pub struct NatRuleSpec {
+    /// Resource id.
+    pub id: ResourceId,
+    /// `frontendIPConfiguration.id`.
+    pub frontend: Option<Reference>,
+    /// `protocol`: `Tcp`, `Udp`, `All` or `Quic`.
+    pub protocol: Option<Text>,
+    /// `frontendPort`.
+    pub frontend_port: Option<At<Given<i64>>>,
+    /// `backendPort`.
+    pub backend_port: Option<At<Given<i64>>>,
+    /// `allowedSourceAddressPrefixes`, which Azure does not have: who may use it. Everybody if it is not given.
+    pub sources: Option<TextList>,
+    /// `backendIPConfiguration.id`, which Azure tells and does not take: interfaces name the rule.
+    pub target: Option<Reference>,
+    /// `enableFloatingIP`.
+    pub floating: Truth,
+    /// Whether it is of the kind that maps a range of ports to a pool.
+    pub is_of_pool: bool,
+    /// False if the resource's condition is unknown, so that it may not exist.
+    pub certain: bool,
     /// Where it stands.
     pub place: Place,
 }
@@ -392,12 +425,26 @@ pub struct AdminCollectionSpec {
     pub name: Text,
     /// Members of the network groups it applies to.
     pub virtual_networks: At<Given<Vec<Reference>>>,
-    /// The one interface it is about, if it is that interface's time-limited access and no network's.
+    /// The one interface it is about, if it is one of that interface's own lists and no network's.
     pub interface: Option<Reference>,
+    /// Which of an interface's own lists it is; it says nothing of a network's.
+    pub own_list: OwnList,
     /// Rules.
     pub rules: Vec<AdminRuleSpec>,
     /// Where it stands.
     pub place: Place,
+}
+
+/// Lists of rules that an interface has of its own beside its network's security admin rules, in the order in which they are asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub enum OwnList {
+    /// What isolates the machine. Nothing stands before it.
+    Quarantine,
+    /// Sources that are locked out, and pairs that are blocked. Grants alone stand before it.
+    Lockout,
+    /// Time-limited access; it stands behind the security admin rules.
+    #[default]
+    Door,
 }
 
 /// A security admin rule.

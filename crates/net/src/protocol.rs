@@ -91,6 +91,15 @@ impl ProtocolMatch {
             Self::Number(number) => number == protocol,
         }
     }
+
+    /// The protocol of a packet of which this is the name: `Icmp` is that of IPv4; `None` for `*`.
+    pub const fn of_packet(self) -> Option<Protocol> {
+        match self {
+            Self::Any => None,
+            Self::Icmp => Some(Protocol::ICMP),
+            Self::Number(protocol) => Some(protocol),
+        }
+    }
 }
 
 /// Reads `Tcp`, `Udp`, `Icmp`, `Esp`, `Ah`, `*`, `Any` in any case, or a number 0 to 255.

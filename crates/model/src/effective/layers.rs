@@ -6,10 +6,10 @@ use std::borrow::Cow;
 
 use palisade_net::Direction;
 
-use super::{EffectiveLayer, EffectiveRule, Home, Layer, addresses::Scope, doors};
+use super::{EffectiveLayer, EffectiveRule, Home, Layer, addresses::Scope, own};
 use crate::{
     Estate, IpConfiguration, Mode, Nic, PublicIpSku, ResourceId, Truth, defaults, estate::AdminCollection,
-    spec::Given, validate,
+    spec::Given, spec::OwnList, validate,
 };
 
 /// Finds and resolves the lists of one interface.
@@ -34,7 +34,7 @@ enum Source<'a> {
     Nsg(&'a ResourceId),
     /// An NSG of which only the place is known, perhaps its id, and why.
     Missing(Option<&'a ResourceId>, Cow<'a, str>),
-    /// The collections that apply to a network, `None` for one that is not known; and the interface, if it has doors.
+    /// The collections that apply to a network, `None` for one that is not known; and the interface, if it has lists of its own.
     Admin(Option<&'a ResourceId>, Option<&'a ResourceId>),
     /// The platform, for a public address.
     PublicAddress,
@@ -88,12 +88,12 @@ impl<'a> Builder<'_, 'a> {
         Standing { layer, from, certain }
     }
 
-    /// The collections that apply to the network, if any does or may, and the interface's time-limited access.
+    /// The collections that apply to the network, if any does or may, and the interface's own lists.
     fn admin(&self) -> Option<Standing<'a>> {
         let network = self.home.known().map(|(network, _)| &network.id);
-        let has_doors = self.estate.doors_of(&self.nic.id).next().is_some();
-        let any = has_doors || self.estate.collections_at(network).next().is_some();
-        let from = Source::Admin(network, has_doors.then_some(&self.nic.id));
+        let has_own = self.estate.own_lists_of(&self.nic.id).next().is_some();
+        let any = has_own || self.estate.collections_at(network).next().is_some();
+        let from = Source::Admin(network, has_own.then_some(&self.nic.id));
         any.then_some(Standing { layer: Layer::Admin, from, certain: true })
     }
 
@@ -170,48 +170,61 @@ fn missing(
 }
 
 /// The rules of all security admin collections that apply to a network, as one list by priority: the manager merges them, and
-/// the first that matches decides. Equal priorities keep the order of the collections' ids. Behind them stand the doors of the
-/// interface: what security admin rules leave to the NSGs is theirs to close or to open first.
+/// the first that matches decides. Equal priorities keep the order of the collections' ids. The interface's own lists stand before
+/// and behind them, see [`own`].
 fn admin(
     estate: &Estate,
     (network, nic): (Option<&ResourceId>, Option<&ResourceId>),
     direction: Direction,
     scope: &Scope,
 ) -> EffectiveLayer {
-    let mut collections = Vec::new();
-    let mut rules = listed(estate, estate.collections_at(network), &mut collections, direction, scope);
-    rules.sort_by_key(|rule| rule.priority.known());
-    if let Some(nic) = nic {
-        let doors = listed(estate, estate.doors_of(nic), &mut collections, direction, scope);
-        rules = doors::behind(rules, &doors);
-    }
-    let names: Vec<&str> = collections.iter().map(|id| id.name()).collect();
-    let source = collections.first().map(|id| (*id).clone());
+    let mut lister = Lister { estate, direction, scope, collections: Vec::new() };
+    let quarantine = lister.own(nic, OwnList::Quarantine);
+    let lockouts = lister.own(nic, OwnList::Lockout);
+    let mut network = lister.rules(estate.collections_at(network));
+    network.sort_by_key(|rule| rule.priority.known());
+    let doors = lister.own(nic, OwnList::Door);
+    let rules = own::together(quarantine, lockouts, network, &doors);
+    let names: Vec<&str> = lister.collections.iter().map(|id| id.name()).collect();
+    let source = lister.collections.first().map(|id| (*id).clone());
     let (name, mode, flush) = (Some(names.join(", ")), Mode::Enforce, true);
     EffectiveLayer { layer: Layer::Admin, source, name, rules, mode, flush, certain: true }
 }
 
-/// The rules of some collections, in their order; `ids` is told which.
-fn listed<'a>(
-    estate: &Estate,
-    collections: impl Iterator<Item = (&'a AdminCollection, bool)>,
-    ids: &mut Vec<&'a ResourceId>,
+/// Resolves the rules of collections, and keeps which they were.
+struct Lister<'e, 's> {
+    estate: &'e Estate,
     direction: Direction,
-    scope: &Scope,
-) -> Vec<EffectiveRule> {
-    let mut rules = Vec::new();
-    for (collection, certain) in collections {
-        ids.push(&collection.id);
-        for rule in collection.rules.iter().filter(|rule| rule.concerns(direction)) {
-            let resolved = estate.resolve(rule, rule.name().to_owned(), direction, scope);
-            rules.push(EffectiveRule {
-                certain: certain && resolved.certain,
-                collection: Some(collection.id.name().to_owned()),
-                ..resolved
-            });
-        }
+    scope: &'s Scope,
+    collections: Vec<&'e ResourceId>,
+}
+
+impl<'e> Lister<'e, '_> {
+    /// One of an interface's own lists.
+    fn own(&mut self, nic: Option<&ResourceId>, list: OwnList) -> Vec<EffectiveRule> {
+        let all = nic.into_iter().flat_map(|nic| self.estate.own_lists_of(nic));
+        self.rules(all.filter(|(collection, _)| collection.own_list == list))
     }
-    rules
+
+    /// The rules of some collections, in their order.
+    fn rules(
+        &mut self,
+        collections: impl Iterator<Item = (&'e AdminCollection, bool)>,
+    ) -> Vec<EffectiveRule> {
+        let mut rules = Vec::new();
+        for (collection, certain) in collections {
+            self.collections.push(&collection.id);
+            for rule in collection.rules.iter().filter(|rule| rule.concerns(self.direction)) {
+                let resolved = self.estate.resolve(rule, rule.name().to_owned(), self.direction, self.scope);
+                rules.push(EffectiveRule {
+                    certain: certain && resolved.certain,
+                    collection: Some(collection.id.name().to_owned()),
+                    ..resolved
+                });
+            }
+        }
+        rules
+    }
 }
 
 /// The platform's defaults, which stand for it.
@@ -241,8 +254,8 @@ impl Estate {
         })
     }
 
-    /// The collections that are an interface's time-limited access or may be, and whether they surely are.
-    fn doors_of(&self, nic: &ResourceId) -> impl Iterator<Item = (&AdminCollection, bool)> {
+    /// The collections that are an interface's own lists or may be, and whether they surely are.
+    fn own_lists_of(&self, nic: &ResourceId) -> impl Iterator<Item = (&AdminCollection, bool)> {
         self.admin_collections.values().filter_map(move |collection| match collection.interface.as_ref()? {
             Given::Known(own) => (own == nic).then_some((collection, true)),
             Given::Unknown(_) => Some((collection, false)),

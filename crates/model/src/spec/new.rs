@@ -4,8 +4,8 @@
 
 use super::{
     AdminCollectionSpec, AdminRuleSpec, AsgSpec, At, FrontendSpec, Given, IpConfigurationSpec,
-    LoadBalancerSpec, MappingSpec, NicSpec, NsgSpec, PeeringSpec, Place, PublicIpSpec, RouteSpec,
-    RouteTableSpec, RuleSpec, SubnetSpec, Text, VirtualNetworkSpec,
+    LoadBalancerSpec, MappingSpec, NatRuleSpec, NicSpec, NsgSpec, OwnList, PeeringSpec, Place, PublicIpSpec,
+    RouteSpec, RouteTableSpec, RuleSpec, SubnetSpec, Text, VirtualNetworkSpec,
 };
 use crate::{ResourceId, Truth};
 
@@ -154,6 +154,7 @@ impl IpConfigurationSpec {
             subnet: Some(At::known(subnet)),
             public_ip: None,
             asgs: Vec::new(),
+            nat_rules: Vec::new(),
             primary: None,
             ipv6: false,
             place: Place::default(),
@@ -176,6 +177,7 @@ impl LoadBalancerSpec {
             frontends: Vec::new(),
             mappings: Vec::new(),
             mappings_known: true,
+            nat_rules: Vec::new(),
             place: Place::default(),
         }
     }
@@ -184,7 +186,26 @@ impl LoadBalancerSpec {
 impl FrontendSpec {
     /// A frontend at an address of its network.
     pub fn new(id: ResourceId, address: &str) -> Self {
-        Self { id, private_address: Some(Text::known(address)), place: Place::default() }
+        Self { id, private_address: Some(Text::known(address)), public_ip: None, place: Place::default() }
+    }
+}
+
+impl NatRuleSpec {
+    /// A rule that leads from nowhere to nowhere.
+    pub fn new(id: ResourceId) -> Self {
+        Self {
+            id,
+            frontend: None,
+            protocol: None,
+            frontend_port: None,
+            backend_port: None,
+            sources: None,
+            target: None,
+            floating: Truth::No,
+            is_of_pool: false,
+            certain: true,
+            place: Place::default(),
+        }
     }
 }
 
@@ -204,6 +225,7 @@ impl AdminCollectionSpec {
             id,
             virtual_networks: At::known(networks),
             interface: None,
+            own_list: OwnList::default(),
             rules: Vec::new(),
             place: Place::default(),
         }

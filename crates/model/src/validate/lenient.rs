@@ -12,8 +12,8 @@ use crate::{
     id::is_valid_name,
     problem::{Problems, Subject},
     spec::{
-        AdminRuleSpec, At, EstateSpec, Given, IpConfigurationSpec, NicSpec, NsgSpec, RouteTableSpec,
-        RuleSpec, SideSpec, SubnetSpec, Text, VirtualNetworkSpec,
+        AdminRuleSpec, At, EstateSpec, Given, IpConfigurationSpec, NatRuleSpec, NicSpec, NsgSpec,
+        RouteTableSpec, RuleSpec, SideSpec, SubnetSpec, Text, VirtualNetworkSpec,
     },
 };
 
@@ -104,6 +104,7 @@ fn make_unknown(spec: &mut EstateSpec, (id, rule): &Subject, reason: &str) {
     }
     for balancer in spec.load_balancers.iter_mut().filter(|balancer| balancer.id == *id) {
         balancer.frontends.clear();
+        balancer.nat_rules.iter_mut().for_each(|rule| blank_nat_rule(rule, reason));
     }
 }
 
@@ -213,6 +214,22 @@ fn blank_nic(nic: &mut NicSpec, reason: &str) {
     }
     nic.mac = None;
     nic.tags = nic.tags.take().map(|tags| At { value: unknown(reason), place: tags.place });
+}
+
+/// It may lead from any port to any.
+fn blank_nat_rule(rule: &mut NatRuleSpec, reason: &str) {
+    let place = || rule.place.clone();
+    let port = || Some(At { value: unknown(reason), place: place() });
+    *rule = NatRuleSpec {
+        protocol: Some(unknown_text(reason, &rule.place)),
+        frontend_port: port(),
+        backend_port: port(),
+        sources: Some(At { value: unknown(reason), place: place() }),
+        target: None,
+        certain: false,
+        place: place(),
+        ..NatRuleSpec::new(rule.id.clone())
+    };
 }
 
 fn subnet_of(configuration: &IpConfigurationSpec) -> BTreeSet<ResourceId> {

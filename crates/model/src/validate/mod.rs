@@ -4,6 +4,7 @@
 //! addresses; [`crate::effective`] does.
 
 mod cross;
+mod endpoint;
 mod lenient;
 mod network;
 mod nic;
@@ -15,9 +16,9 @@ mod side;
 use std::collections::BTreeMap;
 
 use crate::{
-    Code, Estate, Place, Problem, ResourceId, TagCatalog, limits,
+    Code, Estate, Mode, Place, Problem, ResourceId, TagCatalog, limits,
     problem::Problems,
-    spec::{EstateSpec, Given, Text},
+    spec::{EstateSpec, Given, OwnList, Text},
 };
 
 pub(crate) use lenient::leniently;
@@ -45,15 +46,21 @@ fn built(spec: &EstateSpec, tags: TagCatalog, p: &mut Problems) -> Estate {
     let tables = spec.route_tables.iter();
     let route_tables =
         by_id(tables.map(|t| (&t.id, &t.place, network::route_table(t, &tags, p))).collect(), p);
-    let nics = by_id(spec.nics.iter().map(|nic| (&nic.id, &nic.place, nic::nic(nic, p))).collect(), p);
+    let mut nics = by_id(spec.nics.iter().map(|nic| (&nic.id, &nic.place, nic::nic(nic, p))).collect(), p);
     let public_ips =
         by_id(spec.public_ips.iter().map(|ip| (&ip.id, &ip.place, network::public_ip(ip, p))).collect(), p);
     let balancers = spec.load_balancers.iter();
     let load_balancers =
         by_id(balancers.map(|b| (&b.id, &b.place, network::load_balancer(b, p))).collect(), p);
+    let inbound_nat_rules = endpoint::rules(spec, &nics, p);
     let collections = spec.admin_collections.iter();
     let admin_collections =
         by_id(collections.map(|c| (&c.id, &c.place, rule::admin_collection(c, &tags, p))).collect(), p);
+    // A machine that is isolated is not being tried out: an interface in audit would drop nothing.
+    let isolated = admin_collections.values().filter(|collection| collection.own_list == OwnList::Quarantine);
+    for nic in isolated.filter_map(|collection| collection.interface.as_ref()?.known()) {
+        nics.entry(nic.clone()).and_modify(|nic| nic.mode = Mode::Enforce);
+    }
     let estate = Estate {
         nsgs,
         groups,
@@ -62,6 +69,7 @@ fn built(spec: &EstateSpec, tags: TagCatalog, p: &mut Problems) -> Estate {
         nics,
         public_ips,
         load_balancers,
+        inbound_nat_rules,
         admin_collections,
         tags,
         unknowns: spec.unknowns.clone(),

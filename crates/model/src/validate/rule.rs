@@ -166,7 +166,7 @@ pub(super) fn admin_collection(
             .map_or_else(Given::Unknown, Given::Known),
     };
     let interface = spec.interface.as_ref().map(|nic| nic.value.clone());
-    AdminCollection { id: spec.id.clone(), virtual_networks, interface, rules }
+    AdminCollection { id: spec.id.clone(), virtual_networks, interface, own_list: spec.own_list, rules }
 }
 
 fn admin_rule(collection: &ResourceId, spec: &AdminRuleSpec, tags: &TagCatalog, p: &mut Problems) -> Rule {

@@ -4,9 +4,9 @@ use palisade_model::{
     Estate, Severity, TagCatalog, Truth,
     spec::{
         AdminCollectionSpec, AdminRuleSpec, AsgSpec, At, EstateSpec, Flag, FrontendSpec, Given,
-        LearnedPrefixesSpec, LoadBalancerSpec, MappingSpec, NicSpec, NsgSpec, PeeringSpec, PublicIpSpec,
-        Reference, ResourceTags, RouteSpec, RouteTableSpec, RuleSpec, SideSpec, SubnetSpec, Text, TextList,
-        VirtualNetworkSpec,
+        LearnedPrefixesSpec, LoadBalancerSpec, MappingSpec, NatRuleSpec, NicSpec, NsgSpec, PeeringSpec,
+        PublicIpSpec, Reference, ResourceTags, RouteSpec, RouteTableSpec, RuleSpec, SideSpec, SubnetSpec,
+        Text, TextList, VirtualNetworkSpec,
     },
 };
 use proptest::{
@@ -280,6 +280,24 @@ fn admin() -> impl Strategy<Value = AdminCollectionSpec> {
     })
 }
 
+fn nat_rule() -> impl Strategy<Value = NatRuleSpec> {
+    let port = || option::of((0_i64..3).prop_map(At::<Given<i64>>::known));
+    let sources = option::of(list(&["10.0.0.0/8", "*", "198.51.100.1", "wrong"]));
+    let name = prop_oneof![Just("a"), Just("b")];
+    (name, option::of(text(&["Tcp", "Udp", "All", "Icmp"])), port(), port(), sources, truth(), any::<bool>())
+        .prop_map(|(name, protocol, frontend_port, backend_port, sources, floating, certain)| NatRuleSpec {
+            frontend: Some(At::known(id("/lbs/a/f"))),
+            protocol,
+            frontend_port,
+            backend_port,
+            sources,
+            target: Some(At::known(id("/nics/a/ipConfigurations/c"))),
+            floating,
+            certain,
+            ..NatRuleSpec::new(id(&format!("/lbs/a/inboundNatRules/{name}")))
+        })
+}
+
 fn estate() -> impl Strategy<Value = EstateSpec> {
     let route = text(PREFIXES)
         .prop_map(|prefix| RouteSpec { address_prefix: Some(prefix), ..RouteSpec::new("r", "", "None") });
@@ -293,15 +311,20 @@ fn estate() -> impl Strategy<Value = EstateSpec> {
     let learned = (reference("vnets"), list(PREFIXES)).prop_map(|(virtual_network, address_prefixes)| {
         LearnedPrefixesSpec { virtual_network, address_prefixes }
     });
-    let balancer = (text(&["10.0.0.9", "192.0.2.9"]), truth(), any::<bool>()).prop_map(
-        |(address, floating, mappings_known)| {
+    let balancer = (text(&["10.0.0.9", "192.0.2.9"]), truth(), any::<bool>(), vec(nat_rule(), 0..3))
+        .prop_map(|(address, floating, mappings_known, nat_rules)| {
             let frontend =
                 FrontendSpec { private_address: Some(address), ..FrontendSpec::new(id("/lbs/a/f"), "") };
             let mappings = vec![MappingSpec { floating, ..MappingSpec::new(frontend.id.clone()) }];
             let frontends = vec![frontend];
-            LoadBalancerSpec { frontends, mappings, mappings_known, ..LoadBalancerSpec::new(id("/lbs/a")) }
-        },
-    );
+            LoadBalancerSpec {
+                frontends,
+                mappings,
+                mappings_known,
+                nat_rules,
+                ..LoadBalancerSpec::new(id("/lbs/a"))
+            }
+        });
     let addresses = (vec(group, 0..2), vec(ip, 0..2), vec(balancer, 0..2));
     let others = (vec(table, 0..2), addresses, vec(learned, 0..2), vec(admin(), 0..2));
     (vec(nsg(), 0..3), vec(virtual_network(), 0..3), vec(interface(), 0..3), others).prop_map(

@@ -7,11 +7,12 @@ use std::collections::BTreeSet;
 use palisade_model::{
     Code, Severity,
     spec::{
-        AsgSpec, At, EstateSpec, IpConfigurationSpec, LearnedPrefixesSpec, NicSpec, NsgSpec, PeeringSpec,
-        PublicIpSpec, RouteSpec, RouteTableSpec, SubnetSpec, VirtualNetworkSpec,
+        AsgSpec, At, EstateSpec, IpConfigurationSpec, LearnedPrefixesSpec, NatRuleSpec, NicSpec, NsgSpec,
+        PeeringSpec, PublicIpSpec, RouteSpec, RouteTableSpec, SubnetSpec, VirtualNetworkSpec,
     },
 };
 
+use crate::endpoints;
 use crate::support::{id, network, nic, nsg, numbered, problems, rule, source_addresses, text, texts, to};
 
 /// One input, and the only problem that it has.
@@ -263,6 +264,43 @@ fn network_cases() -> Vec<Case> {
     ]
 }
 
+/// Inbound NAT rules that stand in each other's way.
+fn endpoint_cases() -> Vec<Case> {
+    let two = |change: &dyn Fn(&mut NatRuleSpec)| {
+        let mut other = endpoints::rule("other");
+        change(&mut other);
+        endpoints::estate(vec![endpoints::rule("rdp"), other])
+    };
+    let of_machine = to("/nics/vm/ipConfigurations/c");
+    let mut two_targets = two(&|rule| rule.frontend_port = Some(At::known(50_002)));
+    two_targets.nics.push(nic("vm2", "v", "10.0.0.5"));
+    two_targets.nics[1].ip_configurations[0].nat_rules = vec![endpoints::named("rdp")];
+    vec![
+        error(
+            Code::PalFrontendPortTaken,
+            "inbound NAT rules /lbs/lb/inboundNatRules/rdp and /lbs/lb/inboundNatRules/other use the same frontend port \
+             50001 and protocol Tcp of /lbs/lb/frontendIPConfigurations/outer (give one of them another port)",
+            two(&|rule| rule.backend_port = Some(At::known(22))),
+        ),
+        error(
+            Code::RulesUseSameBackendPortProtocolAndIPConfig,
+            "Load balancer rules /lbs/lb/inboundNatRules/rdp and /lbs/lb/inboundNatRules/other with floating IP disabled \
+             use the same backend port 3389 and protocol Tcp, and must not be used with the same backend IP \
+             /nics/vm/ipConfigurations/c.",
+            two(&|rule| {
+                rule.frontend_port = Some(At::known(50_002));
+                rule.target = Some(of_machine.clone());
+            }),
+        ),
+        error(
+            Code::PalInboundNatRuleTargetsDiffer,
+            "inbound NAT rule /lbs/lb/inboundNatRules/rdp leads to /nics/vm/ipConfigurations/c and to \
+             /nics/vm2/ipConfigurations/c (name it in one IP configuration)",
+            two_targets,
+        ),
+    ]
+}
+
 /// Limits of counts; `limits.rs` holds each to its edge.
 fn count_cases() -> Vec<Case> {
     let eleven: Vec<String> = (0..11).map(|n| format!("g{n}")).collect();
@@ -294,7 +332,8 @@ fn count_cases() -> Vec<Case> {
 
 #[test]
 fn every_code_has_an_input_that_makes_it_and_it_alone() {
-    let cases = [rule_cases(), settings::cases(), nsg_cases(), network_cases(), count_cases()];
+    let cases =
+        [rule_cases(), settings::cases(), nsg_cases(), network_cases(), count_cases(), endpoint_cases()];
     let mut reached = BTreeSet::new();
     for case in cases.into_iter().flatten() {
         let found = problems(&case.spec);

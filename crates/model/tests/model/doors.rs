@@ -1,11 +1,12 @@
-//! Time-limited access stands behind security admin rules: one list decides as both would, asked one after the other.
+//! The lists of an interface's own stand before and behind the security admin rules: one list decides as all would, asked one after
+//! the other.
 
 use std::cell::Cell;
 use std::net::IpAddr;
 
 use palisade_model::{
-    Access, EffectiveRule, Maybe, Ports, TagCatalog, Truth,
-    spec::{AdminCollectionSpec, AdminRuleSpec, EstateSpec},
+    Access, EffectiveRule, Maybe, Mode, Ports, TagCatalog, Truth,
+    spec::{AdminCollectionSpec, AdminRuleSpec, EstateSpec, OwnList},
 };
 use palisade_net::{Direction, Protocol, ProtocolMatch};
 use proptest::{
@@ -72,16 +73,25 @@ fn port_matches(rule: &EffectiveRule, ports: &Ports, packet: Packet, is_destinat
         || (packet.protocol.has_ports() || is_type) && set.contains(packet.ports[usize::from(is_destination)])
 }
 
+fn matches(rule: &EffectiveRule, packet: Packet) -> bool {
+    rule.protocol.known().is_some_and(|own| own.matches(packet.protocol))
+        && rule.source.contains(packet.from) == Truth::Yes
+        && rule.window.contains(packet.at)
+        && port_matches(rule, &rule.source_ports, packet, false)
+        && port_matches(rule, &rule.destination_ports, packet, true)
+}
+
 /// What the first rule that matches does.
 fn first(rules: &[EffectiveRule], packet: Packet) -> Option<Access> {
-    let matches = |rule: &&EffectiveRule| {
-        rule.protocol.known().is_some_and(|own| own.matches(packet.protocol))
-            && rule.source.contains(packet.from) == Truth::Yes
-            && rule.window.contains(packet.at)
-            && port_matches(rule, &rule.source_ports, packet, false)
-            && port_matches(rule, &rule.destination_ports, packet, true)
-    };
-    rules.iter().find(matches).and_then(|rule| rule.access.known())
+    rules.iter().find(|rule| matches(rule, packet)).and_then(|rule| rule.access.known())
+}
+
+/// What a list decides, where `next` stands behind it: what it allows, and what it says nothing of, is asked there.
+fn then(rules: &[EffectiveRule], packet: Packet, next: Option<Access>) -> Option<Access> {
+    match first(rules, packet) {
+        Some(decided @ (Access::Deny | Access::AlwaysAllow)) => Some(decided),
+        left => next.or(left),
+    }
 }
 
 fn packets() -> impl Iterator<Item = Packet> {
@@ -115,11 +125,7 @@ fn one_list_decides_as_both_would() {
         let together = resolved(vec![of_network.clone(), of_nic.clone()]);
         let (admin, doors) = (resolved(vec![of_network]), resolved(vec![of_nic]));
         for packet in packets() {
-            let one_by_one = match first(&admin, packet) {
-                Some(decided @ (Access::Deny | Access::AlwaysAllow)) => Some(decided),
-                // What is allowed, and what is said nothing of, the doors decide, and then the NSGs.
-                left => first(&doors, packet).or(left),
-            };
+            let one_by_one = then(&admin, packet, first(&doors, packet));
             prop_assert_eq!(first(&together, packet), one_by_one, "{:?}", packet);
             let at = match (first(&admin, packet), first(&doors, packet)) {
                 (Some(Access::Allow), Some(_)) => 0,
@@ -132,6 +138,81 @@ fn one_list_decides_as_both_would() {
     });
     checked.unwrap_or_else(|error| panic!("{error}"));
     assert!(reached.iter().all(|count| count.get() > 1_000), "reached too little: {reached:?}");
+}
+
+#[test]
+fn quarantine_stands_before_lock_outs_and_these_before_all_but_grants() {
+    let reached: [Cell<usize>; 5] = Default::default();
+    let mut runner = TestRunner::new(Config { cases: 1_500, failure_persistence: None, ..Config::default() });
+    let some = || proptest::collection::vec(choice(), 0..4);
+    let checked = runner.run(&(some(), some(), some(), some()), |(isolation, lockouts, admin, doors)| {
+        let rules = |prefix: &str, all: &[Choice]| {
+            all.iter().enumerate().map(|(n, one)| rule(&format!("{prefix}{n}"), *one, n + 1)).collect()
+        };
+        let own = |name: &str, all: &[Choice], own_list| AdminCollectionSpec {
+            rules: rules(name, all),
+            interface: Some(to("/nics/n")),
+            own_list,
+            ..AdminCollectionSpec::new(id(&format!("/own/{name}")), [])
+        };
+        let lists = [
+            own("q", &isolation, OwnList::Quarantine),
+            own("l", &lockouts, OwnList::Lockout),
+            AdminCollectionSpec {
+                rules: rules("a", &admin),
+                ..AdminCollectionSpec::new(id("/admin/c"), [id("/vnets/a")])
+            },
+            own("d", &doors, OwnList::Door),
+        ];
+        let together = resolved(lists.to_vec());
+        let [isolation, lockouts, admin, doors] = lists.map(|list| resolved(vec![list]));
+        for packet in packets() {
+            let open = then(&admin, packet, first(&doors, packet));
+            let is_granted = doors
+                .iter()
+                .any(|rule| rule.access.known() == Some(Access::AlwaysAllow) && matches(rule, packet));
+            let barred = if is_granted { open } else { then(&lockouts, packet, open) };
+            let one_by_one = then(&isolation, packet, barred);
+            prop_assert_eq!(first(&together, packet), one_by_one, "{:?}", packet);
+            let denies = |rules: &[EffectiveRule]| first(rules, packet) == Some(Access::Deny);
+            for (at, holds) in [
+                denies(&isolation) && open == Some(Access::AlwaysAllow),
+                first(&isolation, packet) == Some(Access::AlwaysAllow) && denies(&lockouts),
+                denies(&lockouts) && is_granted && one_by_one == Some(Access::AlwaysAllow),
+                denies(&lockouts) && is_granted && denies(&admin),
+                denies(&lockouts) && !is_granted && open == Some(Access::AlwaysAllow),
+            ]
+            .into_iter()
+            .enumerate()
+            {
+                reached[at].set(reached[at].get() + usize::from(holds));
+            }
+        }
+        Ok(())
+    });
+    checked.unwrap_or_else(|error| panic!("{error}"));
+    assert!(reached.iter().all(|count| count.get() > 50), "reached too little: {reached:?}");
+}
+
+#[test]
+fn what_is_isolated_is_not_being_tried_out() {
+    let tags = |mode: &str| Some(palisade_model::spec::At::known([("palisade-mode".to_owned(), text(mode))]));
+    let isolation = AdminCollectionSpec {
+        rules: vec![rule("q", (0, 1, 0, 0, 0, 0), 1)],
+        interface: Some(to("/nics/n")),
+        own_list: OwnList::Quarantine,
+        ..AdminCollectionSpec::new(id("/own/q"), [])
+    };
+    for (collections, expected) in [(vec![], Mode::Audit), (vec![isolation], Mode::Enforce)] {
+        let spec = EstateSpec {
+            virtual_networks: vec![network("a", "10.0.0.0/16")],
+            nics: vec![palisade_model::spec::NicSpec { tags: tags("Audit"), ..nic("n", "a", "10.0.0.4") }],
+            admin_collections: collections,
+            ..EstateSpec::default()
+        };
+        let estate = accept(&spec, TagCatalog::default());
+        assert_eq!(the_nic(&estate, "n").mode(), expected);
+    }
 }
 
 #[test]

@@ -4,6 +4,7 @@ mod arbitrary;
 mod codes;
 mod doors;
 mod effective;
+mod endpoints;
 mod lenient;
 mod limits;
 mod places;
