@@ -105,6 +105,14 @@ checks! {
         "An interface may send from addresses that are not its own",
         "Turn IP forwarding off unless the machine is a router or a firewall.",
         ["CKV_AZURE_118", "network_ip_forwarding_enabled"];
+    ENDPOINT_PORT = "PAL-ENDPOINT-PUBLIC-PORT", Warning,
+        "An inbound NAT rule has a public port that everybody tries",
+        "Give it a random high port (49152-65535) and a list of sources, or reach the machine without a public port (palisade connect).",
+        [];
+    ENDPOINT_SOURCES = "PAL-ENDPOINT-ANY-SOURCE", Note,
+        "An inbound NAT rule leads to a management port for every source",
+        "Name who may use it in allowedSourceAddressPrefixes, or reach the machine without a public port (palisade connect).",
+        [];
     DEAD_SAME = "PAL-NEVER-MATCHED-SAME-ACTION", Warning,
         "A rule never decides: rules before it take all that it matches and do the same",
         "Remove the rule.",

@@ -8,6 +8,7 @@
 mod attached;
 mod chain;
 pub mod checks;
+mod endpoints;
 mod exposure;
 mod inside;
 mod irrelevant;
@@ -50,6 +51,8 @@ pub struct Subject {
     pub nsg: Option<ResourceId>,
     /// Path of the rule in it: `securityRules/x`, `defaultSecurityRules/x`, or the name of an admin rule.
     pub rule: Option<String>,
+    /// The inbound NAT rule of a load balancer.
+    pub endpoint: Option<ResourceId>,
     /// The subnet.
     pub subnet: Option<ResourceId>,
     /// Interfaces at which it holds, all alike.
@@ -61,7 +64,8 @@ pub struct Subject {
 impl Subject {
     /// The resource in whose text the cause stands.
     pub fn anchor(&self) -> Option<&ResourceId> {
-        self.nsg.as_ref().or(self.subnet.as_ref()).or(self.nics.first())
+        let of_rules = self.nsg.as_ref().or(self.endpoint.as_ref());
+        of_rules.or(self.subnet.as_ref()).or(self.nics.first())
     }
 }
 
@@ -126,6 +130,7 @@ pub fn findings(estate: &Estate, now: u32, limits: Limits) -> Result<Findings, A
     shapes::check(&asking, &mut found)?;
     irrelevant::check(&asking, &mut found);
     attached::check(&asking, &mut found);
+    endpoints::check(&asking, &mut found)?;
     found.findings.sort_by(|one, other| order(one).cmp(&order(other)));
     found.open.sort_by(|one, other| (&one.place, &one.message).cmp(&(&other.place, &other.message)));
     Ok(found)

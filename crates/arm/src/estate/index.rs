@@ -24,6 +24,7 @@ pub(super) enum List {
     Nics,
     PublicIps,
     LoadBalancers,
+    NatRules,
     AdminCollections,
     AdminRules,
 }

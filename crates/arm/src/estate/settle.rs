@@ -97,6 +97,7 @@ fn ids(spec: &EstateSpec) -> HashSet<ResourceId> {
         .chain(spec.route_tables.iter().map(|table| &table.id))
         .chain(spec.public_ips.iter().map(|ip| &ip.id))
         .chain(spec.load_balancers.iter().flat_map(|balancer| &balancer.frontends).map(|one| &one.id))
+        .chain(spec.load_balancers.iter().flat_map(|balancer| &balancer.nat_rules).map(|rule| &rule.id))
         .cloned()
         .collect()
 }

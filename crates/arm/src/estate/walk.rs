@@ -7,8 +7,8 @@ use std::collections::BTreeMap;
 
 use palisade_model::spec::{
     AdminCollectionSpec, AdminRuleSpec, AsgSpec, At, EstateSpec, FrontendSpec, Given, IpConfigurationSpec,
-    LearnedPrefixesSpec, LoadBalancerSpec, MappingSpec, NicSpec, NsgSpec, PeeringSpec, PublicIpSpec,
-    RouteSpec, RouteTableSpec, RuleSpec, SideSpec, SubnetSpec, Unknown, VirtualNetworkSpec,
+    LearnedPrefixesSpec, LoadBalancerSpec, MappingSpec, NatRuleSpec, NicSpec, NsgSpec, PeeringSpec,
+    PublicIpSpec, RouteSpec, RouteTableSpec, RuleSpec, SideSpec, SubnetSpec, Unknown, VirtualNetworkSpec,
 };
 use palisade_model::{Place, ResourceId};
 
@@ -137,11 +137,12 @@ walk! {
     NicSpec {
         name, nsg, ip_configurations, mac, ip_forwarding, disable_tcp_state_tracking, tags, place
     }
-    IpConfigurationSpec { name, private_address, subnet, public_ip, asgs, place }
+    IpConfigurationSpec { name, private_address, subnet, public_ip, asgs, nat_rules, place }
     PublicIpSpec { name, sku, address, place }
-    LoadBalancerSpec { frontends, mappings, place }
-    FrontendSpec { private_address, place }
+    LoadBalancerSpec { frontends, mappings, nat_rules, place }
+    FrontendSpec { private_address, public_ip, place }
     MappingSpec { frontend, place }
+    NatRuleSpec { frontend, protocol, frontend_port, backend_port, sources, target, place }
     LearnedPrefixesSpec { virtual_network, address_prefixes }
     AdminCollectionSpec { name, virtual_networks, interface, rules, place }
     AdminRuleSpec {

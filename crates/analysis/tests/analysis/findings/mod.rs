@@ -1,6 +1,7 @@
 //! Findings: that each is made where it should be, and nowhere else.
 
 mod differential;
+mod endpoints;
 mod exposed;
 mod idle;
 mod lenient;

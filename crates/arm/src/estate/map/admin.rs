@@ -6,7 +6,7 @@
 use std::collections::{BTreeSet, HashMap};
 
 use palisade_model::ResourceId;
-use palisade_model::spec::{AdminCollectionSpec, AdminRuleSpec, At, Given, Reference, Text};
+use palisade_model::spec::{AdminCollectionSpec, AdminRuleSpec, At, Given, OwnList, Reference, Text};
 
 use super::group::prefixes;
 use super::{Resource, element_id, note_uncertain};
@@ -46,6 +46,7 @@ pub(super) fn collection(reader: &mut Reader, groups: &mut NetworkGroups, resour
         name: resource.name(reader),
         virtual_networks: At { value: Given::Known(Vec::new()), place: targets.place.clone() },
         interface: None,
+        own_list: OwnList::default(),
         rules: Vec::new(),
         place: resource.place(),
     };
@@ -89,6 +90,7 @@ pub(super) fn rule_child(reader: &mut Reader, resource: &Resource<'_>) {
             id: parent.clone(),
             virtual_networks: At { value: Given::Unknown(reason.to_owned()), place: place.clone() },
             interface: None,
+            own_list: OwnList::default(),
             rules: Vec::new(),
             place,
         };
@@ -116,12 +118,12 @@ fn rule(reader: &mut Reader, item: Item<'_>, name: Text) -> AdminRuleSpec {
     }
 }
 
-/// Time-limited access to an interface: rules like a collection's, some of which end, that come after those of the network.
-pub(super) fn timed_access(reader: &mut Reader, resource: &Resource<'_>) {
+/// A list of an interface's own: rules like a collection's, some of which end.
+pub(super) fn own_list(reader: &mut Reader, resource: &Resource<'_>, list: OwnList) {
     note_uncertain(reader, resource);
     let item = resource.item;
     let interface = reader.reference(item, "networkInterface").unwrap_or_else(|| {
-        let reason = "the time-limited access names no networkInterface".to_owned();
+        let reason = "the list names no networkInterface".to_owned();
         At { value: Given::Unknown(reason), place: resource.place() }
     });
     let rules = reader.objects(item, "rules", &resource.id).into_iter().map(|element| {
@@ -134,6 +136,7 @@ pub(super) fn timed_access(reader: &mut Reader, resource: &Resource<'_>) {
         name: resource.name(reader),
         virtual_networks: At { value: Given::Known(Vec::new()), place: resource.place() },
         interface: Some(interface),
+        own_list: list,
         place: resource.place(),
     };
     let collections = &mut reader.spec.admin_collections;

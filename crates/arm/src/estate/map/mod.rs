@@ -17,7 +17,7 @@ mod scale_set;
 pub(super) use admin::NetworkGroups;
 pub(super) use gateway::Gateways;
 
-use palisade_model::spec::{At, Given, Text};
+use palisade_model::spec::{At, Given, OwnList, Text};
 use palisade_model::{Place, ResourceId};
 
 use super::fields::Reader;
@@ -117,7 +117,9 @@ pub(super) fn resource(reader: &mut Reader, gathered: &mut Gathered, resource: &
         "network/networkmanagers/securityadminconfigurations/rulecollections/rules" => {
             admin::rule_child(reader, resource);
         }
-        "palisade.network/timedaccess" => admin::timed_access(reader, resource),
+        "palisade.network/isolation" => admin::own_list(reader, resource, OwnList::Quarantine),
+        "palisade.network/lockedout" => admin::own_list(reader, resource, OwnList::Lockout),
+        "palisade.network/timedaccess" => admin::own_list(reader, resource, OwnList::Door),
         "compute/virtualmachinescalesets" => scale_set::interfaces(reader, resource),
         _ => return false,
     }

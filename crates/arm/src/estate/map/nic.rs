@@ -40,6 +40,7 @@ pub(super) fn ip_configuration(reader: &mut Reader, item: Item<'_>, nic: &Resour
         subnet: reader.reference(item, "subnet"),
         public_ip: reader.reference(item, "publicIPAddress"),
         asgs: groups(reader, item, nic),
+        nat_rules: nat_rules(reader, item),
         primary: reader.flag(item, "primary", nic),
         ipv6: version.is_some_and(|version| version.eq_ignore_ascii_case("IPv6")),
         place: item.place(),
@@ -56,6 +57,15 @@ fn groups(reader: &mut Reader, item: Item<'_>, nic: &ResourceId) -> Vec<Referenc
             vec![Reference { value: Given::Unknown(reason), place: list.place }]
         }
     }
+}
+
+/// The inbound NAT rules that lead here; of a list that is not known none is known to.
+fn nat_rules(reader: &mut Reader, item: Item<'_>) -> Vec<Reference> {
+    let list = reader.references(item, "loadBalancerInboundNatRules");
+    list.map_or_else(Vec::new, |list| match list.value {
+        Given::Known(rules) => rules,
+        Given::Unknown(reason) => vec![Reference { value: Given::Unknown(reason), place: list.place }],
+    })
 }
 
 pub(super) fn public_ip(reader: &mut Reader, resource: &Resource<'_>) {

@@ -95,6 +95,35 @@ fn a_load_balancer_tells_where_it_listens_and_whether_machines_see_that() {
         .map(|one| (one.frontend.as_ref().and_then(|to| to.value.known()), one.floating))
         .collect();
     assert_eq!(mappings, [(Some(&inner.id), Truth::Yes), (Some(&outer.id), Truth::No)]);
+    assert!(outer.public_ip.is_some() && inner.public_ip.is_none());
+    let [rdp] = &balancer.nat_rules[..] else { panic!("one rule: {balancer:#?}") };
+    assert_eq!(rdp.id.as_str().rsplit('/').next(), Some("rdp"));
+    assert_eq!(rdp.frontend_port.as_ref().and_then(|port| port.value.known()), Some(&50_001));
+}
+
+#[test]
+fn an_inbound_nat_rule_is_one_inside_its_load_balancer_and_alone() {
+    let text = r#"[{"id":"/subscriptions/s/resourceGroups/g/providers/Microsoft.Network/loadBalancers/lb",
+        "type":"Microsoft.Network/loadBalancers","name":"lb","frontendIPConfigurations":[{"name":"f","privateIPAddress":"10.0.1.10"}],
+          "inboundNatRules":[{"name":"rdp","protocol":"Tcp","frontendPort":50001,"backendPort":3389},
+                             {"name":"web","protocol":"Tcp","frontendPort":50002,"backendPort":80,
+                              "allowedSourceAddressPrefixes":["198.51.100.0/24"],
+                              "backendIPConfiguration":{"id":"/nics/n/ipConfigurations/c"}}]},
+       {"id":"/subscriptions/s/resourceGroups/g/providers/Microsoft.Network/loadBalancers/LB/inboundNatRules/RDP",
+        "type":"Microsoft.Network/loadBalancers/inboundNatRules","name":"rdp","protocol":"Tcp","frontendPort":50003,
+        "backendPort":3389,"enableFloatingIP":false},
+       {"id":"/subscriptions/s/resourceGroups/g/providers/Microsoft.Network/networkInterfaces/n","type":"Microsoft.Network/networkInterfaces","name":"n","ipConfigurations":[{"name":"c",
+        "loadBalancerInboundNatRules":[{"id":"/subscriptions/s/resourceGroups/g/providers/Microsoft.Network/loadBalancers/lb/inboundNatRules/rdp"}]}]}]"#;
+    let result = read_clean(&[Document::new("lb.json", text)]);
+    let [rdp, web] = &result.spec.load_balancers[0].nat_rules[..] else { panic!("two rules") };
+    assert_eq!(
+        rdp.frontend_port.as_ref().and_then(|port| port.value.known()),
+        Some(&50_003),
+        "the later counts"
+    );
+    assert!(rdp.sources.is_none() && web.sources.is_some() && web.target.is_some());
+    let named = &result.spec.nics[0].ip_configurations[0].nat_rules;
+    assert_eq!(named.iter().filter_map(|rule| rule.value.known()).collect::<Vec<_>>(), [&rdp.id]);
 }
 
 #[test]
