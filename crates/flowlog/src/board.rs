@@ -124,7 +124,7 @@ pub struct Score {
 pub fn judge(path: &Path) -> Result<Judged, FlowLogError> {
     let connections = read_connections(path, &[])?.connections;
     let (mut guard, mut alerts) = (Guard::default(), Vec::new());
-    connections.iter().for_each(|connection| guard.observe(connection, &mut alerts));
+    guard.observe_all(&connections, &mut alerts);
     guard.finish(&mut alerts);
     Ok(Judged { connections, alerts })
 }

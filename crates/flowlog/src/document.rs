@@ -91,11 +91,7 @@ impl<'a, R: Read, F: FnMut(FlowRecord, &FlowOrigin)> Document<'a, R, F> {
     }
 
     fn values(&mut self) -> Result<(), Stop> {
-        /// Some writers begin UTF-8 so.
-        const MARK: &[u8] = "\u{feff}".as_bytes();
-        if self.scan.begins_with(MARK).map_err(ScanError::Io)? {
-            MARK.iter().for_each(|_| self.scan.bump());
-        }
+        self.scan.skip_mark()?;
         while let Some(byte) = self.scan.peek()? {
             let line = self.scan.line();
             match self.value(byte) {

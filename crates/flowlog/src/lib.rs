@@ -30,6 +30,7 @@ use palisade_model::{FlowOrigin, FlowRecord};
 
 pub use connections::{ConnectionLog, ConnectionReader, Origin, Taken, connection_files, read_connections};
 pub use limits::Limits;
+pub use line::deciding_layers;
 pub use whole::{Logged, Told, read_whole};
 
 use document::Document;

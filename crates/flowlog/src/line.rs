@@ -131,16 +131,7 @@ impl Line {
         let missing = |what: &str| format!("it has no {what}, or one that cannot be read");
         let time_ms = self.time_ms.ok_or_else(|| missing("timeMs"))?;
         let flow = self.flow().map_err(missing)?;
-        let decision = match (is_allowed, self.reason.as_deref().unwrap_or_default()) {
-            (true, "LinkControl" | "Related") => LoggedDecision::Elsewhere,
-            (true, _) => LoggedDecision::Allowed,
-            (
-                _,
-                "AdminDeny" | "SubnetDeny" | "NetworkInterfaceDeny" | "PublicAddressClosed" | "PolicyCut",
-            ) => LoggedDecision::Denied,
-            // A guard, a limit, or a packet that fits no connection.
-            (false, _) => LoggedDecision::Elsewhere,
-        };
+        let decision = LoggedDecision::of_reason(self.reason.as_deref().unwrap_or_default(), is_allowed);
         let traffic = self.traffic(&flow, phase, running);
         let tcp_flags = match self.tcp_flags {
             [Some(there), Some(back)] => Some([there, back]),
@@ -195,20 +186,21 @@ impl Line {
         }
     }
 
-    /// The rule of the layer that denied, else of the last layer that was asked: outbound the subnet's is asked last.
     fn decided(&self, direction: Direction) -> Option<&Rule> {
-        let of = |layer: &str| self.rules.iter().find(|rule| rule.layer.as_deref() == Some(layer));
-        match (self.reason.as_deref(), direction) {
-            (Some("AdminDeny"), _) => of("Admin"),
-            (Some("SubnetDeny"), _) => of("Subnet"),
-            (Some("NetworkInterfaceDeny"), _) => of("NetworkInterface"),
-            (_, Direction::Inbound) => {
-                of("NetworkInterface").or_else(|| of("Subnet")).or_else(|| of("Admin"))
-            }
-            (_, Direction::Outbound) => {
-                of("Subnet").or_else(|| of("NetworkInterface")).or_else(|| of("Admin"))
-            }
-        }
+        let of = |layer: &&str| self.rules.iter().find(|rule| rule.layer.as_deref() == Some(*layer));
+        deciding_layers(self.reason.as_deref(), direction).iter().find_map(of)
+    }
+}
+
+/// The layers of which the first that has a rule decided: the one that denied, else the last that was asked, which outbound is the
+/// subnet's. The reason is that of a line.
+pub fn deciding_layers(reason: Option<&str>, direction: Direction) -> &'static [&'static str] {
+    match (reason, direction) {
+        (Some("AdminDeny"), _) => &["Admin"],
+        (Some("SubnetDeny"), _) => &["Subnet"],
+        (Some("NetworkInterfaceDeny"), _) => &["NetworkInterface"],
+        (_, Direction::Inbound) => &["NetworkInterface", "Subnet", "Admin"],
+        (_, Direction::Outbound) => &["Subnet", "NetworkInterface", "Admin"],
     }
 }
 
@@ -246,9 +238,5 @@ fn parsed<T: std::str::FromStr>(text: &str) -> Option<T> {
 }
 
 fn protocol(text: &str) -> Option<Protocol> {
-    match text.parse().ok()? {
-        ProtocolMatch::Number(protocol) => Some(protocol),
-        ProtocolMatch::Icmp => Some(Protocol::ICMP),
-        ProtocolMatch::Any => None,
-    }
+    text.parse().ok().and_then(ProtocolMatch::of_packet)
 }

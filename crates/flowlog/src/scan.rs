@@ -76,10 +76,14 @@ impl<R: Read> Scanner<R> {
         self.taken
     }
 
-    /// Whether the stream begins with these bytes.
-    pub(crate) fn begins_with(&mut self, bytes: &[u8]) -> io::Result<bool> {
-        while self.filled - self.at < bytes.len() && self.fill()? {}
-        Ok(self.buffer[self.at..self.filled].starts_with(bytes))
+    /// Skips the mark that some writers begin UTF-8 with.
+    pub(crate) fn skip_mark(&mut self) -> Result<(), ScanError> {
+        const MARK: &[u8] = "\u{feff}".as_bytes();
+        while self.filled - self.at < MARK.len() && self.fill()? {}
+        if self.buffer[self.at..self.filled].starts_with(MARK) {
+            self.at += MARK.len();
+        }
+        Ok(())
     }
 
     /// Skips what is in front of the next token, and shows its first byte; `None` at the end.

@@ -22,7 +22,7 @@ mod writer;
 
 pub use error::StoreError;
 pub use partition::{GROUPS, Partition, group_of};
-pub use record::{Kind, Labels, Record, Unkept, format_named, format_word};
+pub use record::{Kind, Labels, ListedRule, Record, Unkept, format_named, format_word};
 pub use store::{Store, StoredFile};
 pub use upkeep::{Retention, Upkeep, compact, retain};
 pub use writer::{FlowWriter, WriterOptions, Written};

@@ -6,8 +6,9 @@
 
 use std::{net::IpAddr, sync::Arc};
 
-use palisade_model::{FlowLogFormat, FlowTraffic};
-use palisade_net::{Direction, Protocol};
+use palisade_model::{FlowLogFormat, FlowPhase, FlowRecord, FlowTraffic, LoggedDecision};
+use palisade_net::{Direction, Flow, Protocol, packet::TcpFlags};
+use serde::{Deserialize, Serialize};
 
 /// What happened to a flow.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -66,6 +67,23 @@ impl Kind {
     pub(crate) const fn place(self) -> usize {
         self as usize
     }
+}
+
+/// A rule that a layer decided by, as the texts of [`Labels::rules`] and lines of hosts have it.
+#[derive(Debug, Clone, Deserialize, Serialize)]
+pub struct ListedRule {
+    /// The layer: `Admin`, `Subnet` or `NetworkInterface`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub layer: Option<String>,
+    /// Id of the list that the rule is in.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub list: Option<String>,
+    /// Path of the rule in the list.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rule: Option<String>,
+    /// Row of the compiled list.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub row: Option<u32>,
 }
 
 /// Texts that many records share, beside the numbers of each.
@@ -166,6 +184,44 @@ impl Record {
             Direction::Inbound => self.local,
             Direction::Outbound => self.remote,
         }
+    }
+
+    /// What it says to whoever puts the lives of flows together: of the interface that the caller numbers so. `None` if it is
+    /// about no packet that passed or was denied, or said already.
+    pub fn logged(&self, origin: u32) -> Option<FlowRecord> {
+        let (phase, passed) = match self.kind {
+            Kind::Begin => (FlowPhase::Begin, true),
+            Kind::Continue => (FlowPhase::Continue, true),
+            // The end of a flow that was cut was told when that happened.
+            Kind::End if self.labels.state.as_deref() == Some("Cut") => return None,
+            Kind::End => (FlowPhase::End, true),
+            Kind::Cut => (FlowPhase::End, false),
+            Kind::Deny | Kind::Limit => (FlowPhase::Begin, false),
+            Kind::WouldDeny => return None,
+            Kind::Allow => (FlowPhase::Unstated, true),
+        };
+        let decision = match (self.labels.format, passed) {
+            (FlowLogFormat::Palisade, _) => {
+                LoggedDecision::of_reason(self.labels.reason.as_deref().unwrap_or_default(), passed)
+            }
+            (_, true) => LoggedDecision::Allowed,
+            (_, false) => LoggedDecision::Denied,
+        };
+        let ((from, from_port), (to, to_port)) = (self.source(), self.destination());
+        let has_ports = self.protocol.has_ports();
+        let ports = if has_ports { [from_port, to_port] } else { [0, self.icmp_type.unwrap_or(0).into()] };
+        let flow = Flow::new(self.direction, self.protocol, (from, ports[0]), (to, ports[1]))?;
+        let [there, back] = self.tcp_flags;
+        let tcp_flags = there.zip(back).map(|(there, back)| [TcpFlags(there), TcpFlags(back)]);
+        Some(FlowRecord {
+            time_ms: self.time_ms,
+            flow,
+            phase,
+            decision,
+            traffic: self.since,
+            tcp_flags,
+            origin,
+        })
     }
 
     /// Whether a store can keep it: times up to the year 9999, numbers up to 63 bits.

@@ -7,6 +7,7 @@ use palisade_model::FlowOrigin;
 use super::{Logged, Reading, Told};
 use crate::{
     FlowLogError, Limits,
+    document::Stop,
     draft::Names,
     limits::DEPTH_MAX,
     scan::{ScanError, Scanner, Token},
@@ -30,24 +31,6 @@ pub(super) struct Walk<'a, R, F> {
     /// The record that is being read, and its lists.
     around: String,
     lists: Vec<List>,
-}
-
-/// Why a walk ends.
-enum Stop {
-    File(ScanError),
-    All(FlowLogError),
-}
-
-impl From<ScanError> for Stop {
-    fn from(error: ScanError) -> Self {
-        Self::File(error)
-    }
-}
-
-impl From<FlowLogError> for Stop {
-    fn from(error: FlowLogError) -> Self {
-        Self::All(error)
-    }
 }
 
 impl<'a, R: Read, F: FnMut(Told<'_>) -> Result<(), String>> Walk<'a, R, F> {
@@ -75,11 +58,7 @@ impl<'a, R: Read, F: FnMut(Told<'_>) -> Result<(), String>> Walk<'a, R, F> {
     }
 
     fn documents(&mut self) -> Result<(), Stop> {
-        /// Some writers begin UTF-8 so.
-        const MARK: &[u8] = "\u{feff}".as_bytes();
-        if self.scan.begins_with(MARK).map_err(ScanError::Io)? {
-            MARK.iter().for_each(|_| self.scan.bump());
-        }
+        self.scan.skip_mark()?;
         while let Some(byte) = self.scan.peek()? {
             match byte {
                 b'{' => self.record(0)?,

@@ -4,13 +4,14 @@
 
 use std::net::IpAddr;
 
+use palisade_flowlog::deciding_layers;
 use palisade_model::FlowTraffic;
 use palisade_net::packet::TcpFlags;
 use palisade_net::{Direction, Flow, Protocol, ProtocolMatch};
 use serde::{Deserialize, Serialize};
 
 use super::{names::Known, running::Running};
-use crate::record::{Kind, Labels, Record};
+use crate::record::{Kind, Labels, ListedRule, Record};
 
 /// What a line turns out to be.
 #[derive(Debug)]
@@ -69,7 +70,7 @@ struct Line {
     #[serde(skip_serializing_if = "Option::is_none")]
     last_ms: Option<u64>,
     #[serde(default)]
-    rules: Vec<Rule>,
+    rules: Vec<ListedRule>,
     #[serde(skip_serializing_if = "Option::is_none")]
     audited: Option<bool>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -88,19 +89,6 @@ struct Line {
     tcp_flags_to_destination: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     tcp_flags_to_source: Option<String>,
-}
-
-/// The rule that a layer decided by.
-#[derive(Deserialize, Serialize)]
-struct Rule {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    layer: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    list: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    rule: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    row: Option<u16>,
 }
 
 /// Reads a line.
@@ -173,8 +161,9 @@ impl Line {
 
     fn labels(self, direction: Direction) -> Labels {
         let decided = self.decided(direction);
-        let name =
-            |rule: &Rule| rule.rule.as_deref().map(|path| path.rsplit('/').next().unwrap_or(path).to_owned());
+        let name = |rule: &ListedRule| {
+            rule.rule.as_deref().map(|path| path.rsplit('/').next().unwrap_or(path).to_owned())
+        };
         let (layer, nsg, rule) = match decided {
             Some(decided) => (decided.layer.clone(), decided.list.clone(), name(decided)),
             None => (None, None, None),
@@ -195,22 +184,11 @@ impl Line {
         }
     }
 
-    /// The rule of the layer that denied, else of the last layer that was asked: outbound the subnet's is asked last.
-    fn decided(&self, direction: Direction) -> Option<&Rule> {
+    fn decided(&self, direction: Direction) -> Option<&ListedRule> {
         let of = |layer: &str| self.rules.iter().find(|rule| rule.layer.as_deref() == Some(layer));
-        if let Some(layer) = &self.layer {
-            return of(layer);
-        }
-        match (self.reason.as_deref(), direction) {
-            (Some("AdminDeny"), _) => of("Admin"),
-            (Some("SubnetDeny"), _) => of("Subnet"),
-            (Some("NetworkInterfaceDeny"), _) => of("NetworkInterface"),
-            (_, Direction::Inbound) => {
-                of("NetworkInterface").or_else(|| of("Subnet")).or_else(|| of("Admin"))
-            }
-            (_, Direction::Outbound) => {
-                of("Subnet").or_else(|| of("NetworkInterface")).or_else(|| of("Admin"))
-            }
+        match &self.layer {
+            Some(layer) => of(layer),
+            None => deciding_layers(self.reason.as_deref(), direction).iter().find_map(|layer| of(layer)),
         }
     }
 }
@@ -220,11 +198,7 @@ fn wrong(field: &str, value: &str, expected: &str) -> String {
 }
 
 fn protocol(text: &str) -> Option<Protocol> {
-    match text.parse().ok()? {
-        ProtocolMatch::Number(protocol) => Some(protocol),
-        ProtocolMatch::Icmp => Some(Protocol::ICMP),
-        ProtocolMatch::Any => None,
-    }
+    text.parse().ok().and_then(ProtocolMatch::of_packet)
 }
 
 /// The line of a record.
@@ -268,10 +242,10 @@ pub(crate) fn write(record: &Record) -> String {
 }
 
 /// What each layer decided; of a log of Azure's the one rule that it tells.
-fn rules(labels: &Labels) -> Vec<Rule> {
+fn rules(labels: &Labels) -> Vec<ListedRule> {
     let told = labels.rules.as_deref().unwrap_or("[]");
     serde_json::from_str(told).unwrap_or_else(|_| {
-        vec![Rule {
+        vec![ListedRule {
             layer: labels.layer.clone(),
             list: labels.nsg.clone(),
             rule: Some(told.to_owned()),
