@@ -16,7 +16,8 @@ pub use score::{BeaconScore, Rhythm};
 
 use crate::{
     Alert, Evidence, Kind,
-    bounded::{Memory, Recent, print},
+    block::Detector,
+    bounded::{Ahead, Memory, Recent, fetch, print},
     connection::{Host, Sight},
     limits::{BEATS_MAX, DAY_MS, DESTINATIONS_MAX, HOUR_MS, RHYTHMS_MAX, SOURCES_MAX, VISITORS_MAX},
 };
@@ -91,11 +92,11 @@ pub(crate) struct Beacons {
 struct Beats {
     /// Seconds and sizes; a ring once it is full.
     beats: Vec<(u32, u32)>,
-    next: usize,
-    seen: usize,
+    next: u16,
+    seen: u32,
     scored_ms: u64,
     /// Connections that must have been seen before it is worth scoring it again.
-    due: usize,
+    due: u32,
     told: bool,
     port: (Protocol, u16),
 }
@@ -117,36 +118,6 @@ impl Beacons {
         }
     }
 
-    pub(crate) fn observe(&mut self, sight: &Sight<'_>, alerts: &mut Vec<Alert>) {
-        let begun_ms = *self.begun_ms.get_or_insert(sight.connection.start_ms);
-        self.now_ms = sight.now_ms;
-        let Some(success) = concerns(sight) else { return };
-        let key = (sight.source, sight.destination, !success);
-        let scored_ms = sight.now_ms;
-        let port = (sight.protocol(), sight.port());
-        let new =
-            || Beats { beats: Vec::new(), next: 0, seen: 0, scored_ms, due: BEATS_MIN, told: false, port };
-        let pair = self.pairs.entry(key, sight.now_ms, new);
-        if pair.beats.is_empty() {
-            let new = || Destination { first_ms: sight.now_ms, visitors: Recent::default() };
-            let destination = self.destinations.entry(sight.destination, sight.now_ms, new);
-            destination.visitors.insert(print(sight.source), VISITORS_MAX);
-            self.machines.entry(sight.source, sight.now_ms, || ());
-        }
-        let bytes = sight.connection.traffic.map_or(0, |traffic| traffic.bytes_to_destination);
-        pair.add(second(sight.connection.start_ms), u32::try_from(bytes).unwrap_or(u32::MAX));
-        pair.port = port;
-        let is_due = pair.seen >= pair.due && sight.now_ms.saturating_sub(pair.scored_ms) >= HOUR_MS;
-        if is_due && !pair.told {
-            pair.due = pair.seen + pair.seen / 2;
-            pair.scored_ms = sight.now_ms;
-            let machines = self.machines.len();
-            let mut court =
-                Court { begun_ms, now_ms: sight.now_ms, machines, destinations: &mut self.destinations };
-            alerts.extend(court.judge(key, pair));
-        }
-    }
-
     /// Scores all pairs at the end of a stream.
     pub(crate) fn finish(&mut self, alerts: &mut Vec<Alert>) {
         let (now_ms, begun_ms) = (self.now_ms, self.begun_ms.unwrap_or(self.now_ms));
@@ -160,6 +131,51 @@ impl Beacons {
 
     pub(crate) const fn forgotten(&self) -> u64 {
         self.pairs.forgotten() + self.destinations.forgotten()
+    }
+}
+
+impl Detector for Beacons {
+    fn ask_for(&self, sight: &Sight<'_>, ahead: Ahead) {
+        if let Some(success) = concerns(sight) {
+            self.pairs.ask_for((sight.source, sight.destination, !success), ahead, Beats::ask_for);
+        }
+    }
+
+    fn observe(&mut self, sight: &Sight<'_>, alerts: &mut Vec<Alert>) {
+        let begun_ms = *self.begun_ms.get_or_insert(sight.connection.start_ms);
+        self.now_ms = sight.now_ms;
+        let Some(success) = concerns(sight) else { return };
+        let key = (sight.source, sight.destination, !success);
+        let scored_ms = sight.now_ms;
+        let port = (sight.protocol(), sight.port());
+        let new = || Beats {
+            beats: Vec::new(),
+            next: 0,
+            seen: 0,
+            scored_ms,
+            due: BEATS_MIN as u32,
+            told: false,
+            port,
+        };
+        let pair = self.pairs.entry(key, sight.now_ms, new);
+        if pair.beats.is_empty() {
+            let new = || Destination { first_ms: sight.now_ms, visitors: Recent::default() };
+            let destination = self.destinations.entry(sight.destination, sight.now_ms, new);
+            destination.visitors.insert(print(sight.source), VISITORS_MAX);
+            self.machines.entry(sight.source, sight.now_ms, || ());
+        }
+        let bytes = sight.connection.traffic.map_or(0, |traffic| traffic.bytes_to_destination);
+        pair.add(second(sight.connection.start_ms), u32::try_from(bytes).unwrap_or(u32::MAX));
+        pair.port = port;
+        let is_due = pair.seen >= pair.due && sight.now_ms.saturating_sub(pair.scored_ms) >= HOUR_MS;
+        if is_due && !pair.told {
+            pair.due = pair.seen.saturating_add(pair.seen / 2);
+            pair.scored_ms = sight.now_ms;
+            let machines = self.machines.len();
+            let mut court =
+                Court { begun_ms, now_ms: sight.now_ms, machines, destinations: &mut self.destinations };
+            alerts.extend(court.judge(key, pair));
+        }
     }
 }
 
@@ -260,12 +276,22 @@ impl Court<'_> {
 
 impl Beats {
     fn add(&mut self, second: u32, size: u32) {
-        self.seen += 1;
+        self.seen = self.seen.saturating_add(1);
         if self.beats.len() < BEATS_MAX {
             self.beats.push((second, size));
         } else {
-            self.beats[self.next] = (second, size);
-            self.next = (self.next + 1) % BEATS_MAX;
+            let next = usize::from(self.next);
+            self.beats[next] = (second, size);
+            self.next = ((next + 1) % BEATS_MAX) as u16;
+        }
+    }
+
+    /// Asks for where the next one will be.
+    fn ask_for(&self) {
+        let is_full = self.beats.len() == BEATS_MAX;
+        let at = if is_full { self.next.into() } else { self.beats.len().saturating_sub(1) };
+        if let Some(beat) = self.beats.get(at) {
+            fetch(beat);
         }
     }
 
@@ -285,7 +311,7 @@ impl Beats {
 
     /// Seconds in order and sizes of what is kept from a second on.
     fn since(&self, begin: u32) -> (Vec<u32>, Vec<u32>) {
-        let (newest, oldest) = self.beats.split_at(self.next);
+        let (newest, oldest) = self.beats.split_at(self.next.into());
         let mut beats = [oldest, newest].concat();
         // Nearly in order, which this sort makes use of.
         beats.sort();

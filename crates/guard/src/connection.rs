@@ -3,7 +3,10 @@
 //! A reader of some format makes these, or [`crate::Fold`] makes them of a host's flow records. What a format does not tell is
 //! [`Outcome::Unknown`] or `None`; nothing is guessed. It must not know a format.
 
-use std::net::{IpAddr, Ipv6Addr};
+use std::{
+    hash::{Hash, Hasher},
+    net::{IpAddr, Ipv6Addr},
+};
 
 use palisade_model::FlowTraffic;
 use palisade_net::{Direction, Flow, Protocol};
@@ -89,28 +92,46 @@ impl Connection {
 }
 
 /// An address as one number: IPv4 addresses lie in their place of IPv6. Keys of one kind hash faster than `IpAddr`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(crate) struct Host(u128);
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Host {
+    // Two words and not `u128`, which keys would be padded for.
+    high: u64,
+    low: u64,
+}
+
+/// Of IPv4 addresses the upper word is always 0, and says nothing.
+impl Hash for Host {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        if self.high != 0 {
+            state.write_u64(self.high);
+        }
+        state.write_u64(self.low);
+    }
+}
 
 impl Host {
+    /// Stands for all hosts. As an address it would be of no host and no network.
+    pub(crate) const ANY: Self = Self { high: u64::MAX, low: u64::MAX };
+
     /// The network that a neighbour's address is likely to be in too: /24, or /64.
     pub(crate) fn block(self) -> Self {
-        let is_v4 = Ipv6Addr::from(self.0).to_ipv4_mapped().is_some();
-        Self(self.0 & if is_v4 { !0xff } else { !u128::from(u64::MAX) })
+        let is_v4 = self.high == 0 && self.low >> 32 == 0xffff;
+        Self { high: self.high, low: if is_v4 { self.low & !0xff } else { 0 } }
     }
 
     /// The address.
     pub(crate) fn address(self) -> IpAddr {
-        Ipv6Addr::from(self.0).to_canonical()
+        let bits = u128::from(self.high) << 64 | u128::from(self.low);
+        Ipv6Addr::from_bits(bits).to_canonical()
     }
 }
 
 impl From<IpAddr> for Host {
     fn from(address: IpAddr) -> Self {
-        Self(match address {
-            IpAddr::V4(v4) => v4.to_ipv6_mapped().to_bits(),
-            IpAddr::V6(v6) => v6.to_bits(),
-        })
+        match address {
+            IpAddr::V4(v4) => Self { high: 0, low: 0xffff_0000_0000 | u64::from(v4.to_bits()) },
+            IpAddr::V6(v6) => Self { high: (v6.to_bits() >> 64) as u64, low: v6.to_bits() as u64 },
+        }
     }
 }
 

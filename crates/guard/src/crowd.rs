@@ -10,8 +10,10 @@ use palisade_net::Direction;
 use crate::{
     Alert, Evidence, Kind, Service, Shape,
     baseline::{History, LEARNED_MIN, MAD_TO_SIGMA, WEEK_HOURS},
+    block::Detector,
     bounded::{Memory, Recent, print},
     connection::{Host, Sight},
+    guess::Guesses,
     limits::{CROWD_MAX, CROWDS_MAX, DAY_MS, HOUR_MS},
 };
 
@@ -127,6 +129,18 @@ impl Crowd {
         }
         self.has_told = true;
         Some(CrowdEvidence { distinct, limit, usual, hours: self.past.len() })
+    }
+}
+
+/// Crowds are of guesses.
+impl Detector for (&mut Guesses, &mut Crowds) {
+    const TAKES_ONGOING: bool = true;
+
+    fn observe(&mut self, sight: &Sight<'_>, alerts: &mut Vec<Alert>) {
+        let (guesses, crowds) = self;
+        if let Some(service) = guesses.observe(sight, alerts) {
+            crowds.observe(sight, service, alerts);
+        }
     }
 }
 

@@ -8,6 +8,7 @@ use palisade_net::{Direction, Protocol};
 use crate::{
     Alert, Evidence, Kind, Outcome,
     baseline::{Departure, Judgement, LEARNED_MIN, Season, WEEK_HOURS},
+    block::Detector,
     bounded::Memory,
     connection::{Host, Sight},
     limits::{DAY_MS, HOUR_MS, SERVICES_MAX},
@@ -57,7 +58,21 @@ impl Deviations {
         Self { services: Memory::new(SERVICES_MAX, 14 * DAY_MS) }
     }
 
-    pub(crate) fn observe(&mut self, sight: &Sight<'_>, alerts: &mut Vec<Alert>) {
+    /// Judges the hours that are not over.
+    pub(crate) fn finish(&mut self, alerts: &mut Vec<Alert>) {
+        for (key, hours) in self.services.sorted() {
+            let next = hours.hour + 1;
+            hours.close(next, |evidence, past_hour| alerts.push(alert(key, evidence, past_hour)));
+        }
+    }
+
+    pub(crate) const fn forgotten(&self) -> u64 {
+        self.services.forgotten()
+    }
+}
+
+impl Detector for Deviations {
+    fn observe(&mut self, sight: &Sight<'_>, alerts: &mut Vec<Alert>) {
         // What was denied has not reached the service; knocks at closed doors would fill the memory.
         if sight.connection.outcome == Outcome::Denied {
             return;
@@ -71,18 +86,6 @@ impl Deviations {
         let traffic = sight.connection.traffic.unwrap_or_default();
         hours.connections += 1.0;
         hours.bytes += traffic.bytes_to_destination as f64 + traffic.bytes_to_source as f64;
-    }
-
-    /// Judges the hours that are not over.
-    pub(crate) fn finish(&mut self, alerts: &mut Vec<Alert>) {
-        for (key, hours) in self.services.sorted() {
-            let next = hours.hour + 1;
-            hours.close(next, |evidence, past_hour| alerts.push(alert(key, evidence, past_hour)));
-        }
-    }
-
-    pub(crate) const fn forgotten(&self) -> u64 {
-        self.services.forgotten()
     }
 }
 

@@ -62,6 +62,15 @@ impl Fold {
         rest.into_iter().map(|((_, flow), open)| open.over(flow)).collect()
     }
 
+    /// Takes out what was last told of before a moment, as if it were over, in the order of time: in a stream without an end, whose
+    /// end was lost would stay open for ever. Each comes with the origin of its records.
+    pub fn give_up(&mut self, before_ms: u64) -> Vec<(u32, Connection)> {
+        let mut lost: Vec<((u32, Flow), Open)> =
+            self.open.extract_if(|_, open| open.end_ms < before_ms).collect();
+        lost.sort_unstable_by_key(|(key, open)| (open.end_ms, *key));
+        lost.into_iter().map(|((origin, flow), open)| (origin, open.over(flow))).collect()
+    }
+
     /// Flows of which only the last record was used, because [`crate::limits::OPEN_MAX`] others were open when they began.
     pub const fn untracked(&self) -> u64 {
         self.untracked
@@ -247,6 +256,22 @@ mod tests {
         life.extend((1..6).map(|minute| record(minute * 60, Continue, Allowed, Some((10, 10)))));
         life.push(record(400, End, Allowed, Some((1, 1))));
         assert_eq!(fold(&life), [(0, 120, Answered, Ongoing, Some(21)), (0, 400, Answered, Over, Some(52))]);
+    }
+
+    #[test]
+    fn whose_end_was_lost_is_given_up() {
+        use {FlowPhase::*, LoggedDecision::Allowed};
+        let mut fold = Fold::new();
+        for second in [5, 9] {
+            let one = record(second, Begin, Allowed, Some((1, 1)));
+            assert_eq!(fold.add(&FlowRecord { origin: second as u32, ..one }), None);
+        }
+        let ends = |lost: Vec<(u32, Connection)>| -> Vec<(u32, u64)> {
+            lost.iter().map(|(origin, connection)| (*origin, connection.end_ms)).collect()
+        };
+        assert_eq!(ends(fold.give_up(9_000)), [(5, 5_000)]);
+        assert_eq!(ends(fold.give_up(9_000)), []);
+        assert_eq!(fold.finish().len(), 1);
     }
 
     #[test]

@@ -6,9 +6,9 @@
 use std::fmt;
 
 use crate::{
-    Alert, Connection, Logon, Stage,
+    Alert, Connection, Logon,
     beacon::Beacons,
-    connection::Sight,
+    block::Block,
     crowd::Crowds,
     deviation::Deviations,
     guess::Guesses,
@@ -20,6 +20,9 @@ use crate::{
 
 /// A connection that is told this long after a later one is late.
 const LATE_MS: u64 = 60_000;
+
+/// Connections that one detector takes before the next one does: more would leave the cache before all have taken them.
+const BLOCK: usize = 4_096;
 
 /// The detectors and what they remember.
 #[derive(Debug)]
@@ -88,20 +91,28 @@ impl Guard {
 
     /// Takes the next connection, in the order of their ends; adds what it gives rise to.
     pub fn observe(&mut self, connection: &Connection, alerts: &mut Vec<Alert>) {
-        self.seen += 1;
-        self.late += u64::from(connection.end_ms.saturating_add(LATE_MS) < self.now_ms);
-        self.now_ms = self.now_ms.max(connection.end_ms);
-        let sight = Sight::new(connection, self.now_ms);
-        if let Some(service) = self.guesses.observe(&sight, alerts) {
-            self.crowds.observe(&sight, service, alerts);
-        }
-        // The rest waits until all of it is known, so that nothing counts twice.
-        if connection.stage == Stage::Over {
-            self.walks.observe(&sight, alerts);
-            self.windows.observe(&sight, alerts);
-            self.beacons.observe(&sight, alerts);
-            self.volumes.observe(&sight, alerts);
-            self.deviations.observe(&sight, alerts);
+        self.observe_all(std::slice::from_ref(connection), alerts);
+    }
+
+    /// Takes the next connections, as [`Self::observe`] takes each of them; many at once take less time.
+    pub fn observe_all(&mut self, connections: &[Connection], alerts: &mut Vec<Alert>) {
+        connections.chunks(BLOCK).for_each(|block| self.observe_block(block, alerts));
+    }
+
+    /// One detector after the other, so that what each of them remembers stays near the processor while it works.
+    fn observe_block(&mut self, connections: &[Connection], alerts: &mut Vec<Alert>) {
+        let mut block = Block::new(connections, self.now_ms, alerts);
+        block.show(&mut (&mut self.guesses, &mut self.crowds));
+        block.show(&mut self.walks);
+        block.show(&mut self.windows);
+        block.show(&mut self.beacons);
+        block.show(&mut self.volumes);
+        block.show(&mut self.deviations);
+        block.finish();
+        for connection in connections {
+            self.seen += 1;
+            self.late += u64::from(connection.end_ms.saturating_add(LATE_MS) < self.now_ms);
+            self.now_ms = self.now_ms.max(connection.end_ms);
         }
     }
 

@@ -2,12 +2,16 @@
 //!
 //! Every detector is a pure function of the stream of connections: it gives the same alerts for the same stream, each with the numbers
 //! that made it, and remembers no more than it says. What each one does, its numbers and where they come from: `docs/guard.md`. It
-//! must not read a file or a clock, judge by a rule, or act on what it finds. Time-limited access is [`access`], which knows no flows.
+//! must not read a file or a clock, judge by a rule, or act on what it finds. Time-limited access is [`access`], which knows no flows;
+//! what is to be done about an alert is [`answer`], which knows no kernel.
 
+mod about;
 pub mod access;
 mod alert;
+pub mod answer;
 mod baseline;
 mod beacon;
+mod block;
 mod bounded;
 mod connection;
 mod crowd;
@@ -30,6 +34,7 @@ mod volume;
 mod walk;
 mod window;
 
+pub use about::About;
 pub use alert::{Alert, Kind, Severity, Shape};
 pub use baseline::{Departure, Usual};
 pub use beacon::{BeaconEvidence, BeaconScore, RefusedEvidence, Rhythm};

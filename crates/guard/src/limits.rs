@@ -9,7 +9,7 @@ pub(crate) const HOUR_MS: u64 = 60 * MINUTE_MS;
 /// A day.
 pub(crate) const DAY_MS: u64 = 24 * HOUR_MS;
 
-/// Sources whose contacts are judged; at most 1.4 KiB each.
+/// Sources whose contacts are judged; at most 1.6 KiB each.
 pub const SOURCES_MAX: usize = 65_536;
 /// Contacts that a source is remembered for, and as many with their ports.
 pub const CONTACTS_MAX: usize = 128;
@@ -20,10 +20,10 @@ pub const WALK_IDLE_MS: u64 = 30 * MINUTE_MS;
 /// A source is not told of again for this long.
 pub const QUIET_MS: u64 = HOUR_MS;
 
-/// Pairs of a source and a port, or a source and a destination, whose failures are counted; at most 150 bytes each.
+/// Pairs of a source and a port, or a source and a destination, whose failures are counted; at most 250 bytes each.
 pub const WINDOWS_MAX: usize = 65_536;
 
-/// Pairs of a source and a service whose guesses are counted; at most 250 bytes each.
+/// Pairs of a source and a service whose guesses are counted; at most 350 bytes each.
 pub const PAIRS_MAX: usize = 65_536;
 /// Guesses are forgotten after this long without another one.
 pub const PAIR_IDLE_MS: u64 = 36 * HOUR_MS;
@@ -37,7 +37,7 @@ pub const CROWD_MAX: usize = 512;
 /// Accounts and addresses that are told apart of a guest's failed logons.
 pub const TRIED_MAX: usize = 128;
 
-/// Pairs whose rhythm is kept; at most 2 KiB each.
+/// Pairs whose rhythm is kept; at most 2.2 KiB each.
 pub const RHYTHMS_MAX: usize = 65_536;
 /// Connections of a pair whose times and sizes are kept: the newest.
 pub const BEATS_MAX: usize = 256;

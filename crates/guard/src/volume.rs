@@ -10,6 +10,7 @@ use palisade_net::Direction;
 use crate::{
     Alert, Evidence, Kind,
     baseline::{FROZEN_MAX, History, LEARNED_MIN, MAD_TO_SIGMA, Usual, WEEK_HOURS, Z_MAX},
+    block::Detector,
     bounded::Memory,
     connection::{Host, Sight},
     limits::{DAY_MS, HOUR_MS, VOLUMES_MAX},
@@ -54,18 +55,23 @@ pub struct VolumeEvidence {
     pub limit: f64,
 }
 
-type Key = (Host, Option<Host>);
+/// A machine, and a network or [`Host::ANY`].
+type Key = (Host, Host);
 
 #[derive(Debug)]
 pub(crate) struct Volumes {
     pairs: Memory<Key, Volume>,
 }
 
+/// What each connection needs comes first, and is in one line of the cache with the key.
 #[derive(Debug, Default)]
+#[repr(C)]
 struct Volume {
     hour: u64,
     out: u64,
     back: u64,
+    /// The running hour has been told of.
+    is_told: bool,
     past: History,
     // Hours of the past change it, and nothing else: it need not be worked out at each connection.
     usual: Option<Usual>,
@@ -74,8 +80,6 @@ struct Volume {
     cusum_since: u64,
     /// The CUSUM has told, and has not come back to 0.
     is_leaking: bool,
-    /// The running hour has been told of.
-    is_told: bool,
     /// Hours in a row that were not learned.
     frozen: u32,
 }
@@ -85,23 +89,25 @@ impl Volumes {
         Self { pairs: Memory::new(VOLUMES_MAX, 14 * DAY_MS) }
     }
 
-    pub(crate) fn observe(&mut self, sight: &Sight<'_>, alerts: &mut Vec<Alert>) {
+    pub(crate) const fn forgotten(&self) -> u64 {
+        self.pairs.forgotten()
+    }
+}
+
+impl Detector for Volumes {
+    fn observe(&mut self, sight: &Sight<'_>, alerts: &mut Vec<Alert>) {
         let Some((out, back)) = sight.connection.bytes_out_in().filter(|(out, _)| *out > 0) else { return };
-        let (machine, other) = sight.ends();
         let hour = sight.now_ms / HOUR_MS;
-        for network in [None, Some(other.block())] {
-            let volume =
-                self.pairs.entry((machine, network), sight.now_ms, || Volume { hour, ..Volume::default() });
+        for key in keys(sight) {
+            let volume = self.pairs.entry(key, sight.now_ms, || Volume { hour, ..Volume::default() });
             let closed = if hour == volume.hour { None } else { volume.close(hour) };
             volume.out = volume.out.saturating_add(out);
             volume.back = volume.back.saturating_add(back);
             let found = closed.or_else(|| volume.judge(sight.direction()).map(|found| (found, hour)));
-            alerts.extend(found.map(|(evidence, since)| alert(sight, network, evidence, since * HOUR_MS)));
+            if let Some((evidence, since)) = found {
+                alerts.push(alert(sight, key.1 != Host::ANY, evidence, since * HOUR_MS));
+            }
         }
-    }
-
-    pub(crate) const fn forgotten(&self) -> u64 {
-        self.pairs.forgotten()
     }
 }
 
@@ -167,8 +173,14 @@ fn scale(bytes: u64) -> f64 {
     (bytes as f64 + 1.0).log2()
 }
 
+/// The machine as a whole, and with the network of the other end.
+fn keys(sight: &Sight<'_>) -> [Key; 2] {
+    let (machine, other) = sight.ends();
+    [(machine, Host::ANY), (machine, other.block())]
+}
+
 /// Of a machine as a whole the other end is not named; of a network, the address that is told is the last one's.
-fn alert(sight: &Sight<'_>, network: Option<Host>, evidence: VolumeEvidence, since_ms: u64) -> Alert {
+fn alert(sight: &Sight<'_>, is_of_network: bool, evidence: VolumeEvidence, since_ms: u64) -> Alert {
     let (machine, other) = sight.ends();
     Alert {
         kind: Kind::Exfiltration,
@@ -177,9 +189,9 @@ fn alert(sight: &Sight<'_>, network: Option<Host>, evidence: VolumeEvidence, sin
         time_ms: sight.now_ms,
         since_ms,
         source: Some(machine.address()),
-        destination: network.map(|_| other.address()),
+        destination: is_of_network.then(|| other.address()),
         protocol: sight.protocol(),
-        port: network.map(|_| sight.port()),
+        port: is_of_network.then(|| sight.port()),
         evidence: Evidence::Volume(evidence),
         guest: None,
     }

@@ -10,7 +10,8 @@ use palisade_net::Direction;
 
 use crate::{
     Alert, Evidence, Kind,
-    bounded::{Memory, Recent, print},
+    block::Detector,
+    bounded::{Ahead, Memory, Recent, print},
     connection::{Host, Sight},
     limits::{CONTACTS_MAX, QUIET_MS, SOURCES_MAX, WALK_IDLE_MS, WALKS_MAX},
 };
@@ -93,12 +94,22 @@ impl Walks {
         Self { steps, sources: Memory::new(SOURCES_MAX, QUIET_MS) }
     }
 
-    pub(crate) fn observe(&mut self, sight: &Sight<'_>, alerts: &mut Vec<Alert>) {
+    pub(crate) const fn forgotten(&self) -> u64 {
+        self.sources.forgotten()
+    }
+}
+
+impl Detector for Walks {
+    fn ask_for(&self, sight: &Sight<'_>, ahead: Ahead) {
+        self.sources.ask_for((sight.source, sight.direction()), ahead, |source| source.ports.ask_for());
+    }
+
+    fn observe(&mut self, sight: &Sight<'_>, alerts: &mut Vec<Alert>) {
         let Some(success) = sight.connection.has_succeeded() else { return };
         let source = self.sources.entry((sight.source, sight.direction()), sight.now_ms, Source::default);
         // The memory keeps it for an hour or two, as it happens; what is found must not depend on that.
         if sight.now_ms.saturating_sub(source.last_ms) > WALK_IDLE_MS {
-            *source = Source { quiet_until_ms: source.quiet_until_ms, ..Source::default() };
+            source.forget();
         }
         source.last_ms = sight.now_ms;
         let port = sight.port();
@@ -130,13 +141,17 @@ impl Walks {
             guest: None,
         });
     }
-
-    pub(crate) const fn forgotten(&self) -> u64 {
-        self.sources.forgotten()
-    }
 }
 
 impl Source {
+    /// Forgets what was seen, and not the room for it: most who come back would need it again.
+    fn forget(&mut self) {
+        self.hosts.clear();
+        self.ports.clear();
+        self.by_port.clear();
+        (self.all, self.next) = (Walk::default(), 0);
+    }
+
     /// The walk of a port; the oldest makes room.
     fn port(&mut self, port: u16) -> &mut Walk {
         let at = self.by_port.iter().position(|(held, _)| *held == port).unwrap_or_else(|| {

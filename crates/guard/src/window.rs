@@ -9,7 +9,8 @@ use palisade_net::{Direction, Protocol};
 
 use crate::{
     Alert, Evidence, Kind,
-    bounded::{Memory, Recent, print},
+    block::Detector,
+    bounded::{Ahead, Memory, Recent, print},
     connection::{Host, Sight},
     limits::{DAY_MS, QUIET_MS, WINDOWS_MAX},
 };
@@ -85,7 +86,24 @@ impl Windows {
         Self { fast: Memory::new(WINDOWS_MAX, QUIET_MS), slow: Memory::new(WINDOWS_MAX, DAY_MS) }
     }
 
-    pub(crate) fn observe(&mut self, sight: &Sight<'_>, alerts: &mut Vec<Alert>) {
+    pub(crate) const fn forgotten(&self) -> u64 {
+        self.fast.forgotten() + self.slow.forgotten()
+    }
+}
+
+impl Detector for Windows {
+    fn ask_for(&self, sight: &Sight<'_>, ahead: Ahead) {
+        if sight.connection.has_succeeded() != Some(false) {
+            return;
+        }
+        let key = |focus| (sight.source, sight.direction(), sight.protocol(), focus);
+        let host = key(Focus::Host(sight.destination));
+        self.fast.ask_for(key(Focus::Port(sight.port())), ahead, |_| ());
+        self.fast.ask_for(host, ahead, |_| ());
+        self.slow.ask_for(host, ahead, |_| ());
+    }
+
+    fn observe(&mut self, sight: &Sight<'_>, alerts: &mut Vec<Alert>) {
         let (port, host) = (Focus::Port(sight.port()), Focus::Host(sight.destination));
         let count = |spread, focus, print, limit| Count { spread, focus, print, limit, window_ms: FAST_MS };
         if sight.connection.is_echo() {
@@ -109,10 +127,6 @@ impl Windows {
         let mut unsaid = Vec::new();
         let is_told = alerts.len() > before;
         add(&mut self.slow, slow, sight, if is_told { &mut unsaid } else { alerts });
-    }
-
-    pub(crate) const fn forgotten(&self) -> u64 {
-        self.fast.forgotten() + self.slow.forgotten()
     }
 }
 

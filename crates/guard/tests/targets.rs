@@ -1,8 +1,11 @@
 //! What the guard promises, over the whole of it and through what it shows.
 
-use std::net::{IpAddr, Ipv4Addr};
+use std::{
+    collections::BTreeSet,
+    net::{IpAddr, Ipv4Addr},
+};
 
-use palisade_guard::{Alert, Connection, Guard, Kind, Outcome, Severity, Stage};
+use palisade_guard::{Alert, Connection, Guard, Kind, Outcome, Severity, Stage, day};
 use palisade_model::FlowTraffic;
 use palisade_net::{Direction, Flow, Protocol};
 use proptest::prelude::*;
@@ -32,6 +35,14 @@ fn connection(time_ms: u64, ends: (IpAddr, IpAddr), port: u16, outcome: Outcome,
 }
 
 fn watch(connections: &[Connection]) -> Vec<Alert> {
+    let (mut guard, mut alerts) = (Guard::default(), Vec::new());
+    guard.observe_all(connections, &mut alerts);
+    guard.finish(&mut alerts);
+    alerts
+}
+
+/// The same, one connection after the other.
+fn watch_each(connections: &[Connection]) -> Vec<Alert> {
     let (mut guard, mut alerts) = (Guard::default(), Vec::new());
     connections.iter().for_each(|connection| guard.observe(connection, &mut alerts));
     guard.finish(&mut alerts);
@@ -125,6 +136,21 @@ fn a_flood_of_sources_is_bounded_and_said() {
     assert!(losses.to_string().contains("sources were forgotten (scans)"));
 }
 
+#[test]
+fn many_at_once_are_as_one_after_the_other() {
+    // More than a block holds, and in a day that has all kinds of traffic.
+    let mut connections: Vec<Connection> = day(40_000).collect();
+    let begin_ms = connections[20_000].end_ms;
+    let guess =
+        |n: u64| connection(begin_ms + n * 1_000, (stranger(1), machine(1)), 3389, Outcome::Answered, 9);
+    connections.extend((0..200).map(guess));
+    connections.sort_by_key(|connection| connection.end_ms);
+    let alerts = watch(&connections);
+    assert_eq!(alerts, watch_each(&connections));
+    let kinds: BTreeSet<&str> = alerts.iter().map(|alert| alert.kind.word()).collect();
+    assert!(kinds.len() >= 2, "{kinds:?}");
+}
+
 fn any_connection() -> impl Strategy<Value = Connection> {
     let outcome = prop::sample::select(vec![
         Outcome::Denied,
@@ -150,7 +176,7 @@ proptest! {
     fn is_a_function_of_the_stream(mut stream in prop::collection::vec(any_connection(), 0..400)) {
         stream.sort_by_key(|connection| connection.end_ms);
         let alerts = watch(&stream);
-        prop_assert_eq!(&alerts, &watch(&stream));
+        prop_assert_eq!(&alerts, &watch_each(&stream));
         for alert in &alerts {
             prop_assert!(alert.since_ms <= alert.time_ms, "{:?}", alert);
             prop_assert!(!alert.evidence.to_string().is_empty());

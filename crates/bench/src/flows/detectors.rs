@@ -56,7 +56,7 @@ fn round(count: u64) -> Result<Round> {
         part.clear();
         part.extend(connections.by_ref().take(PART));
         let begun = time()?;
-        part.iter().for_each(|connection| guard.observe(connection, &mut alerts));
+        guard.observe_all(&part, &mut alerts);
         let is_over = part.len() < PART;
         if is_over {
             guard.finish(&mut alerts);

@@ -99,6 +99,16 @@ pub enum AccessError {
         /// What was asked for.
         sources: String,
     },
+    /// A tunnel to a door that somebody else must open.
+    #[error(
+        "port {port} of {machine} needs the approval of somebody else (ask with `palisade jit request`, and connect once it is approved)"
+    )]
+    NotApproved {
+        /// The machine.
+        machine: ResourceId,
+        /// The port.
+        port: u16,
+    },
     /// Too many grants of one machine.
     #[error("{machine} has {most} grants that are open or wait already (end some of them)")]
     TooMany {

@@ -280,6 +280,7 @@ impl Ledger {
                 port: grant.port,
                 protocol: grant.protocol,
                 open: Some((grant.sources.clone(), grant.not_after)),
+                source_port: None,
             })
         });
         let closed = doors.doors.iter().map(|door| AccessRule {
@@ -287,6 +288,7 @@ impl Ledger {
             port: door.port,
             protocol: door.protocol,
             open: None,
+            source_port: None,
         });
         open.chain(closed).collect()
     }

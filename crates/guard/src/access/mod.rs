@@ -13,12 +13,14 @@ mod policy;
 mod rule;
 #[cfg(test)]
 mod tests;
+mod tunnel;
 
 pub use error::AccessError;
 pub use grant::{Closing, End, Grant, Person, Request, State};
 pub use ledger::{Ask, Ledger, Wanted};
 pub use policy::{Door, Machine, Policy};
 pub use rule::AccessRule;
+pub use tunnel::{Knock, Passage};
 
 /// Machines of one policy.
 pub const MACHINES_MAX: usize = 100;
@@ -36,5 +38,9 @@ pub const REQUESTS_MAX: usize = 200;
 pub const LIMIT_MIN: u32 = 5 * 60;
 /// Longest time that a door's limit can be, and that a grant with all its extensions lasts, as in Azure.
 pub const LIMIT_MAX: u32 = 24 * 60 * 60;
+/// How long a tunnel lasts if nobody says otherwise, and the port's longest time allows it.
+pub const TUNNEL_TIME: u32 = 60 * 60;
+/// How long a tunnel to a port that is no door lasts at most.
+pub const TUNNEL_TIME_MAX: u32 = 8 * 60 * 60;
 /// Longest reason, and longest ticket, in characters.
 pub const TEXT_MAX: usize = 500;

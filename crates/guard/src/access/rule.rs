@@ -13,4 +13,6 @@ pub struct AccessRule {
     pub protocol: ProtocolMatch,
     /// From whom until when, if it opens the door; `None` if it closes it to everybody.
     pub open: Option<(Vec<Prefix>, u32)>,
+    /// The only port that it opens the door to, if it is one connection's.
+    pub source_port: Option<u16>,
 }

@@ -370,3 +370,37 @@ fn grants_of_one_machine_are_limited() {
     // The same again takes the place of what it was.
     ledger.request(Ask { name: "again".to_owned(), ..one(3) }, NOW).expect("it replaces one");
 }
+
+#[test]
+fn a_tunnel_keeps_to_the_terms_of_its_door() {
+    let knock = |door: usize, from: &str, seconds| Knock {
+        machine: vm(),
+        port: PORTS[door],
+        by: person("ada"),
+        from: from.parse().ok(),
+        seconds,
+    };
+    let until = |seconds| Ok(Some(Passage { until: NOW + seconds, request: None }));
+    let mut ledger = asked(1);
+    let other = Knock { port: 80, ..knock(0, "10.0.0.1", None) };
+    assert_eq!(ledger.passage(&other, NOW), Ok(None), "it is no door");
+    assert_eq!(ledger.passage(&knock(0, "192.0.2.7", None), NOW), until(TUNNEL_TIME));
+    assert_eq!(ledger.passage(&knock(0, "", Some(60)), NOW), until(60), "from anywhere");
+    assert_eq!(
+        ledger.passage(&knock(0, "10.0.0.1", Some(3_601)), NOW),
+        Err(AccessError::TooLong { port: 22, asked: 3_601, limit: 3_600 })
+    );
+    assert_eq!(ledger.passage(&knock(2, "::ffff:10.0.0.9", None), NOW), until(TUNNEL_TIME));
+    for from in ["192.0.2.7", ""] {
+        let refused = ledger.passage(&knock(2, from, None), NOW);
+        assert!(matches!(refused, Err(AccessError::Source { port: 5985, .. })), "{from:?}");
+    }
+    let agreed = knock(1, "10.0.0.1", None);
+    assert_eq!(ledger.passage(&agreed, NOW), Err(AccessError::NotApproved { machine: vm(), port: 3389 }));
+    ledger.approve("r", &person("bob"), NOW).expect("it waits");
+    let resting = Passage { until: NOW + 600, request: Some("r".to_owned()) };
+    assert_eq!(ledger.passage(&agreed, NOW), Ok(Some(resting)), "it ends with what it rests on");
+    assert!(ledger.passage(&Knock { by: person("bob"), ..agreed }, NOW).is_err(), "it is hers");
+    assert!(ledger.holds("r", &vm(), 3389, NOW + 599));
+    assert!(!ledger.holds("r", &vm(), 3389, NOW + 600) && !ledger.holds("r", &vm(), 22, NOW));
+}
