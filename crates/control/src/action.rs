@@ -11,7 +11,8 @@ use palisade_store::Revision;
 use serde_json::Value;
 
 use crate::ControlError;
-use crate::access::{AccessVerb, Actor};
+use crate::access::{AccessVerb, Actor, TunnelVerb};
+use crate::answers::AnswerCall;
 use crate::fleet::HostName;
 
 /// Who asks, as the audit log names them.
@@ -74,6 +75,22 @@ pub enum Action {
         verb: AccessVerb,
         /// Who does it.
         actor: Actor,
+    },
+    /// Begins or ends a tunnel.
+    Tunnel {
+        /// The tunnel.
+        id: ResourceId,
+        /// Which of both.
+        verb: TunnelVerb,
+        /// Who has it.
+        actor: Actor,
+    },
+    /// Answers an alert as a policy says. It does nothing if the policy says so, or withholds it.
+    Answer {
+        /// The policy.
+        policy: ResourceId,
+        /// The alert.
+        call: AnswerCall,
     },
     /// Writes small things of other modules, all or none; without a change it only stands in the audit log.
     Records {

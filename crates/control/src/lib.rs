@@ -7,6 +7,8 @@
 
 pub mod access;
 mod action;
+pub mod alerts;
+pub mod answers;
 pub mod audit;
 pub mod deploy;
 mod error;

@@ -37,7 +37,7 @@ impl Control {
     /// The intents cannot be proven, or what judges is more than a host could be sent.
     pub fn preview(&self, puts: Vec<(ResourceId, Value)>) -> Result<Preview, ControlError> {
         let mut world = self.read(World::clone);
-        let context = Context { options: self.options(), now: unix_seconds(self.now()) };
+        let context = Context { options: self.options(), now: unix_seconds(self.now()), address: "" };
         let mut draft = Draft::new(&mut world);
         let mut refused = Vec::new();
         for (id, body) in puts {

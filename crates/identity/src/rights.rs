@@ -147,7 +147,7 @@ mod tests {
             check(role, "/subscriptions/s/resourceGroups/other", READ, NSG, false);
             check(role, NSG, READ, "/subscriptions/s", false);
         }
-        check(id::SECURITY_OPERATOR, "/", "Palisade.Access/quarantines/write", NSG, true);
+        check(id::SECURITY_OPERATOR, "/", "Palisade.Network/quarantines/write", NSG, true);
         check(id::CONTRIBUTOR, "/", "Microsoft.Authorization/principals/write", "/", false);
         check(id::NETWORK_CONTRIBUTOR, "/", "Microsoft.Compute/virtualMachines/write", NSG, false);
     }

@@ -209,9 +209,12 @@ const OF_SECURITY_OPERATORS: &[&str] = &[
     "Microsoft.Network/networkWatchers/*/action",
     "Microsoft.Security/locations/jitNetworkAccessPolicies/initiate/action",
     "Palisade.Access/grants/*",
-    "Palisade.Access/quarantines/*",
+    "Palisade.Access/tunnels/*",
+    "Palisade.Guard/alerts/*",
     "Palisade.Network/intents/*",
+    "Palisade.Network/lockouts/*",
     "Palisade.Network/preview/action",
+    "Palisade.Network/quarantines/*",
 ];
 
 fn role(id: Uuid, name: &str, description: &str, actions: &[&str], not_actions: &[&str]) -> Role {

@@ -23,6 +23,17 @@ impl Terms {
         let is = |key: &str| properties[key].as_bool().unwrap_or_default();
         Self { justification: is("requiresJustification"), ticket: is("requiresTicket") }
     }
+
+    /// Whether what was said is enough.
+    pub(crate) fn check(self, reason: &str, ticket: Option<&str>) -> Result<(), ControlError> {
+        if self.justification && reason.is_empty() {
+            return Err(invalid("justification", "is missing, and the policy wants one (say why)"));
+        }
+        if self.ticket && ticket.is_none() {
+            return Err(invalid("ticket", "is missing, and the policy wants one (name it)"));
+        }
+        Ok(())
+    }
 }
 
 /// Reads the body of `initiate`.
@@ -30,12 +41,7 @@ pub(crate) fn ask(body: &Value, terms: Terms, actor: &Actor, now: u64) -> Result
     let text =
         |key: &str| body[key].as_str().map(str::trim).filter(|text| !text.is_empty()).map(str::to_owned);
     let (reason, ticket) = (text("justification").unwrap_or_default(), text("ticket"));
-    if terms.justification && reason.is_empty() {
-        return Err(invalid("justification", "is missing, and the policy wants one (say why)"));
-    }
-    if terms.ticket && ticket.is_none() {
-        return Err(invalid("ticket", "is missing, and the policy wants one (name it)"));
-    }
+    terms.check(&reason, ticket.as_deref())?;
     let machines = body["virtualMachines"].as_array();
     let machines =
         machines.ok_or_else(|| invalid("virtualMachines", "is missing (give a list of virtual machines)"))?;

@@ -10,7 +10,7 @@ use palisade_model::ResourceId;
 use palisade_net::ProtocolMatch;
 use serde_json::{Value, json};
 
-use super::{ledger, requests};
+use super::{ledger, requests, tunnel};
 use crate::kinds::{self, group_of};
 use crate::time;
 use crate::world::{Document, World};
@@ -27,16 +27,21 @@ pub(crate) fn interfaces(world: &World, machine: &ResourceId) -> BTreeSet<Resour
 }
 
 /// The machines that an interface belongs to.
-fn machines(world: &World, nic: &Document) -> BTreeSet<ResourceId> {
+pub(crate) fn machines(world: &World, nic: &Document) -> BTreeSet<ResourceId> {
     let naming = world.naming(nic.id()).filter(|document| document.kind().name == kinds::VM);
     let own = nic.properties()["virtualMachine"]["id"].as_str().map(ResourceId::new);
     let near = naming.map(|machine| machine.id().clone()).filter(|id| group_of(id) == group_of(nic.id()));
     near.chain(own).collect()
 }
 
-/// The time-limited access of an interface; `None` if no policy is about its machine.
+/// The machines that the interface of an id belongs to.
+pub(crate) fn machines_of(world: &World, nic: &ResourceId) -> BTreeSet<ResourceId> {
+    world.document(nic).map(|nic| machines(world, nic)).unwrap_or_default()
+}
+
+/// The time-limited access of an interface; `None` if no policy is about its machine and no tunnel leads there.
 pub(crate) fn doors(world: &World, nic: &Document) -> Option<Document> {
-    let mut rules: Vec<AccessRule> = Vec::new();
+    let mut rules: Vec<AccessRule> = tunnel::rules(world, nic);
     for machine in machines(world, nic) {
         for policy in policies(world, &machine) {
             // What was stored could be read when it was.
@@ -78,6 +83,9 @@ fn rendered(rule: &AccessRule, priority: usize) -> Value {
         "destinationPortRanges": [rule.port.to_string()],
         "access": if rule.open.is_some() { "AlwaysAllow" } else { "Deny" },
     });
+    if let Some(port) = rule.source_port {
+        properties["sourcePortRanges"] = json!([port.to_string()]);
+    }
     if let Some((sources, end)) = &rule.open {
         properties["expiresAt"] = time::rfc3339(u64::from(*end)).into();
         if !requests::is_any(sources) {

@@ -1,7 +1,7 @@
 //! Durations as ISO 8601 writes them: `PT3H`, `P1D`, `PT1H30M`.
 
 /// Seconds of a duration of weeks, days, hours, minutes and whole seconds; `None` if it is none, or has no fixed length.
-pub(super) fn seconds(text: &str) -> Option<u32> {
+pub fn seconds(text: &str) -> Option<u32> {
     let rest = text.trim().strip_prefix('P')?;
     let (date, time) = match rest.split_once('T') {
         Some((_, "")) => return None,

@@ -6,10 +6,11 @@
 
 mod ask;
 mod doors;
-mod duration;
+pub(crate) mod duration;
 mod overridden;
 mod policy;
 mod requests;
+mod tunnel;
 
 use palisade_guard::access::{AccessError, Ledger, Person};
 use palisade_model::ResourceId;
@@ -17,9 +18,15 @@ use serde_json::Value;
 
 use crate::ControlError;
 pub(crate) use ask::{Terms, ask, until};
-pub(crate) use doors::{doors, interfaces, policies};
+pub(crate) use doors::{doors, interfaces, machines, machines_of, policies};
+pub use duration::seconds as duration_seconds;
 pub(crate) use overridden::overridden;
 pub(crate) use requests::one as request;
+pub(crate) use tunnel::end_of;
+pub use tunnel::{
+    Gone, Opening, Summary, TUNNELS_MAX, TUNNELS_PER_HOST_MAX, TUNNELS_PER_PRINCIPAL_MAX, TunnelVerb, Way,
+    stands, tunnels, way,
+};
 
 /// What is done with the requests of a policy.
 #[derive(Debug, Clone, PartialEq)]
@@ -100,6 +107,7 @@ pub(crate) fn seconds(now: u64) -> u32 {
 pub(crate) fn refused(error: &AccessError) -> ControlError {
     let (status, code) = match error {
         AccessError::NoRequest(_) => (404, "JitRequestNotFound"),
+        AccessError::NotApproved { .. } => (403, "JitApprovalNeeded"),
         AccessError::OwnRequest(_) => (403, "JitApprovalByRequester"),
         AccessError::State { .. } | AccessError::NotLater(_) => (409, "JitRequestState"),
         AccessError::TooMany { .. } | AccessError::TooManyRequests(_) => (409, "JitLimitReached"),
@@ -111,7 +119,8 @@ pub(crate) fn refused(error: &AccessError) -> ControlError {
     ControlError::new(status, code, sentence(&error.to_string()))
 }
 
-fn sentence(text: &str) -> String {
+/// An error of a library as a sentence for people.
+pub(crate) fn sentence(text: &str) -> String {
     let mut letters = text.chars();
     letters.next().map_or_else(String::new, |first| format!("{}{}.", first.to_uppercase(), letters.as_str()))
 }

@@ -9,10 +9,11 @@ use serde_json::{Map, Value};
 const HIDDEN: &str = "(hidden)";
 
 /// Prefixes of the keys of records that are shown. Others are hidden whole.
-const SHOWN: &[&str] = &["id/assignment/", "id/principal/", "id/role/", "id/tenant", "op/", "host/"];
+const SHOWN: &[&str] =
+    &["alert/", "id/assignment/", "id/principal/", "id/role/", "id/tenant", "op/", "host/"];
 
 /// Prefixes of the targets that are records and not resources.
-const RECORDS: &[&str] = &["id/", "ca/", "host/", "join/", "op/", "meta/", "status/"];
+const RECORDS: &[&str] = &["alert/", "id/", "ca/", "host/", "join/", "op/", "meta/", "status/"];
 
 /// Parts of names, in lower case, of properties that hold a secret.
 const SECRET_NAMES: &[&str] = &[

@@ -17,7 +17,7 @@ use crate::fleet::HostName;
 use crate::gate::Passed;
 use crate::plan::{self, Context, Draft, Planned};
 use crate::world::Change;
-use crate::{Caller, ControlError, Outcome, World, fleet, kinds, time};
+use crate::{Caller, ControlError, Outcome, Override, World, fleet, kinds, time};
 
 /// Entries that a batch writes besides its changes: the sequence, the audit log, operations and those that go for them.
 const OVERHEAD: usize = 6;
@@ -60,7 +60,7 @@ impl Batch {
     /// Plans an action into the batch; gives it back if the batch has no room for it.
     pub(super) fn add(&mut self, draft: &mut World, shared: &Shared, request: Request) -> Option<Request> {
         let now = time::unix_seconds((shared.options.clock)());
-        let context = Context { options: &shared.options, now };
+        let context = Context { options: &shared.options, now, address: &request.caller.address };
         let mut own = Draft::new(draft);
         let planned = match plan::plan(&mut own, &context, &request.action) {
             Ok(planned) => planned,
@@ -207,11 +207,28 @@ fn judge(
     planned: &Planned,
     now: u64,
 ) -> Result<Passed, ControlError> {
-    let leave = caller.overriding.as_ref();
-    match &planned.unfinished {
+    let emergency = emergency(draft.world(), planned);
+    let leave = emergency.as_ref().or(caller.overriding.as_ref());
+    let passed = match &planned.unfinished {
         Some(group) => shared.gate.judge_without(draft, group, leave, now),
         None => shared.gate.judge(draft, 0, leave, now),
+    };
+    match (passed, emergency) {
+        // What cannot even be proven does not leave a machine that is taken at large.
+        (Err(error), Some(leave)) => {
+            Ok(Passed { warnings: vec![error], reason: Some(leave.reason), ..Passed::default() })
+        }
+        (passed, _) => passed,
     }
+}
+
+/// A machine that is taken is isolated whatever intents say; what that breaks is told all the same.
+fn emergency(world: &World, planned: &Planned) -> Option<Override> {
+    let target = kinds::locate(&ResourceId::new(&planned.target)).ok()?;
+    let of = || world.of_kind(kinds::INTENTS).cloned().collect();
+    let is_one = target.kind.is(kinds::QUARANTINE) && planned.after.is_some();
+    let reason = || planned.after.as_ref()?["properties"]["reason"].as_str();
+    is_one.then(|| Override { reason: format!("quarantine: {}", reason().unwrap_or_default()), of: of() })
 }
 
 fn size(op: &Op) -> usize {

@@ -15,7 +15,7 @@ use super::sequence::{self, Sequence};
 use crate::world::{Change, Document, World};
 
 /// Where records of other modules are.
-pub(crate) const RECORD_PREFIXES: &[&str] = &["ca/", "host/", "id/", "join/", "window/"];
+pub(crate) const RECORD_PREFIXES: &[&str] = &["alert/", "ca/", "host/", "id/", "join/", "window/"];
 
 /// What was read.
 pub(super) struct Loaded {

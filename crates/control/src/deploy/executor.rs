@@ -105,7 +105,8 @@ impl Executor for OnControl {
 
     fn rehearse(&self, puts: &[(ResourceId, Value)]) -> Vec<Result<Rehearsed, ControlError>> {
         let mut world = self.control.read(World::clone);
-        let context = Context { options: self.control.options(), now: unix_seconds(self.control.now()) };
+        let context =
+            Context { options: self.control.options(), now: unix_seconds(self.control.now()), address: "" };
         let mut draft = Draft::new(&mut world);
         let (gate, leave) = (self.control.gate(), self.caller.overriding.as_ref());
         let one = |(id, body): &(ResourceId, Value)| {

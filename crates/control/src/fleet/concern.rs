@@ -11,7 +11,7 @@ use palisade_model::ResourceId;
 
 use super::HostName;
 use crate::world::{Document, World};
-use crate::{access, kinds};
+use crate::{access, answers, kinds};
 
 /// The hosts that must act when `before` becomes `after`, if these resources and children are what differs.
 pub fn concerned(before: &World, after: &World, changed: &[ResourceId]) -> BTreeSet<HostName> {
@@ -66,7 +66,12 @@ impl<'a, F: FnMut(&Arc<Document>)> Walk<'a, F> {
             kinds::PEERING => self.parent(id, Self::network),
             kinds::ROUTE_TABLE => self.table(id),
             kinds::ROUTE => self.parent(id, Self::table),
-            kinds::PUBLIC_IP => self.naming(id, kinds::NIC, Self::nic),
+            kinds::PUBLIC_IP => {
+                self.naming(id, kinds::NIC, Self::nic);
+                self.naming(id, kinds::LOAD_BALANCER, |walk, balancer| walk.balancer(balancer.id()));
+            }
+            kinds::LOAD_BALANCER => self.balancer(id),
+            kinds::NAT_RULE => self.naming(id, kinds::NIC, Self::nic),
             kinds::STATIC_MEMBER => {
                 document.references().for_each(|network| self.network(network));
                 self.parent(id, Self::network_group);
@@ -81,6 +86,11 @@ impl<'a, F: FnMut(&Arc<Document>)> Walk<'a, F> {
             }
             kinds::VM => self.machine(id),
             kinds::JIT => document.references().for_each(|machine| self.machine(machine)),
+            kinds::TUNNEL => {
+                let world = self.world;
+                document.references().filter_map(|nic| world.document(nic)).for_each(|nic| self.nic(nic));
+            }
+            kinds::QUARANTINE | kinds::LOCKOUT => self.answer(document),
             _ => {}
         }
     }
@@ -114,6 +124,15 @@ impl<'a, F: FnMut(&Arc<Document>)> Walk<'a, F> {
         self.naming(id, kinds::SUBNET, |walk, subnet| walk.subnet(subnet.id()));
     }
 
+    /// The interfaces that a load balancer's inbound NAT rules lead to.
+    fn balancer(&mut self, id: &ResourceId) {
+        if self.is_new(id) {
+            for rule in self.world.children(id, "inboundNatRules") {
+                self.naming(rule.id(), kinds::NIC, Self::nic);
+            }
+        }
+    }
+
     /// A group of interfaces itself: who names it in rules, and its members, whose spans have it too.
     fn group(&mut self, id: &ResourceId) {
         self.group_of_rules(id);
@@ -145,6 +164,21 @@ impl<'a, F: FnMut(&Arc<Document>)> Walk<'a, F> {
             let world = self.world;
             let nics = access::interfaces(world, id);
             nics.iter().filter_map(|nic| world.document(nic)).for_each(|nic| self.nic(nic));
+        }
+    }
+
+    /// The interfaces of what is isolated or kept from somebody; all of the scope, if somebody is locked out there.
+    fn answer(&mut self, document: &'a Document) {
+        let world = self.world;
+        let mut targets = document.references().peekable();
+        if targets.peek().is_none() {
+            return answers::interfaces_of(world, document).for_each(|nic| self.nic(nic));
+        }
+        for target in targets {
+            match world.document(target).filter(|target| target.kind().name == kinds::NIC) {
+                Some(nic) => self.nic(nic),
+                None => self.machine(target),
+            }
         }
     }
 

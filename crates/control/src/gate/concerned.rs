@@ -121,9 +121,10 @@ fn body(document: &Option<Arc<Document>>) -> Option<&Value> {
     })
 }
 
-/// What can matter to packets: networks, and who has doors.
+/// What can matter to packets: networks, who has doors, who is isolated, and who is locked out.
 fn is_of_networks(kind: &str) -> bool {
-    kind.starts_with("Microsoft.Network/") || [kinds::JIT, kinds::VM].contains(&kind)
+    const GUARDED: [&str; 5] = [kinds::JIT, kinds::TUNNEL, kinds::VM, kinds::QUARANTINE, kinds::LOCKOUT];
+    kind.starts_with("Microsoft.Network/") || GUARDED.contains(&kind)
 }
 
 impl Changed {

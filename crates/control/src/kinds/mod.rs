@@ -4,6 +4,8 @@
 //! which collections of children stand inside a parent. Properties that the table does not name are kept and echoed.
 //! Reference: the REST API's resource models, docs/semantics.md.
 
+mod answers;
+mod balancer;
 mod compute;
 mod intents;
 mod locate;
@@ -14,6 +16,7 @@ mod security;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use answers::{BARRED, ISOLATED};
 pub(crate) use locate::group_of;
 pub use locate::{Target, canonical_location, locate};
 pub(crate) use security::TIMED_ACCESS;
@@ -154,6 +157,10 @@ pub const SUBNET: &str = "Microsoft.Network/virtualNetworks/subnets";
 pub const PEERING: &str = "Microsoft.Network/virtualNetworks/virtualNetworkPeerings";
 /// Network interfaces.
 pub const NIC: &str = "Microsoft.Network/networkInterfaces";
+/// Load balancers.
+pub const LOAD_BALANCER: &str = "Microsoft.Network/loadBalancers";
+/// Inbound NAT rules of load balancers.
+pub const NAT_RULE: &str = "Microsoft.Network/loadBalancers/inboundNatRules";
 /// Public addresses.
 pub const PUBLIC_IP: &str = "Microsoft.Network/publicIPAddresses";
 /// Route tables.
@@ -184,14 +191,27 @@ pub const VM: &str = "Microsoft.Compute/virtualMachines";
 pub const JIT: &str = "Microsoft.Security/locations/jitNetworkAccessPolicies";
 /// What such policies mean at an interface.
 pub const ACCESS: &str = "Palisade.Network/timedAccess";
+/// Tunnels that are open.
+pub const TUNNEL: &str = "Palisade.Access/tunnels";
 /// Intents.
 pub const INTENTS: &str = "Palisade.Network/intents";
+/// Machines that are isolated.
+pub const QUARANTINE: &str = "Palisade.Network/quarantines";
+/// Sources that are locked out, and pairs that are blocked.
+pub const LOCKOUT: &str = "Palisade.Network/lockouts";
+/// What is done about alerts by itself.
+pub const ANSWER_POLICY: &str = "Palisade.Network/answerPolicies";
+/// What a quarantine is at an interface.
+pub const ISOLATION: &str = "Palisade.Network/isolation";
+/// What lock-outs are at an interface.
+pub const LOCKED_OUT: &str = "Palisade.Network/lockedOut";
 
 /// Kinds that are no children, in the order of their names.
 pub const TOP_LEVEL: &[&Kind] = &[
     &resources::LOCKS,
     &compute::VIRTUAL_MACHINES,
     &network::ASGS,
+    &balancer::LOAD_BALANCERS,
     &network::NICS,
     &manager::MANAGERS,
     &network::NSGS,
@@ -201,7 +221,11 @@ pub const TOP_LEVEL: &[&Kind] = &[
     &network::NETWORKS,
     &resources::DEPLOYMENTS,
     &security::POLICIES,
+    &security::TUNNELS,
+    &answers::ANSWER_POLICIES,
     &intents::INTENT_SETS,
+    &answers::LOCKOUTS,
+    &answers::QUARANTINES,
 ];
 
 /// The kind of this type, compared without case; children too.

@@ -7,15 +7,15 @@ use super::{
 
 static NSG_LINK: Link = Link { kinds: &[NSG], is_local: true };
 static ASG_LINK: Link = Link { kinds: &[ASG], is_local: true };
-static SUBNET_LINK: Link = Link { kinds: &[SUBNET], is_local: true };
-static PUBLIC_IP_LINK: Link = Link { kinds: &[PUBLIC_IP], is_local: true };
+pub(super) static SUBNET_LINK: Link = Link { kinds: &[SUBNET], is_local: true };
+pub(super) static PUBLIC_IP_LINK: Link = Link { kinds: &[PUBLIC_IP], is_local: true };
 static TABLE_LINK: Link = Link { kinds: &[ROUTE_TABLE], is_local: true };
 static NETWORK_LINK: Link = Link { kinds: &[NETWORK], is_local: false };
 static LOGGED_LINK: Link = Link { kinds: &[NSG, NETWORK, SUBNET, NIC], is_local: true };
 
-const STATE: Field = Field::read_only("provisioningState");
-const GUID: Field = Field::read_only("resourceGuid");
-const SKU: Field =
+pub(super) const STATE: Field = Field::read_only("provisioningState");
+pub(super) const GUID: Field = Field::read_only("resourceGuid");
+pub(super) const SKU: Field =
     Field::new("sku", Shape::Object(&[Field::new("name", Shape::Text), Field::new("tier", Shape::Text)]));
 
 /// Network security groups.
@@ -211,6 +211,7 @@ const IP_CONFIGURATION: &[Field] = &[
     Field::new("subnet", Shape::Reference(&SUBNET_LINK)),
     Field::new("publicIPAddress", Shape::Reference(&PUBLIC_IP_LINK)),
     Field::new("applicationSecurityGroups", Shape::References(&ASG_LINK)),
+    Field::new("loadBalancerInboundNatRules", Shape::References(&super::balancer::NAT_RULE_LINK)),
 ];
 
 /// Public IP addresses.

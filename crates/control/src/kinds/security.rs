@@ -3,7 +3,7 @@
 //! A policy's ports and requests are kept as they are; `crate::access` reads them. The type of its id has a region in the
 //! middle that is no resource, see [`super::locate`].
 
-use super::{ACCESS, Field, JIT, Kind, Link, Shape};
+use super::{ACCESS, Field, JIT, Kind, Link, NIC, Shape, TUNNEL};
 
 /// Machines need not be resources here: what has their interfaces is asked when it matters.
 pub(super) static MACHINE: Link = Link { kinds: &[], is_local: false };
@@ -39,6 +39,20 @@ pub(super) static POLICIES: Kind = Kind {
             ]),
         ),
     ],
+    collections: &[],
+    is_tagged: false,
+};
+
+/// An interface that a tunnel leads to outlives it, and may go before it.
+static END: Link = Link { kinds: &[NIC], is_local: false };
+
+/// Tunnels that are open. The server alone writes them; who deletes one ends it.
+pub(super) static TUNNELS: Kind = Kind {
+    name: TUNNEL,
+    label: "Tunnel",
+    is_located: false,
+    envelope: &[],
+    properties: &[Field::new("networkInterface", Shape::Reference(&END))],
     collections: &[],
     is_tagged: false,
 };

@@ -23,6 +23,7 @@ pub(super) fn written(draft: &Draft<'_>, from: usize) -> Result<(), ControlError
         let Change::Document { id, .. } = change else { continue };
         let Some(document) = world.document(id) else { continue };
         problems.extend(document.links().filter_map(|(to, link)| reference(world, document, to, link).err()));
+        problems.extend(frontends(world, document));
         let network = match document.kind().name {
             kinds::NETWORK => Some(id.clone()),
             kinds::SUBNET => id.parent(),
@@ -82,6 +83,31 @@ fn reference(
          that both resources are in the same region and subscription.",
         from.id()
     )))
+}
+
+/// Inbound NAT rules name frontends of their own load balancer that it does not have.
+fn frontends(world: &World, written: &Arc<Document>) -> Vec<ControlError> {
+    let (balancer, rules) = match written.kind().name {
+        kinds::LOAD_BALANCER => (Some(written), world.children(written.id(), "inboundNatRules")),
+        kinds::NAT_RULE => (written.id().parent().and_then(|id| world.document(&id)), vec![written]),
+        _ => return Vec::new(),
+    };
+    let Some(balancer) = balancer else { return Vec::new() };
+    let elements = balancer.properties()["frontendIPConfigurations"].as_array().into_iter().flatten();
+    let names = elements.filter_map(|frontend| frontend["name"].as_str());
+    let there: Vec<ResourceId> =
+        names.map(|name| balancer.id().child("frontendIPConfigurations", name)).collect();
+    let missing = rules.into_iter().filter_map(|rule| {
+        let named = rule.properties()["frontendIPConfiguration"]["id"].as_str().map(ResourceId::new)?;
+        let message = format!(
+            "Resource {named} referenced by resource {} was not found. Please make sure that the referenced resource exists, \
+             and that both resources are in the same region and subscription.",
+            rule.id()
+        );
+        let invalid = || ControlError::bad("InvalidResourceReference", message).about(named.as_str());
+        (!there.contains(&named)).then(invalid)
+    });
+    missing.collect()
 }
 
 /// Whether two are in one subscription and, if both have a region, in one region.

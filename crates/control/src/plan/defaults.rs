@@ -23,8 +23,10 @@ pub(super) fn fill(
     own: &mut Map<String, Value>,
     stored: Option<&Document>,
 ) -> Result<(), ControlError> {
+    if [kinds::PUBLIC_IP, kinds::LOAD_BALANCER].contains(&kind.name) {
+        sku(own);
+    }
     if kind.name == kinds::PUBLIC_IP {
-        envelope_of_public_ip(own);
         name_of_public_ip(own);
     }
     let Some(properties) = own.get_mut("properties").and_then(Value::as_object_mut) else { return Ok(()) };
@@ -63,6 +65,17 @@ pub(super) fn fill(
             nic(id, properties, stored);
         }
         kinds::PUBLIC_IP => public_ip(world, context, id, properties, stored)?,
+        kinds::LOAD_BALANCER => balancer(properties),
+        kinds::NAT_RULE => {
+            // Clients that read a rule and write it anew do not know it: they must not open it to everybody.
+            if let Some(sources) = before("allowedSourceAddressPrefixes") {
+                absent(properties, json!({ "allowedSourceAddressPrefixes": sources }));
+            }
+            absent(
+                properties,
+                json!({"enableFloatingIP": false, "enableTcpReset": false, "idleTimeoutInMinutes": 4}),
+            );
+        }
         kinds::ROUTE_TABLE => absent(properties, json!({"disableBgpRoutePropagation": false})),
         kinds::ROUTE => absent(properties, json!({"hasBgpOverride": false, "nextHopIpAddress": ""})),
         kinds::WATCHER => absent(properties, json!({"runningOperationIds": []})),
@@ -161,6 +174,30 @@ fn nic(id: &ResourceId, properties: &mut Map<String, Value>, stored: Option<&Doc
     }
 }
 
+/// Azure shows every list of a load balancer. Frontends are given addresses by who writes them.
+fn balancer(properties: &mut Map<String, Value>) {
+    absent(
+        properties,
+        json!({
+            "frontendIPConfigurations": [],
+            "backendAddressPools": [],
+            "loadBalancingRules": [],
+            "probes": [],
+            "outboundRules": [],
+            "inboundNatPools": [],
+        }),
+    );
+    let frontends = properties.get_mut("frontendIPConfigurations").and_then(Value::as_array_mut);
+    for frontend in frontends.into_iter().flatten() {
+        if let Some(properties) = frontend.get_mut("properties").and_then(Value::as_object_mut) {
+            absent(
+                properties,
+                json!({"privateIPAddressVersion": "IPv4", "privateIPAllocationMethod": "Dynamic"}),
+            );
+        }
+    }
+}
+
 /// A hardware address that begins as Azure's do and is the same whenever the id is.
 fn made_up_mac(id: &ResourceId) -> String {
     let text = id.as_str().to_ascii_lowercase();
@@ -168,7 +205,7 @@ fn made_up_mac(id: &ResourceId) -> String {
     format!("00-0D-3A-{:02X}-{:02X}-{:02X}", bytes[0], bytes[1], bytes[2])
 }
 
-fn envelope_of_public_ip(own: &mut Map<String, Value>) {
+fn sku(own: &mut Map<String, Value>) {
     let sku = own.entry("sku").or_insert_with(|| json!({}));
     if let Some(sku) = sku.as_object_mut() {
         absent(sku, json!({"name": "Basic", "tier": "Regional"}));

@@ -51,7 +51,9 @@ pub(super) fn check_unused(world: &World, id: &ResourceId, within: &ResourceId) 
         .filter(|user| !(is_machine && user.kind().name == kinds::NIC))
         // What is only observed, or only points there, does not hold a resource.
         .filter(|user| {
-            ![kinds::FLOW_LOG, kinds::PEERING, kinds::STATIC_MEMBER, kinds::JIT].contains(&user.kind().name)
+            let passing = [kinds::FLOW_LOG, kinds::PEERING, kinds::STATIC_MEMBER, kinds::JIT, kinds::TUNNEL];
+            let is_answer = [kinds::QUARANTINE, kinds::LOCKOUT].contains(&user.kind().name);
+            !is_answer && !passing.contains(&user.kind().name)
         })
         .map(|user| user.id())
         .filter(|user| !is_inside(user))

@@ -5,15 +5,19 @@ use serde_json::Value;
 use crate::kinds::{INTENTS, Target};
 use crate::{ControlError, World, gate};
 
+/// Whether something stands at a subscription or in a group, as it must.
+pub(super) fn check_scope(target: &Target, what: &str, code: &'static str) -> Result<(), ControlError> {
+    if target.scope.segment("providers").is_none() {
+        return Ok(());
+    }
+    let message =
+        format!("{what} at a subscription or in a resource group, and '{}' is neither.", target.scope);
+    Err(ControlError::bad(code, message).about(target.id.as_str()))
+}
+
 /// Checks the body of intents that will be stored.
 pub(super) fn check(world: &World, target: &Target, own: &Value) -> Result<(), ControlError> {
-    if target.scope.segment("providers").is_some() {
-        let message = format!(
-            "Intents stand at a subscription or in a resource group, and '{}' is neither.",
-            target.scope
-        );
-        return Err(ControlError::bad("InvalidIntentsScope", message).about(target.id.as_str()));
-    }
+    check_scope(target, "Intents stand", "InvalidIntentsScope")?;
     let is_new = world.document(&target.id).is_none();
     if is_new && world.count(INTENTS) >= gate::SETS_MAX {
         let message = format!(

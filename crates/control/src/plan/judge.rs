@@ -22,6 +22,7 @@ pub(super) fn check(world: &World, target: &Target) -> Result<(), ControlError> 
         Some(kinds::NIC) => {
             scope.family(world, &target.id);
             scope.rules_about(world, &target.id);
+            scope.endpoints_of(world, &target.id);
         }
         Some(
             kinds::NETWORK
@@ -33,6 +34,7 @@ pub(super) fn check(world: &World, target: &Target) -> Result<(), ControlError> 
             | kinds::ROUTE_TABLE
             | kinds::ROUTE,
         ) => scope.family(world, &target.top),
+        Some(kinds::LOAD_BALANCER | kinds::NAT_RULE) => scope.balancer(world, &target.top),
         Some(kinds::ADMIN_COLLECTION) => scope.family(world, &target.id),
         Some(kinds::ADMIN_RULE) => scope.family(world, target.parent.as_ref().unwrap_or(&target.id)),
         _ => return Ok(()),
@@ -135,6 +137,29 @@ impl<'a> Scope<'a> {
                 }
             }
         }
+    }
+
+    /// A load balancer with its inbound NAT rules, and the interfaces that name these.
+    fn balancer(&mut self, world: &'a World, id: &ResourceId) {
+        if self.has(id) {
+            return;
+        }
+        self.family(world, id);
+        for rule in world.children(id, "inboundNatRules") {
+            for nic in world.naming(rule.id()).filter(|document| document.kind().name == kinds::NIC) {
+                if !self.has(nic.id()) {
+                    self.documents.push(nic);
+                }
+            }
+        }
+    }
+
+    /// The load balancers whose inbound NAT rules an interface names: two rules must not lead to one of its ports.
+    fn endpoints_of(&mut self, world: &'a World, nic: &ResourceId) {
+        let Some(interface) = world.document(nic) else { return };
+        let rules = interface.links().filter(|(_, link)| link.kinds == [kinds::NAT_RULE]).map(|(id, _)| id);
+        let balancers: Vec<ResourceId> = rules.filter_map(ResourceId::parent).collect();
+        balancers.iter().for_each(|balancer| self.balancer(world, balancer));
     }
 
     fn has(&self, id: &ResourceId) -> bool {

@@ -6,6 +6,7 @@
 
 mod access;
 mod address;
+mod answers;
 mod body;
 mod check;
 mod defaults;
@@ -21,6 +22,7 @@ mod put;
 mod records;
 #[cfg(test)]
 pub(crate) mod tests;
+mod tunnel;
 mod watcher;
 
 use palisade_model::ResourceId;
@@ -38,6 +40,8 @@ pub(crate) struct Context<'a> {
     pub(crate) options: &'a Options,
     /// Seconds since 1970.
     pub(crate) now: u64,
+    /// The address that the server sees the caller at; empty where nobody asked.
+    pub(crate) address: &'a str,
 }
 
 /// An action that may be done; its changes are in the draft.
@@ -91,8 +95,14 @@ fn dispatch(draft: &mut Draft<'_>, context: &Context<'_>, action: &Action) -> Re
             let target = spelt_as_stored(draft.world(), kinds::locate(policy)?)?;
             access::plan(draft, context, &target.id, verb, actor)
         }
+        Action::Tunnel { id, verb, actor } => tunnel::plan(draft, context, id, verb, actor),
+        Action::Answer { policy, call } => {
+            let target = spelt_as_stored(draft.world(), kinds::locate(policy)?)?;
+            answers::plan(draft, context, &target, call)
+        }
         Action::Put { id, body, precondition } => {
             let target = kinds::locate(id)?;
+            tunnel::check_unwritten(target.kind)?;
             resource(draft, target, "put", |draft, target| {
                 precondition::check(draft.world(), &target.id, precondition)?;
                 put::plan(draft, context, target, body)

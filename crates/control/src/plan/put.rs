@@ -9,7 +9,9 @@ use palisade_model::{ResourceId, is_valid_name};
 use serde_json::{Map, Value};
 
 use super::body::{self, Body};
-use super::{Context, Done, Draft, access, address, check, defaults, group, intents, judge, lock, watcher};
+use super::{
+    Context, Done, Draft, access, address, answers, check, defaults, group, intents, judge, lock, watcher,
+};
 use crate::kinds::{self, Collection, Kind, Target};
 use crate::world::Document;
 use crate::{ControlError, Effect, World};
@@ -25,7 +27,10 @@ pub(super) fn plan(
         return group::put(draft, target, body);
     }
     group::check_place(draft.world(), target)?;
-    lock::check_write(draft.world(), &target.id)?;
+    // What closes something is never locked.
+    if ![kinds::QUARANTINE, kinds::LOCKOUT].contains(&target.kind.name) {
+        lock::check_write(draft.world(), &target.id)?;
+    }
     let body = body::read(target.kind, body)?;
     match &target.parent {
         None => resource(draft, context, target, body),
@@ -47,6 +52,9 @@ fn resource(
     match target.kind.name {
         kinds::INTENTS => intents::check(draft.world(), target, &own)?,
         kinds::JIT => warnings = access::fill(draft.world(), context, target, &mut own)?,
+        kinds::QUARANTINE => warnings = answers::fill_quarantine(draft.world(), context, target, &mut own)?,
+        kinds::LOCKOUT => answers::fill_lockout(draft.world(), context, target, &mut own)?,
+        kinds::ANSWER_POLICY => answers::fill_policy(draft.world(), target, &mut own)?,
         _ => {}
     }
     let document = Document::new(target.id.clone(), target.kind, own, new_etag(), 0);

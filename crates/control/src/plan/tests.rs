@@ -213,7 +213,8 @@ pub(crate) fn steps() -> impl Strategy<Value = Vec<Step>> {
 
 fn run(draft: &mut Draft<'_>, step: &Step) -> Result<Effect, ControlError> {
     let options = Options::default();
-    plan(draft, &Context { options: &options, now: 0 }, &action(step)).map(|planned| planned.effect)
+    plan(draft, &Context { options: &options, now: 0, address: "" }, &action(step))
+        .map(|planned| planned.effect)
 }
 
 /// The ids of a world, without the watchers that it makes by itself.

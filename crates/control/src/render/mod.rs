@@ -8,7 +8,6 @@ mod defaults;
 
 use std::sync::Arc;
 
-use palisade_model::ResourceId;
 use serde_json::{Map, Value, json};
 
 use crate::kinds::{self, Kind};
@@ -61,9 +60,9 @@ fn envelope(document: &Document, etag: &str) -> Value {
     Value::Object(value)
 }
 
-/// Whether resources of a kind show their ETag: what Microsoft.Network serves does.
+/// Whether resources of a kind show their ETag: what Microsoft.Network serves does, and what is read to be written anew.
 fn has_etag(kind: &Kind) -> bool {
-    kind.name.starts_with("Microsoft.Network/")
+    kind.name.starts_with("Microsoft.Network/") || kind.is(kinds::JIT)
 }
 
 /// What one kind has and others do not.
@@ -85,14 +84,28 @@ fn specific(world: &World, document: &Arc<Document>, etag: &str, properties: &mu
             back::put_ids(properties, "ipConfigurations", &held);
         }
         kinds::PUBLIC_IP => {
-            if let Some(holder) = back::configurations(world, id, "publicIPAddress").into_iter().next() {
+            let of_nics = back::configurations(world, id, "publicIPAddress");
+            if let Some(holder) = of_nics.into_iter().chain(back::frontends(world, id)).next() {
                 properties.insert("ipConfiguration".to_owned(), json!({"id": holder.as_str()}));
             }
         }
         kinds::NIC => {
-            parts(id, etag, properties);
+            parts(document, etag, "ipConfigurations", properties);
             if let Some(machine) = back::of_kind(world, id, kinds::VM).into_iter().next() {
                 properties.insert("virtualMachine".to_owned(), json!({"id": machine.as_str()}));
+            }
+        }
+        kinds::LOAD_BALANCER => {
+            for list in PARTS {
+                parts(document, etag, list, properties);
+            }
+            back::rules_of_frontends(world, id, properties);
+        }
+        kinds::NAT_RULE => {
+            if let Some(target) =
+                back::configurations(world, id, "loadBalancerInboundNatRules").into_iter().next()
+            {
+                properties.insert("backendIPConfiguration".to_owned(), json!({"id": target.as_str()}));
             }
         }
         kinds::PEERING => back::peering(world, document, properties),
@@ -100,15 +113,25 @@ fn specific(world: &World, document: &Arc<Document>, etag: &str, properties: &mu
     }
 }
 
-/// The IP configurations of an interface have ids, types and ETags like resources.
-fn parts(nic: &ResourceId, etag: &str, properties: &mut Map<String, Value>) {
-    let configurations = properties.get_mut("ipConfigurations").and_then(Value::as_array_mut);
+/// Lists of a load balancer whose elements are parts of it.
+const PARTS: [&str; 6] = [
+    "frontendIPConfigurations",
+    "backendAddressPools",
+    "loadBalancingRules",
+    "probes",
+    "outboundRules",
+    "inboundNatPools",
+];
+
+/// The parts of a resource, such as the IP configurations of an interface, have ids, types and ETags like resources.
+fn parts(document: &Document, etag: &str, list: &str, properties: &mut Map<String, Value>) {
+    let configurations = properties.get_mut(list).and_then(Value::as_array_mut);
     for configuration in configurations.into_iter().flatten().filter_map(Value::as_object_mut) {
         let name = configuration.get("name").and_then(Value::as_str).unwrap_or_default();
-        let id = nic.child("ipConfigurations", name);
+        let id = document.id().child(list, name);
         configuration.insert("id".to_owned(), id.as_str().into());
         configuration.insert("etag".to_owned(), etag.into());
-        configuration.insert("type".to_owned(), format!("{}/ipConfigurations", kinds::NIC).into());
+        configuration.insert("type".to_owned(), format!("{}/{list}", document.kind().name).into());
         if let Some(properties) = configuration.get_mut("properties").and_then(Value::as_object_mut) {
             properties.entry("provisioningState").or_insert_with(|| "Succeeded".into());
         }

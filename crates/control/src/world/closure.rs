@@ -11,7 +11,7 @@ use palisade_model::{Estate, ResourceId};
 use serde_json::{Map, Value, json};
 
 use super::{Document, World};
-use crate::{ControlError, access, kinds};
+use crate::{ControlError, access, answers, kinds};
 
 /// A document of a closure.
 #[derive(Debug, Clone)]
@@ -53,7 +53,7 @@ impl Part {
 impl World {
     /// What judges these interfaces, in the order of ids: themselves, their NSGs with rules, networks with subnets and
     /// peerings and the peered networks, route tables, public addresses, groups with prefixes and members, and the
-    /// security admin rules of their networks, and their time-limited access.
+    /// security admin rules of their networks, their time-limited access and endpoints, and what isolates them or locks somebody out.
     pub fn closure(&self, nics: &[ResourceId]) -> Vec<Part> {
         self.closure_with(nics, [])
     }
@@ -107,8 +107,9 @@ impl<'a> Closure<'a> {
 
     fn interface(&mut self, id: &ResourceId) {
         let Some(document) = self.add(id) else { return };
-        if let Some(doors) = access::doors(self.world, document) {
-            self.parts.insert(doors.id().clone(), Part::Whole(Arc::new(doors)));
+        let lists = access::doors(self.world, document).into_iter();
+        for list in lists.chain(answers::own_lists(self.world, document)) {
+            self.parts.insert(list.id().clone(), Part::Whole(Arc::new(list)));
         }
         for (target, link) in document.links() {
             match link.kinds {
@@ -120,7 +121,20 @@ impl<'a> Closure<'a> {
                 [kinds::ASG] => {
                     self.add_family(target);
                 }
+                [kinds::NAT_RULE] => self.endpoint(target),
                 _ => {}
+            }
+        }
+    }
+
+    /// An inbound NAT rule that leads to an interface, and the addresses of its load balancer. Rules that lead to others are
+    /// not among what judges it.
+    fn endpoint(&mut self, rule: &ResourceId) {
+        self.add(rule);
+        let balancer = rule.parent().and_then(|balancer| self.add(&balancer));
+        for (target, link) in balancer.into_iter().flat_map(|balancer| balancer.links()) {
+            if link.kinds == [kinds::PUBLIC_IP] {
+                self.add(target);
             }
         }
     }

@@ -113,7 +113,7 @@ impl World {
         let is_listed = |document: &&Arc<Document>| {
             let kind = document.kind();
             !document.etag().is_empty()
-                && ![kinds::GROUP, kinds::DEPLOYMENT, kinds::LOCK].contains(&kind.name)
+                && ![kinds::GROUP, kinds::DEPLOYMENT, kinds::LOCK, kinds::TUNNEL].contains(&kind.name)
         };
         self.under(scope).filter(is_listed).map(|document| document.id().clone()).collect()
     }
@@ -165,7 +165,7 @@ impl World {
     }
 
     /// All documents under an id, without itself.
-    pub(crate) fn under(&self, id: &ResourceId) -> impl Iterator<Item = &Arc<Document>> {
+    pub(crate) fn under<'w>(&'w self, id: &ResourceId) -> impl Iterator<Item = &'w Arc<Document>> + use<'w> {
         // `0` is the character behind `/`, and `id/` itself is no id.
         let [first, end] = ["/\u{0}", "0"].map(|tail| ResourceId::new(&format!("{id}{tail}")));
         self.documents.range((Bound::Included(first), Bound::Excluded(end))).map(|(_, document)| document)

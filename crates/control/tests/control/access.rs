@@ -13,24 +13,24 @@ use serde_json::{Value, json};
 
 use crate::support::{caller, folder, id, nic, put, reference, rule, with};
 
-const POLICY: &str = "rg/Microsoft.Security/locations/westeurope/jitNetworkAccessPolicies/default";
-const MACHINE: &str = "rg/vm/virtualMachines/vm1";
-const NIC: &str = "rg/net/networkInterfaces/one";
+pub const POLICY: &str = "rg/Microsoft.Security/locations/westeurope/jitNetworkAccessPolicies/default";
+pub const MACHINE: &str = "rg/vm/virtualMachines/vm1";
+pub const NIC: &str = "rg/net/networkInterfaces/one";
 const NSG: &str = "rg/net/networkSecurityGroups/nsg";
 /// When it all begins.
-const NOW: u64 = 1_800_000_000;
+pub const NOW: u64 = 1_800_000_000;
 
 /// A control plane whose clock is set by hand.
-struct Bench {
-    control: Control,
-    store: Arc<dyn Store>,
+pub struct Bench {
+    pub control: Control,
+    pub store: Arc<dyn Store>,
     clock: Arc<AtomicU64>,
     _folder: tempfile::TempDir,
 }
 
 impl Bench {
     /// A machine at 10.0.1.4 behind an NSG that allows RDP from everywhere.
-    async fn new() -> Self {
+    pub async fn new() -> Self {
         let folder = folder();
         let store: Arc<dyn Store> = Arc::new(Sqlite::open(folder.path()).expect("a store"));
         let clock = Arc::new(AtomicU64::new(NOW));
@@ -55,32 +55,32 @@ impl Bench {
         bench
     }
 
-    async fn put(&self, path: &str, body: Value) -> Result<Outcome, ControlError> {
+    pub async fn put(&self, path: &str, body: Value) -> Result<Outcome, ControlError> {
         put(&self.control, path, body).await
     }
 
-    async fn act(&self, verb: AccessVerb, who: &str) -> Result<Outcome, ControlError> {
+    pub async fn act(&self, verb: AccessVerb, who: &str) -> Result<Outcome, ControlError> {
         let actor = Actor { id: who.to_owned(), name: who.to_owned(), address: "198.51.100.7".to_owned() };
         self.control.act(&caller(), Action::Access { policy: id(POLICY), verb, actor }).await
     }
 
     /// Asks for RDP as `who`; the request's name.
-    async fn ask(&self, who: &str, port: &Value) -> Result<String, ControlError> {
+    pub async fn ask(&self, who: &str, port: &Value) -> Result<String, ControlError> {
         let outcome = self.act(AccessVerb::Initiate(ask(port)), who).await?;
         let request = outcome.resource.expect("the request is told");
         Ok(request["name"].as_str().expect("it has a name").to_owned())
     }
 
-    fn now(&self) -> u64 {
+    pub fn now(&self) -> u64 {
         self.clock.load(Ordering::Relaxed)
     }
 
-    fn wait(&self, seconds: u64) {
+    pub fn wait(&self, seconds: u64) {
         self.clock.fetch_add(seconds, Ordering::Relaxed);
     }
 
     /// Whether TCP from an address passes now, and the rule that says so.
-    fn verdict(&self, from: &str, port: u16) -> (bool, String) {
+    pub fn verdict(&self, from: &str, port: u16) -> (bool, String) {
         let body = json!({
             "direction": "Inbound", "protocol": "TCP", "localIPAddress": "10.0.1.4", "localPort": port.to_string(),
             "remoteIPAddress": from, "remotePort": "50000", "targetResourceId": id(MACHINE).as_str(),
@@ -93,7 +93,7 @@ impl Bench {
         (answer.value["access"] == "Allow", rule)
     }
 
-    fn passes(&self, from: &str, port: u16) -> bool {
+    pub fn passes(&self, from: &str, port: u16) -> bool {
         self.verdict(from, port).0
     }
 
@@ -106,7 +106,7 @@ impl Bench {
     }
 }
 
-fn port(number: u16, more: &Value) -> Value {
+pub fn port(number: u16, more: &Value) -> Value {
     let mut port = json!({"number": number, "protocol": "TCP", "allowedSourceAddressPrefix": "*",
         "maxRequestAccessDuration": "PT3H"});
     for (key, value) in more.as_object().expect("an object") {
@@ -115,7 +115,7 @@ fn port(number: u16, more: &Value) -> Value {
     port
 }
 
-fn policy(ports: &[Value]) -> Value {
+pub fn policy(ports: &[Value]) -> Value {
     json!({"kind": "Basic", "properties": {"virtualMachines": [{"id": id(MACHINE).as_str(), "ports": ports}]}})
 }
 
@@ -123,7 +123,7 @@ fn ask(port: &Value) -> Value {
     json!({"justification": "patching", "virtualMachines": [{"id": id(MACHINE).as_str(), "ports": [port]}]})
 }
 
-fn end(seconds: u64) -> Value {
+pub fn end(seconds: u64) -> Value {
     json!({"number": 3389, "endTimeUtc": time::rfc3339(NOW + seconds)})
 }
 

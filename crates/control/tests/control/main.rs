@@ -1,6 +1,8 @@
 //! The control plane over a real store: what it answers, what it refuses, and what is left when things go wrong.
 
 mod access;
+mod answers;
+mod balancers;
 mod concurrent;
 mod etags;
 mod etcd;
@@ -17,4 +19,5 @@ mod refusals;
 mod reload;
 mod resources;
 mod support;
+mod tunnels;
 mod unreliable;

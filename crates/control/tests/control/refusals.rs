@@ -56,7 +56,7 @@ async fn bad_puts_are_refused_with_azures_codes() {
     let cases: Vec<(&str, Value, u16, &str)> = vec![
         ("none/net/networkSecurityGroups/x", here(), 404, "ResourceGroupNotFound"),
         ("rg/net/networkSecurityGroups/none/securityRules/r", rule(200, 80), 404, "ParentResourceNotFound"),
-        ("rg/net/loadBalancers/x", here(), 404, "InvalidResourceType"),
+        ("rg/net/natGateways/x", here(), 404, "InvalidResourceType"),
         ("rg/net/networkSecurityGroups/x", json!({}), 400, "LocationRequired"),
         ("rg/net/networkSecurityGroups/.x", here(), 400, "InvalidResourceName"),
         ("rg/net/networkSecurityGroups/x", json!([]), 400, "InvalidRequestFormat"),

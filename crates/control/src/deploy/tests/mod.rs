@@ -73,7 +73,8 @@ impl Bench {
     ) -> Result<(Value, Effect), ControlError> {
         let (id, body) = (id.clone(), body.clone());
         let put = Action::Put { id, body, precondition };
-        let planned = plan(&mut Draft::new(world), &Context { options, now: 1_790_000_000 }, &put)?;
+        let planned =
+            plan(&mut Draft::new(world), &Context { options, now: 1_790_000_000, address: "" }, &put)?;
         Ok((planned.resource.unwrap_or_default(), planned.effect))
     }
 

@@ -260,6 +260,9 @@ pub(super) fn add_nic(world: &mut World, number: usize, nic: &NicChoices) {
         );
         configuration["publicIPAddress"] = reference(&format!("publicIPAddresses/i{number}"));
     }
+    if let Some(is_listed) = nic.public {
+        configuration["loadBalancerInboundNatRules"] = json!([add_endpoint(world, number, is_listed)]);
+    }
     let mut properties = json!({
         "enableIPForwarding": nic.forwards,
         "macAddress": format!("00-0D-3A-00-00-{number:02X}"),
@@ -273,6 +276,27 @@ pub(super) fn add_nic(world: &mut World, number: usize, nic: &NicChoices) {
         body["tags"] = json!({"palisade-host": host(number).as_str()});
     }
     put(world, &format!("networkInterfaces/nic{number}"), body);
+}
+
+/// A load balancer of its own address with two rules, of which one is for this interface.
+fn add_endpoint(world: &mut World, number: usize, is_listed: bool) -> Value {
+    let public = format!("publicIPAddresses/f{number}");
+    let address = format!("203.0.113.{number}");
+    put(world, &public, json!({"location": "x", "properties": {"ipAddress": address}}));
+    let balancer = format!("loadBalancers/l{number}");
+    let frontend = json!({"name": "f", "properties": {"publicIPAddress": reference(&public)}});
+    put(world, &balancer, json!({"location": "x", "properties": {"frontendIPConfigurations": [frontend]}}));
+    for (name, port) in [("r", 50_001), ("other", 50_002)] {
+        let mut rule = json!({
+            "frontendIPConfiguration": reference(&format!("{balancer}/frontendIPConfigurations/f")),
+            "protocol": "Tcp", "frontendPort": port, "backendPort": 3389,
+        });
+        if is_listed {
+            rule["allowedSourceAddressPrefixes"] = json!(["198.51.100.0/24"]);
+        }
+        put(world, &format!("{balancer}/inboundNatRules/{name}"), json!({"properties": rule}));
+    }
+    reference(&format!("{balancer}/inboundNatRules/r"))
 }
 
 /// Two groups of networks, and a collection that applies to both.

@@ -60,7 +60,7 @@ fn sent_tags(documents: &[(String, Vec<u8>)]) -> TagCatalog {
 
 #[test]
 fn a_span_judges_its_interfaces_as_the_whole_estate_does() {
-    let reached: [Cell<usize>; 7] = Default::default();
+    let reached: [Cell<usize>; 8] = Default::default();
     let reach = |what: usize, holds: bool| reached[what].set(reached[what].get() + usize::from(holds));
     let mut runner = TestRunner::new(Config { cases: 300, failure_persistence: None, ..Config::default() });
     let checked = runner.run(&choices(), |choices| {
@@ -79,6 +79,12 @@ fn a_span_judges_its_interfaces_as_the_whole_estate_does() {
             prop_assert_eq!(whole.open_parts(expect), part.open_parts(got));
             prop_assert_eq!(whole.flow_timeout(expect), part.flow_timeout(got));
             prop_assert_eq!(whole.addresses_of(expect), part.addresses_of(got));
+            let endpoints = |estate: &Estate| {
+                let leading = estate.inbound_nat_rules().filter(|rule| rule.nic() == Some(expect.id()));
+                leading.cloned().collect::<Vec<_>>()
+            };
+            prop_assert_eq!(endpoints(&whole), endpoints(&part));
+            reach(7, endpoints(&part).iter().any(|rule| rule.endpoint().is_ok()));
             reach(0, part.nics().count() < whole.nics().count());
             reach(5, tags.len() > 1);
             reach(6, tags.len() < world.tags().len());
