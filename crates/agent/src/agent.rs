@@ -7,6 +7,7 @@
 //! (see [`crate::state`] for what that outlives); no interface is attached before a policy was in force on this host.
 
 mod account;
+mod endpoints;
 pub mod flows;
 mod steps;
 #[cfg(test)]

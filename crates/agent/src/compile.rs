@@ -18,6 +18,7 @@ use palisade_datapath::NicPolicy;
 use palisade_model::{EffectiveLayer, EffectivePolicy, Estate, Layer, Mode, Nic};
 use palisade_net::{AddressSet, Direction};
 
+use crate::endpoints::{self, CompiledEndpoint};
 use crate::identity::{Identity, NicId};
 use crate::load::Problem;
 use policy::Layers;
@@ -72,6 +73,8 @@ pub enum NicError {
 pub struct Compiled {
     /// By id.
     pub nics: BTreeMap<NicId, CompiledNic>,
+    /// Endpoints that lead to them.
+    pub endpoints: Vec<CompiledEndpoint>,
     /// Whether there are rules with a window that are closed because the wall clock is not known.
     pub windows_closed: bool,
 }
@@ -93,7 +96,7 @@ pub fn compile(estate: &Estate, windows: Windows) -> Result<Compiled, Vec<Proble
     if !problems.is_empty() {
         return Err(problems);
     }
-    Ok(Compiled { nics, windows_closed: compiler.windows_closed })
+    Ok(Compiled { nics, endpoints: endpoints::of(estate), windows_closed: compiler.windows_closed })
 }
 
 /// Compiles each distinct policy once: the NICs of a subnet mostly have the same.

@@ -30,6 +30,14 @@ pub enum AgentError {
     /// What an agent of a server keeps cannot be used.
     #[error("the agent of a server cannot start")]
     Remote(#[from] crate::remote::RemoteError),
+    /// The table of endpoints cannot be removed.
+    #[error("the table {table} of nftables cannot be removed: {why}")]
+    Endpoints {
+        /// The table.
+        table: String,
+        /// Why.
+        why: String,
+    },
     /// A system call failed.
     #[error("cannot {action}")]
     System {

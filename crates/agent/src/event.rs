@@ -73,6 +73,22 @@ pub enum Event {
         /// How many documents it has.
         documents: usize,
     },
+    /// Endpoints came into force.
+    Endpoints {
+        /// How many.
+        count: usize,
+        /// Whether they were before, and somebody else changed or removed them.
+        is_repaired: bool,
+    },
+    /// The last endpoint was removed.
+    EndpointsGone,
+    /// An endpoint is not in force.
+    EndpointClosed {
+        /// Resource id of its inbound NAT rule.
+        id: String,
+        /// Why.
+        why: String,
+    },
     /// Something else failed; it is tried again.
     Trouble {
         /// What, and why.
@@ -120,6 +136,12 @@ impl fmt::Display for Event {
             Self::Arrived { revision, documents } => {
                 write!(f, "revision {revision} arrived (documents: {documents})")
             }
+            Self::Endpoints { count, is_repaired: false } => write!(f, "endpoints are in force ({count})"),
+            Self::Endpoints { count, is_repaired: true } => {
+                write!(f, "endpoints were changed by somebody else and are in force again ({count})")
+            }
+            Self::EndpointsGone => f.write_str("the last endpoint is removed"),
+            Self::EndpointClosed { id, why } => write!(f, "endpoint {id} is not in force: {why}"),
             Self::Trouble { error } => write!(f, "{error}; it is tried again"),
             Self::Stopping { why, releases: false } => write!(f, "stopping ({why}); enforcement goes on"),
             Self::Stopping { why, releases: true } => {

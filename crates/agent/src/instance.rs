@@ -13,6 +13,7 @@ use nix::fcntl::{FcntlArg, fcntl};
 use nix::libc;
 
 use crate::disk;
+use crate::endpoints::script;
 use crate::error::{AgentError, Context};
 
 /// The instance that the commands mean when none is named.
@@ -54,6 +55,12 @@ impl Instance {
     /// Path of the socket at which the agent tells what happens to flows.
     pub fn events_socket(&self) -> PathBuf {
         self.state_dir.join("events.sock")
+    }
+
+    /// Name of the table of nftables in which its endpoints are.
+    pub fn table(&self) -> String {
+        let name = self.pin_dir.file_name().unwrap_or_default();
+        script::table_name(&name.to_string_lossy())
     }
 
     /// Takes the state directory for this process.
@@ -109,6 +116,7 @@ mod tests {
         let instance = Instance::named("lab_1-a").unwrap();
         assert_eq!(instance.pin_dir, Path::new("/sys/fs/bpf/palisade/lab_1-a"));
         assert_eq!(instance.state_file(), Path::new("/run/palisade/lab_1-a/state.json"));
+        assert_eq!(instance.table(), "palisade-lab_1-a");
         for name in ["", ".", "..", "a/b", "a.b", "ä", &"x".repeat(NAME_LENGTH_MAX + 1)] {
             let error = Instance::named(name).unwrap_err().to_string();
             assert!(error.starts_with(&format!("instance \"{name}\" is not a name")), "{error}");

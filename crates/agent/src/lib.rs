@@ -11,6 +11,7 @@ mod agent;
 pub mod clock;
 pub mod compile;
 mod disk;
+pub mod endpoints;
 mod error;
 mod event;
 pub mod events;

@@ -7,8 +7,10 @@ use std::io;
 
 use palisade_datapath::{Config, Datapath, Error};
 
+use crate::endpoints::nft;
 use crate::error::{AgentError, Context};
 use crate::instance::Instance;
+use crate::state::State;
 
 /// Stops enforcement at every interface of the instance, and removes its pins and its state. Nothing happens if there is
 /// none.
@@ -17,11 +19,15 @@ use crate::instance::Instance;
 /// [`AgentError::Busy`] if its agent is alive, or what the kernel says.
 pub fn remove(instance: &Instance) -> Result<(), AgentError> {
     let _lock = instance.lock()?;
+    close_endpoints(instance)?;
     if !instance.pin_dir.exists() {
         return forget(instance);
     }
     match Datapath::open(&Config::new(&instance.pin_dir)) {
-        Ok(datapath) => release(datapath, instance),
+        Ok(datapath) => {
+            datapath.remove()?;
+            forget(instance)
+        }
         // Another version's pins: without them the kernel lets go of what they held.
         Err(Error::Version { .. } | Error::Damaged { .. }) => {
             let dir = &instance.pin_dir;
@@ -32,10 +38,21 @@ pub fn remove(instance: &Instance) -> Result<(), AgentError> {
     }
 }
 
-/// Releases every interface, and removes pins and state.
+/// Releases every interface, and removes endpoints, pins and state.
 pub(crate) fn release(datapath: Datapath, instance: &Instance) -> Result<(), AgentError> {
+    close_endpoints(instance)?;
     datapath.remove()?;
     forget(instance)
+}
+
+/// Removes the table of endpoints, if the state tells of one. Nobody shall be let in to a machine that is guarded no longer, so
+/// that comes first.
+fn close_endpoints(instance: &Instance) -> Result<(), AgentError> {
+    if State::read(instance)?.is_none_or(|state| state.translation.is_none()) {
+        return Ok(());
+    }
+    let table = instance.table();
+    nft::remove(&table).map_err(|error| AgentError::Endpoints { table, why: error.to_string() })
 }
 
 /// Removes the state.

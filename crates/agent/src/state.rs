@@ -13,6 +13,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use crate::disk::{self, Outlives};
+use crate::endpoints::{EndpointRecord, Translation};
 use crate::error::{AgentError, Context};
 use crate::identity::{Identity, NicId};
 use crate::instance::Instance;
@@ -62,6 +63,12 @@ pub struct State {
     pub problems: Vec<MatchProblem>,
     /// Interfaces whose programs could not be attached, and why: there nothing is enforced.
     pub unenforced: BTreeMap<String, String>,
+    /// Endpoints of the NICs that are here.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub endpoints: Vec<EndpointRecord>,
+    /// What the kernel was given for them, if anything.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub translation: Option<Translation>,
     /// By what the NICs of the estate are recognised.
     pub identities: Vec<Identity>,
     /// The server that gives the estate, if one does.

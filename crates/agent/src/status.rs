@@ -9,6 +9,7 @@ use palisade_abi::arena::SLOT_UNKNOWN;
 use palisade_datapath::{DirectionCounters, Error, NicState, Observer, SlotCounters, Watch};
 use serde::Serialize;
 
+use crate::endpoints::EndpointRecord;
 use crate::error::AgentError;
 use crate::identity::NicId;
 use crate::instance::Instance;
@@ -39,6 +40,9 @@ pub struct Status {
     pub elsewhere: Vec<NicId>,
     /// NICs at which nothing can be enforced, because of the interface or the device that they have.
     pub not_enforced: Vec<NotEnforced>,
+    /// Endpoints of the NICs that are here.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub endpoints: Vec<EndpointRecord>,
     /// What else stands between NICs and interfaces.
     pub problems: Vec<String>,
     /// How the agent stands to its server, if it has one.
@@ -184,6 +188,7 @@ fn describe(state: Option<State>, kernel: Option<&impl Watch>, running: bool) ->
         unenforced: state.unenforced,
         elsewhere: state.elsewhere,
         not_enforced,
+        endpoints: state.endpoints,
         problems: problems.iter().map(ToString::to_string).collect(),
         server: state.server,
         refused: state.refused,

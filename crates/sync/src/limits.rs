@@ -28,3 +28,9 @@ pub const INTERFACES_MAX: usize = 4_096;
 pub const NICS_MAX: usize = 4_096;
 /// Bytes of a sentence in a report: an error, a note.
 pub const TEXT_BYTES_MAX: usize = 4_096;
+/// Bytes of a [`crate::TunnelWanted`]'s id.
+pub const TUNNEL_ID_BYTES: usize = 16;
+/// Bytes of one message of a tunnel.
+pub const TUNNEL_CHUNK_BYTES: usize = 32 << 10;
+/// Messages of a tunnel that wait to be sent, each way and at each side.
+pub const TUNNEL_WAITING_MAX: usize = 8;

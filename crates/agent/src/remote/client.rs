@@ -12,7 +12,8 @@ use palisade_sync::fleet_client::FleetClient;
 use palisade_sync::limits::MESSAGE_BYTES_MAX;
 use palisade_sync::trust::{self, Authority};
 use palisade_sync::{
-    Certificate, FromAgent, FromServer, Hello, JoinRequest, JoinToken, RenewRequest, from_agent,
+    Certificate, FromAgent, FromServer, Hello, JoinRequest, JoinToken, RenewRequest, TunnelDown, TunnelUp,
+    from_agent,
 };
 use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
@@ -118,6 +119,16 @@ impl Connection {
             answered(&self.server, self.client.clone().sync(ReceiverStream::new(queue))).await?;
         let documents = have.map(|have| Arc::clone(&have.documents)).unwrap_or_default();
         Ok(Session::new(self.server.clone(), outgoing, incoming, documents))
+    }
+}
+
+impl Connection {
+    /// Begins a tunnel; its messages come from `outgoing`, and the first of them is there already.
+    pub(super) async fn tunnel(
+        &self,
+        outgoing: mpsc::Receiver<TunnelUp>,
+    ) -> Result<Streaming<TunnelDown>, RemoteError> {
+        answered(&self.server, self.client.clone().tunnel(ReceiverStream::new(outgoing))).await
     }
 }
 

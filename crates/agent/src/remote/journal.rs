@@ -148,8 +148,8 @@ fn replay(bytes: &[u8]) -> (Option<Snapshot>, usize) {
                 Some(snapshot) => (kept, good) = (Some(snapshot), bytes.len() - rest.len()),
                 None => break,
             },
-            // It is about records, not about documents.
-            Message::FlowsKept(_) => {}
+            // They are about records and tunnels, not about documents.
+            Message::FlowsKept(_) | Message::TunnelWanted(_) => {}
         }
     }
     (kept, good)

@@ -21,6 +21,7 @@ pub mod report;
 pub mod session;
 #[cfg(test)]
 mod tests;
+mod tunnel;
 mod vault;
 
 pub use palisade_sync::{JoinToken, host::name as host_name, trust::Authority};

@@ -6,7 +6,8 @@ use std::sync::Arc;
 
 use palisade_sync::from_server::Message;
 use palisade_sync::{
-    Documents, FlowBatch, FlowsKept, FromAgent, FromServer, Hash, InSync, Inventory, Report, from_agent,
+    Documents, FlowBatch, FlowsKept, FromAgent, FromServer, Hash, InSync, Inventory, Report, TunnelWanted,
+    from_agent,
 };
 use tokio::sync::mpsc;
 use tonic::Streaming;
@@ -39,6 +40,8 @@ pub enum Heard {
     Snapshot(Snapshot),
     /// How far it has flow records.
     FlowsKept(FlowsKept),
+    /// Somebody is to be let through to a machine.
+    TunnelWanted(TunnelWanted),
 }
 
 /// A stream to and from a server.
@@ -72,7 +75,7 @@ impl Session {
         }
     }
 
-    /// The next state, or how far the server has flow records. It may be one branch of a `select` too.
+    /// The next state, how far the server has flow records, or a tunnel that is wanted. It may be one branch of a `select` too.
     ///
     /// # Errors
     /// As of [`Self::next`].
@@ -98,6 +101,7 @@ impl Session {
                 return snapshot.ok_or_else(differs).map(|snapshot| Some(Heard::Snapshot(snapshot)));
             }
             Message::FlowsKept(kept) => return Ok(Some(Heard::FlowsKept(kept))),
+            Message::TunnelWanted(wanted) => return Ok(Some(Heard::TunnelWanted(wanted))),
         }
         Ok(None)
     }

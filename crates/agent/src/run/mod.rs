@@ -113,6 +113,7 @@ pub fn apply_once(options: &Options, mut tell: impl FnMut(&Event)) -> Result<App
     let has_estate = follower.is_none_or(|follower| follower.input().is_some());
     let loaded = if has_estate { agent.load(wall_s()) } else { Ok(()) };
     let outcome = loaded.and_then(|()| look(&agent)).and_then(|seen| agent.sync(&seen.host, wall_s()));
+    let outcome = outcome.and_then(|is_done| agent.keep_endpoints().map(|()| is_done));
     agent.take_events().iter().for_each(&mut tell);
     let is_done = outcome?;
     agent.sweep()?;
@@ -338,6 +339,8 @@ impl<T: FnMut(&Event)> Service<T> {
     /// Makes the kernel agree with what was seen of the host.
     fn agree(&mut self, seen: Seen) {
         let outcome = self.agent.sync(&seen.host, wall_s());
+        let kept = self.agent.keep_endpoints();
+        self.note(kept);
         if let Some(follower) = &mut self.follower {
             match follower.synced(&mut self.agent, &outcome, &seen.host) {
                 Ok(events) => events.iter().for_each(&mut self.tell),

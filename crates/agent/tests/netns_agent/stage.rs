@@ -64,8 +64,13 @@ impl Stage {
 
     /// Replaces the estate, as editors do, by one that lets `port` in.
     pub fn write_estate(&self, port: u16) {
+        self.write_text(&include_str!("estate.json").replace("PORT", &port.to_string()));
+    }
+
+    /// Replaces the estate by this one.
+    pub fn write_text(&self, text: &str) {
         let beside = self.dir.path().join("estate/.estate.json.swp");
-        fs::write(&beside, include_str!("estate.json").replace("PORT", &port.to_string())).unwrap();
+        fs::write(&beside, text).unwrap();
         fs::rename(beside, self.estate_file()).unwrap();
     }
 
@@ -85,13 +90,7 @@ impl Stage {
     }
 
     fn in_machine<T: Send>(&self, work: impl FnOnce() -> T + Send) -> T {
-        std::thread::scope(|scope| {
-            let inside = scope.spawn(|| {
-                setns(&self.machine, CloneFlags::CLONE_NEWNET).unwrap();
-                work()
-            });
-            inside.join().unwrap()
-        })
+        inside(&self.machine, work)
     }
 
     /// Connects the machine. Its interface is down, and known by its alias.
@@ -122,9 +121,14 @@ impl Stage {
 
     /// Lets the machine send back every datagram that reaches these ports.
     pub fn serve(&self, ports: &[u16]) -> Server {
+        self.serve_at(&ports.iter().map(|port| SocketAddr::new(VM, *port)).collect::<Vec<_>>())
+    }
+
+    /// The same at any addresses of the machine.
+    pub fn serve_at(&self, places: &[SocketAddr]) -> Server {
         let is_over = Arc::new(AtomicBool::new(false));
-        let bind = |port: &u16| UdpSocket::bind(SocketAddr::new(VM, *port)).unwrap();
-        let sockets: Vec<UdpSocket> = self.in_machine(|| ports.iter().map(bind).collect());
+        let bind = |place: &SocketAddr| UdpSocket::bind(place).unwrap();
+        let sockets: Vec<UdpSocket> = self.in_machine(|| places.iter().map(bind).collect());
         let echo = |socket: UdpSocket| {
             let is_over = Arc::clone(&is_over);
             socket.set_read_timeout(Some(Duration::from_millis(50))).unwrap();
@@ -170,21 +174,28 @@ impl Stage {
 
     /// Starts an agent of the estate's files in the host.
     pub fn start_agent(&self) -> AgentProcess {
-        self.start_agent_with(&[self.dir.path().join("estate")])
+        self.start_agent_with(&[self.dir.path().join("estate")], None)
+    }
+
+    /// The same with programs of this path only.
+    pub fn start_agent_on_path(&self, path: &str) -> AgentProcess {
+        self.start_agent_with(&[self.dir.path().join("estate")], Some(path))
     }
 
     /// Starts an agent of a server in the host.
     pub fn start_agent_of(&self, server: &str, token: &str) -> AgentProcess {
-        self.start_agent_with(&["--server".into(), server.into(), token.into(), self.dir.path().join("data")])
+        let data = self.dir.path().join("data");
+        self.start_agent_with(&["--server".into(), server.into(), token.into(), data], None)
     }
 
-    fn start_agent_with(&self, arguments: &[PathBuf]) -> AgentProcess {
+    fn start_agent_with(&self, arguments: &[PathBuf], path: Option<&str>) -> AgentProcess {
         let program = std::env::current_exe().unwrap();
         let program = program.ancestors().nth(2).unwrap().join("examples/enforce");
         let log = self.dir.path().join("agent.log");
         let child = Command::new(&program)
             .args([&self.instance.pin_dir, &self.instance.state_dir])
             .args(arguments)
+            .envs(path.map(|path| ("PATH", path)))
             .stdin(Stdio::null())
             .stderr(File::create(&log).unwrap())
             .spawn()
@@ -266,18 +277,29 @@ impl Drop for AgentProcess {
     }
 }
 
-fn run<'a>(program: &str, arguments: impl Iterator<Item = &'a str>) {
+/// Works in another namespace.
+pub fn inside<T: Send>(namespace: &OwnedFd, work: impl FnOnce() -> T + Send) -> T {
+    std::thread::scope(|scope| {
+        let inside = scope.spawn(|| {
+            setns(namespace, CloneFlags::CLONE_NEWNET).unwrap();
+            work()
+        });
+        inside.join().unwrap()
+    })
+}
+
+pub fn run<'a>(program: &str, arguments: impl Iterator<Item = &'a str>) {
     try_run(program, arguments).unwrap();
 }
 
-fn try_run<'a>(program: &str, arguments: impl Iterator<Item = &'a str>) -> Result<(), String> {
+pub fn try_run<'a>(program: &str, arguments: impl Iterator<Item = &'a str>) -> Result<(), String> {
     let output = Command::new(program).args(arguments).output().unwrap();
     let error = String::from_utf8_lossy(&output.stderr).trim().to_owned();
     output.status.success().then_some(()).ok_or(error)
 }
 
 /// A namespace that lasts as long as what is returned.
-fn new_namespace() -> io::Result<OwnedFd> {
+pub fn new_namespace() -> io::Result<OwnedFd> {
     let make = || {
         unshare(CloneFlags::CLONE_NEWNET)?;
         File::open("/proc/thread-self/ns/net").map(OwnedFd::from)

@@ -13,7 +13,7 @@ use palisade_sync::from_server::Message as Say;
 use palisade_sync::trust::Authority;
 use palisade_sync::{
     Certificate, Documents, Entry, FlowBatch, FlowsKept, FromAgent, FromServer, Hello, InSync, Inventory,
-    JoinRequest, JoinToken, RenewRequest, Report, Reset,
+    JoinRequest, JoinToken, RenewRequest, Report, Reset, TunnelDown, TunnelUp,
 };
 use rcgen::{
     BasicConstraints, CertificateParams, CertificateSigningRequestParams, CertifiedIssuer, DnType,
@@ -363,6 +363,15 @@ impl FleetService for Service {
             }
         });
         Ok(Response::new(Box::pin(ReceiverStream::new(queue))))
+    }
+
+    type TunnelStream = ReceiverStream<Result<TunnelDown, Status>>;
+
+    async fn tunnel(
+        &self,
+        _request: Request<Streaming<TunnelUp>>,
+    ) -> Result<Response<Self::TunnelStream>, Status> {
+        Err(Status::not_found("this server asks for no tunnels"))
     }
 }
 

@@ -8,7 +8,7 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use palisade_sync::{Hello, Inventory, Report};
+use palisade_sync::{Hello, Inventory, Report, TunnelWanted};
 use tokio::sync::watch;
 use tokio::time::sleep;
 
@@ -18,6 +18,7 @@ use crate::clock::wall_s;
 use crate::error::in_full;
 use crate::records::Outbox;
 use crate::remote::session::Heard;
+use crate::remote::tunnel::{Job, Tunnels};
 use crate::remote::vault::Joined;
 use crate::remote::{Backoff, Connection, Credentials, RemoteError, Session, Trust, Vault, client};
 
@@ -36,6 +37,8 @@ pub(super) struct Driver {
     standing: watch::Receiver<Standing>,
     board: Board,
     backoff: Backoff,
+    /// Those that go through this host to its machines.
+    tunnels: Tunnels,
     /// Whether what is here differs from what the server counts, so that all of it is asked for.
     differs: bool,
 }
@@ -48,7 +51,8 @@ impl Driver {
         standing: watch::Receiver<Standing>,
         board: Board,
     ) -> Self {
-        Self { options, vault, outbox, standing, board, backoff: Backoff::default(), differs: false }
+        let (backoff, tunnels) = (Backoff::default(), Tunnels::default());
+        Self { options, vault, outbox, standing, board, backoff, tunnels, differs: false }
     }
 
     /// Goes on until it is dropped.
@@ -73,13 +77,31 @@ impl Driver {
         };
         let mut sent = Sent { inventory: hello.clone(), report: None };
         let version = env!("CARGO_PKG_VERSION").to_owned();
-        let hello = Hello { version, inventory: Some(hello), tells_flows: true, ..Hello::default() };
+        let hello = Hello {
+            version,
+            inventory: Some(hello),
+            tells_flows: true,
+            opens_tunnels: true,
+            ..Hello::default()
+        };
         let session = connection.follow(hello, have.as_ref()).await?;
         self.board.post(|news| news.contact = Some(Contact::Connected { host }));
         let (vault, board) = (self.vault.clone(), self.board.clone());
+        let credentials = joined.credentials.clone();
         tokio::select! {
-            ended = self.follow(session, &mut sent) => ended,
+            ended = self.follow(session, &credentials, &mut sent) => ended,
             never = keep_renewed(&vault, &board, &connection, joined) => match never {},
+        }
+    }
+
+    /// Opens a tunnel beside all this.
+    fn tunnel(&self, wanted: TunnelWanted, credentials: &Credentials) {
+        let accepted = self.standing.borrow().accepted.as_ref().map(|known| Arc::clone(&known.documents));
+        let server = self.options.server.clone();
+        let job =
+            Job { server, credentials: credentials.clone(), documents: accepted.unwrap_or_default(), wanted };
+        if let Err(why) = self.tunnels.open(job) {
+            self.board.trouble(format!("a tunnel cannot be opened: {why}"));
         }
     }
 
@@ -108,7 +130,12 @@ impl Driver {
     }
 
     /// Hands on what the server sends, and what it is to know.
-    async fn follow(&mut self, mut session: Session, sent: &mut Sent) -> Result<Infallible, RemoteError> {
+    async fn follow(
+        &mut self,
+        mut session: Session,
+        credentials: &Credentials,
+        sent: &mut Sent,
+    ) -> Result<Infallible, RemoteError> {
         let mut flows = Sending::new(Arc::clone(&self.outbox));
         loop {
             sent.catch_up(&session, &self.standing).await?;
@@ -120,6 +147,7 @@ impl Driver {
                         self.board.post(|news| news.arrived = Some(snapshot));
                     }
                     Heard::FlowsKept(kept) => self.note(flows.kept(&kept)),
+                    Heard::TunnelWanted(wanted) => self.tunnel(wanted, credentials),
                 },
                 batch = flows.next() => match batch {
                     Ok(batch) => session.tell_flows(batch).await?,
