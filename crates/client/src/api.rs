@@ -108,6 +108,27 @@ impl Client {
         self.own(&Method::POST, "/preview", Some(&json!({ "resources": resources })))
     }
 
+    /// Alerts, those seen last first, of those that the parameters name.
+    pub fn alerts(&self, parameters: &[(&str, &str)]) -> Result<Vec<Value>, ClientError> {
+        self.pages(format!("{ROOT}/alerts{}", query(parameters)))
+    }
+
+    /// One alert.
+    pub fn alert(&self, id: &str) -> Result<Value, ClientError> {
+        self.own(&Method::GET, &format!("/alerts/{}", escape(id)), None)
+    }
+
+    /// Says that somebody has looked at an alert.
+    pub fn acknowledge_alert(&self, id: &str, note: Option<&str>) -> Result<Value, ClientError> {
+        let body = object([("note", note.map(Into::into))]);
+        self.own(&Method::POST, &format!("/alerts/{}/acknowledge", escape(id)), Some(&body))
+    }
+
+    /// What happened to a machine, in order, in the span that the parameters name.
+    pub fn timeline(&self, parameters: &[(&str, &str)]) -> Result<Value, ClientError> {
+        self.own(&Method::GET, &format!("/timeline{}", query(parameters)), None)
+    }
+
     /// One page of the audit log: the entries after a number, in order, and the head of the chain.
     pub fn audit(&self, after: u64, limit: u64) -> Result<Value, ClientError> {
         self.own(&Method::GET, &format!("/audit?after={after}&limit={limit}"), None)
@@ -118,6 +139,13 @@ impl Client {
         let body = body.or((*method == Method::POST).then_some(&none));
         Ok(self.call(method, &format!("{ROOT}{path}"), &[], body)?.body)
     }
+}
+
+/// Parameters behind a path.
+fn query(parameters: &[(&str, &str)]) -> String {
+    let pairs = parameters.iter().map(|(name, value)| format!("{name}={}", escape(value)));
+    let query = pairs.collect::<Vec<_>>().join("&");
+    if query.is_empty() { query } else { format!("?{query}") }
 }
 
 /// An object of those members that have a value.

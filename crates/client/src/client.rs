@@ -56,6 +56,11 @@ impl Client {
         Self { overriding: Some(escape(reason)), ..self }
     }
 
+    /// Why intents are to be overridden, as the header has it.
+    pub(crate) fn overridden(&self) -> Option<&str> {
+        self.overriding.as_deref()
+    }
+
     /// The subscription that is meant when none is named.
     pub fn subscription(&self) -> &str {
         &self.subscription

@@ -12,14 +12,17 @@ mod client;
 mod error;
 pub mod login;
 mod operation;
+mod post;
 mod profile;
 mod transport;
+pub mod tunnel;
 mod watch;
 
 pub use arm::{API_VERSION, Deleted, PAGES_MAX, Precondition, Written};
 pub use client::Client;
 pub use error::{ApiError, ClientError};
 pub use operation::{Operation, Patience, Progress};
+pub use post::Post;
 pub use profile::{Bootstrap, Login, Profile, ProfileError, Profiles, Token};
 pub use transport::{ANSWER_BYTES_MAX, Answer, Transport};
 pub use watch::{Notice, Watch};

@@ -55,16 +55,9 @@ impl Transport {
         if host.is_empty() || host.contains(['/', '?', '#', '@']) {
             return Err(ClientError::Endpoint { given: endpoint.to_owned() });
         }
-        let roots = match authority {
-            Some(pem) => certificates(pem)
-                .ok_or_else(|| ClientError::Authority { what: "the authority".to_owned() })?,
-            None => of_machine()?,
-        };
-        let tls = TlsConfig::builder()
-            .root_certs(RootCerts::new_with_certs(&roots))
-            .unversioned_rustls_crypto_provider(Arc::new(rustls::crypto::ring::default_provider()));
+        let roots = roots(authority)?;
         let config = Agent::config_builder()
-            .tls_config(tls.build())
+            .tls_config(trusting(&roots))
             .http_status_as_error(false)
             .https_only(true)
             .max_redirects(0)
@@ -227,6 +220,24 @@ impl Answer {
     pub(crate) fn refusal(&self) -> ApiError {
         ApiError::read(self.status, &self.body)
     }
+}
+
+/// The authority that was given, or those that this machine trusts.
+pub(crate) fn roots(authority: Option<&str>) -> Result<Vec<Certificate<'static>>, ClientError> {
+    let none = || ClientError::Authority { what: "the authority".to_owned() };
+    authority.map_or_else(of_machine, |pem| certificates(pem).ok_or_else(none))
+}
+
+/// TLS with whoever has a certificate of an authority that this machine trusts.
+pub(crate) fn trusting_machine() -> Result<TlsConfig, ClientError> {
+    Ok(trusting(&of_machine()?))
+}
+
+fn trusting(roots: &[Certificate<'static>]) -> TlsConfig {
+    TlsConfig::builder()
+        .root_certs(RootCerts::new_with_certs(roots))
+        .unversioned_rustls_crypto_provider(Arc::new(rustls::crypto::ring::default_provider()))
+        .build()
 }
 
 /// The authorities that this machine trusts.

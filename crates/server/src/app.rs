@@ -11,8 +11,8 @@ use palisade_model::ResourceId;
 use palisade_store::Store;
 
 use crate::{
-    access::Gatekeeper, api::History, event::Events, limits::Rates, login::Desk, standing::Standing,
-    tls::Authority,
+    access::Gatekeeper, alerts::Watch, api::History, event::Events, limits::Rates, login::Desk,
+    standing::Standing, tls::Authority, tunnels::Tunnels,
 };
 
 /// The parts of a running server. Shared by all handlers behind an [`Arc`].
@@ -36,10 +36,16 @@ pub struct App {
     pub rates: Rates,
     /// What the operator should know.
     pub events: Events,
+    /// Who is connected to a machine through this server.
+    pub tunnels: Tunnels,
     /// What happened lately.
     pub(crate) history: History,
     /// What intents say of what was in force when the server started, once they were asked.
     pub(crate) standing: OnceLock<Standing>,
+    /// The flow store's address, if there is one.
+    pub(crate) flow_store: Option<String>,
+    /// The detectors, if hosts are asked for flow records.
+    pub(crate) watch: OnceLock<Arc<Watch>>,
     /// When the server started.
     pub started: Instant,
 }

@@ -64,6 +64,73 @@ pub enum Event {
         /// Why.
         why: String,
     },
+    /// An alert was answered by itself.
+    Answered {
+        /// Its id.
+        alert: String,
+        /// Name of the policy.
+        policy: String,
+        /// What was done.
+        what: String,
+    },
+    /// An alert was not answered as a policy would have it.
+    AnswerWithheld {
+        /// Its id.
+        alert: String,
+        /// Name of the policy.
+        policy: String,
+        /// Why not.
+        why: String,
+    },
+    /// An alert is not answered at all.
+    AnswerFailed {
+        /// Its id.
+        alert: String,
+        /// Why not.
+        why: String,
+    },
+    /// The detectors saw something.
+    Alert {
+        /// Its id.
+        id: String,
+        /// How grave it is.
+        severity: String,
+        /// What it is.
+        name: String,
+        /// Who is to blame.
+        subject: String,
+        /// Id of the machine that is concerned, if it is one.
+        machine: Option<String>,
+    },
+    /// Alerts cannot be kept; it is tried again, unless it says that they are lost.
+    AlertsNotKept {
+        /// Why.
+        why: String,
+    },
+    /// Older alerts made room for new ones.
+    AlertsForgotten {
+        /// How many.
+        count: usize,
+    },
+    /// Notices did not reach a target.
+    NoticesLost {
+        /// Which.
+        target: String,
+        /// How many, since it was told last.
+        count: u64,
+        /// Why.
+        why: String,
+    },
+    /// The detectors did not see records, because too many waited or their times cannot be right.
+    FlowsNotWatched {
+        /// How many, since it was told last.
+        count: u64,
+    },
+    /// The detectors could not look at the past, and begin anew.
+    DetectorsCold {
+        /// Why.
+        why: String,
+    },
     /// This server keeps house for all that share the store.
     HousekeepingBegun,
     /// A round of housekeeping failed; the next one tries again.

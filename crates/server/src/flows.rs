@@ -31,6 +31,7 @@ use crate::{
     fleet::{FlowSink, FlowSinkError},
 };
 use positions::Positions;
+pub(crate) use records::Records;
 use writing::{Job, Writing};
 
 /// Jobs that wait for the thread: one a host at most is on its way.

@@ -11,7 +11,7 @@ use std::{
 };
 
 use palisade_control::{
-    Action, ControlError, Expect, RecordChange, World, deploy, drop_operations,
+    Action, ControlError, Expect, RecordChange, World, alerts, deploy, drop_operations,
     fleet::{TOKEN_PREFIX, TokenRecord},
     time,
 };
@@ -135,7 +135,7 @@ async fn drop_records(app: &App) -> Result<(), ControlError> {
 }
 
 fn ended(world: &World, now: u64) -> Vec<RecordChange> {
-    let prefixes = [TOKEN_PREFIX, directory::REFRESH, directory::DEVICE];
+    let prefixes = [TOKEN_PREFIX, directory::REFRESH, directory::DEVICE, alerts::PREFIX];
     let records = prefixes.into_iter().flat_map(|prefix| world.records(prefix));
     let old = records.filter(|(key, value)| end(key, value).is_some_and(|end| end <= now));
     let drop = |(key, value): (&str, &Value)| RecordChange {
@@ -148,7 +148,9 @@ fn ended(world: &World, now: u64) -> Vec<RecordChange> {
 
 /// When a record ends. One that cannot be read stays: it counts for nobody, and somebody may want to look at it.
 fn end(key: &str, value: &Value) -> Option<u64> {
-    if key.starts_with(TOKEN_PREFIX) {
+    if key.starts_with(alerts::PREFIX) {
+        alerts::end(value)
+    } else if key.starts_with(TOKEN_PREFIX) {
         TokenRecord::read(value).map(|token| token.expires)
     } else if key.starts_with(directory::REFRESH) {
         directory::read::<Refresh>(value).map(|refresh| refresh.expires())

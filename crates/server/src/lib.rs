@@ -6,12 +6,15 @@
 //! Reference: docs/adr/0026-one-fallback-handler.md.
 
 pub mod access;
+pub mod alerts;
+pub mod answers;
 pub mod api;
 pub mod app;
 pub mod arm;
 mod error;
 mod event;
 pub mod fleet;
+mod flowing;
 pub mod flows;
 mod folder;
 mod front;
@@ -19,11 +22,14 @@ mod headers;
 mod housekeeping;
 pub mod limits;
 pub mod login;
+mod notices;
 mod options;
 mod running;
 mod serve;
 mod standing;
+mod timeline;
 pub mod tls;
+pub mod tunnels;
 
 pub use app::{App, Site};
 pub use error::{Answer, ApiError, envelope};
@@ -31,5 +37,6 @@ pub use event::{Event, Events};
 pub use folder::{Folder, FolderError};
 pub use headers::Ids;
 pub use housekeeping::Housekeeping;
+pub use notices::{NotifyOptions, Target, TargetError};
 pub use options::{FlowsTo, ServerOptions, StoreSource};
 pub use running::{Running, Server, StartError, reachable};

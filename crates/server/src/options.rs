@@ -13,6 +13,7 @@ use crate::{
     fleet::FlowSink,
     housekeeping::Housekeeping,
     limits::{CONNECTIONS_MAX, RATE_PER_ADDRESS, RATE_PER_PRINCIPAL, REQUESTS_MAX, Rate},
+    notices::NotifyOptions,
 };
 
 /// Settings of a [`crate::Server`].
@@ -46,22 +47,33 @@ pub struct ServerOptions {
     pub rate_per_principal: Rate,
     /// Where flow records of hosts go.
     pub flows: FlowsTo,
+    /// Who is told of alerts.
+    pub notify: NotifyOptions,
     /// When what is forgotten.
     pub housekeeping: Housekeeping,
     /// What the operator is told.
     pub events: Events,
 }
 
-/// Where flow records of hosts go.
+/// Where flow records of hosts go; wherever that is, the detectors see them first.
 #[derive(Debug, Clone, Default)]
 pub enum FlowsTo {
     /// Hosts are not asked for any.
     #[default]
     Nowhere,
+    /// To the detectors, and then nowhere.
+    Watched,
     /// A flow store at this address: a folder, `s3://BUCKET/PATH` or `az://CONTAINER/PATH`.
     Store(String),
     /// Whatever this does with them.
     Sink(Arc<dyn FlowSink>),
+}
+
+impl FlowsTo {
+    /// The flow store's address, if it is one.
+    pub fn store(&self) -> Option<&str> {
+        if let Self::Store(address) = self { Some(address) } else { None }
+    }
 }
 
 /// Where everything is kept.
@@ -91,6 +103,7 @@ impl ServerOptions {
             rate_per_address: RATE_PER_ADDRESS,
             rate_per_principal: RATE_PER_PRINCIPAL,
             flows: FlowsTo::Nowhere,
+            notify: NotifyOptions::default(),
             housekeeping: Housekeeping::default(),
             events: Events::default(),
         }

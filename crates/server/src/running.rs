@@ -22,16 +22,18 @@ use crate::{
     api::History,
     app::{App, Site},
     event::Event,
-    fleet::{FlowSink, FlowSinkError},
-    flows::FlowKeeper,
+    fleet::FlowSinkError,
+    flowing::Flows,
     folder::{Folder, FolderError},
     housekeeping,
     limits::{Rates, STOP_TIMEOUT},
     login::{self, Desk},
-    options::{FlowsTo, ServerOptions, StoreSource},
+    notices::TargetError,
+    options::{ServerOptions, StoreSource},
     serve::{self, Certificates},
     standing,
     tls::{self, Authority, TlsError},
+    tunnels::{self, Tunnels},
 };
 
 /// A server; [`Server::start`] is all there is to it.
@@ -51,8 +53,8 @@ pub struct Running {
     serving: JoinHandle<io::Result<()>>,
     agents: Option<JoinHandle<()>>,
     helpers: Vec<JoinHandle<()>>,
-    /// The flow store, if it is this server's to close.
-    flow_keeper: Option<Arc<FlowKeeper>>,
+    /// Where flow records go, and who watches them.
+    flows: Flows,
     /// Whether the store is this server's to close.
     owns_store: bool,
 }
@@ -72,6 +74,9 @@ pub enum StartError {
     /// The flow store.
     #[error(transparent)]
     Flows(#[from] FlowSinkError),
+    /// A target of notices.
+    #[error(transparent)]
+    Notify(#[from] TargetError),
     /// Certificates.
     #[error(transparent)]
     Tls(#[from] TlsError),
@@ -104,7 +109,10 @@ impl Server {
             desk: Desk::default(),
             rates: Rates::new(options.rate_per_address, options.rate_per_principal),
             events: options.events.clone(),
+            tunnels: Tunnels::default(),
             standing: OnceLock::new(),
+            flow_store: options.flows.store().map(str::to_owned),
+            watch: OnceLock::new(),
             started: Instant::now(),
             control,
             store,
@@ -115,7 +123,10 @@ impl Server {
         if bootstrap.is_some() {
             app.events.tell(Event::Bootstrapped { file: folder.bootstrap_file() });
         }
-        let flows = Flows::open(&options, &folder).await?;
+        if serve::shared(&app, &options.store).is_none() {
+            tunnels::end_left(&app).await;
+        }
+        let flows = Flows::open(&app, &options, &folder).await?;
         Running::new(app, &options, folder, flows, bootstrap, clients, agents)
     }
 }
@@ -133,27 +144,6 @@ fn gate(options: &ServerOptions, site: &Site) -> Result<Gatekeeper, StartError> 
         ControlError::new(500, "StoreDamaged", format!("tenant \"{}\" is no GUID", site.tenant))
     })?;
     Ok(Gatekeeper::new(tenant, Outside::new(options.openid.clone(), options.key_source.clone())))
-}
-
-/// Where flow records go.
-struct Flows {
-    sink: Option<Arc<dyn FlowSink>>,
-    /// The same, if it is a store of ours.
-    keeper: Option<Arc<FlowKeeper>>,
-}
-
-impl Flows {
-    async fn open(options: &ServerOptions, folder: &Folder) -> Result<Self, StartError> {
-        let address = match &options.flows {
-            FlowsTo::Nowhere => return Ok(Self { sink: None, keeper: None }),
-            FlowsTo::Sink(sink) => return Ok(Self { sink: Some(sink.clone()), keeper: None }),
-            FlowsTo::Store(address) => address.clone(),
-        };
-        let (positions, events) = (folder.flow_positions(), options.events.clone());
-        let opened = tokio::task::spawn_blocking(move || FlowKeeper::open(&address, &positions, events));
-        let keeper = Arc::new(opened.await.map_err(|error| FlowSinkError(error.into()))??);
-        Ok(Self { sink: Some(keeper.clone()), keeper: Some(keeper) })
-    }
 }
 
 /// A listener, and where it is.
@@ -203,7 +193,7 @@ impl Running {
             .map_err(failed(address))?;
         let serve_agents = |at: Bound| {
             let config = certificates.agents_config.subscribe();
-            let sink = flows.sink.clone();
+            let sink = flows.sink();
             serve::agents(&app, options, sink, at.listener, config, stop.subscribe())
                 .map_err(failed(at.address))
         };
@@ -233,7 +223,7 @@ impl Running {
             serving,
             agents,
             helpers,
-            flow_keeper: flows.keeper,
+            flows,
             owns_store,
         })
     }
@@ -276,6 +266,7 @@ impl Running {
     /// Takes no more requests, lets those under way finish within [`STOP_TIMEOUT`], closes the store that it opened, and ends.
     pub async fn stop(self) {
         self.app.events.tell(Event::Stopping);
+        self.app.tunnels.stop().await;
         self.stop.send_replace(true);
         self.handle.graceful_shutdown(Some(STOP_TIMEOUT));
         // How the listeners ended is no longer anybody's concern.
@@ -289,10 +280,7 @@ impl Running {
             helper.abort();
             let _ = helper.await;
         }
-        if let Some(keeper) = self.flow_keeper {
-            // It waits for the storage.
-            let _panicked = tokio::task::spawn_blocking(move || keeper.close()).await;
-        }
+        self.flows.close().await;
         // Whoever answered last may hold it a moment longer than the next server wants to wait.
         if self.owns_store {
             self.app.store.close().await;

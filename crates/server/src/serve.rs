@@ -83,6 +83,7 @@ pub(crate) fn agents(
         compare_every: COMPARE_EVERY,
         shared: shared(app, &options.store),
         flows,
+        desk: app.tunnels.desk().clone(),
         tell: Arc::new(move |event| events.tell(Event::Fleet(event))),
     };
     let app = app.clone();
@@ -104,7 +105,7 @@ pub(crate) fn mirror(app: &Arc<App>, options: &ServerOptions) -> Option<JoinHand
 }
 
 /// The store, if other servers may be at it too.
-fn shared(app: &App, source: &StoreSource) -> Option<Arc<dyn Store>> {
+pub(crate) fn shared(app: &App, source: &StoreSource) -> Option<Arc<dyn Store>> {
     match source {
         StoreSource::Url(StoreUrl::Sqlite) => None,
         StoreSource::Url(StoreUrl::Etcd(_)) | StoreSource::Open(_) => Some(app.store.clone()),

@@ -16,7 +16,7 @@ use palisade_control::{Action, Caller, Control, ControlError, time};
 use palisade_identity::{Issuer, KeyRing, TokenError};
 use uuid::Uuid;
 
-use super::{Principal, directory, outside::Outside, ration::Ration, rings::Rings};
+use super::{Principal, directory, outside::Outside, ration::Ration, rings::Rings, visitors::Visitors};
 use crate::{
     app::{App, Peer},
     error::{ApiError, Refused},
@@ -34,13 +34,20 @@ pub struct Gatekeeper {
     rings: Rings,
     ration: Ration,
     outside: Outside,
+    visitors: Visitors,
 }
 
 impl Gatekeeper {
     /// A gate for the tenant `tenant` that also knows people from `outside`.
     #[must_use]
     pub fn new(tenant: Uuid, outside: Outside) -> Self {
-        Self { tenant, rings: Rings::default(), ration: Ration::default(), outside }
+        Self {
+            tenant,
+            rings: Rings::default(),
+            ration: Ration::default(),
+            outside,
+            visitors: Visitors::default(),
+        }
     }
 
     /// Who issues tokens here.
@@ -53,6 +60,12 @@ impl Gatekeeper {
     #[must_use]
     pub fn outside(&self) -> &Outside {
         &self.outside
+    }
+
+    /// Who was let in lately, and from where.
+    #[must_use]
+    pub fn visitors(&self) -> &Visitors {
+        &self.visitors
     }
 
     /// The signing keys of this moment.
@@ -162,6 +175,7 @@ pub(crate) async fn authenticate(State(app): State<Arc<App>>, mut request: Reque
         return refusal.into_response();
     }
     let caller = Caller { principal: oid, name: principal.name.clone(), ..stranger };
+    app.gate.visitors.came(&caller.address, &principal, now);
     request.extensions_mut().insert(principal);
     request.extensions_mut().insert(caller.clone());
     let response = next.run(request).await;

@@ -14,6 +14,7 @@ mod gate;
 pub mod outside;
 mod ration;
 mod rings;
+mod visitors;
 
 use std::sync::{Arc, Mutex, PoisonError};
 

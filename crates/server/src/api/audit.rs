@@ -30,6 +30,9 @@ const DIGITS: usize = 20;
 const BLOCK_DIGITS: usize = 3;
 const BLOCK: u64 = 1_000;
 
+/// Entries that are looked at for a span of time.
+const SEARCHED_MAX: usize = 200_000;
+
 /// A page of the log.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct AuditPage {
@@ -112,6 +115,39 @@ pub(super) async fn verify(call: &Call) -> Answer {
     answer(StatusCode::OK, &AuditCheck { intact: problem.is_none(), problem, entries: found.seq, head })
 }
 
+/// A span of time, as entries write it.
+pub(super) struct Span {
+    /// From this second on.
+    pub(super) since: String,
+    /// Before this second.
+    pub(super) until: String,
+}
+
+/// The entries of a span of time that are wanted, oldest first, of the newest [`SEARCHED_MAX`] of the log; and whether the span
+/// may hold more.
+pub(super) async fn between(
+    call: &Call,
+    span: &Span,
+    wants: impl Fn(&Entry) -> bool,
+) -> Result<(Vec<Entry>, bool), ApiError> {
+    let end = head(call).await?.seq;
+    let (mut found, mut searched) = (Vec::new(), 0);
+    for block in (0..=end / BLOCK).rev() {
+        let entries = load(call, block, end).await?;
+        searched += entries.len();
+        let is_begun = entries.first().is_some_and(|entry| entry.event.time < span.since);
+        let is_within =
+            |entry: &Entry| entry.event.time >= span.since && entry.event.time < span.until && wants(entry);
+        found.extend(entries.into_iter().rev().filter(is_within));
+        if is_begun || searched > SEARCHED_MAX {
+            found.reverse();
+            return Ok((found, !is_begun));
+        }
+    }
+    found.reverse();
+    Ok((found, false))
+}
+
 /// The end of the log as the sequence of commits has it.
 async fn head(call: &Call) -> Result<Head, ApiError> {
     let snapshot = call.app.store.snapshot("meta/seq").await.map_err(ControlError::from)?;
@@ -151,20 +187,20 @@ impl<'a> Log<'a> {
             if self.block > self.end / BLOCK {
                 return Ok(None);
             }
-            self.read = self.load().await?.into_iter();
+            self.read = load(self.call, self.block, self.end).await?.into_iter();
             self.block += 1;
         }
     }
+}
 
-    /// The entries of the commits whose numbers are in the block.
-    async fn load(&self) -> Result<Vec<Entry>, ApiError> {
-        let prefix = format!("{PREFIX}{:0width$}", self.block, width = DIGITS - BLOCK_DIGITS);
-        let snapshot = self.call.app.store.snapshot(&prefix).await.map_err(ControlError::from)?;
-        let mut entries = Vec::new();
-        for commit in snapshot.entries {
-            let read: Vec<Entry> = serde_json::from_slice(&commit.value).map_err(|_| damaged())?;
-            entries.extend(read.into_iter().filter(|entry| entry.seq <= self.end));
-        }
-        Ok(entries)
+/// The entries of the commits whose numbers are in a block, up to the end of the log.
+async fn load(call: &Call, block: u64, end: u64) -> Result<Vec<Entry>, ApiError> {
+    let prefix = format!("{PREFIX}{block:0width$}", width = DIGITS - BLOCK_DIGITS);
+    let snapshot = call.app.store.snapshot(&prefix).await.map_err(ControlError::from)?;
+    let mut entries = Vec::new();
+    for commit in snapshot.entries {
+        let read: Vec<Entry> = serde_json::from_slice(&commit.value).map_err(|_| damaged())?;
+        entries.extend(read.into_iter().filter(|entry| entry.seq <= end));
     }
+    Ok(entries)
 }

@@ -4,6 +4,7 @@
 //! Like Resource Manager it is a table of rows, so that every row is tried by the test of permissions and described at
 //! `/api/openapi.json`. Permissions are asked for at the subscription, those about principals at `/`.
 
+mod alerts;
 mod audit;
 mod call;
 mod credentials;
@@ -16,6 +17,7 @@ mod principals;
 mod status;
 #[cfg(test)]
 mod tests;
+mod timeline;
 mod watch;
 
 use std::sync::{Arc, LazyLock};
@@ -54,6 +56,10 @@ pub struct Route {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Handler {
     Status,
+    Alerts,
+    Alert,
+    AcknowledgeAlert,
+    Timeline,
     Hosts,
     Host,
     RevokeHost,
@@ -82,6 +88,15 @@ pub(crate) const STATUS_PATH: &str = "/api/v1/status";
 
 const ROWS: &[(&str, &str, &str, Handler)] = &[
     ("GET", STATUS_PATH, "Palisade.Server/status/read", Handler::Status),
+    ("GET", "/api/v1/alerts", "Palisade.Guard/alerts/read", Handler::Alerts),
+    ("GET", "/api/v1/alerts/{id}", "Palisade.Guard/alerts/read", Handler::Alert),
+    (
+        "POST",
+        "/api/v1/alerts/{id}/acknowledge",
+        "Palisade.Guard/alerts/acknowledge/action",
+        Handler::AcknowledgeAlert,
+    ),
+    ("GET", "/api/v1/timeline", "Palisade.Guard/timeline/read", Handler::Timeline),
     ("GET", "/api/v1/hosts", "Palisade.Fleet/hosts/read", Handler::Hosts),
     ("GET", "/api/v1/hosts/{name}", "Palisade.Fleet/hosts/read", Handler::Host),
     ("POST", "/api/v1/hosts/{name}/revoke", "Palisade.Fleet/hosts/revoke/action", Handler::RevokeHost),
@@ -196,6 +211,10 @@ fn find(method: &str, path: &Path) -> Result<(&'static Route, Vec<String>), ApiE
 async fn dispatch(call: &Call, handler: Handler) -> Answer {
     match handler {
         Handler::Status => status::read(call).await,
+        Handler::Alerts => alerts::list(call),
+        Handler::Alert => alerts::read(call),
+        Handler::AcknowledgeAlert => alerts::acknowledge(call).await,
+        Handler::Timeline => timeline::read(call).await,
         Handler::Hosts => hosts::list(call),
         Handler::Host => hosts::read(call),
         Handler::RevokeHost => hosts::revoke(call).await,

@@ -12,7 +12,9 @@ use utoipa::{
     },
 };
 
-use super::{audit, credentials, hosts, joins, operations, preview, principals, status, watch};
+use super::{
+    alerts, audit, credentials, hosts, joins, operations, preview, principals, status, timeline, watch,
+};
 
 /// Every refusal: Azure's envelope.
 #[derive(Debug, Serialize, ToSchema)]
@@ -74,11 +76,11 @@ impl IntoResponses for Refusals {
 #[openapi(
     info(title = "Palisade", description = "What Azure Resource Manager has no words for.", version = "1"),
     paths(
-        audit::entries, audit::verify, credentials::delete_federated, credentials::put_federated,
+        alerts::acknowledge, alerts::list, alerts::read, audit::entries, audit::verify, credentials::delete_federated, credentials::put_federated,
         credentials::update, hosts::list, hosts::read, hosts::remove, hosts::revoke, joins::create,
         joins::delete, joins::list, operations::read, preview::create, principals::create, principals::create_secret,
         principals::delete, principals::delete_secret, principals::list, principals::read, status::read,
-        watch::stream,
+        timeline::read, watch::stream,
     ),
     components(schemas(ErrorEnvelope, ErrorBody)),
     modifiers(&Bearer),

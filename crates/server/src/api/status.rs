@@ -1,6 +1,7 @@
 //! How the server, its store and its hosts are.
 
 use axum::http::StatusCode;
+use palisade_control::{World, alerts::PREFIX};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -9,7 +10,7 @@ use super::{
     hosts,
     openapi::Refusals,
 };
-use crate::{error::Answer, standing::Standing};
+use crate::{alerts::WatchCounts, error::Answer, standing::Standing};
 
 /// How the server is.
 #[derive(Debug, Serialize, ToSchema)]
@@ -31,6 +32,55 @@ pub(super) struct Status {
     hosts: HostCounts,
     /// The intents.
     intents: IntentStatus,
+    /// The alerts.
+    alerts: AlertCounts,
+    /// The detectors, if hosts are asked for flow records.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    detectors: Option<Detectors>,
+}
+
+/// Alerts that nobody has acknowledged.
+#[derive(Debug, Default, Serialize, ToSchema)]
+pub(super) struct AlertCounts {
+    /// How many.
+    open: usize,
+    /// Of them, those of high or critical severity.
+    grave: usize,
+}
+
+impl AlertCounts {
+    fn of(world: &World) -> Self {
+        let mut counts = Self::default();
+        for (_, alert) in world.records(PREFIX).filter(|(_, alert)| alert["state"] == "Open") {
+            counts.open += 1;
+            counts.grave += usize::from(alert["severity"] == "High" || alert["severity"] == "Critical");
+        }
+        counts
+    }
+}
+
+/// How the detectors of this server do, since it started.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Detectors {
+    /// Connections that they looked at.
+    connections: u64,
+    /// Of them, those that came too late to be put in order.
+    late: u64,
+    /// Records whose times are ahead of the server's clock.
+    ahead: u64,
+    /// Records that they did not see because too many waited.
+    lost: u64,
+    /// Records that wait.
+    waiting: usize,
+    /// Alerts that they raised.
+    raised: u64,
+}
+
+impl From<WatchCounts> for Detectors {
+    fn from(counts: WatchCounts) -> Self {
+        let WatchCounts { connections, late, ahead, lost, waiting, raised } = counts;
+        Self { connections, late, ahead, lost, waiting, raised }
+    }
 }
 
 /// What intents said of what was in force when the server started; writes since are proven one by one.
@@ -118,6 +168,8 @@ pub(super) async fn read(call: &Call) -> Answer {
         },
         hosts: counts,
         intents: IntentStatus::of(call.app.standing.get()),
+        alerts: call.app.control.read(AlertCounts::of),
+        detectors: call.app.watch.get().map(|watch| watch.counts().into()),
     };
     answer(StatusCode::OK, &status)
 }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use axum::http::HeaderMap;
+use hyper::upgrade::OnUpgrade;
 use palisade_control::Caller;
 use palisade_model::ResourceId;
 use serde_json::Value;
@@ -29,6 +30,8 @@ pub(super) struct Call {
     /// The path as it was written.
     pub(super) raw_path: String,
     pub(super) body: Option<Value>,
+    /// The connection, if the client wants it to become something else than HTTP.
+    pub(super) upgrade: Option<OnUpgrade>,
 }
 
 impl Call {

@@ -6,6 +6,7 @@
 
 mod access;
 mod call;
+mod connect;
 mod deployments;
 mod filter;
 mod intents;
@@ -74,7 +75,8 @@ async fn take_apart(
     caller: Caller,
     request: Request,
 ) -> Result<Call, ApiError> {
-    let (parts, body) = request.into_parts();
+    let (mut parts, body) = request.into_parts();
+    let upgrade = parts.extensions.remove::<hyper::upgrade::OnUpgrade>();
     let raw_path = parts.uri.path().to_owned();
     let path = Path::parse(&raw_path)?;
     let (route, found) = match routes::find(parts.method.as_str(), &path) {
@@ -97,6 +99,7 @@ async fn take_apart(
         base,
         raw_path,
         body: None,
+        upgrade,
     };
     permit(&call)?;
     call.caller.overriding = intents::overriding(&call)?;
@@ -158,6 +161,7 @@ async fn dispatch(call: &Call) -> Answer {
         Handler::Deploy(what) => deployments::answer(call, what).await,
         Handler::Roles(what) => roles::answer(call, what).await,
         Handler::Access(what) => access::answer(call, what).await,
+        Handler::Connect => connect::answer(call).await,
     }
 }
 

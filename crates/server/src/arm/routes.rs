@@ -5,9 +5,12 @@
 
 use std::sync::LazyLock;
 
-use palisade_control::kinds::{self, DEPLOYMENT, INTENTS, JIT, Kind, LOCK, NSG, TOP_LEVEL};
+use palisade_control::kinds::{
+    self, ANSWER_POLICY, DEPLOYMENT, INTENTS, JIT, Kind, LOCK, LOCKOUT, NSG, TOP_LEVEL, TUNNEL,
+};
 
 use super::{access::APPROVE, path::Path, shape::Match, shape::Shape};
+use crate::tunnels::CONNECT;
 
 /// A row.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -51,6 +54,7 @@ pub(super) enum Handler {
     Deploy(Deployments),
     Roles(Roles),
     Access(Access),
+    Connect,
 }
 
 /// What is done with time-limited access, besides reading and writing policies.
@@ -251,6 +255,7 @@ const FIXED: &[Fixed] = &[
 ];
 
 const NICS: &str = "/subscriptions/{subscription}/resourceGroups/{group}/providers/Microsoft.Network/networkInterfaces/{nic}";
+const MACHINES: &str = "/subscriptions/{subscription}/resourceGroups/{group}/providers/Microsoft.Compute/virtualMachines/{machine}";
 const WATCHERS: &str = "/subscriptions/{subscription}/resourceGroups/{group}/providers/Microsoft.Network/networkWatchers/{watcher}";
 
 /// Questions: at what, their verb, who answers.
@@ -271,7 +276,13 @@ pub fn routes() -> &'static [Route] {
             FIXED.iter().map(|(method, shape, action, handler)| row(method, shape, *action, *handler));
         let kinds =
             TOP_LEVEL.iter().flat_map(|kind| if kind.is(JIT) { policies(kind) } else { of_kind(kind) });
-        fixed.chain(kinds).chain(questions()).chain(defaults()).chain(deployments()).collect()
+        fixed
+            .chain(kinds)
+            .chain(questions())
+            .chain(defaults())
+            .chain(deployments())
+            .chain(tunnels())
+            .collect()
     });
     &ROUTES
 }
@@ -283,8 +294,9 @@ fn row(method: &'static str, shape: &str, action: impl Into<String>, handler: Ha
 /// Rows of a kind that is no child, and of all children below it.
 fn of_kind(kind: &'static Kind) -> Vec<Route> {
     let tail = format!("/providers/{}", kind.name);
-    // Locks, deployments and intents stand at any scope, everything else in a group.
-    let home = if [LOCK, DEPLOYMENT, INTENTS].iter().any(|name| kind.is(name)) { "{scope}" } else { GROUP };
+    // Some stand at any scope, everything else in a group.
+    let anywhere = [LOCK, DEPLOYMENT, INTENTS, LOCKOUT, ANSWER_POLICY];
+    let home = if anywhere.iter().any(|name| kind.is(name)) { "{scope}" } else { GROUP };
     let mut rows = vec![list(&format!("{home}{tail}"), kind)];
     if home == GROUP {
         rows.push(list(&format!("{SUBSCRIPTION}{tail}"), kind));
@@ -328,8 +340,8 @@ fn items(shape: &str, kind: &'static Kind) -> Vec<Route> {
         own("HEAD", "read", Handler::Exists),
         own("DELETE", "delete", Handler::Delete),
     ];
-    // Deployments are put by their engine.
-    if !kind.is(DEPLOYMENT) {
+    // Deployments are put by their engine, tunnels by who has them.
+    if ![DEPLOYMENT, TUNNEL].iter().any(|name| kind.is(name)) {
         rows.push(own("PUT", "write", Handler::Put));
     }
     if kind.is_tagged && !kind.is(DEPLOYMENT) {
@@ -373,6 +385,11 @@ fn deployments() -> impl Iterator<Item = Route> {
         let action = format!("{DEPLOYMENT}/{verb}");
         row(method, &format!("{shape}{tail}"), action, Handler::Deploy(deployments))
     })
+}
+
+/// Tunnels are asked for at what they lead to, where the permission must hold too.
+fn tunnels() -> [Route; 2] {
+    [MACHINES, NICS].map(|at| row("POST", &format!("{at}/connect"), CONNECT, Handler::Connect))
 }
 
 /// What a path leads to.

@@ -30,10 +30,12 @@ use tokio::sync::watch;
 use tonic::transport::Server;
 
 use crate::tls::Authority;
+use crate::tunnels::Desk;
 pub use event::FleetEvent;
 pub use flows::{FlowSink, FlowSinkError};
 use hub::Hub;
 use service::Service;
+pub(crate) use session::Outgoing;
 
 /// How often a live connection is asked whether it still is.
 const KEEPALIVE_EVERY: Duration = Duration::from_secs(10);
@@ -53,6 +55,8 @@ pub struct FleetOptions {
     pub shared: Option<Arc<dyn Store>>,
     /// Where flow records of hosts go; without it, hosts are not asked for any.
     pub flows: Option<Arc<dyn FlowSink>>,
+    /// Where hosts are found that open tunnels.
+    pub desk: Arc<Desk>,
     /// Where events go; it must not block.
     pub tell: Arc<dyn Fn(FleetEvent) + Send + Sync>,
 }

@@ -2,19 +2,30 @@
 
 use std::pin::Pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use palisade_control::fleet::{self, HostName};
 use palisade_control::{Caller, ControlError};
 use palisade_sync::enrollment_server::Enrollment;
 use palisade_sync::fleet_server::Fleet;
-use palisade_sync::{Certificate, FromAgent, FromServer, JoinRequest, RenewRequest};
+use palisade_sync::limits::TUNNEL_WAITING_MAX;
+use palisade_sync::{
+    Certificate, FromAgent, FromServer, JoinRequest, RenewRequest, TunnelDown, TunnelUp, tunnel_up,
+};
+use tokio::sync::mpsc;
+use tokio::time::timeout;
 use tokio_stream::Stream;
+use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status, Streaming};
 
 use super::event::FleetEvent;
 use super::hub::Hub;
 use super::{peer, session};
 use crate::tls::SignedHost;
+use crate::tunnels::Line;
+
+/// How long a host may take to say which tunnel it opens.
+const READY_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Both services of the protocol.
 #[derive(Clone)]
@@ -95,6 +106,25 @@ impl Fleet for Service {
         let caller = caller(&request, peer.host.as_str());
         let outgoing = session::open(Arc::clone(&self.hub), peer, caller, request.into_inner());
         Ok(Response::new(Box::pin(outgoing)))
+    }
+
+    type TunnelStream = ReceiverStream<Result<TunnelDown, Status>>;
+
+    async fn tunnel(
+        &self,
+        request: Request<Streaming<TunnelUp>>,
+    ) -> Result<Response<Self::TunnelStream>, Status> {
+        let peer =
+            peer::identify(self.hub.control(), &request).map_err(|status| self.refuse(&request, status))?;
+        let mut incoming = request.into_inner();
+        let first = timeout(READY_TIMEOUT, incoming.message()).await;
+        let first = first.map_err(|_| Status::deadline_exceeded("the host did not say which tunnel"))??;
+        let Some(tunnel_up::Message::Ready(ready)) = first.and_then(|first| first.message) else {
+            return Err(Status::invalid_argument("the first message must be ready"));
+        };
+        let (outgoing, stream) = mpsc::channel(TUNNEL_WAITING_MAX);
+        self.hub.options().desk.arrive(&peer.host, Line { ready, incoming, outgoing })?;
+        Ok(Response::new(ReceiverStream::new(stream)))
     }
 }
 

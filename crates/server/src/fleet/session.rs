@@ -32,7 +32,7 @@ const RESET_EVERY: Duration = Duration::from_secs(10);
 /// Why a session ends that the host itself ended.
 const CLOSED: &str = "the host closed the connection";
 
-pub(super) type Outgoing = mpsc::Sender<Result<FromServer, Status>>;
+pub(crate) type Outgoing = mpsc::Sender<Result<FromServer, Status>>;
 
 /// Opens a session; what the host is sent.
 pub(super) fn open(
@@ -79,6 +79,9 @@ impl Session {
         let (host, version) = (peer.host.clone(), hello.version.clone());
         hub.tell(FleetEvent::Connected { host, address: caller.address.clone(), version });
         let flows = if hello.tells_flows { Intake::open(&hub, &peer.host, &outgoing).await } else { None };
+        if hello.opens_tunnels {
+            hub.options().desk.enter(&peer.host, number, outgoing.clone());
+        }
         let (sent, differs) = (Mutex::default(), Notify::new());
         let session = Self { hub, peer, caller, signals, sent, differs, flows };
         // Between the check of its certificate and now, the host may have been revoked without anyone to tell.
@@ -97,6 +100,7 @@ impl Session {
 
     fn leave(&self, number: u64, has: Documents, ended: &Result<(), Status>) {
         let host = &self.peer.host;
+        self.hub.options().desk.leave(host, number);
         if self.hub.leave(host, number, has) {
             self.hub.board().lost(host);
             let why = ended.as_ref().err().map_or(CLOSED, Status::message).to_owned();

@@ -7,11 +7,10 @@
 use std::{collections::HashMap, net::IpAddr, sync::Arc};
 
 use palisade_control::fleet::HostName;
-use palisade_flowstore::{Kind, Labels, Record};
+use palisade_flowstore::{Kind, Labels, ListedRule, Record};
 use palisade_model::{FlowLogFormat, FlowTraffic};
 use palisade_net::{Direction, Protocol};
 use palisade_sync::{FlowBatch, FlowRule, FlowShape, flows::FlowLine};
-use serde::Serialize;
 
 /// Flows that go on and are remembered, of all hosts: about 200 bytes each.
 const RUNNING_MAX: usize = 1 << 20;
@@ -25,14 +24,14 @@ type Place = (Arc<str>, u32, u32, (IpAddr, u16), (IpAddr, u16), u64);
 
 /// Makes records, one host's after the other's.
 #[derive(Debug, Default)]
-pub(super) struct Records {
+pub(crate) struct Records {
     running: HashMap<Place, FlowTraffic>,
     labels: HashMap<Labels, Arc<Labels>>,
 }
 
 impl Records {
     /// The records of a batch, in order. What no column can hold is left out; a loss is no flow.
-    pub(super) fn of(&mut self, host: &HostName, batch: &FlowBatch) -> Vec<Record> {
+    pub(crate) fn of(&mut self, host: &HostName, batch: &FlowBatch) -> Vec<Record> {
         let host: Arc<str> = host.as_str().into();
         let shapes: Vec<_> = batch.shapes.iter().map(|shape| self.shape(shape)).collect();
         let lines = batch.lines().zip(&batch.shape);
@@ -132,26 +131,14 @@ impl Records {
     }
 }
 
-/// A rule as lines of hosts have it.
-#[derive(Serialize)]
-struct Rule {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    layer: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    list: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    rule: Option<String>,
-    row: u32,
-}
-
 fn labels(shape: &FlowShape) -> Labels {
     let text = |text: &str| (!text.is_empty()).then(|| text.to_owned());
     let decided = shape.rules.iter().find(|rule| !rule.layer.is_empty() && rule.layer == shape.layer);
-    let rule = |rule: &FlowRule| Rule {
+    let rule = |rule: &FlowRule| ListedRule {
         layer: text(&rule.layer),
         list: text(&rule.list),
         rule: text(&rule.rule),
-        row: rule.row,
+        row: Some(rule.row),
     };
     let rules: Vec<_> = shape.rules.iter().map(rule).collect();
     Labels {

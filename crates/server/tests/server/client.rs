@@ -75,7 +75,7 @@ impl Site {
 
 impl Client {
     /// The first principal of a server, or nobody if it has none.
-    async fn of(running: &Running) -> Self {
+    pub(crate) async fn of(running: &Running) -> Self {
         let pem = std::fs::read(running.folder().authority_file()).unwrap();
         let roots = [Certificate::from_pem(&pem).unwrap()];
         let tls = TlsConfig::builder().root_certs(RootCerts::Specific(Arc::new(roots.to_vec()))).build();

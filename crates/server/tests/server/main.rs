@@ -1,6 +1,7 @@
 //! A whole server in this process, spoken to over TLS.
 
 mod access;
+mod alerts;
 mod api;
 mod authorization;
 mod client;

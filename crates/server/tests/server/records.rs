@@ -20,12 +20,12 @@ use tempfile::TempDir;
 /// The longest that records may be on their way: a commit waits five seconds for others.
 const PATIENCE: Duration = Duration::from_secs(40);
 
-fn now_ms() -> u64 {
+pub(crate) fn now_ms() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis() as u64
 }
 
 /// A flow that began, from this port.
-fn begun(port: u16) -> Record {
+pub(crate) fn begun(port: u16) -> Record {
     Record {
         kind: Kind::Begin,
         time_ms: now_ms(),
@@ -52,23 +52,54 @@ fn begun(port: u16) -> Record {
 }
 
 /// The folders of a server and of a host.
-struct Place(TempDir);
+pub(crate) struct Place(TempDir);
 
 impl Place {
-    fn store(&self) -> String {
+    pub(crate) fn new() -> Self {
+        Self(tempfile::tempdir().unwrap())
+    }
+
+    pub(crate) fn store(&self) -> String {
         self.0.path().join("flows").to_str().unwrap().to_owned()
     }
 
     async fn serve(&self, agents: SocketAddr) -> Running {
+        self.serve_with(agents, |options| options.flows = FlowsTo::Store(self.store())).await
+    }
+
+    pub(crate) async fn serve_with(
+        &self,
+        agents: SocketAddr,
+        change: impl FnOnce(&mut ServerOptions),
+    ) -> Running {
         let listen = "127.0.0.1:0".parse().unwrap();
         let mut options = ServerOptions::new(self.0.path().join("server"), listen);
         options.agents_listen = Some(agents);
-        options.flows = FlowsTo::Store(self.store());
+        change(&mut options);
         Server::start(options).await.unwrap()
     }
 
+    /// How a new host follows a server.
+    pub(crate) async fn follow(&self, server: &Running) -> Follow {
+        let agents = server.agents_address().unwrap();
+        let app = server.app();
+        let expires = now_ms() / 1_000 + 600;
+        let fingerprint = app.authority.fingerprint();
+        let caller = Caller::default();
+        let token = fleet::create_join_token(&app.control, &caller, fingerprint, None, expires).await;
+        let token = token.unwrap().parse().unwrap();
+        Follow {
+            server: agents.to_string().parse().unwrap(),
+            token: Some(token),
+            authority: None,
+            host: "host-a".to_owned(),
+            data_dir: self.0.path().join("host"),
+            service_tags: Vec::new(),
+        }
+    }
+
     /// A host's end, with the spool that it had.
-    fn connect(&self, follow: &Follow) -> Host {
+    pub(crate) fn connect(&self, follow: &Follow) -> Host {
         let spool = Spool::open(&self.0.path().join("spool"), SPOOL_BYTES).unwrap();
         let outbox = Arc::new(Outbox::new(spool));
         let recorder = Recorder::start(Arc::clone(&outbox)).unwrap();
@@ -77,29 +108,11 @@ impl Place {
         Host { recorder, link }
     }
 
-    /// How often each port is in the store.
-    fn stored(&self) -> Vec<(u16, u64)> {
-        let store = Store::open(&self.store()).unwrap();
-        let column = schema::COLUMNS.iter().find(|column| column.name == "remote_port").unwrap();
-        let question = Question {
-            filter: Filter::default(),
-            by: vec![Key::Column(column)],
-            measures: vec![Measure::Records],
-            limit: usize::MAX,
-        };
-        let answer = ask(&store, &question, NonZero::<usize>::MIN).unwrap();
-        let port = |value: &Value| value.to_string().parse().unwrap();
-        let mut ports: Vec<_> =
-            answer.groups.iter().map(|group| (port(&group.keys[0]), group.sums[0])).collect();
-        ports.sort_unstable();
-        ports
-    }
-
-    async fn stored_until(self: &Arc<Self>, ports: u16) -> Vec<(u16, u64)> {
+    pub(crate) async fn stored_until(&self, ports: u16) -> Vec<(u16, u64)> {
         let end = Instant::now() + PATIENCE;
         loop {
-            let place = Arc::clone(self);
-            let stored = tokio::task::spawn_blocking(move || place.stored()).await.unwrap();
+            let store = self.store();
+            let stored = tokio::task::spawn_blocking(move || stored(&store)).await.unwrap();
             if stored.len() >= usize::from(ports) {
                 return stored;
             }
@@ -109,30 +122,34 @@ impl Place {
     }
 }
 
-struct Host {
-    recorder: Recorder,
-    link: Link,
+pub(crate) struct Host {
+    pub(crate) recorder: Recorder,
+    pub(crate) link: Link,
+}
+
+/// How often each port is in the store.
+fn stored(address: &str) -> Vec<(u16, u64)> {
+    let store = Store::open(address).unwrap();
+    let column = schema::COLUMNS.iter().find(|column| column.name == "remote_port").unwrap();
+    let question = Question {
+        filter: Filter::default(),
+        by: vec![Key::Column(column)],
+        measures: vec![Measure::Records],
+        limit: usize::MAX,
+    };
+    let answer = ask(&store, &question, NonZero::<usize>::MIN).unwrap();
+    let port = |value: &Value| value.to_string().parse().unwrap();
+    let mut ports: Vec<_> = answer.groups.iter().map(|group| (port(&group.keys[0]), group.sums[0])).collect();
+    ports.sort_unstable();
+    ports
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn records_are_stored_once_whatever_dies() {
-    let place = Arc::new(Place(tempfile::tempdir().unwrap()));
+    let place = Place::new();
     let server = place.serve("127.0.0.1:0".parse().unwrap()).await;
     let agents = server.agents_address().unwrap();
-    let app = server.app();
-    let expires = now_ms() / 1_000 + 600;
-    let fingerprint = app.authority.fingerprint();
-    let caller = Caller::default();
-    let token = fleet::create_join_token(&app.control, &caller, fingerprint, None, expires).await;
-    let token = token.unwrap().parse().unwrap();
-    let follow = Follow {
-        server: agents.to_string().parse().unwrap(),
-        token: Some(token),
-        authority: None,
-        host: "host-a".to_owned(),
-        data_dir: place.0.path().join("host"),
-        service_tags: Vec::new(),
-    };
+    let follow = place.follow(&server).await;
     let book = NameBook::default();
     let mut host = place.connect(&follow);
     (1..=100).for_each(|port| host.recorder.add(&begun(port), &book));
@@ -153,8 +170,8 @@ async fn records_are_stored_once_whatever_dies() {
     tokio::task::spawn_blocking(move || drop((host.recorder, host.link))).await.unwrap();
     server.stop().await;
 
-    let place = Arc::clone(&place);
-    let stored = tokio::task::spawn_blocking(move || place.stored()).await.unwrap();
+    let store = place.store();
+    let stored = tokio::task::spawn_blocking(move || stored(&store)).await.unwrap();
     let expect: Vec<_> = (1..=300).map(|port| (port, 1)).collect();
     assert_eq!(stored, expect);
 }

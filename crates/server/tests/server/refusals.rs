@@ -24,7 +24,7 @@ async fn paths_that_lead_nowhere() {
         .get(&site.id("/resourceGroups/lab/providers/Microsoft.Foo/bars/x"))
         .await
         .refused(404, "InvalidResourceType");
-    client.get(&site.in_group("loadBalancers")).await.refused(404, "InvalidResourceType");
+    client.get(&site.in_group("natGateways")).await.refused(404, "InvalidResourceType");
     let other = "/subscriptions/00000000-0000-0000-0000-00000000dead/resourceGroups";
     client.get(other).await.refused(404, "SubscriptionNotFound");
     let wrong = client.post(&site.id("/resourceGroups"), json!({})).await.refused(405, "MethodNotAllowed");

@@ -92,6 +92,7 @@ impl Server {
             authority: Arc::clone(&authority),
             compare_every: COMPARE_EVERY,
             flows,
+            desk: Arc::default(),
             shared: is_shared.then(|| Arc::clone(&site.store)),
             tell: Arc::new(move |event| drop(told.send(event))),
         };
@@ -279,7 +280,7 @@ impl Host {
         let hash = if documents.is_empty() { Vec::new() } else { documents.hash().to_vec() };
         let inventory = Some(Inventory::default());
         let version = "test".to_owned();
-        let hello = Hello { version, have_revision: 0, have_hash: hash, inventory, tells_flows };
+        let hello = Hello { version, have_hash: hash, inventory, tells_flows, ..Hello::default() };
         let hello = FromAgent { message: Some(from_agent::Message::Hello(hello)) };
         outgoing.send(hello).await.expect("there is room");
         let mut client = FleetClient::new(channel);
@@ -309,7 +310,7 @@ impl Host {
                     sent.keys.extend(names.cloned());
                     self.documents.apply(change).expect("within the limits");
                 }
-                from_server::Message::FlowsKept(_) => {}
+                from_server::Message::FlowsKept(_) | from_server::Message::TunnelWanted(_) => {}
                 from_server::Message::InSync(now) => {
                     assert_eq!(self.documents.hash().to_vec(), now.hash, "both have the same");
                     sent.revision = now.revision;
