@@ -26,6 +26,8 @@ pub enum Command {
     Verify(commands::verify::Arguments),
     /// The rules that hold at an interface, with tags expanded
     Effective(commands::effective::Arguments),
+    /// The effective rules of an interface as those of a machine's own firewall
+    Export(commands::export::Arguments),
     /// Findings: what is open, what never holds, what does not mean what it seems to
     Check(commands::check::Arguments),
     /// What traffic two estates judge differently, with an example of each kind
@@ -62,9 +64,27 @@ pub enum Command {
     /// What a host needs once to become one of the fleet
     #[command(subcommand)]
     JoinToken(commands::remote::join_token::Action),
+    /// A way to a TCP port of a machine that is open to nobody else
+    Connect(commands::remote::connect::Arguments),
+    /// Public ports that lead to ports of machines
+    #[command(subcommand)]
+    Endpoint(commands::remote::endpoint::Action),
     /// Doors that open to one source for a time, and close themselves
     #[command(subcommand)]
     Jit(commands::remote::jit::Action),
+    /// Isolate a machine: nothing passes but forensic paths, until it is released
+    Quarantine(commands::remote::answers::Isolate),
+    /// Free a machine from quarantine, or a source that is locked out
+    Release(commands::remote::answers::Release),
+    /// Sources that are locked out for a time, and pairs that are blocked
+    #[command(subcommand)]
+    Lockouts(commands::remote::answers::Lockouts),
+    /// What is done about alerts by itself
+    #[command(subcommand)]
+    Answers(commands::remote::answers::Answers),
+    /// What the live detectors raised: who scans, guesses passwords, asks for orders or carries data away
+    #[command(subcommand)]
+    Alerts(commands::remote::alerts::Action),
     /// Programs and people that may log in
     #[command(subcommand)]
     Principal(commands::remote::principal::Action),
@@ -88,6 +108,8 @@ pub enum Command {
     Flows(commands::flows::Action),
     /// Who scans, guesses passwords, asks for orders or carries data away, by recorded flows
     Detect(commands::detect::Arguments),
+    /// How hard a passphrase is to guess, or one that is
+    Password(commands::password::Arguments),
     /// What this kernel and host can do, what is missing, and how to get it
     Doctor(commands::doctor::Arguments),
     /// A small estate of network namespaces to try things on

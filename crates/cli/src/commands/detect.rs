@@ -9,6 +9,7 @@ mod said;
 
 use std::{io::IsTerminal as _, path::PathBuf};
 
+use palisade_control::alerts::document;
 use palisade_guard::{Alert, Connection, Guard, Guest, Logon, Severity};
 use palisade_net::Prefix;
 
@@ -54,11 +55,16 @@ pub struct Arguments {
 
 /// The least grave alerts that are told.
 #[derive(Debug, Clone, Copy, clap::ValueEnum)]
-enum Least {
+pub enum Least {
+    /// For the record
     Informational,
+    /// Worth a look some day
     Low,
+    /// Worth a look today
     Medium,
+    /// Worth a look now
     High,
+    /// A machine is likely taken
     Critical,
 }
 
@@ -82,7 +88,7 @@ pub fn run(arguments: &Arguments) -> Result<Exit, Failure> {
     match arguments.format.format {
         Format::Json => {
             for alert in &alerts {
-                output::line(said::document(alert, &related.about(alert)))?;
+                output::line(document(alert, &related.about(alert)))?;
             }
         }
         Format::Table => print(&alerts, &related, &gathered)?,
@@ -94,14 +100,15 @@ pub fn run(arguments: &Arguments) -> Result<Exit, Failure> {
 fn judge(connections: &[Connection], logons: &[Logon], least: Severity) -> Vec<Alert> {
     progress(&format!("judging {} flows and {} logons", connections.len(), logons.len()));
     let (mut guard, mut alerts) = (Guard::default(), Vec::new());
-    let mut logons = logons.iter().peekable();
-    for connection in connections {
-        while let Some(logon) = logons.next_if(|logon| logon.time_ms < connection.end_ms) {
-            guard.observe_logon(logon, &mut alerts);
-        }
-        guard.observe(connection, &mut alerts);
+    let mut rest = connections;
+    for logon in logons {
+        let (before, after) =
+            rest.split_at(rest.partition_point(|connection| connection.end_ms <= logon.time_ms));
+        guard.observe_all(before, &mut alerts);
+        guard.observe_logon(logon, &mut alerts);
+        rest = after;
     }
-    logons.for_each(|logon| guard.observe_logon(logon, &mut alerts));
+    guard.observe_all(rest, &mut alerts);
     guard.finish(&mut alerts);
     let losses = guard.losses().to_string();
     if !losses.is_empty() {

@@ -45,12 +45,7 @@ pub struct Arguments {
 /// Prints the effective rules of one interface or NSG.
 pub fn run(arguments: &Arguments) -> Result<Exit, Failure> {
     let loaded = estate::load(&arguments.estate)?;
-    let target = match (&arguments.target.nic, &arguments.target.nsg) {
-        (Some(nic), _) => Target::nic(&loaded.estate, nic),
-        (None, Some(nsg)) => Target::nsg(&loaded.estate, nsg),
-        (None, None) => return Err(Failure::input("nothing is named (give --nic or --nsg)")),
-    }
-    .map_err(|error| Failure::input(error.message))?;
+    let target = Target::named(&loaded.estate, &arguments.target)?;
     let policy = target.effective(&loaded.estate, &arguments.target);
     let now = arguments.at.unwrap_or_else(window_s);
     let shares = arguments.explain.then(|| Shares::of(&policy, now)).transpose().map_err(Failure::input)?;

@@ -10,6 +10,7 @@ pub mod diff;
 pub mod doctor;
 pub mod effective;
 mod estate;
+pub mod export;
 pub mod flows;
 pub mod lab;
 pub mod learn;
@@ -17,6 +18,7 @@ mod least;
 pub mod lockdown;
 mod log;
 pub mod matrix;
+pub mod password;
 pub mod prove;
 pub mod remote;
 mod said;
@@ -36,6 +38,7 @@ pub fn run(command: Command) -> Result<Exit, Failure> {
     match command {
         Command::Verify(arguments) => verify::run(&arguments),
         Command::Effective(arguments) => effective::run(&arguments),
+        Command::Export(arguments) => export::run(&arguments),
         Command::Check(arguments) => check::run(&arguments),
         Command::Diff(arguments) => diff::run(&arguments),
         Command::Prove(arguments) => prove::run(&arguments),
@@ -53,7 +56,14 @@ pub fn run(command: Command) -> Result<Exit, Failure> {
         Command::Login(arguments) => remote::login::login(&arguments),
         Command::Logout(arguments) => remote::login::logout(&arguments),
         Command::Hosts(action) => remote::hosts::run(&action),
+        Command::Connect(arguments) => remote::connect::run(&arguments),
+        Command::Endpoint(action) => remote::endpoint::run(&action),
         Command::Jit(action) => remote::jit::run(&action),
+        Command::Quarantine(arguments) => remote::answers::isolate(&arguments),
+        Command::Release(arguments) => remote::answers::release(&arguments),
+        Command::Lockouts(action) => remote::answers::lockouts(&action),
+        Command::Answers(action) => remote::answers::policies(&action),
+        Command::Alerts(action) => remote::alerts::run(&action),
         Command::JoinToken(action) => remote::join_token::run(&action),
         Command::Principal(action) => remote::principal::run(&action),
         Command::Role(action) => remote::role::run(&action),
@@ -63,6 +73,7 @@ pub fn run(command: Command) -> Result<Exit, Failure> {
         Command::Status(arguments) => status::run(&arguments),
         Command::Flows(action) => flows::run(&action),
         Command::Detect(arguments) => detect::run(&arguments),
+        Command::Password(arguments) => password::run(&arguments),
         Command::Doctor(arguments) => doctor::run(&arguments),
         Command::Lab(arguments) => lab::run(&arguments),
         Command::Bench(arguments) => bench::run(&arguments),

@@ -1,5 +1,6 @@
 //! `palisade server`: the control plane, for hosts that join it.
 
+mod notify;
 mod tell;
 
 use std::{net::SocketAddr, path::PathBuf, sync::Arc};
@@ -62,9 +63,14 @@ pub struct ServeArgs {
     /// Microsoft's service tag file, by which rules are checked and answered
     #[arg(long, value_name = "FILE", env = "PALISADE_SERVICE_TAGS")]
     pub service_tags: Vec<PathBuf>,
-    /// Where flow records of hosts go: a folder, s3://BUCKET/PATH or az://CONTAINER/PATH; without it they are not asked for any
+    /// Where flow records of hosts go: a folder, s3://BUCKET/PATH or az://CONTAINER/PATH; the detectors watch them on their way. Without it and --detect they are not asked for any
     #[arg(long, value_name = "STORE")]
     flow_store: Option<String>,
+    /// Ask hosts for flow records and let the detectors watch them, also where no store keeps them
+    #[arg(long)]
+    detect: bool,
+    #[command(flatten)]
+    notify: notify::NotifyArgs,
     #[command(flatten)]
     openid: OpenIdArgs,
 }
@@ -107,7 +113,12 @@ impl ServeArgs {
         options.openid = self.openid.provider();
         options.control.tags = load::tags(&self.service_tags)
             .map_err(|error| Failure::inputs(error.problems.iter().filter(|problem| problem.is_error)))?;
-        options.flows = self.flow_store.clone().map_or_else(FlowsTo::default, FlowsTo::Store);
+        options.flows = match &self.flow_store {
+            Some(address) => FlowsTo::Store(address.clone()),
+            None if self.detect => FlowsTo::Watched,
+            None => FlowsTo::Nowhere,
+        };
+        options.notify = self.notify.options()?;
         options.events = Events::to(tell);
         Ok(options)
     }

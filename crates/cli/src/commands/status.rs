@@ -2,8 +2,10 @@
 
 use std::collections::BTreeMap;
 use std::io::{self, Write};
+use std::net::SocketAddr;
 
 use palisade_abi::verdict::Reason;
+use palisade_agent::endpoints::EndpointRecord;
 use palisade_agent::state::ServerState;
 use palisade_agent::status::{NicStatus, Status, Traffic, status};
 
@@ -23,7 +25,7 @@ const NAMES_SHOWN_MAX: usize = 5;
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Exit code 1 means that something is not in force: nothing is loaded, an estate was refused, an \
-                        interface is open or has no policy, or a NIC is not enforced."
+                        interface is open or has no policy, a NIC is not enforced, or an endpoint is not in force."
 )]
 pub struct Arguments {
     #[command(flatten)]
@@ -52,6 +54,7 @@ fn is_as_wanted(status: &Status) -> bool {
         && !status.windows_closed
         && status.not_enforced.is_empty()
         && status.problems.is_empty()
+        && status.endpoints.iter().all(|endpoint| endpoint.in_force)
         && status.nics.iter().all(|nic| nic.attached && nic.in_force)
 }
 
@@ -71,10 +74,28 @@ fn table(status: &Status) -> io::Result<()> {
         writeln!(out)?;
         output::table(["NIC", "INTERFACE", "NSGS", "GENERATION", "FLOWS", "IN", "OUT", "DROPPED"], &rows)?;
     }
+    if !status.endpoints.is_empty() {
+        let rows: Vec<_> = status.endpoints.iter().map(endpoint_row).collect();
+        writeln!(out)?;
+        output::table(["ENDPOINT", "PROTOCOL", "FROM", "AT", "TO", "IN FORCE"], &rows)?;
+    }
     if !status.elsewhere.is_empty() {
         writeln!(out, "\n{} NICs of the estate have no interface on this host", status.elsewhere.len())?;
     }
     Ok(())
+}
+
+fn endpoint_row(endpoint: &EndpointRecord) -> [String; 6] {
+    let name = endpoint.id.rsplit('/').next().unwrap_or_default().to_owned();
+    let in_force = if endpoint.in_force { "yes" } else { "no" }.to_owned();
+    let nothing = || "-".to_owned();
+    let Some(mapping) = &endpoint.mapping else {
+        return [name, nothing(), nothing(), nothing(), nothing(), in_force];
+    };
+    let from = mapping.sources.as_ref().map_or_else(|| "any".to_owned(), |sources| sources.join(", "));
+    let at = SocketAddr::new(mapping.frontend, mapping.public_port).to_string();
+    let to = SocketAddr::new(mapping.address, mapping.private_port).to_string();
+    [name, mapping.protocol.clone(), from, at, to, in_force]
 }
 
 fn agent(status: &Status) -> String {
@@ -122,6 +143,10 @@ fn findings(status: &Status) -> Vec<(&'static str, String)> {
     );
     found.extend(status.problems.iter().map(|problem| ("problem", problem.clone())));
     found.extend(status.unenforced.iter().map(|(name, why)| ("OPEN", format!("{name}: {why}"))));
+    found.extend(status.endpoints.iter().filter_map(|endpoint| {
+        let name = endpoint.id.rsplit('/').next().unwrap_or_default();
+        Some(("endpoint", format!("{name} is NOT IN FORCE: {}", endpoint.why.as_ref()?)))
+    }));
     found.extend(status.closed.iter().map(|(name, closed)| ("closed", format!("{name}: {}", closed.why))));
     if status.windows_closed {
         found.push(("clock", "it was never set, so rules with a window allow nothing (set it)".to_owned()));

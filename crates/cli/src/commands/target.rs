@@ -6,6 +6,8 @@ use clap::Args;
 use palisade_model::{EffectivePolicy, Estate, Nic, Nsg};
 use palisade_net::{AddressSet, Family, Prefix};
 
+use crate::exit::Failure;
+
 /// The interface or NSG that a question is about.
 #[derive(Debug, Clone, Default, Args)]
 #[command(next_help_heading = "Target")]
@@ -43,6 +45,16 @@ pub enum Target<'a> {
 }
 
 impl<'a> Target<'a> {
+    /// Finds what the options name.
+    pub fn named(estate: &'a Estate, arguments: &TargetArgs) -> Result<Self, Failure> {
+        match (&arguments.nic, &arguments.nsg) {
+            (Some(nic), _) => Self::nic(estate, nic),
+            (None, Some(nsg)) => Self::nsg(estate, nsg),
+            (None, None) => return Err(Failure::input("nothing is named (give --nic or --nsg)")),
+        }
+        .map_err(|error| Failure::input(error.message))
+    }
+
     /// Finds the interface of this name or id.
     pub fn nic(estate: &'a Estate, name: &str) -> Result<Self, TargetError> {
         let all = || estate.nics().map(Nic::name).collect();

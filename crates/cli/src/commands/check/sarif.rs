@@ -126,7 +126,13 @@ fn fingerprint(told: &Told) -> String {
     let subject = &told.finding.subject;
     // A finding about a suppression is about no resource; what it says names the suppression.
     let message = (*subject == Subject::default()).then(|| told.finding.message.clone());
-    let ids = subject.nsg.iter().chain(&subject.subnet).chain(&subject.nics).map(ToString::to_string);
+    let ids = subject
+        .nsg
+        .iter()
+        .chain(&subject.endpoint)
+        .chain(&subject.subnet)
+        .chain(&subject.nics)
+        .map(ToString::to_string);
     let parts: Vec<String> = [told.finding.check.id.to_owned()]
         .into_iter()
         .chain(told.estate.clone())

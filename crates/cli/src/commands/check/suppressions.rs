@@ -83,13 +83,13 @@ impl Suppressions {
         Ok(Self(all))
     }
 
-    /// Whether a finding is accepted at `now`: by its NSG or subnet, or by every interface that it is about.
+    /// Whether a finding is accepted at `now`: by its NSG, inbound NAT rule or subnet, or by every interface that it is about.
     pub fn accept(&self, finding: &Finding, now: u32) -> Option<Accepted> {
         let fits: Vec<&Suppression> = self.0.iter().filter(|one| one.is_about(finding)).collect();
         fits.iter().for_each(|one| one.is_used.set(true));
         let holds = || fits.iter().filter(|one| now < one.ends);
-        let Subject { nsg, subnet, nics, .. } = &finding.subject;
-        let whole = holds().find(|one| nsg.iter().chain(subnet).any(|id| one.names(id)));
+        let Subject { nsg, endpoint, subnet, nics, .. } = &finding.subject;
+        let whole = holds().find(|one| nsg.iter().chain(endpoint).chain(subnet).any(|id| one.names(id)));
         let each = nics.iter().map(|nic| holds().find(|one| one.names(nic))).collect::<Option<Vec<_>>>();
         let one = whole.or_else(|| each.as_ref().and_then(|each| each.first().copied()))?;
         Some(Accepted { reason: one.entry.reason.clone(), until: one.entry.until.clone() })
@@ -122,14 +122,14 @@ impl Suppressions {
 impl Suppression {
     /// Whether it names a finding and something that the finding is about, whether it holds or not.
     fn is_about(&self, finding: &Finding) -> bool {
-        let Subject { nsg, subnet, nics, rule, .. } = &finding.subject;
+        let Subject { nsg, endpoint, subnet, nics, rule, .. } = &finding.subject;
         let is_rule = |wanted: &String| {
             let own =
                 |path: &String| path.rsplit('/').next().is_some_and(|name| name.eq_ignore_ascii_case(wanted));
             rule.as_ref().is_some_and(|path| path.eq_ignore_ascii_case(wanted) || own(path))
         };
         finding.check.id.eq_ignore_ascii_case(&self.entry.id)
-            && nsg.iter().chain(subnet).chain(nics).any(|id| self.names(id))
+            && nsg.iter().chain(endpoint).chain(subnet).chain(nics).any(|id| self.names(id))
             && self.entry.rule.as_ref().is_none_or(is_rule)
     }
 

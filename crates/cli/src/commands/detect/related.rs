@@ -3,15 +3,9 @@
 //! Detectors keep fingerprints; here are the flows themselves, found by the addresses that alerts name. Flows are in the order of
 //! their ends. It must not judge.
 
-use std::{
-    collections::{BTreeSet, HashMap},
-    net::IpAddr,
-};
+use std::{collections::HashMap, net::IpAddr};
 
-use palisade_guard::{Alert, Connection};
-
-/// Addresses of one alert that are listed; all are counted.
-pub const LISTED_MAX: usize = 100;
+use palisade_guard::{About, Alert, Connection};
 
 /// Flows by the addresses that alerts name.
 #[derive(Debug)]
@@ -19,17 +13,6 @@ pub struct Related<'a> {
     connections: &'a [Connection],
     /// Places in `connections`, ascending.
     by_address: HashMap<IpAddr, Vec<u32>>,
-}
-
-/// The flows of one alert.
-#[derive(Debug, Default, PartialEq, Eq)]
-pub struct About {
-    /// How many.
-    pub flows: u64,
-    /// Who began them.
-    pub sources: BTreeSet<IpAddr>,
-    /// Whom they are to.
-    pub destinations: BTreeSet<IpAddr>,
 }
 
 /// The address that leads to the fewest flows of an alert.
@@ -57,16 +40,12 @@ impl<'a> Related<'a> {
 
     /// The flows of an alert.
     pub fn about(&self, alert: &Alert) -> About {
-        let mut about = About::default();
-        let Some(places) = key(alert).and_then(|address| self.by_address.get(&address)) else { return about };
+        let Some(places) = key(alert).and_then(|address| self.by_address.get(&address)) else {
+            return About::default();
+        };
         let ends = |at: u32| self.connections[at as usize].end_ms;
         let begin = places.partition_point(|at| ends(*at) < alert.since_ms);
         let within = places[begin..].iter().take_while(|at| ends(**at) <= alert.time_ms);
-        for connection in within.map(|at| &self.connections[*at as usize]).filter(|c| alert.concerns(c)) {
-            about.flows += 1;
-            about.sources.insert(connection.flow.source().to_canonical());
-            about.destinations.insert(connection.flow.destination().to_canonical());
-        }
-        about
+        About::of(alert, within.map(|at| &self.connections[*at as usize]))
     }
 }

@@ -1,59 +1,16 @@
-//! An alert in words and in the shape that scripts rely on.
+//! Alerts in words; their shape for programs is [`palisade_control::alerts::document`].
 //!
-//! It must not work out more than names: the numbers are the detectors'.
+//! It must not work out anything: the numbers are the detectors'.
 
-use std::{collections::BTreeSet, net::IpAddr};
+use palisade_control::alerts::moment;
+use palisade_guard::{About, Alert, Joined, Severity};
 
-use palisade_control::time::rfc3339;
-use palisade_guard::{Alert, Guest, Joined, Kind, Severity, Shape};
-use serde_json::{Map, Value, json};
-
-use super::{
-    Gathered,
-    related::{About, LISTED_MAX},
-};
-
-/// One object of the stream.
-pub fn document(alert: &Alert, about: &About) -> Value {
-    let list = |addresses: &BTreeSet<IpAddr>| -> Vec<String> {
-        addresses.iter().take(LISTED_MAX).map(ToString::to_string).collect()
-    };
-    let explain: Map<String, Value> =
-        alert.evidence.numbers().into_iter().map(|(name, value)| (name.to_owned(), number(value))).collect();
-    let victims = victims(alert, about);
-    let mut document = json!({
-        "kind": alert.kind.word(),
-        "name": alert.name(),
-        "subject": subject(alert, about),
-        "victims": list(&victims),
-        "victimCount": victims.len(),
-        "port": alert.port,
-        "protocol": alert.protocol.to_string(),
-        "direction": alert.direction.to_string(),
-        "first": moment(alert.since_ms),
-        "last": moment(alert.time_ms),
-        "severity": alert.severity().to_string(),
-        "score": number(alert.evidence.score()),
-        "explain": explain,
-        "evidence": alert.evidence.to_string(),
-        "flows": about.flows,
-    });
-    if let Some(Guest { machine, account }) = &alert.guest {
-        document["machine"] = json!(machine);
-        document["account"] = json!(account);
-        document["victims"] = json!([machine]);
-        document["victimCount"] = json!(1);
-    } else if is_many_to_one(alert) {
-        document["sources"] = json!(list(&about.sources));
-        document["sourceCount"] = json!(about.sources.len());
-    }
-    document
-}
+use super::Gathered;
 
 /// Lines for people: what, who and whom, then when and why.
 pub fn text(alert: &Alert, about: &About) -> [String; 2] {
     let port = alert.port.map(|port| format!(" port {port}")).unwrap_or_default();
-    let whom = match victims(alert, about) {
+    let whom = match alert.victims(about) {
         _ if alert.guest.is_some() => {
             alert.guest.as_ref().map(|guest| format!(" at {}", guest.name())).unwrap_or_default()
         }
@@ -62,9 +19,9 @@ pub fn text(alert: &Alert, about: &About) -> [String; 2] {
         victims => format!(" to {} addresses", victims.len()),
     };
     let who = match about.sources.len() {
-        _ if is_many_to_one(alert) && alert.guest.is_some() => "a pool of addresses".to_owned(),
-        count if is_many_to_one(alert) => format!("{count} sources"),
-        _ => subject(alert, about),
+        _ if alert.is_many_to_one() && alert.guest.is_some() => "a pool of addresses".to_owned(),
+        count if alert.is_many_to_one() => format!("{count} sources"),
+        _ => alert.subject(about),
     };
     let severity = alert.severity().to_string();
     [
@@ -114,61 +71,4 @@ fn named(joined: &Joined) -> String {
             " (of those without an address {by_event} got one by another event, {by_flow} by a flow, {ambiguous} could be of several, {unknown} of nobody)"
         ),
     }
-}
-
-const fn is_many_to_one(alert: &Alert) -> bool {
-    matches!(alert.kind, Kind::BruteForce(_, Shape::ManyToOne))
-}
-
-/// Who is to blame: an address; of a crowd the network that all are in, or else the machine or the account that they are at.
-fn subject(alert: &Alert, about: &About) -> String {
-    if let (None, Some(guest)) = (alert.source, &alert.guest) {
-        return guest.name();
-    }
-    let crowd = if is_many_to_one(alert) { network(&about.sources) } else { None };
-    let one = match alert.kind {
-        Kind::Deviation => alert.machine(),
-        _ => alert.source.or(alert.destination),
-    };
-    crowd.or_else(|| one.map(|address| address.to_string())).unwrap_or_default()
-}
-
-/// The other ends.
-fn victims(alert: &Alert, about: &About) -> BTreeSet<IpAddr> {
-    match (alert.kind, alert.destination) {
-        (Kind::Deviation, _) => BTreeSet::new(),
-        (_, Some(destination)) => BTreeSet::from([destination]),
-        (Kind::Exfiltration, None) => {
-            let ends = about.sources.union(&about.destinations).copied();
-            ends.filter(|end| Some(*end) != alert.source).collect()
-        }
-        _ => about.destinations.clone(),
-    }
-}
-
-/// The /24 or /64 that all addresses are in, if there are several.
-fn network(addresses: &BTreeSet<IpAddr>) -> Option<String> {
-    let block = |address: IpAddr| match address {
-        IpAddr::V4(v4) => {
-            let [a, b, c, _] = v4.octets();
-            format!("{a}.{b}.{c}.0/24")
-        }
-        IpAddr::V6(v6) => {
-            format!("{}/64", std::net::Ipv6Addr::from_bits(v6.to_bits() & !u128::from(u64::MAX)))
-        }
-    };
-    let (first, last) = (block(*addresses.first()?), block(*addresses.last()?));
-    (addresses.len() > 1 && first == last).then_some(first)
-}
-
-/// To a thousandth; a whole number as one.
-fn number(value: f64) -> Value {
-    let rounded = (value * 1_000.0).round() / 1_000.0;
-    if rounded.fract() == 0.0 && rounded.abs() < 9e15 { json!(rounded as i64) } else { json!(rounded) }
-}
-
-/// `2026-01-31T08:00:00.250Z`.
-fn moment(ms: u64) -> String {
-    let seconds = rfc3339(ms / 1_000);
-    format!("{}.{:03}Z", seconds.trim_end_matches('Z'), ms % 1_000)
 }

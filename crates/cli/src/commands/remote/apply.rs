@@ -17,10 +17,8 @@ use serde_json::{Value, json};
 
 use self::{consequences::Consequences, plain::Resource, template::Deployment};
 use super::{
-    RequestArgs,
     body::{self, Body},
-    overriding::OverrideArgs,
-    wait::WaitArgs,
+    writing::WriteArgs,
 };
 use crate::{exit::Exit, exit::Failure, output, output::Format};
 
@@ -56,11 +54,7 @@ pub struct Arguments {
     #[arg(long, value_name = "LOG", num_args = 1.., requires = "dry_run")]
     flows: Vec<PathBuf>,
     #[command(flatten)]
-    overriding: OverrideArgs,
-    #[command(flatten)]
-    wait: WaitArgs,
-    #[command(flatten)]
-    request: RequestArgs,
+    write: WriteArgs,
 }
 
 /// What happened to a resource, or would.
@@ -101,7 +95,7 @@ pub fn run(arguments: &Arguments) -> Result<Exit, Failure> {
             Body::Resources(mut found) => resources.append(&mut found),
         }
     }
-    let client = arguments.overriding.on(arguments.request.client()?);
+    let client = arguments.write.client()?;
     let deployments = template::read(arguments, &client, templates)?;
     let resources = plain::read(&client, resources, arguments.map_subscription)?;
     if arguments.dry_run {
@@ -110,7 +104,7 @@ pub fn run(arguments: &Arguments) -> Result<Exit, Failure> {
     groups::ensure(&client, arguments, template::groups(&deployments).chain(plain::groups(&resources)))?;
     let mut changes = template::deploy(arguments, &client, &deployments)?;
     changes.extend(plain::put(arguments, &client, &resources)?);
-    match arguments.request.form() {
+    match arguments.write.form() {
         Format::Json => output::json(&document(&changes))?,
         Format::Table => print(&changes)?,
     }
@@ -128,7 +122,7 @@ fn preview(
     changes.extend(plain::preview(client, resources)?);
     let missing = groups::missing(client, arguments, plain::groups(resources))?;
     let consequences = Consequences::of(client, &missing, &changes, &arguments.flows)?;
-    match arguments.request.form() {
+    match arguments.write.form() {
         Format::Json => {
             let mut told = json!({ "changes": document(&changes) });
             if let Some(consequences) = &consequences {

@@ -3,8 +3,8 @@
 //! A machine is named by the name or the id of its virtual machine, a request by the name that it was given. Every write waits until the
 //! hosts concerned have it in force, unless it is told not to.
 
-mod door;
-mod find;
+pub(super) mod door;
+pub(super) mod find;
 mod policy;
 
 use palisade_client::{Client, Written};
@@ -12,9 +12,8 @@ use serde_json::{Value, json};
 
 use super::{
     RequestArgs,
-    overriding::{self, OverrideArgs},
     rows::{self, Column, text},
-    wait::WaitArgs,
+    writing::WriteArgs,
 };
 use crate::{exit::Exit, exit::Failure, output, output::Format};
 
@@ -66,11 +65,7 @@ pub struct RequestDoor {
     #[arg(long, short = 'g', value_name = "NAME")]
     resource_group: Option<String>,
     #[command(flatten)]
-    overriding: OverrideArgs,
-    #[command(flatten)]
-    wait: WaitArgs,
-    #[command(flatten)]
-    request: RequestArgs,
+    write: WriteArgs,
 }
 
 /// Which request.
@@ -80,11 +75,7 @@ pub struct Named {
     #[arg(value_name = "REQUEST")]
     name: String,
     #[command(flatten)]
-    overriding: OverrideArgs,
-    #[command(flatten)]
-    wait: WaitArgs,
-    #[command(flatten)]
-    request: RequestArgs,
+    write: WriteArgs,
 }
 
 /// Options of `extend`.
@@ -123,7 +114,7 @@ pub fn run(action: &Action) -> Result<Exit, Failure> {
 }
 
 fn request(arguments: &RequestDoor) -> Result<Exit, Failure> {
-    let client = arguments.overriding.on(arguments.request.client()?);
+    let client = arguments.write.client()?;
     let wanted: Vec<u16> = arguments.ports.iter().map(|port| port.number).collect();
     let place = find::policy_of(&client, &arguments.machine, &wanted, arguments.resource_group.as_deref())?;
     let ports = arguments.ports.iter().map(|port| {
@@ -143,22 +134,21 @@ fn request(arguments: &RequestDoor) -> Result<Exit, Failure> {
         }
     }
     let written = client.act(&format!("{}/initiate", place.policy), &body)?;
-    tell(&client, arguments.request.form(), &arguments.wait, &written)
+    tell(&client, &arguments.write, &written)
 }
 
 fn verb(named: &Named, verb: &str, body: &Value) -> Result<Exit, Failure> {
-    let client = named.overriding.on(named.request.client()?);
+    let client = named.write.client()?;
     let policy = find::policy_with(&client, &named.name)?;
     let written = client.act(&format!("{policy}/requests/{}/{verb}", named.name), body)?;
-    tell(&client, named.request.form(), &named.wait, &written)
+    tell(&client, &named.write, &written)
 }
 
 /// Waits until hosts have it in force, and prints the request.
-fn tell(client: &Client, form: Format, wait: &WaitArgs, written: &Written) -> Result<Exit, Failure> {
-    overriding::tell(&written.warnings);
-    let name = text(&written.resource, "/name");
-    wait.wait(client, &format!("putting request {name} in force"), written.operation.as_ref())?;
-    match form {
+fn tell(client: &Client, write: &WriteArgs, written: &Written) -> Result<Exit, Failure> {
+    let what = format!("putting request {} in force", text(&written.resource, "/name"));
+    write.settle(client, &what, &written.warnings, written.operation.as_ref())?;
+    match write.form() {
         Format::Json => output::json(&written.resource)?,
         Format::Table => rows::table(COLUMNS, &find::doors(std::slice::from_ref(&written.resource)))?,
     }

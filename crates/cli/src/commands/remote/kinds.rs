@@ -12,7 +12,7 @@ pub struct Kind {
 }
 
 /// Those with a short name, such that what comes later may refer to what comes earlier.
-pub const KINDS: [Kind; 16] = [
+pub const KINDS: [Kind; 19] = [
     Kind { name: "group", full: "Microsoft.Resources/resourceGroups" },
     Kind { name: "watcher", full: "Microsoft.Network/networkWatchers" },
     Kind { name: "asg", full: "Microsoft.Network/applicationSecurityGroups" },
@@ -24,11 +24,14 @@ pub const KINDS: [Kind; 16] = [
     Kind { name: "vnet", full: "Microsoft.Network/virtualNetworks" },
     Kind { name: "subnet", full: "Microsoft.Network/virtualNetworks/subnets" },
     Kind { name: "peering", full: "Microsoft.Network/virtualNetworks/virtualNetworkPeerings" },
+    Kind { name: "lb", full: "Microsoft.Network/loadBalancers" },
+    Kind { name: "nat-rule", full: "Microsoft.Network/loadBalancers/inboundNatRules" },
     Kind { name: "nic", full: "Microsoft.Network/networkInterfaces" },
     Kind { name: "vm", full: "Microsoft.Compute/virtualMachines" },
     Kind { name: "network-manager", full: "Microsoft.Network/networkManagers" },
     Kind { name: "flow-log", full: "Microsoft.Network/networkWatchers/flowLogs" },
     Kind { name: "intent", full: "Palisade.Network/intents" },
+    Kind { name: "tunnel", full: "Palisade.Access/tunnels" },
 ];
 
 /// The full type that a user means by a short name or by a full type, whatever the case.
@@ -68,7 +71,9 @@ mod tests {
     #[test]
     fn parents_and_what_is_referred_to_come_first() {
         let rank_of = |name| rank(full_type(name).expect("known"));
-        for pair in ["group", "asg", "nsg", "rule", "vnet", "subnet", "nic", "vm"].windows(2) {
+        for pair in
+            ["group", "asg", "nsg", "rule", "vnet", "subnet", "lb", "nat-rule", "nic", "vm"].windows(2)
+        {
             assert!(rank_of(pair[0]) < rank_of(pair[1]), "{pair:?}");
         }
     }

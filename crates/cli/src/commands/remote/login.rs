@@ -3,18 +3,14 @@
 //! A secret or a password is read from the option, or from standard input when the option is missing, so that it need not
 //! stand in a history. The profile is written only after a token was issued.
 
-use std::{
-    fs,
-    io::{self, BufRead as _, IsTerminal as _, Write as _},
-    path::PathBuf,
-};
+use std::{fs, path::PathBuf};
 
 use palisade_client::{
     Bootstrap, Client, ClientError, Login, Profile, Profiles, Transport,
     login::{ANY_TENANT, Granted, TokenService},
 };
 
-use crate::{exit::Exit, exit::Failure};
+use crate::{exit::Exit, exit::Failure, secret};
 
 /// The name of a profile that was given none.
 const DEFAULT_PROFILE: &str = "default";
@@ -143,29 +139,16 @@ fn trade(arguments: &LoginArgs, service: &TokenService<'_>) -> Result<(Login, Gr
             "say how to log in: --bootstrap FILE, --service-principal -u ID, --user -u NAME or --device-code",
         ));
     };
-    let secret = arguments.password.clone().map_or_else(|| asked(&name), Ok)?;
+    let secret = match &arguments.password {
+        Some(password) => password.clone(),
+        None => secret::read(&format!("secret of {name}: "))?.to_string(),
+    };
     if arguments.user {
         let granted = service.by_password(&name, &secret)?;
         return Ok((Login::User { name: Some(name), refresh_token: None }, granted));
     }
     let granted = service.by_secret(&name, &secret)?;
     Ok((Login::ServicePrincipal { client_id: name, client_secret: secret }, granted))
-}
-
-/// The first line of standard input.
-fn asked(name: &str) -> Result<String, Failure> {
-    let mut err = io::stderr().lock();
-    if io::stdin().is_terminal() {
-        write!(err, "secret of {name} (it will show): ")?;
-        err.flush()?;
-    }
-    let mut line = String::new();
-    io::stdin().lock().read_line(&mut line)?;
-    let secret = line.trim_end_matches(['\r', '\n']);
-    if secret.is_empty() {
-        return Err(Failure::input("no secret was given (write it to standard input, or use --password)"));
-    }
-    Ok(secret.to_owned())
 }
 
 /// The tenant and the subscription that the server has for this identity.

@@ -3,10 +3,14 @@
 //! All of them speak as the profile that `palisade login` wrote. What the server refuses is bad input here (exit code
 //! 2) and nothing was changed; what it failed at, or a host of it, is the other side's failure (3).
 
+pub mod alerts;
+pub mod answers;
 pub mod apply;
 pub mod audit;
 mod body;
+pub mod connect;
 pub mod delete;
+pub mod endpoint;
 pub mod get;
 pub mod hosts;
 mod ids;
@@ -20,6 +24,7 @@ pub mod role;
 mod rows;
 mod wait;
 pub mod watch;
+mod writing;
 
 use palisade_client::{Client, ClientError, Profiles};
 

@@ -30,6 +30,28 @@ pub fn tell(event: Event) {
             format!("what is in force does not keep to the intents, and stays in force: {why}")
         }
         Event::FlowsNotStored { why } => format!("flow records wait at their hosts: {why}"),
+        Event::Answered { alert, policy, what } => format!("alert {alert}: {what} (policy {policy})"),
+        Event::AnswerWithheld { alert, policy, why } => {
+            format!("alert {alert}: policy {policy} does nothing: {why}")
+        }
+        Event::AnswerFailed { alert, why } => format!("alert {alert} is not answered: {why}"),
+        Event::Alert { id, severity, name, subject, machine } => {
+            let at = machine.map(|machine| format!(" at {machine}")).unwrap_or_default();
+            format!("alert {id}, {severity}: {name} by {subject}{at} (palisade alerts show {id})")
+        }
+        Event::AlertsNotKept { why } => format!("alerts are not kept: {why}"),
+        Event::AlertsForgotten { count } => {
+            format!("{count} older alerts made room for new ones (acknowledge those that are dealt with)")
+        }
+        Event::NoticesLost { target, count, why } => {
+            format!("{count} notices did not reach {target}: {why}")
+        }
+        Event::FlowsNotWatched { count } => {
+            format!(
+                "the detectors did not see {count} flow records: too many waited, or a host's clock is ahead"
+            )
+        }
+        Event::DetectorsCold { why } => format!("the detectors know nothing of the past: {why}"),
         Event::HousekeepingBegun => "this server keeps house for the store".to_owned(),
         Event::HousekeepingFailed { why } => format!("housekeeping failed, and is tried again: {why}"),
         Event::Stopping => "stopping".to_owned(),

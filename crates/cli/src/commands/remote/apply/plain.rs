@@ -10,10 +10,7 @@ use super::{
     Arguments, Change, Effect,
     difference::{self, contains_key, take_key},
 };
-use crate::{
-    commands::remote::{kinds::rank, overriding},
-    exit::Failure,
-};
+use crate::{commands::remote::kinds::rank, exit::Failure};
 
 /// What only the server writes.
 const READ_ONLY: [&str; 4] = ["etag", "id", "name", "type"];
@@ -134,8 +131,8 @@ pub fn put(arguments: &Arguments, client: &Client, resources: &[Resource]) -> Re
         let change = compared(client, resource)?;
         if change.effect != Effect::Nothing {
             let written = client.put(&resource.id, &body, Precondition::Always)?;
-            overriding::tell(&written.warnings);
-            arguments.wait.wait(client, &resource.id, written.operation.as_ref())?;
+            let (id, operation) = (&resource.id, written.operation.as_ref());
+            arguments.write.settle(client, id, &written.warnings, operation)?;
             eprintln!("{} {}", if written.created { "created" } else { "updated" }, resource.id);
         }
         changes.push(change);

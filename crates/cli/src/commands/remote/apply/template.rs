@@ -87,11 +87,8 @@ pub fn deploy(arguments: &Arguments, client: &Client, all: &[Deployment]) -> Res
         let before = preview_one(arguments, client, deployment)?;
         let path = deployment.path(client);
         let written = client.put(&path, &deployment.body, Precondition::Always)?;
-        arguments.wait.wait(
-            client,
-            &format!("deployment {}", deployment.name),
-            written.operation.as_ref(),
-        )?;
+        let what = format!("deployment {}", deployment.name);
+        arguments.write.settle(client, &what, &written.warnings, written.operation.as_ref())?;
         changes.extend(before);
     }
     Ok(changes)
@@ -114,7 +111,7 @@ fn preview_one(
     let path = format!("{}/whatIf", deployment.path(client));
     let mut line = Line::new("what-if");
     let answer =
-        client.ask(&path, &deployment.body, arguments.wait.patience(), |progress| line.show(progress))?;
+        client.ask(&path, &deployment.body, arguments.write.patience(), |progress| line.show(progress))?;
     let answer = answer.get("properties").unwrap_or(&answer);
     let changes = answer["changes"].as_array().into_iter().flatten();
     Ok(changes.filter_map(change).collect())

@@ -31,6 +31,13 @@ pub fn port(text: &str) -> Result<Port, String> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Time(u32);
 
+impl Time {
+    /// Its seconds.
+    pub const fn seconds(self) -> u32 {
+        self.0
+    }
+}
+
 impl fmt::Display for Time {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "PT{}S", self.0)

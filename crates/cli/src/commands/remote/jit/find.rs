@@ -5,6 +5,11 @@ use serde_json::{Value, json};
 
 use crate::exit::Failure;
 
+/// The virtual machine of a name or id, as the server has it; in one group, or in any.
+pub fn machine(client: &Client, name: &str, group: Option<&str>) -> Result<Value, Failure> {
+    resource(client, name, group, &[("Microsoft.Compute/virtualMachines", "virtual machine")])
+}
+
 /// A machine, and the policy that closes its port.
 pub struct Place {
     pub policy: String,
@@ -111,6 +116,31 @@ pub fn doors(requests: &[Value]) -> Vec<Value> {
         }
     }
     rows
+}
+
+/// The only resource with this name, of the first of these types that has one; of one group, or of all.
+pub fn resource(
+    client: &Client,
+    name: &str,
+    group: Option<&str>,
+    types: &[(&str, &str)],
+) -> Result<Value, Failure> {
+    if name.starts_with('/') {
+        return Ok(client.get(name)?);
+    }
+    let group = group.map(|group| format!("/resourceGroups/{group}")).unwrap_or_default();
+    for (kind, _) in types {
+        let path = format!("/subscriptions/{}{group}/providers/{kind}", client.subscription());
+        let mut found = client.list(&path)?;
+        found.retain(|one| is_named(&string(one, "id"), name));
+        match found.len() {
+            0 => {}
+            1 => return Ok(found.remove(0)),
+            _ => return Err(Failure::input(format!("{name:?} is in several groups (add --resource-group)"))),
+        }
+    }
+    let labels: Vec<&str> = types.iter().map(|(_, label)| *label).collect();
+    Err(Failure::input(format!("ResourceNotFound: there is no {} named {name:?}", labels.join(" or "))))
 }
 
 /// Whether an id is what a user named: itself, or its last part.

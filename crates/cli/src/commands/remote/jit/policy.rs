@@ -1,18 +1,16 @@
 //! `palisade jit policy`: ports of a machine become doors. The machine's entry in the policy of its group and region is put
 //! in place of the one before; other machines and all requests stay.
 
-use palisade_client::Precondition;
+use std::io;
+
+use palisade_client::{Client, ClientError, Precondition};
 use serde_json::{Value, json};
 
 use super::{
     door,
-    find::{elements, is_named, string},
+    find::{elements, is_named, machine, string},
 };
-use crate::commands::remote::{
-    RequestArgs,
-    overriding::{self, OverrideArgs},
-    wait::WaitArgs,
-};
+use crate::commands::remote::writing::WriteArgs;
 use crate::{exit::Exit, exit::Failure, output, output::Format};
 
 /// Options of `policy`.
@@ -47,24 +45,68 @@ pub struct Arguments {
     #[arg(long, short = 'g', value_name = "NAME")]
     resource_group: Option<String>,
     #[command(flatten)]
-    overriding: OverrideArgs,
-    #[command(flatten)]
-    wait: WaitArgs,
-    #[command(flatten)]
-    request: RequestArgs,
+    write: WriteArgs,
 }
+
+/// How often to begin again when somebody else wrote the policy in between.
+const ATTEMPTS: u32 = 5;
 
 /// Writes the policy.
 pub fn run(arguments: &Arguments) -> Result<Exit, Failure> {
-    let client = arguments.overriding.on(arguments.request.client()?);
-    let machine = machine(arguments, &client)?;
-    let (machine_id, location) = (string(&machine, "id"), string(&machine, "location"));
+    let client = arguments.write.client()?;
+    let machine = machine(&client, &arguments.machine, arguments.resource_group.as_deref())?;
+    let mut attempt = 1;
+    loop {
+        match write(arguments, &client, &machine) {
+            Err(Refused::Changed) if attempt < ATTEMPTS => attempt += 1,
+            Err(Refused::Changed) => {
+                return Err(Failure::other_side("others write the policy again and again (try again)"));
+            }
+            Err(Refused::Else(failure)) => return Err(failure),
+            Ok(exit) => return Ok(exit),
+        }
+    }
+}
+
+/// Why a policy was not written.
+enum Refused {
+    /// It is not what was read any more.
+    Changed,
+    Else(Failure),
+}
+
+impl From<ClientError> for Refused {
+    fn from(error: ClientError) -> Self {
+        match error.has_status(412) {
+            true => Self::Changed,
+            false => Self::Else(error.into()),
+        }
+    }
+}
+
+impl From<Failure> for Refused {
+    fn from(failure: Failure) -> Self {
+        Self::Else(failure)
+    }
+}
+
+impl From<io::Error> for Refused {
+    fn from(error: io::Error) -> Self {
+        Self::Else(error.into())
+    }
+}
+
+/// Reads the policy, and writes it with the machine's entry as it shall be, if it still is what was read.
+fn write(arguments: &Arguments, client: &Client, machine: &Value) -> Result<Exit, Refused> {
+    let (machine_id, location) = (string(machine, "id"), string(machine, "location"));
     let group = machine_id.split("/providers/").next().unwrap_or_default();
     let id = format!(
         "{group}/providers/Microsoft.Security/locations/{location}/jitNetworkAccessPolicies/{}",
         arguments.policy
     );
     let stored = client.find(&id)?;
+    let etag = stored.as_ref().and_then(|stored| stored["etag"].as_str()).map(str::to_owned);
+    let unchanged = etag.as_deref().map_or(Precondition::IfAbsent, Precondition::IfMatch);
     let kept = stored.iter().flat_map(|stored| elements(&stored["properties"]["virtualMachines"]));
     let mut machines: Vec<Value> =
         kept.filter(|one| !is_named(&string(one, "id"), &machine_id)).cloned().collect();
@@ -72,43 +114,23 @@ pub fn run(arguments: &Arguments) -> Result<Exit, Failure> {
         machines.push(json!({"id": machine_id, "ports": ports(arguments)}));
     }
     if machines.is_empty() {
-        let deleted = client.delete(&id, Precondition::Always)?;
-        overriding::tell(&deleted.warnings);
-        arguments.wait.wait(&client, &format!("deleting {id}"), deleted.operation.as_ref())?;
+        let unchanged = etag.as_deref().map_or(Precondition::Always, Precondition::IfMatch);
+        let deleted = client.delete(&id, unchanged)?;
+        let what = format!("deleting {id}");
+        arguments.write.settle(client, &what, &deleted.warnings, deleted.operation.as_ref())?;
         eprintln!("deleted {id}: it has no machine left");
         return Ok(Exit::Clean);
     }
     let mut body = stored.unwrap_or_else(|| json!({"kind": "Basic", "properties": {}}));
     body["properties"]["virtualMachines"] = machines.into();
-    let written = client.put(&id, &body, Precondition::Always)?;
-    overriding::tell(&written.warnings);
-    arguments.wait.wait(&client, &format!("writing {id}"), written.operation.as_ref())?;
-    match arguments.request.form() {
+    let written = client.put(&id, &body, unchanged)?;
+    let what = format!("writing {id}");
+    arguments.write.settle(client, &what, &written.warnings, written.operation.as_ref())?;
+    match arguments.write.form() {
         Format::Json => output::json(&written.resource)?,
         Format::Table => output::line(&id)?,
     }
     Ok(Exit::Clean)
-}
-
-/// The virtual machine, as the server has it.
-fn machine(arguments: &Arguments, client: &palisade_client::Client) -> Result<Value, Failure> {
-    let name = &arguments.machine;
-    if name.starts_with('/') {
-        return Ok(client.get(name)?);
-    }
-    let group =
-        arguments.resource_group.as_ref().map(|group| format!("/resourceGroups/{group}")).unwrap_or_default();
-    let path = format!(
-        "/subscriptions/{}{group}/providers/Microsoft.Compute/virtualMachines",
-        client.subscription()
-    );
-    let mut found = client.list(&path)?;
-    found.retain(|one| is_named(&string(one, "id"), name));
-    match found.len() {
-        1 => Ok(found.remove(0)),
-        0 => Err(Failure::input(format!("ResourceNotFound: there is no virtual machine named {name:?}"))),
-        _ => Err(Failure::input(format!("{name:?} is in several groups (add --resource-group)"))),
-    }
 }
 
 fn ports(arguments: &Arguments) -> Vec<Value> {

@@ -7,6 +7,8 @@ use std::process::{Command, Output};
 use palisade_lab::netns::{obstacle, registry::unique_name};
 use serde_json::Value;
 
+use crate::{PALISADE, succeeded};
+
 /// Ordered pairs of hosts with policy between them, nine services, two families.
 const CELLS: usize = 1_080;
 
@@ -16,20 +18,9 @@ fn lab(arguments: &[&str]) -> Option<Output> {
         println!("skipped: {reason}");
         return None;
     }
-    let output = Command::new(env!("CARGO_BIN_EXE_palisade"))
-        .arg("lab")
-        .args(arguments)
-        .args(["--name", &unique_name()])
-        .output()
-        .expect("the command starts");
-    let said = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert!(
-        output.status.success(),
-        "{}\n{said}\n{}",
-        output.status,
-        String::from_utf8_lossy(&output.stdout)
-    );
-    Some(output)
+    let mut command = Command::new(PALISADE);
+    command.arg("lab").args(arguments).args(["--name", &unique_name()]);
+    Some(succeeded(command))
 }
 
 #[test]

@@ -1,0 +1,52 @@
+//! `palisade export`: the effective rules of an interface as those of the machine's own firewall, a second wall in the guest.
+
+use std::io::{self, Write as _};
+
+use palisade_agent::clock::window_s;
+use palisade_export::{Plain, nftables};
+
+use super::target::{Target, TargetArgs};
+use crate::{
+    args::{self, EstateArgs},
+    commands::estate,
+    exit::{Exit, Failure},
+};
+
+/// Options of the command.
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "The rules are those of one moment: windows are not exported. What is only in audit is left out.\n\nExamples:\n  \
+                  palisade export estate/ --nic web1-nic --format nftables >palisade.nft"
+)]
+pub struct Arguments {
+    #[command(flatten)]
+    estate: EstateArgs,
+    #[command(flatten)]
+    target: TargetArgs,
+    /// Whose rules they become
+    #[arg(long, value_enum)]
+    format: Firewall,
+    /// Moment at which they hold: a time in ISO 8601 such as 2026-01-31T08:00Z; by default now
+    #[arg(long, value_name = "TIME", value_parser = args::time)]
+    at: Option<u32>,
+}
+
+/// A machine's own firewall.
+#[derive(Debug, Clone, Copy, clap::ValueEnum)]
+enum Firewall {
+    /// A table for `nft -f`
+    Nftables,
+}
+
+/// Prints the rules.
+pub fn run(arguments: &Arguments) -> Result<Exit, Failure> {
+    let loaded = estate::load(&arguments.estate)?;
+    let target = Target::named(&loaded.estate, &arguments.target)?;
+    let policy = target.effective(&loaded.estate, &arguments.target);
+    let plain = Plain::of(&policy, arguments.at.unwrap_or_else(window_s)).map_err(Failure::input)?;
+    let text = match arguments.format {
+        Firewall::Nftables => nftables::table(&plain),
+    };
+    io::stdout().lock().write_all(text.as_bytes())?;
+    Ok(Exit::Clean)
+}

@@ -1,0 +1,118 @@
+//! Time-limited access with real packets and the real command: closed though an older rule allows, opened to one source, closed at
+//! its second with server and agent killed, for connections that live and for new ones.
+
+use std::{
+    net::Shutdown,
+    process::Output,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
+
+use palisade_lab::{
+    Lifetime,
+    netns::{obstacle, registry::unique_name, stage::Stage},
+};
+use serde_json::{Value, json};
+
+use crate::{
+    machine::{NEAR, OPEN_WITHIN, PARTS, SILENCE, connect, echo, lives, make_estate, wire},
+    up::{Up, login, palisade},
+};
+
+/// How soon after its end a grant must be closed.
+const CLOSED_WITHIN: Duration = Duration::from_secs(1);
+
+fn answer(output: &Output) -> Value {
+    serde_json::from_slice(&output.stdout).expect("JSON")
+}
+
+/// How long it is until a second of the wall clock, or since then.
+fn until(end: u64) -> Result<Duration, Duration> {
+    let end = UNIX_EPOCH + Duration::from_secs(end);
+    end.duration_since(SystemTime::now()).map_err(|error| error.duration())
+}
+
+/// Asks for the port from near.
+fn ask(stage: &Stage, time: &str) -> Value {
+    let words = ["jit", "request", "vm1", "--port", "3389", "--for", time, "--from", NEAR, "--why", "test"];
+    let request = answer(&palisade(stage, &[&words[..], &["--format", "json"]].concat()));
+    assert_eq!(request["virtualMachines"][0]["ports"][0]["state"], "Active");
+    request
+}
+
+/// Opens the door, extends it, closes it, and looks at what is told of it.
+fn revoking_cuts_at_once(stage: &Stage) {
+    let request = ask(stage, "30m");
+    let name = request["name"].as_str().expect("it has a name");
+    let mut live = connect(stage, "near", OPEN_WITHIN).expect("it is open");
+    let end = |request: &Value| request["virtualMachines"][0]["ports"][0]["endTimeUtc"].as_str().map(seconds);
+    let longer = answer(&palisade(stage, &["jit", "extend", name, "--for", "50m", "--format", "json"]));
+    assert!(end(&longer) > end(&request));
+    assert!(lives(&mut live, OPEN_WITHIN), "extending cuts nothing");
+    let open = answer(&palisade(stage, &["jit", "list", "vm1", "--format", "json"]));
+    assert_eq!(open[0]["name"], name);
+    palisade(stage, &["jit", "revoke", name]);
+    assert!(!lives(&mut live, SILENCE), "it is cut when the command returns");
+    assert!(connect(stage, "near", SILENCE).is_none());
+    assert_eq!(answer(&palisade(stage, &["jit", "list", "--format", "json"])), json!([]));
+    let told = palisade(stage, &["jit", "history"]);
+    assert!(String::from_utf8_lossy(&told.stdout).contains("EndedEarly"));
+}
+
+#[test]
+fn a_door_closes_at_its_second_with_everybody_dead() {
+    if let Some(reason) = obstacle() {
+        println!("skipped: {reason}");
+        return;
+    }
+    let stage = Stage::up(&unique_name(), Lifetime::Process, &PARTS, wire).expect("namespaces");
+    let (mut up, client) = Up::start(&stage, &[]);
+    stage.namespace("host").enter(|| make_estate(&client)).expect("the namespace is there");
+    echo(&stage);
+    login(&stage);
+
+    let mut early = connect(&stage, "near", OPEN_WITHIN).expect("the NSG allows it");
+    assert!(lives(&mut early, OPEN_WITHIN));
+    let told = palisade(&stage, &["jit", "policy", "vm1", "--port", "3389", "--max", "1h"]);
+    let told = String::from_utf8_lossy(&told.stderr).into_owned();
+    assert!(told.contains("JitRuleOverridden") && told.contains("securityRules/older"), "{told}");
+    assert!(!lives(&mut early, SILENCE), "closing cuts what lives");
+    assert!(connect(&stage, "near", SILENCE).is_none(), "closed, though an older rule allows it");
+
+    revoking_cuts_at_once(&stage);
+    let request = ask(&stage, "10s");
+    let port = &request["virtualMachines"][0]["ports"][0];
+    let mut live = connect(&stage, "near", OPEN_WITHIN)
+        .expect("it was asked for, and is in force when the command returns");
+    assert!(connect(&stage, "far", SILENCE).is_none(), "one source only");
+    let end = seconds(port["endTimeUtc"].as_str().expect("an end"));
+
+    up.kill();
+    let mut opened_late = 0;
+    while until(end).is_ok_and(|left| left > Duration::from_millis(500)) {
+        assert!(lives(&mut live, OPEN_WITHIN), "{:?} before its end", until(end));
+        if let Some(stream) = connect(&stage, "near", SILENCE) {
+            opened_late += 1;
+            stream.shutdown(Shutdown::Both).expect("it is open");
+        }
+    }
+    assert!(opened_late > 0, "nobody but the kernel is there, and it lets pass what it should");
+    let (mut last_byte, mut last_opened) = (Duration::ZERO, Duration::ZERO);
+    while until(end).is_ok() || until(end).is_err_and(|since| since < Duration::from_secs(3)) {
+        let asked = until(end).err();
+        if lives(&mut live, SILENCE) {
+            last_byte = asked.unwrap_or_default();
+        }
+        let asked = until(end).err();
+        if connect(&stage, "near", SILENCE).is_some() {
+            last_opened = asked.unwrap_or_default();
+        }
+    }
+    println!("after the end: a byte at {last_byte:?}, a connection at {last_opened:?}");
+    assert!(last_byte < CLOSED_WITHIN && last_opened < CLOSED_WITHIN, "{last_byte:?}, {last_opened:?}");
+}
+
+/// Seconds since 1970 of a moment as the server writes it.
+fn seconds(text: &str) -> u64 {
+    let moment = palisade_model::calendar::Moment::parse(text).expect("a moment");
+    u64::try_from(moment.seconds).expect("after 1970")
+}
