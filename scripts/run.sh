@@ -11,5 +11,6 @@ if [[ $PALISADE_PRIVILEGE == none ]]; then
     say "run: the lab creates network namespaces and loads a kernel program, which needs root or sudo"
     exit 1
 fi
-cargo build --locked --package palisade-cli
+# The whole workspace chooses the features of dependencies: one package alone would compile them again.
+cargo build --locked --workspace --bin palisade
 exec "${as_root[@]}" "$(target_dir)/debug/palisade" lab run "$@"

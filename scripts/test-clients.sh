@@ -6,6 +6,7 @@
 # installed here, or needs root and there is none, prints `skipped: ` and why.
 
 source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
+source scripts/venv.sh
 
 clients=$(target_dir)/clients
 pins=tests/clients
@@ -44,12 +45,7 @@ suite() {
 have_venv() {
     local pin=$pins/requirements/$1.txt
     venv=$clients/$1-$(hash_of "$pin")
-    [[ -f $venv/complete ]] && return
-    say "clients: installing $(grep -c == "$pin") packages of $pin"
-    rm -rf "$venv"
-    python3 -m venv "$venv" &&
-        "$venv/bin/pip" install --quiet --disable-pip-version-check --no-deps --requirement "$pin" >&2 &&
-        touch "$venv/complete"
+    fill_venv "$venv" "$pin"
 }
 
 # Azure's collection for Ansible imports every library that one of its modules may use. Most are the Azure CLI's too and
@@ -64,7 +60,7 @@ have_ansible() {
         say "clients: unpacking parts of the wheels of $pin"
         rm -rf "$parts" && mkdir -p "$parts"
         # No part depends on the version of Python that the whole of Ansible asks for.
-        "$venv/bin/pip" download --quiet --disable-pip-version-check --no-deps --only-binary :all: \
+        "$(uv_folder)/bin/pip" download --quiet --disable-pip-version-check --no-deps --only-binary :all: \
             --python-version 3.12 --require-hashes --requirement "$pin" --dest "$parts/wheels" >&2 &&
             "$pins/unpack.py" "$parts/wheels" "$parts" ansible_collections/azure/azcollection/ \
                 msgraph/_ msgraph/graph_ msgraph/generated/base_ &&

@@ -35,7 +35,7 @@ have_azurite() {
     [[ -f $modules/complete ]] && return
     say "engines: installing Azurite"
     rm -rf "$modules" && mkdir -p "$modules"
-    timeout "$judge_install_seconds" npm install --prefix "$modules" --silent --no-audit --no-fund --ignore-scripts "azurite@$azurite_version" >&2 &&
+    timeout "$install_seconds" npm install --prefix "$modules" --silent --no-audit --no-fund --ignore-scripts "azurite@$azurite_version" >&2 &&
         touch "$modules/complete"
 }
 
@@ -47,15 +47,8 @@ have_java() {
 # PySpark comes as source alone, so this is not `judge_venv`, which takes finished packages only.
 have_spark() {
     local pin=tests/judges/requirements/spark.txt
-    have python3 || return
     venv=$(target_dir)/judges/spark-$(sha256sum "$pin" | cut -c 1-16)
-    [[ -f $venv/complete ]] && return
-    say "engines: installing PySpark"
-    rm -rf "$venv"
-    python3 -m venv "$venv" >&2 &&
-        timeout "$judge_install_seconds" "$venv/bin/pip" install --quiet --disable-pip-version-check --no-input --timeout 20 --retries 3 \
-            --requirement "$pin" >&2 &&
-        touch "$venv/complete"
+    fill_venv "$venv" "$pin"
 }
 
 main "$@"

@@ -54,9 +54,17 @@ pub(crate) const EXTERNALS: &[External] = &[
         tests: &[],
     },
     External {
+        name: "bip39",
+        why: "words that nobody takes for one another, for passphrases",
+        code: &["palisade-passphrase"],
+        tests: &[],
+    },
+    External {
         name: "bytes",
         why: "bodies of documents that many hosts share",
         code: &[
+            "palisade-agent",
+            "palisade-client",
             "palisade-control",
             "palisade-flowstore",
             "palisade-server",
@@ -124,14 +132,20 @@ pub(crate) const EXTERNALS: &[External] = &[
     External {
         name: "getrandom",
         why: "the system's randomness",
-        code: &["palisade-agent", "palisade-identity", "palisade-server"],
+        code: &["palisade-agent", "palisade-cli", "palisade-identity", "palisade-server"],
         tests: &[],
     },
     External { name: "http-body-util", why: "bodies of requests", code: &["palisade-flowstore"], tests: &[] },
     External {
+        name: "hyper",
+        why: "connections that become tunnels: the upgrade of HTTP/1.1, at both ends",
+        code: &["palisade-client", "palisade-server"],
+        tests: &[],
+    },
+    External {
         name: "hyper-util",
-        why: "lets tonic speak over a TLS stream that trusts as we say",
-        code: &["palisade-agent", "palisade-server"],
+        why: "lets tonic and hyper speak over a TLS stream that trusts as we say",
+        code: &["palisade-agent", "palisade-client", "palisade-server"],
         tests: &[],
     },
     External {
@@ -211,6 +225,7 @@ pub(crate) const EXTERNALS: &[External] = &[
             "palisade-identity",
             "palisade-model",
             "palisade-net",
+            "palisade-passphrase",
         ],
     },
     External {
@@ -224,6 +239,12 @@ pub(crate) const EXTERNALS: &[External] = &[
         why: "certificates and requests for them",
         code: &["palisade-agent", "palisade-server"],
         tests: &["palisade-store", "palisade-sync"],
+    },
+    External {
+        name: "rpassword",
+        why: "secrets that are typed without an echo",
+        code: &["palisade-cli"],
+        tests: &[],
     },
     External {
         name: "rusqlite",
@@ -326,6 +347,8 @@ pub(crate) const EXTERNALS: &[External] = &[
             "palisade-client",
             "palisade-control",
             "palisade-datapath",
+            "palisade-export",
+            "palisade-export",
             "palisade-flowlog",
             "palisade-guard",
             "palisade-flowstore",
@@ -333,6 +356,8 @@ pub(crate) const EXTERNALS: &[External] = &[
             "palisade-lab",
             "palisade-model",
             "palisade-net",
+            "palisade-passphrase",
+            "palisade-passphrase",
             "palisade-server",
             "palisade-store",
             "palisade-sync",
@@ -346,6 +371,7 @@ pub(crate) const EXTERNALS: &[External] = &[
             "palisade-agent",
             "palisade-bench",
             "palisade-cli",
+            "palisade-client",
             "palisade-control",
             "palisade-flowstore",
             "palisade-server",
@@ -356,7 +382,7 @@ pub(crate) const EXTERNALS: &[External] = &[
     External {
         name: "tokio-rustls",
         why: "TLS in that loop",
-        code: &["palisade-agent", "palisade-server"],
+        code: &["palisade-agent", "palisade-client", "palisade-server"],
         tests: &[],
     },
     External {
@@ -406,6 +432,18 @@ pub(crate) const EXTERNALS: &[External] = &[
         name: "x509-parser",
         why: "reads when a certificate ends",
         code: &["palisade-agent", "palisade-server"],
+        tests: &[],
+    },
+    External {
+        name: "zeroize",
+        why: "secrets that are wiped when they are dropped",
+        code: &["palisade-cli", "palisade-passphrase"],
+        tests: &[],
+    },
+    External {
+        name: "zxcvbn",
+        why: "how many guesses a password takes somebody who knows what people choose",
+        code: &["palisade-passphrase"],
         tests: &[],
     },
 ];
