@@ -12,8 +12,8 @@
 source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 
 # What a build needs: clang-19 is the first with the arena's address space, g++ builds libFuzzer, protoc reads what hosts and
-# servers say to each other.
-build_packages=(clang-19 g++ gcc git libbpf-dev libc6-dev libelf-dev make pkg-config protobuf-compiler zlib1g-dev)
+# servers say to each other, and libprotobuf-dev has the types that etcd's messages are made of.
+build_packages=(clang-19 g++ gcc git libbpf-dev libc6-dev libelf-dev libprotobuf-dev make pkg-config protobuf-compiler zlib1g-dev)
 # What the lab and the tests with real packets and real guests need.
 run_packages=(curl etcd-server iperf3 iproute2 iputils-ping nftables nmap)
 if [[ $(uname -m) == x86_64 ]]; then
