@@ -1,6 +1,6 @@
 //! The command line, as clap reads it.
 
-use std::path::PathBuf;
+use std::{path::PathBuf, time::Duration};
 
 use clap::{Args, Parser, Subcommand};
 use palisade_model::calendar::Moment;
@@ -166,4 +166,11 @@ pub struct FormatArgs {
 pub fn time(text: &str) -> Result<u32, String> {
     let moment = Moment::parse(text).and_then(Moment::rounded_down);
     moment.ok_or_else(|| "not a time between 1970 and 2106 (write 2026-01-31T08:00Z)".to_owned())
+}
+
+/// An age in days, from one on.
+pub fn days(text: &str) -> Result<Duration, String> {
+    let count = text.parse::<u32>().ok().filter(|count| *count > 0);
+    let age = count.map(|count| Duration::from_secs(u64::from(count) * 86_400));
+    age.ok_or_else(|| format!("{text} is no number of days (give a whole number from 1 on)"))
 }

@@ -20,7 +20,7 @@ use std::{
 };
 
 use palisade_guard::{Connection, Fold, GuestEvent};
-use palisade_model::FlowRecord;
+use palisade_model::{FlowOrigin, FlowRecord};
 use palisade_net::{Direction, Flow, Prefix, Protocol};
 
 use crate::{
@@ -147,6 +147,17 @@ impl ConnectionReader {
         }
         let after = self.counted();
         Ok(Taken { items: after.items - before.items, problems: after.problems - before.problems })
+    }
+
+    /// Takes a record that was read elsewhere, such as from a flow store, and who logged it.
+    ///
+    /// # Errors
+    /// [`FlowLogError`] of too many.
+    pub fn take(&mut self, record: FlowRecord, origin: FlowOrigin) -> Result<(), FlowLogError> {
+        self.flow_logs.admit()?;
+        let origin = self.flow_logs.number(origin)?;
+        self.records.push(FlowRecord { origin, ..record });
+        Ok(())
     }
 
     /// All that was read.

@@ -99,7 +99,8 @@ impl Intake {
         sink(record, &self.origins[record.origin as usize]);
     }
 
-    fn number(&mut self, origin: FlowOrigin) -> Result<u32, FlowLogError> {
+    /// The number of an origin: the same one gets the same number.
+    pub(crate) fn number(&mut self, origin: FlowOrigin) -> Result<u32, FlowLogError> {
         if let Some(&number) = self.numbers.get(&origin) {
             return Ok(number);
         }

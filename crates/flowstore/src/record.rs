@@ -6,7 +6,9 @@
 
 use std::{net::IpAddr, sync::Arc};
 
-use palisade_model::{FlowLogFormat, FlowPhase, FlowRecord, FlowTraffic, LoggedDecision};
+use palisade_model::{
+    FlowLogFormat, FlowOrigin, FlowPhase, FlowRecord, FlowTraffic, LoggedDecision, ResourceId,
+};
 use palisade_net::{Direction, Flow, Protocol, packet::TcpFlags};
 use serde::{Deserialize, Serialize};
 
@@ -222,6 +224,19 @@ impl Record {
             tcp_flags,
             origin,
         })
+    }
+
+    /// Who logged it, and by which rule it was decided.
+    pub fn origin(&self) -> FlowOrigin {
+        let Labels { format, mac, resource, nic_id, nsg, rule, .. } = &*self.labels;
+        let id = |text: &Option<String>| text.as_deref().map(ResourceId::new);
+        FlowOrigin {
+            format: *format,
+            mac: mac.as_deref().and_then(|mac| mac.parse().ok()),
+            target: id(nic_id).or_else(|| id(resource)),
+            nsg: id(nsg),
+            rule: rule.clone(),
+        }
     }
 
     /// Whether a store can keep it: times up to the year 9999, numbers up to 63 bits.

@@ -112,6 +112,12 @@ impl Store {
         Ok(Self { inner: Arc::new(Inner { address: address.to_owned(), objects, prefix, folder, runtime }) })
     }
 
+    /// Whether a local folder has hours of a store in it.
+    pub fn is_in(folder: &LocalPath) -> bool {
+        let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+        entries.into_iter().any(|entry| entry.file_name().to_string_lossy().starts_with("day="))
+    }
+
     /// Its address, as it was given.
     pub fn address(&self) -> &str {
         &self.inner.address

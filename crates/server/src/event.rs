@@ -64,6 +64,11 @@ pub enum Event {
         /// Why.
         why: String,
     },
+    /// The flow store was not tidied up; the next round tries again.
+    FlowsNotTidied {
+        /// Why.
+        why: String,
+    },
     /// An alert was answered by itself.
     Answered {
         /// Its id.

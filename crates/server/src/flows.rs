@@ -11,6 +11,7 @@ mod positions;
 mod records;
 #[cfg(test)]
 mod tests;
+mod upkeep;
 mod writing;
 
 use std::{
@@ -32,6 +33,8 @@ use crate::{
 };
 use positions::Positions;
 pub(crate) use records::Records;
+pub use upkeep::FlowUpkeep;
+pub(crate) use upkeep::keep;
 use writing::{Job, Writing};
 
 /// Jobs that wait for the thread: one a host at most is on its way.

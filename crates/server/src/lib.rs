@@ -34,6 +34,7 @@ pub mod tunnels;
 pub use app::{App, Site};
 pub use error::{Answer, ApiError, envelope};
 pub use event::{Event, Events};
+pub use flows::FlowUpkeep;
 pub use folder::{Folder, FolderError};
 pub use headers::Ids;
 pub use housekeeping::Housekeeping;

@@ -11,6 +11,7 @@ use crate::{
     },
     event::Events,
     fleet::FlowSink,
+    flows::FlowUpkeep,
     housekeeping::Housekeeping,
     limits::{CONNECTIONS_MAX, RATE_PER_ADDRESS, RATE_PER_PRINCIPAL, REQUESTS_MAX, Rate},
     notices::NotifyOptions,
@@ -47,6 +48,8 @@ pub struct ServerOptions {
     pub rate_per_principal: Rate,
     /// Where flow records of hosts go.
     pub flows: FlowsTo,
+    /// What is done for the flow store, if they go into one.
+    pub flow_upkeep: FlowUpkeep,
     /// Who is told of alerts.
     pub notify: NotifyOptions,
     /// When what is forgotten.
@@ -103,6 +106,7 @@ impl ServerOptions {
             rate_per_address: RATE_PER_ADDRESS,
             rate_per_principal: RATE_PER_PRINCIPAL,
             flows: FlowsTo::Nowhere,
+            flow_upkeep: FlowUpkeep::default(),
             notify: NotifyOptions::default(),
             housekeeping: Housekeeping::default(),
             events: Events::default(),

@@ -24,12 +24,13 @@ use crate::{
     event::Event,
     fleet::FlowSinkError,
     flowing::Flows,
+    flows,
     folder::{Folder, FolderError},
     housekeeping,
     limits::{Rates, STOP_TIMEOUT},
     login::{self, Desk},
     notices::TargetError,
-    options::{ServerOptions, StoreSource},
+    options::{FlowsTo, ServerOptions, StoreSource},
     serve::{self, Certificates},
     standing,
     tls::{self, Authority, TlsError},
@@ -208,6 +209,9 @@ impl Running {
             tokio::spawn(standing::prove(app.clone())),
             tokio::spawn(housekeeping::keep(app.clone(), options.housekeeping)),
         ];
+        if let FlowsTo::Store(address) = &options.flows {
+            helpers.push(tokio::spawn(flows::keep(app.clone(), address.clone(), options.flow_upkeep)));
+        }
         if agents.is_none() {
             helpers.extend(serve::mirror(&app, options));
         }

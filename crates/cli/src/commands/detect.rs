@@ -6,6 +6,7 @@
 mod gather;
 mod related;
 mod said;
+mod stored;
 
 use std::{io::IsTerminal as _, path::PathBuf};
 
@@ -15,6 +16,7 @@ use palisade_net::Prefix;
 
 use crate::{
     args::FormatArgs,
+    commands::flows::store::moment,
     exit::{Exit, Failure},
     output::{self, Format},
 };
@@ -30,14 +32,15 @@ const FLOWS_MAX: usize = 8_000_000;
     after_help = "Files are told apart by content, compressed or not: NSG flow logs (versions 1 and 2), virtual network flow logs, \
                   what `palisade flows tail --format json` prints, Zeek's conn.log, Argus binetflow, and pcap; and what guests \
                   tell of logons: Windows event logs (Security, RdpCoreTS, OpenSSH, SQL Server), and sshd's lines in syslog or \
-                  of `journalctl`, with -o json or without. Folders are read with all below; - is standard input.\n\nA failed \
+                  of `journalctl`, with -o json or without. Folders are read with all below; - is standard input. A flow store \
+                  (a folder of one, s3://BUCKET/PATH or az://CONTAINER/PATH) is read as it is.\n\nA failed \
                   logon without an address, as network level authentication leaves it, gets that of another event or of the \
                   only flow of the same second.\n\nAlerts are named and graded as Defender for Cloud's for the network, \
                   where it has them. With --format json each is one object a line.\n\nExit code 1 means that there are alerts, \
                   0 that there are none, 2 that something could not be read."
 )]
 pub struct Arguments {
-    /// Flow logs, captures, and logs of logons: files, folders, or - for standard input
+    /// Flow logs, captures, and logs of logons: files, folders, flow stores, or - for standard input
     #[arg(value_name = "FILE", required = true)]
     files: Vec<PathBuf>,
     /// Prefixes of the guarded machines, for formats that do not say which end is guarded; by default private networks
@@ -46,6 +49,12 @@ pub struct Arguments {
     /// Leave out alerts that are less grave
     #[arg(long, value_enum, value_name = "SEVERITY", default_value_t = Least::Informational)]
     min_severity: Least,
+    /// Of flow stores: from this moment on (2026-11-22T13:00:00Z, or milliseconds since 1970)
+    #[arg(long, value_name = "TIME", value_parser = moment)]
+    from: Option<u64>,
+    /// Of flow stores: before this moment
+    #[arg(long, value_name = "TIME", value_parser = moment)]
+    to: Option<u64>,
     /// Flows that are judged at once, at most; more are refused
     #[arg(long, value_name = "COUNT", default_value_t = FLOWS_MAX)]
     max_flows: usize,
@@ -82,7 +91,8 @@ impl From<Least> for Severity {
 
 /// Reads, judges and tells.
 pub fn run(arguments: &Arguments) -> Result<Exit, Failure> {
-    let gathered = gather::read(&arguments.files, &arguments.guarded, arguments.max_flows)?;
+    let span = arguments.from.unwrap_or(0)..arguments.to.unwrap_or(u64::MAX);
+    let gathered = gather::read(&arguments.files, &arguments.guarded, arguments.max_flows, span)?;
     let alerts = judge(&gathered.log.connections, &gathered.logons.logons, arguments.min_severity.into());
     let related = Related::of(&alerts, &gathered.log.connections);
     match arguments.format.format {

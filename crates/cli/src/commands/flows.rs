@@ -2,7 +2,7 @@
 
 mod cells;
 mod list;
-mod store;
+pub mod store;
 mod tail;
 
 use crate::{exit::Exit, exit::Failure};

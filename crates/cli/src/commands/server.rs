@@ -3,7 +3,7 @@
 mod notify;
 mod tell;
 
-use std::{net::SocketAddr, path::PathBuf, sync::Arc};
+use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
 use nix::{
     sys::signal::{Signal, kill},
@@ -17,7 +17,7 @@ use palisade_store::StoreUrl;
 use tokio::{runtime::Runtime, sync::oneshot, task::JoinHandle};
 
 use self::tell::tell;
-use crate::{exit::Exit, exit::Failure};
+use crate::{args::days, exit::Exit, exit::Failure};
 
 /// Where a server listens unless told otherwise.
 const LISTEN: &str = "127.0.0.1:8443";
@@ -66,6 +66,12 @@ pub struct ServeArgs {
     /// Where flow records of hosts go: a folder, s3://BUCKET/PATH or az://CONTAINER/PATH; the detectors watch them on their way. Without it and --detect they are not asked for any
     #[arg(long, value_name = "STORE")]
     flow_store: Option<String>,
+    /// Remove hours of the flow store that ended so many days ago; without it none goes for its age
+    #[arg(long, value_name = "DAYS", requires = "flow_store", value_parser = days)]
+    flow_keep_days: Option<Duration>,
+    /// Remove the oldest hour of the flow store while it has more bytes
+    #[arg(long, value_name = "BYTES", requires = "flow_store")]
+    flow_keep_bytes: Option<u64>,
     /// Ask hosts for flow records and let the detectors watch them, also where no store keeps them
     #[arg(long)]
     detect: bool,
@@ -118,6 +124,8 @@ impl ServeArgs {
             None if self.detect => FlowsTo::Watched,
             None => FlowsTo::Nowhere,
         };
+        options.flow_upkeep.keep = self.flow_keep_days;
+        options.flow_upkeep.keep_bytes = self.flow_keep_bytes;
         options.notify = self.notify.options()?;
         options.events = Events::to(tell);
         Ok(options)

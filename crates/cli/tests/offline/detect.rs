@@ -122,6 +122,31 @@ fn files_of_several_formats_are_one_stream() {
     assert_eq!((none.code, none.stdout.as_str()), (0, ""));
 }
 
+/// What was imported into a flow store is judged as the files are from which it came, or a part of it.
+#[test]
+fn flow_stores_are_read_as_they_are() {
+    let log = file("stored", guesses().to_string().as_bytes());
+    let store = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("detect-store");
+    let _nothing_left = std::fs::remove_dir_all(&store);
+    let store = store.to_str().expect("the path is text");
+    let empty = palisade(&["detect", store], b"");
+    assert_eq!(empty.code, 2, "{}", empty.stderr);
+    assert_eq!(palisade(&["flows", "import", &log, "--to", store], b"").code, 0);
+    let run = palisade(&["detect", store, "--format", "json"], b"");
+    assert_eq!((run.code, run.stderr.as_str()), (1, ""));
+    assert_eq!(run.stdout, detect(&guesses()).stdout);
+    let beside =
+        palisade(&["detect", &file("scan", scan().to_string().as_bytes()), store, "--format", "json"], b"");
+    assert_eq!(lines(&beside).len(), 2, "{}", beside.stdout);
+    let few = ["detect", store, "--from", "1769800000000", "--to", "1769800004000"];
+    let few = palisade(&few, b"");
+    assert_eq!(few.code, 0, "{} {}", few.stdout, few.stderr);
+    let none = palisade(&["detect", store, "--to", "1000"], b"");
+    assert_eq!(none.code, 0, "{}", none.stderr);
+    let full = palisade(&["detect", store, "--max-flows", "3"], b"");
+    assert!(full.code == 2 && full.stderr.contains("more than 3 flows"), "{}", full.stderr);
+}
+
 #[test]
 fn logons_are_judged_beside_flows() {
     let line = |n: u64, what: &str| {

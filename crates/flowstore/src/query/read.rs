@@ -7,7 +7,7 @@ use std::num::NonZero;
 use super::{
     filter::Filter,
     open::OpenFile,
-    scan::{Scanned, open_all, read},
+    scan::{Scanned, open_all, read, with_files_that_stay},
 };
 use crate::{StoreError, limits::EXPORT_RECORDS_MAX, record::Record, rows, schema::COLUMNS, store::Store};
 
@@ -21,17 +21,34 @@ pub fn records<E: From<StoreError>>(
     threads: NonZero<usize>,
     mut sink: impl FnMut(Record) -> Result<(), E>,
 ) -> Result<Scanned, E> {
-    let open = open_all(store, &store.files(|partition| filter.wants(partition))?, threads)?;
-    let mut scanned = Scanned { files: open.len() as u64, ..Scanned::default() };
-    for hour in open.chunk_by(|a, b| a.file.partition.hour == b.file.partition.hour) {
-        let mut found = Vec::new();
-        for file in hour {
-            records_of(store, file, filter, &mut scanned, &mut found)?;
-        }
-        found.sort_by_key(|record: &Record| record.time_ms);
+    let mut hours: Vec<u32> =
+        store.files(|partition| filter.wants(partition))?.iter().map(|file| file.partition.hour).collect();
+    hours.dedup();
+    let mut scanned = Scanned::default();
+    for hour in hours {
+        let (found, of_hour) = with_files_that_stay(|| records_of_hour(store, filter, threads, hour))?;
+        scanned.add(&of_hour);
         found.into_iter().try_for_each(&mut sink)?;
     }
     Ok(scanned)
+}
+
+/// The records of one hour that pass, in the order of time.
+fn records_of_hour(
+    store: &Store,
+    filter: &Filter,
+    threads: NonZero<usize>,
+    hour: u32,
+) -> Result<(Vec<Record>, Scanned), StoreError> {
+    let files = store.files(|partition| partition.hour == hour && filter.wants(partition))?;
+    let open = open_all(store, &files, threads)?;
+    let mut scanned = Scanned { files: open.len() as u64, ..Scanned::default() };
+    let mut found = Vec::new();
+    for file in &open {
+        records_of(store, file, filter, &mut scanned, &mut found)?;
+    }
+    found.sort_by_key(|record: &Record| record.time_ms);
+    Ok((found, scanned))
 }
 
 /// Adds the records of one file that pass.

@@ -14,9 +14,13 @@ use std::{
 };
 
 use arrow_array::RecordBatch;
-use parquet::arrow::{
-    ProjectionMask,
-    arrow_reader::{ArrowPredicateFn, ParquetRecordBatchReaderBuilder, RowFilter},
+use arrow_schema::ArrowError;
+use parquet::{
+    arrow::{
+        ProjectionMask,
+        arrow_reader::{ArrowPredicateFn, ParquetRecordBatchReaderBuilder, RowFilter},
+    },
+    errors::ParquetError,
 };
 
 use super::{
@@ -30,6 +34,8 @@ use crate::{
 
 /// Records of one batch.
 const BATCH_RECORDS: usize = 16_384;
+/// How often files are listed until all of them stay until they are read.
+const TRIES: usize = 4;
 
 /// How much was looked at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -47,7 +53,7 @@ pub struct Scanned {
 }
 
 impl Scanned {
-    const fn add(&mut self, other: &Self) {
+    pub(super) const fn add(&mut self, other: &Self) {
         self.files += other.files;
         self.row_groups += other.row_groups;
         self.row_groups_read += other.row_groups_read;
@@ -56,9 +62,31 @@ impl Scanned {
     }
 }
 
+/// Does what reads files that were just listed; again if one of them was put together with others meanwhile, or taken away.
+pub(super) fn with_files_that_stay<T>(work: impl Fn() -> Result<T, StoreError>) -> Result<T, StoreError> {
+    for _ in 1..TRIES {
+        match work() {
+            Err(error) if error.is_gone() => {}
+            done => return done,
+        }
+    }
+    work()
+}
+
 /// Reads all records that pass, on so many threads. Each thread has a state of its own, and gives it with its batches to `take`, which gets
 /// the columns that are asked for and, where it is filtered by, the time.
 pub(crate) fn scan<T: Send>(
+    store: &Store,
+    filter: &Filter,
+    columns: &[&str],
+    threads: NonZero<usize>,
+    state: impl Fn() -> T + Sync,
+    take: impl Fn(&mut T, &RecordBatch) -> Result<(), StoreError> + Sync,
+) -> Result<(Vec<T>, Scanned), StoreError> {
+    with_files_that_stay(|| scan_once(store, filter, columns, threads, &state, &take))
+}
+
+fn scan_once<T: Send>(
     store: &Store,
     filter: &Filter,
     columns: &[&str],
@@ -173,7 +201,12 @@ pub(super) fn read(
         reader = reader.with_row_filter(RowFilter::new(vec![Box::new(predicate)]));
     }
     for batch in reader.build().map_err(failed)? {
-        take(&batch.map_err(|error| failed(error.into()))?)?;
+        // What the storage said would become text on the way.
+        let batch = batch.map_err(|error| match error {
+            ArrowError::ExternalError(cause) => failed(ParquetError::External(cause)),
+            error => failed(error.into()),
+        })?;
+        take(&batch)?;
     }
     scanned.row_groups_read += 1;
     scanned.records += open.parquet().row_group(group).num_rows().cast_unsigned();

@@ -215,3 +215,18 @@ fn a_killed_writer_loses_the_open_batch_alone() {
     }
     assert!(found.len() > 6 * 997, "{}", found.len());
 }
+
+/// Whoever asks while files are put together gets the same answer as before and after.
+#[test]
+fn questions_are_answered_while_a_store_is_compacted() {
+    for _ in 0..10 {
+        let folder = tempfile::tempdir().expect("a folder");
+        let (store, all) = scattered(folder.path());
+        std::thread::scope(|scope| {
+            let readers =
+                [(); 2].map(|()| scope.spawn(|| (0..5).for_each(|_| assert_eq!(times(&store), all))));
+            compact(&store, u64::MAX, THREADS).expect("it compacts");
+            readers.into_iter().for_each(|reader| reader.join().expect("it was answered"));
+        });
+    }
+}

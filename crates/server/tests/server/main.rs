@@ -5,6 +5,7 @@ mod alerts;
 mod api;
 mod authorization;
 mod client;
+mod flow_upkeep;
 mod gate;
 mod housekeeping;
 mod limits;

@@ -5,6 +5,7 @@
 use std::{
     collections::BTreeSet,
     io,
+    ops::Range,
     path::{Path, PathBuf},
     time::SystemTime,
 };
@@ -13,7 +14,7 @@ use palisade_flowlog::{ConnectionLog, ConnectionReader, FlowLogError, Origin, Ta
 use palisade_guard::{Joined, join};
 use palisade_net::Prefix;
 
-use super::progress;
+use super::{progress, stored};
 use crate::exit::Failure;
 
 /// Problems that are printed before the rest is only counted.
@@ -32,9 +33,16 @@ pub struct Gathered {
     pub files: usize,
 }
 
-/// Reads all of it; prints to stderr what cannot be read.
-pub fn read(paths: &[PathBuf], guarded: &[Prefix], max: usize) -> Result<Gathered, Failure> {
-    let files = connection_files(paths).map_err(failed)?;
+/// Reads all of it, of flow stores what is of a span of time; prints to stderr what cannot be read.
+pub fn read(
+    paths: &[PathBuf],
+    guarded: &[Prefix],
+    max: usize,
+    span: Range<u64>,
+) -> Result<Gathered, Failure> {
+    let (stores, paths): (Vec<PathBuf>, Vec<PathBuf>) =
+        paths.iter().cloned().partition(|path| stored::is_one(path));
+    let files = connection_files(&paths).map_err(failed)?;
     let named: BTreeSet<&PathBuf> = paths.iter().collect();
     let mut reader = ConnectionReader::new(guarded.to_vec(), max);
     let mut unread = Vec::new();
@@ -45,13 +53,17 @@ pub fn read(paths: &[PathBuf], guarded: &[Prefix], max: usize) -> Result<Gathere
             unread.push(file.as_path());
         }
     }
+    for store in &stores {
+        progress(&format!("reading {}", store.display()));
+        stored::read(&mut reader, store, &span)?;
+    }
     let mut log = reader.finish();
     if !unread.is_empty() {
         return Err(Failure::inputs(unread.into_iter().map(|file| why_unread(&log, file))));
     }
     warn(&log);
     let logons = join(std::mem::take(&mut log.events), &log.connections);
-    Ok(Gathered { log, logons, files: files.len() })
+    Ok(Gathered { log, logons, files: files.len() + stores.len() })
 }
 
 fn one(reader: &mut ConnectionReader, file: &Path) -> Result<Taken, FlowLogError> {
@@ -82,6 +94,6 @@ fn warn(log: &ConnectionLog) {
     }
 }
 
-fn failed(error: FlowLogError) -> Failure {
+pub(super) fn failed(error: FlowLogError) -> Failure {
     Failure::input(format!("{:#}", anyhow::Error::new(error)))
 }

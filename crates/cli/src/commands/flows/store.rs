@@ -17,6 +17,7 @@ use palisade_flowstore::{
 use serde_json::{Map, json};
 
 use crate::{exit::Failure, output, output::Format};
+pub use filter::moment;
 
 /// How a store is named.
 #[derive(Debug, clap::Args)]
@@ -44,12 +45,12 @@ fn open(address: &str) -> Result<Store, Failure> {
 }
 
 /// A question that is wrong is bad input; a store that fails is the other side.
-fn failure(error: StoreError) -> Failure {
+pub fn failure(error: StoreError) -> Failure {
     if error.is_input() { Failure::input(error) } else { Failure::caused_by(error) }
 }
 
 /// As many threads as there are processors.
-fn threads() -> NonZero<usize> {
+pub fn threads() -> NonZero<usize> {
     thread::available_parallelism().unwrap_or(NonZero::<usize>::MIN)
 }
 

@@ -30,6 +30,7 @@ pub fn tell(event: Event) {
             format!("what is in force does not keep to the intents, and stays in force: {why}")
         }
         Event::FlowsNotStored { why } => format!("flow records wait at their hosts: {why}"),
+        Event::FlowsNotTidied { why } => format!("the flow store is not tidied up: {why}"),
         Event::Answered { alert, policy, what } => format!("alert {alert}: {what} (policy {policy})"),
         Event::AnswerWithheld { alert, policy, why } => {
             format!("alert {alert}: policy {policy} does nothing: {why}")

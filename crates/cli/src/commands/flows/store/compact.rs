@@ -6,7 +6,7 @@ use palisade_flowstore::{Retention, compact, retain};
 use serde_json::json;
 
 use super::{StoreArgs, failure, threads};
-use crate::{args::FormatArgs, exit::Exit, exit::Failure, output, output::Format};
+use crate::{args::FormatArgs, args::days, exit::Exit, exit::Failure, output, output::Format};
 
 /// An hour is left alone until it has been over for so long: hosts may still tell of it.
 const SETTLED: Duration = Duration::from_secs(300);
@@ -20,8 +20,8 @@ pub struct Arguments {
     #[command(flatten)]
     store: StoreArgs,
     /// Remove hours that ended so many days ago
-    #[arg(long, value_name = "DAYS")]
-    keep_days: Option<u32>,
+    #[arg(long, value_name = "DAYS", value_parser = days)]
+    keep_days: Option<Duration>,
     /// Remove the oldest hours while the store has more bytes
     #[arg(long, value_name = "BYTES")]
     keep_bytes: Option<u64>,
@@ -34,9 +34,8 @@ pub fn run(arguments: &Arguments) -> Result<Exit, Failure> {
     let store = arguments.store.open()?;
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     let ms = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
-    let days = arguments.keep_days.map(|days| Duration::from_secs(u64::from(days) * 86_400));
-    let retention =
-        Retention { from_ms: days.map(|days| ms(now.saturating_sub(days))), bytes: arguments.keep_bytes };
+    let from_ms = arguments.keep_days.map(|age| ms(now.saturating_sub(age)));
+    let retention = Retention { from_ms, bytes: arguments.keep_bytes };
     let expired = retain(&store, retention).map_err(failure)?;
     let compacted = compact(&store, ms(now.saturating_sub(SETTLED)), threads()).map_err(failure)?;
     match arguments.format.format {

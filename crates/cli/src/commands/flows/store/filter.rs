@@ -100,7 +100,8 @@ const fn is_given(test: &Test) -> bool {
     }
 }
 
-fn moment(text: &str) -> Result<u64, String> {
+/// A moment since 1970, in milliseconds, as people or programs write it.
+pub fn moment(text: &str) -> Result<u64, String> {
     if let Ok(ms) = text.parse() {
         return Ok(ms);
     }
