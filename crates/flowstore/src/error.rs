@@ -1,7 +1,5 @@
 //! Why a store could not do what it was asked.
 
-use std::error::Error;
-
 use crate::record::Unkept;
 
 /// What went wrong with a store.
@@ -71,15 +69,8 @@ impl StoreError {
 
     /// Whether a file is gone that was there when files were listed: it was compacted, or is too old.
     pub(crate) fn is_gone(&self) -> bool {
-        let mut cause: Option<&(dyn Error + 'static)> = Some(self);
-        while let Some(error) = cause {
-            let of_storage = error.downcast_ref::<Box<object_store::Error>>();
-            if of_storage.is_some_and(|error| matches!(**error, object_store::Error::NotFound { .. })) {
-                return true;
-            }
-            cause = error.source();
-        }
-        false
+        let Self::Storage { source, .. } = self else { return false };
+        matches!(**source, object_store::Error::NotFound { .. })
     }
 
     pub(crate) fn file(file: &str, what: &'static str, source: parquet::errors::ParquetError) -> Self {

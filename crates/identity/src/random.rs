@@ -27,10 +27,15 @@ pub fn new_id() -> Result<Uuid, RandomError> {
     Ok(uuid::Builder::from_random_bytes(bytes()?).into_uuid())
 }
 
-/// A new secret: 256 bits, in characters that need no quoting.
+/// A new secret: 256 bits but for a little, in characters that need no quoting, and none that a command would take for an option.
 ///
 /// # Errors
 /// The system gives no randomness.
 pub fn new_secret() -> Result<String, RandomError> {
-    Ok(URL_SAFE_NO_PAD.encode(bytes::<SECRET_BYTES>()?))
+    loop {
+        let secret = URL_SAFE_NO_PAD.encode(bytes::<SECRET_BYTES>()?);
+        if !secret.starts_with('-') {
+            return Ok(secret);
+        }
+    }
 }

@@ -141,11 +141,9 @@ fn reaches(outside: &OwnedFd, from: &str, frontend: &str, patience: Duration) ->
 /// Both families are open to who is listed, and closed to others.
 fn is_open(outside: &OwnedFd) {
     for family in 0..2 {
-        assert!(
-            reaches(outside, LISTED[family], FRONTENDS[family], ANSWER),
-            "{} is shut out",
-            LISTED[family]
-        );
+        // Of those that come first, the neighbours may still be looked for.
+        let is_answered = (0..3).any(|_| reaches(outside, LISTED[family], FRONTENDS[family], ANSWER));
+        assert!(is_answered, "{} is shut out", LISTED[family]);
         assert!(
             !reaches(outside, UNLISTED[family], FRONTENDS[family], SILENCE),
             "{} came in",
@@ -229,7 +227,7 @@ fn a_machine_is_reached_by_its_public_port_from_listed_sources_only() {
 
     stage.write_estate(OPEN);
     wait_for("the last endpoint to go", || table(&stage).is_none().then_some(()));
-    assert_eq!(endpoints(&stage), []);
+    wait_for("its end to be told", || endpoints(&stage).is_empty().then_some(()));
     is_shut(&outside);
 
     stage.write_text(&estate(OPEN));

@@ -3,7 +3,8 @@
 use std::{
     io::{BufRead as _, BufReader, Read as _, Write as _},
     net::{SocketAddr, TcpStream},
-    process::{Child, ChildStderr, Output, Stdio},
+    process::{Child, Output, Stdio},
+    sync::mpsc,
     thread,
     time::{Duration, Instant},
 };
@@ -23,7 +24,8 @@ use crate::{
 /// `palisade connect` that listens, until it is dropped.
 pub struct Local {
     child: Child,
-    errors: BufReader<ChildStderr>,
+    /// Lines of what it says.
+    said: mpsc::Receiver<String>,
     /// Where it listens.
     pub address: SocketAddr,
 }
@@ -41,13 +43,13 @@ impl Local {
         let mut line = String::new();
         let mut printed = BufReader::new(child.stdout.take().expect("it is piped"));
         printed.read_line(&mut line).expect("it prints");
-        let mut errors = BufReader::new(child.stderr.take().expect("it is piped"));
+        let errors = BufReader::new(child.stderr.take().expect("it is piped"));
+        let (tell, said) = mpsc::channel();
+        thread::spawn(move || errors.lines().map_while(Result::ok).try_for_each(|line| tell.send(line)));
         let Ok(address) = line.trim().parse() else {
-            let mut said = String::new();
-            errors.read_to_string(&mut said).expect("it says why");
-            panic!("it listens nowhere: {line:?} {said}");
+            panic!("it listens nowhere: {line:?} {:?}", said.iter().collect::<Vec<_>>());
         };
-        Self { child, errors, address }
+        Self { child, said, address }
     }
 
     /// A connection through it.
@@ -58,15 +60,12 @@ impl Local {
         connected.expect("the namespace is there").expect("it listens")
     }
 
-    /// The rest of what it says until it says `word`.
-    fn says(&mut self, word: &str) -> String {
-        let mut all = String::new();
-        loop {
-            let read = self.errors.read_line(&mut all).expect("it is text");
-            assert!(read > 0, "it said no {word:?}: {all}");
-            if all.contains(word) {
-                return all;
-            }
+    /// Waits until it says `word`.
+    fn says(&self, word: &str) {
+        let mut all = Vec::new();
+        while !all.last().is_some_and(|line: &String| line.contains(word)) {
+            let Ok(line) = self.said.recv_timeout(PATIENCE) else { panic!("it said no {word:?}: {all:?}") };
+            all.push(line);
         }
     }
 }
@@ -166,12 +165,12 @@ fn a_tunnel_is_the_only_way_in_and_ends_for_every_reason() {
     drop(local);
 
     // Its time cuts it though bytes flow, its idle time does though there is time left.
-    let mut local = Local::start(&stage, None, 3389, &["--for", "4s"]);
+    let local = Local::start(&stage, None, 3389, &["--for", "4s"]);
     let after = ends_after(&mut local.connect(&stage), true);
     assert!(after < Duration::from_secs(6), "{after:?}");
     local.says("TimeLimit");
     assert_eq!(last_ending(&stage, 2).0, "TimeLimit");
-    let mut local = Local::start(&stage, None, 3389, &["--idle", "2s"]);
+    let local = Local::start(&stage, None, 3389, &["--idle", "2s"]);
     let mut quiet = local.connect(&stage);
     assert!(lives(&mut quiet, OPEN_WITHIN));
     let after = ends_after(&mut quiet, false);
@@ -180,7 +179,7 @@ fn a_tunnel_is_the_only_way_in_and_ends_for_every_reason() {
     assert_eq!(last_ending(&stage, 3).0, "IdleLimit");
 
     // Whoever deletes it ends it.
-    let mut local = Local::start(&stage, None, 3389, &[]);
+    let local = Local::start(&stage, None, 3389, &[]);
     let mut live = local.connect(&stage);
     assert!(lives(&mut live, OPEN_WITHIN));
     let id = tunnels(&stage)[0]["id"].as_str().expect("an id").to_owned();
@@ -236,11 +235,13 @@ fn roles(stage: &Stage, count: usize) {
     let (name, secret) = (text(&made, "clientId"), text(&made, "clientSecret"));
     let who = ["--service-principal", "-u", &name, "-p", &secret, "--profile", "guest"];
     palisade(stage, &[&["login", "--endpoint", &endpoint, "--ca-file", &ca], &who[..]].concat());
+    // Who logged in last is whom the command speaks for.
+    login(stage);
     palisade(stage, &["role", "assign", "Reader", "--to", "guest", "-g", "g"]);
     refused(stage, Some("guest"), &[], "AuthorizationFailed");
 
     let role = read(&["role", "assign", "Palisade Security Operator", "--to", "guest", "-g", "g"]);
-    let mut local = Local::start(stage, Some("guest"), 3389, &[]);
+    let local = Local::start(stage, Some("guest"), 3389, &[]);
     let mut live = local.connect(stage);
     assert!(lives(&mut live, OPEN_WITHIN));
     palisade(stage, &["role", "delete", &text(&role, "id")]);

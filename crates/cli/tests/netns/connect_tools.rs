@@ -25,8 +25,10 @@ use crate::{
 /// A machine's servers, in namespaces for mounts and processes of their own: nothing on the host changes.
 const SCRIPT: &str = "set -eu
 mount --make-rprivate /
+mount --bind \"$1\" /mnt
 mount -t tmpfs tmpfs /run
-mkdir -p /run/sshd /run/xrdp
+mkdir -p /run/sshd /run/xrdp \"$1\"
+mount --bind /mnt \"$1\"
 if command -v xrdp >/dev/null; then
     sed \"s#^LogFile=.*#LogFile=$1/xrdp.log#; s/^EnableSyslog=.*/EnableSyslog=false/\" /etc/xrdp/xrdp.ini >\"$1/xrdp.ini\"
     xrdp --nodaemon --config \"$1/xrdp.ini\" &
@@ -129,16 +131,18 @@ fn ssh_and_freerdp_go_through_tunnels_to_ports_that_are_closed() {
     freerdp(&stage);
 }
 
-/// FreeRDP negotiates with xrdp through a local port, as far as it goes without a display.
+/// FreeRDP negotiates with xrdp through a local port, at a display that nobody sees, up to the logon.
 fn freerdp(stage: &Stage) {
-    if let Some(tool) = ["xrdp", "xfreerdp"].into_iter().find(|tool| !is_installed(tool)) {
-        println!("skipped in part: {tool} is missing (install xrdp and freerdp2-x11)");
+    let tools = ["xrdp", "xfreerdp", "xvfb-run", "xauth"];
+    if let Some(tool) = tools.into_iter().find(|tool| !is_installed(tool)) {
+        println!("skipped in part: {tool} is missing (install xrdp, freerdp2-x11, xvfb and xauth)");
         return;
     }
     wait_for(stage, 3389);
     let local = Local::start(stage, None, 3389, &[]);
-    let mut rdp = stage.command("host", "xfreerdp").expect("the namespace is there");
-    rdp.arg(format!("/v:{}", local.address))
+    let mut rdp = stage.command("host", "xvfb-run").expect("the namespace is there");
+    rdp.args(["--auto-servernum", "xfreerdp"])
+        .arg(format!("/v:{}", local.address))
         .args(["/u:nobody", "/p:nothing", "/cert:ignore", "/sec:tls", "+auth-only", "/log-level:DEBUG"])
         .env("HOME", stage.folder())
         .stdin(Stdio::null());

@@ -1,31 +1,28 @@
 //! `palisade export`: what is printed, and what is refused.
 
-use crate::palisade;
+use crate::{lockdown, palisade};
+
+const EXPORT: [&str; 6] = ["export", "estate.json", "--nsg", "web-nsg", "--format", "nftables"];
 
 #[test]
 fn a_table_names_the_rules_in_their_order() {
-    let run = palisade(
-        &[
-            "export",
-            "estate.json",
-            "--nsg",
-            "web-nsg",
-            "--virtual-network",
-            "10.0.0.0/16",
-            "--format",
-            "nftables",
-        ],
-        b"",
-    );
+    let tags = lockdown::tags("export", &["20.60.0.0/16"]);
+    let run = palisade(&[&EXPORT[..], &["--service-tags", &tags]].concat(), b"");
     assert_eq!(run.code, 0, "{}", run.stderr);
     assert!(run.stdout.starts_with("table inet palisade\ndelete table inet palisade\n"));
     let place = |name: &str| run.stdout.find(&format!("comment \"{name}\"")).expect(name);
-    assert!(place("AllowVnetInBound") < place("DenyAllInBound"));
+    let inbound =
+        ["allow-https", "allow-office", "allow-ping"].map(|name| place(&format!("securityRules/{name}")));
+    assert!(inbound.is_sorted() && inbound[2] < place("defaultSecurityRules/DenyAllInBound"));
 }
 
 #[test]
 fn what_is_not_known_is_refused_with_its_name() {
-    let run = palisade(&["export", "estate.json", "--nsg", "web-nsg", "--format", "nftables"], b"");
+    let run = palisade(&EXPORT, b"");
     assert_eq!(run.code, 2, "{}", run.stdout);
-    assert!(run.stdout.is_empty() && run.stderr.contains("AllowVnetInBound"), "{}", run.stderr);
+    assert!(
+        run.stdout.is_empty() && run.stderr.contains("securityRules/allow-backup of web-nsg"),
+        "{}",
+        run.stderr
+    );
 }

@@ -3,7 +3,7 @@
 use std::{
     io::Cursor,
     ops::Range,
-    sync::{Arc, OnceLock},
+    sync::{Arc, Mutex, OnceLock, PoisonError},
 };
 
 use bytes::Bytes;
@@ -128,6 +128,7 @@ struct Parts {
     path: String,
     length: u64,
     columns: Vec<(Range<u64>, OnceLock<Bytes>)>,
+    failure: Mutex<Option<StoreError>>,
 }
 
 impl RowGroupBytes {
@@ -138,7 +139,13 @@ impl RowGroupBytes {
             (start..start + length, OnceLock::new())
         });
         let (path, length) = (open.file.path.clone(), open.file.bytes);
-        Self(Arc::new(Parts { store: store.clone(), path, length, columns: columns.collect() }))
+        let (store, columns) = (store.clone(), columns.collect());
+        Self(Arc::new(Parts { store, path, length, columns, failure: Mutex::default() }))
+    }
+
+    /// Why the last column that was asked for could not be fetched, if it was the storage's fault; it is told once.
+    pub(crate) fn failure(&self) -> Option<StoreError> {
+        self.0.failure.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
     /// Bytes that were fetched.
@@ -155,7 +162,11 @@ impl RowGroupBytes {
             Some(whole) => whole,
             None => {
                 let fetched = self.0.store.get(&self.0.path, range.clone());
-                let fetched = fetched.map_err(|error| ParquetError::External(Box::new(error)))?;
+                let fetched = fetched.map_err(|error| {
+                    let told = ParquetError::General(error.to_string());
+                    *self.0.failure.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
+                    told
+                })?;
                 bytes.get_or_init(|| fetched)
             }
         };

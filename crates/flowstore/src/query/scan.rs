@@ -11,16 +11,13 @@ use std::{
         atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     thread,
+    time::Duration,
 };
 
 use arrow_array::RecordBatch;
-use arrow_schema::ArrowError;
-use parquet::{
-    arrow::{
-        ProjectionMask,
-        arrow_reader::{ArrowPredicateFn, ParquetRecordBatchReaderBuilder, RowFilter},
-    },
-    errors::ParquetError,
+use parquet::arrow::{
+    ProjectionMask,
+    arrow_reader::{ArrowPredicateFn, ParquetRecordBatchReaderBuilder, RowFilter},
 };
 
 use super::{
@@ -35,7 +32,9 @@ use crate::{
 /// Records of one batch.
 const BATCH_RECORDS: usize = 16_384;
 /// How often files are listed until all of them stay until they are read.
-const TRIES: usize = 4;
+const TRIES: usize = 20;
+/// The pause between two tries: a file that many were put together into is listed before they are gone.
+const PAUSE: Duration = Duration::from_millis(20);
 
 /// How much was looked at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -66,7 +65,7 @@ impl Scanned {
 pub(super) fn with_files_that_stay<T>(work: impl Fn() -> Result<T, StoreError>) -> Result<T, StoreError> {
     for _ in 1..TRIES {
         match work() {
-            Err(error) if error.is_gone() => {}
+            Err(error) if error.is_gone() => thread::sleep(PAUSE),
             done => return done,
         }
     }
@@ -184,8 +183,9 @@ pub(super) fn read(
     scanned: &mut Scanned,
     mut take: impl FnMut(&RecordBatch) -> Result<(), StoreError>,
 ) -> Result<(), StoreError> {
-    let failed = |error| StoreError::file(&open.file.path, "read", error);
     let bytes = RowGroupBytes::new(store, open, group);
+    // What the storage said becomes text on its way through the reader.
+    let failed = |error| bytes.failure().unwrap_or_else(|| StoreError::file(&open.file.path, "read", error));
     let descriptor = open.parquet().file_metadata().schema_descr();
     let mask = |names: &mut dyn Iterator<Item = &str>| ProjectionMask::columns(descriptor, names);
     let mut reader = ParquetRecordBatchReaderBuilder::new_with_metadata(bytes.clone(), open.metadata.clone())
@@ -201,12 +201,7 @@ pub(super) fn read(
         reader = reader.with_row_filter(RowFilter::new(vec![Box::new(predicate)]));
     }
     for batch in reader.build().map_err(failed)? {
-        // What the storage said would become text on the way.
-        let batch = batch.map_err(|error| match error {
-            ArrowError::ExternalError(cause) => failed(ParquetError::External(cause)),
-            error => failed(error.into()),
-        })?;
-        take(&batch)?;
+        take(&batch.map_err(|error| failed(error.into()))?)?;
     }
     scanned.row_groups_read += 1;
     scanned.records += open.parquet().row_group(group).num_rows().cast_unsigned();

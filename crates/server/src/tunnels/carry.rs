@@ -80,7 +80,9 @@ pub(super) async fn carry(
     if !shared.state().is_writing {
         let farewell = async {
             write_frame(&mut to_client, &Frame::End(ending.name().to_owned())).await?;
-            to_client.shutdown().await
+            to_client.shutdown().await?;
+            // What comes is read until the client goes: a connection that is closed before is reset, and takes the reason with it.
+            tokio::io::copy(&mut from_client, &mut tokio::io::sink()).await
         };
         let _gone = timeout(FAREWELL_TIMEOUT, farewell).await;
     }
