@@ -16,6 +16,7 @@ use crate::{
     notices::{Notices, TargetError},
     options::{FlowsTo, ServerOptions},
     running::StartError,
+    uses::Uses,
 };
 
 /// How long alerts that wait for the store may hold up the server's end.
@@ -51,12 +52,14 @@ impl Flows {
                 (Some(keeper.clone() as Arc<dyn FlowSink>), Some(keeper), Some(address.clone()))
             }
         };
-        let (listeners, tasks) = listeners(app, options)?;
+        let (listeners, mut tasks) = listeners(app, options)?;
+        let (uses, using) = Uses::start(Arc::clone(app));
+        tasks.push(using);
         let watch = Watch::start(app.control.clone(), listeners, past, options.events.clone());
         let watch = Arc::new(watch.map_err(|error| FlowSinkError(error.into()))?);
         // It is set once: a server opens its flows once.
         let _set = app.watch.set(Arc::clone(&watch));
-        let sink = Arc::new(WatchedSink { inner, watch: Arc::clone(&watch) });
+        let sink = Arc::new(WatchedSink { inner, watch: Arc::clone(&watch), uses });
         Ok(Self { sink: Some(sink), keeper, watch: Some(watch), tasks })
     }
 

@@ -30,6 +30,7 @@ mod standing;
 mod timeline;
 pub mod tls;
 pub mod tunnels;
+mod uses;
 
 pub use app::{App, Site};
 pub use error::{Answer, ApiError, envelope};

@@ -4,7 +4,7 @@
 use std::{
     net::Shutdown,
     process::Output,
-    time::{Duration, SystemTime, UNIX_EPOCH},
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
 use palisade_lab::{
@@ -14,6 +14,7 @@ use palisade_lab::{
 use serde_json::{Value, json};
 
 use crate::{
+    PATIENCE,
     machine::{NEAR, OPEN_WITHIN, PARTS, SILENCE, connect, echo, lives, make_estate, wire},
     up::{Up, login, palisade},
 };
@@ -109,6 +110,47 @@ fn a_door_closes_at_its_second_with_everybody_dead() {
     }
     println!("after the end: a byte at {last_byte:?}, a connection at {last_opened:?}");
     assert!(last_byte < CLOSED_WITHIN && last_opened < CLOSED_WITHIN, "{last_byte:?}, {last_opened:?}");
+}
+
+/// The first connection has the door to itself, and its end closes it.
+#[test]
+fn a_grant_for_one_connection_is_used_up_by_it() {
+    if let Some(reason) = obstacle() {
+        println!("skipped: {reason}");
+        return;
+    }
+    let stage = Stage::up(&unique_name(), Lifetime::Process, &PARTS, wire).expect("namespaces");
+    let (_up, client) = Up::start(&stage, &["--detect"]);
+    stage.namespace("host").enter(|| make_estate(&client)).expect("the namespace is there");
+    echo(&stage);
+    login(&stage);
+    palisade(&stage, &["jit", "policy", "vm1", "--port", "3389"]);
+    let words = ["jit", "request", "vm1", "--port", "3389", "--for", "30m", "--from", NEAR, "--once"];
+    palisade(&stage, &[&words[..], &["--why", "test"]].concat());
+    let door = || {
+        let requests = answer(&palisade(&stage, &["jit", "history", "--format", "json"]));
+        requests[0]["virtualMachines"][0]["ports"][0].clone()
+    };
+
+    let mut first = connect(&stage, "near", OPEN_WITHIN).expect("it is open");
+    let port = first.local_addr().expect("it has an address").port();
+    let begun = Instant::now();
+    let mut second = connect(&stage, "near", OPEN_WITHIN);
+    while second.as_mut().is_some_and(|second| lives(second, SILENCE)) {
+        assert!(begun.elapsed() < PATIENCE, "a second connection lives on: {}", door());
+    }
+    println!("the second connection was closed after {:?}", begun.elapsed());
+    assert!(lives(&mut first, OPEN_WITHIN), "the first goes on");
+    assert!(connect(&stage, "near", SILENCE).is_none(), "nobody else comes in");
+    let used = door();
+    assert_eq!((&used["state"], &used["usedBy"]["port"]), (&json!("Active"), &json!(port)), "{used}");
+
+    drop(first);
+    let begun = Instant::now();
+    while door()["state"] != "UsedUp" {
+        assert!(begun.elapsed() < PATIENCE, "its end does not close it: {}", door());
+    }
+    assert!(connect(&stage, "near", SILENCE).is_none());
 }
 
 /// Seconds since 1970 of a moment as the server writes it.

@@ -70,7 +70,11 @@ pub(crate) fn ask(body: &Value, terms: Terms, actor: &Actor, now: u64) -> Result
         address: actor.address.clone(),
         reason,
         ticket,
-        once: false,
+        once: match &body["oneUse"] {
+            Value::Null => false,
+            Value::Bool(once) => *once,
+            _ => return Err(invalid("oneUse", "must be true or false")),
+        },
         wanted,
     })
 }

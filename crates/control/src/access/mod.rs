@@ -12,11 +12,14 @@ mod policy;
 mod requests;
 mod tunnel;
 
-use palisade_guard::access::{AccessError, Ledger, Person};
+use std::net::IpAddr;
+
+use palisade_guard::access::{AccessError, Ledger, Once, Person, Used};
 use palisade_model::ResourceId;
+use palisade_net::Protocol;
 use serde_json::Value;
 
-use crate::ControlError;
+use crate::{ControlError, World};
 pub(crate) use ask::{Terms, ask, until};
 pub(crate) use doors::{doors, interfaces, machines, machines_of, policies};
 pub use duration::seconds as duration_seconds;
@@ -39,6 +42,30 @@ pub enum AccessVerb {
     Close(String),
     /// Extends a request, with the body that says until when.
     Extend(String, Value),
+    /// A host has told of the first connection through a door that is open for one.
+    BeginUse(Use),
+    /// That connection is over.
+    EndUse(Use),
+}
+
+/// A connection through a door that a request opened.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Use {
+    /// The request.
+    pub request: String,
+    /// The door's port.
+    pub port: u16,
+    /// TCP or UDP.
+    pub protocol: Protocol,
+    /// Where it came from.
+    pub source: (IpAddr, u16),
+}
+
+impl Use {
+    /// It, as it is known at a time.
+    pub(crate) fn at(&self, now: u64) -> Used {
+        Used { protocol: self.protocol, source: self.source, at: seconds(now) }
+    }
 }
 
 impl AccessVerb {
@@ -49,6 +76,8 @@ impl AccessVerb {
             Self::Approve(_) => "approve",
             Self::Close(_) => "revoke",
             Self::Extend(..) => "extend",
+            Self::BeginUse(_) => "use",
+            Self::EndUse(_) => "use up",
         }
     }
 }
@@ -93,6 +122,24 @@ pub fn request_of(properties: &Value, name: &str) -> Option<(String, bool)> {
     Some((found.requester.id.clone(), found.grants.iter().any(|grant| grant.needs_approval)))
 }
 
+/// The policy with the door that a connection to an interface came through, if that is open for one connection: for none yet where
+/// the connection begins, for this one where it ends.
+pub fn one_use(world: &World, nic: &ResourceId, seen: &Use, is_over: bool) -> Option<ResourceId> {
+    let is_its = |once: &Once| match once {
+        Once::Unused => !is_over,
+        Once::By(used) => is_over && used.is(&seen.at(0)),
+    };
+    let is_about = |policy: &ResourceId| {
+        let ledger = ledger(world.document(policy)?.properties()).ok()?;
+        let grants = &ledger.find(&seen.request).ok()?.grants;
+        let mut doors = grants.iter().filter(|grant| grant.port == seen.port && grant.closing.is_none());
+        doors.any(|grant| grant.once.as_ref().is_some_and(is_its)).then_some(())
+    };
+    let machines = machines_of(world, nic);
+    let mut all = machines.iter().flat_map(|machine| policies(world, machine)).map(|policy| policy.id());
+    all.find(|policy| is_about(policy).is_some()).cloned()
+}
+
 /// The requests of a ledger, as they are stored.
 pub(crate) fn written(ledger: &Ledger, now: u64) -> Value {
     requests::write(ledger, seconds(now))
@@ -109,7 +156,9 @@ pub(crate) fn refused(error: &AccessError) -> ControlError {
         AccessError::NoRequest(_) => (404, "JitRequestNotFound"),
         AccessError::NotApproved { .. } => (403, "JitApprovalNeeded"),
         AccessError::OwnRequest(_) => (403, "JitApprovalByRequester"),
-        AccessError::State { .. } | AccessError::NotLater(_) => (409, "JitRequestState"),
+        AccessError::State { .. } | AccessError::NotLater(_) | AccessError::NotItsUse { .. } => {
+            (409, "JitRequestState")
+        }
         AccessError::TooMany { .. } | AccessError::TooManyRequests(_) => (409, "JitLimitReached"),
         AccessError::NoMachine(_) | AccessError::NoDoor { .. } => (400, "JitPortNotInPolicy"),
         AccessError::TooLong { .. } | AccessError::Past { .. } => (400, "JitDurationNotAllowed"),

@@ -2,9 +2,9 @@
 //!
 //! What Azure calls status follows from a grant's state at a time and is written anew whenever it is told. Everything else is read back.
 
-use palisade_guard::access::{Closing, End, Grant, Ledger, Person, Request, State};
+use palisade_guard::access::{Closing, End, Grant, Ledger, Once, Person, Request, State, Used};
 use palisade_model::{ResourceId, calendar::Moment};
-use palisade_net::Prefix;
+use palisade_net::{Prefix, ProtocolMatch};
 use serde_json::{Map, Value, json};
 
 use super::policy;
@@ -67,8 +67,11 @@ fn port(grant: &Grant, request: &Request, now: u32) -> Value {
     if grant.needs_approval {
         value.insert("needsApproval".to_owned(), true.into());
     }
-    if let Some(left) = grant.uses_left {
-        value.insert("usesLeft".to_owned(), left.into());
+    if let Some(once) = &grant.once {
+        value.insert("oneUse".to_owned(), true.into());
+        if let Once::By(used) = once {
+            value.insert("usedBy".to_owned(), use_of(used));
+        }
     }
     if let Some(Closing { at, end, by }) = &grant.closing {
         value.insert("closedTimeUtc".to_owned(), stamp(*at).into());
@@ -154,9 +157,28 @@ fn grant(value: &Value, machine: &ResourceId) -> Result<Grant, ControlError> {
         sources: if sources.is_empty() { any() } else { sources },
         not_after: moment(value, "endTimeUtc")?,
         needs_approval: value["needsApproval"].as_bool().unwrap_or_default(),
-        uses_left: value["usesLeft"].as_u64().and_then(|left| u32::try_from(left).ok()),
+        once: if value["oneUse"] == true { Some(once(&value["usedBy"])?) } else { None },
         closing,
     })
+}
+
+/// The connection that used a grant.
+fn use_of(used: &Used) -> Value {
+    let (address, port) = used.source;
+    let protocol = ProtocolMatch::Number(used.protocol).to_string().to_uppercase();
+    json!({"address": address.to_string(), "port": port, "protocol": protocol, "timeUtc": stamp(used.at)})
+}
+
+fn once(used: &Value) -> Result<Once, ControlError> {
+    if used.is_null() {
+        return Ok(Once::Unused);
+    }
+    let address = text(used, "address")?.parse().map_err(|_| damaged("usedBy.address"))?;
+    let ProtocolMatch::Number(protocol) = policy::protocol(&used["protocol"], "usedBy.protocol")? else {
+        return Err(damaged("usedBy.protocol"));
+    };
+    let source = (address, policy::port(&used["port"], "usedBy.port")?);
+    Ok(Once::By(Used { protocol, source, at: moment(used, "timeUtc")? }))
 }
 
 fn person(value: &Value, key: &str) -> Result<Person, ControlError> {

@@ -74,7 +74,7 @@ pub(super) fn plan(
     let stored = world.document(id).filter(|document| document.kind().name == JIT);
     let stored = stored.cloned().ok_or_else(|| ControlError::not_found(id))?;
     // What closes a door is never locked.
-    if !matches!(verb, AccessVerb::Close(_)) {
+    if !matches!(verb, AccessVerb::Close(_) | AccessVerb::BeginUse(_) | AccessVerb::EndUse(_)) {
         lock::check_write(world, id)?;
     }
     let mut ledger = access::ledger(stored.properties())?;
@@ -118,6 +118,7 @@ fn requested(ledger: &Ledger, verb: &AccessVerb, now: u64) -> Option<Value> {
     let name = match verb {
         AccessVerb::Initiate(_) => return None,
         AccessVerb::Approve(name) | AccessVerb::Close(name) | AccessVerb::Extend(name, _) => name,
+        AccessVerb::BeginUse(seen) | AccessVerb::EndUse(seen) => &seen.request,
     };
     ledger.find(name).ok().map(|request| access::request(request, access::seconds(now)))
 }
@@ -140,6 +141,8 @@ fn act(
         AccessVerb::Extend(name, body) => {
             ledger.extend(name, &person, access::until(body, "", now)?, seconds)
         }
+        AccessVerb::BeginUse(seen) => ledger.begin_use(&seen.request, seen.port, seen.at(now)),
+        AccessVerb::EndUse(seen) => ledger.end_use(&seen.request, seen.port, seen.at(now)),
     };
     done.map(|request| request.name.clone()).map_err(|error| access::refused(&error))
 }

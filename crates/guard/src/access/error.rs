@@ -1,5 +1,7 @@
 //! Why something is not done: which thing, which value, what to do instead.
 
+use std::net::SocketAddr;
+
 use palisade_model::ResourceId;
 use palisade_net::ProtocolMatch;
 
@@ -139,6 +141,16 @@ pub enum AccessError {
     /// An extension that does not extend.
     #[error("request {0} ends no earlier than that already (give a later time, or end it)")]
     NotLater(String),
+    /// A connection that a door is not for.
+    #[error("port {port} of request {request} is not for the connection from {from}")]
+    NotItsUse {
+        /// The request.
+        request: String,
+        /// The port.
+        port: u16,
+        /// Where the connection comes from.
+        from: SocketAddr,
+    },
 }
 
 impl AccessError {

@@ -2,8 +2,10 @@
 //!
 //! What became of a grant is told from what was written down and from the time; that it expired is written nowhere.
 
+use std::net::IpAddr;
+
 use palisade_model::ResourceId;
-use palisade_net::{Prefix, ProtocolMatch};
+use palisade_net::{Prefix, Protocol, ProtocolMatch};
 
 /// Somebody, as the server knows him.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -64,10 +66,37 @@ pub struct Grant {
     pub not_after: u32,
     /// Whether the door asked for approval.
     pub needs_approval: bool,
-    /// Connections that it is still good for; `None` for any number.
-    pub uses_left: Option<u32>,
+    /// How it stands with its one connection; `None` if it is good for any number.
+    pub once: Option<Once>,
     /// Set if it was closed before its time.
     pub closing: Option<Closing>,
+}
+
+/// How a grant stands that is good for one connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Once {
+    /// Nobody has come yet.
+    Unused,
+    /// This connection was the first: the door is open to it alone.
+    By(Used),
+}
+
+/// A connection that used a grant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Used {
+    /// TCP or UDP.
+    pub protocol: Protocol,
+    /// Where it came from.
+    pub source: (IpAddr, u16),
+    /// When it was known, in seconds since 1970.
+    pub at: u32,
+}
+
+impl Used {
+    /// Whether two are the same connection, whenever they were known.
+    pub fn is(&self, other: &Self) -> bool {
+        (self.protocol, self.source) == (other.protocol, other.source)
+    }
 }
 
 /// How a grant was closed before its time.
@@ -92,7 +121,7 @@ pub enum End {
     Revoked,
     /// The policy no longer has the door, or no longer for this source.
     PolicyChanged,
-    /// It was used as often as it was good for.
+    /// Its one connection is over.
     UsedUp,
 }
 
@@ -109,7 +138,7 @@ pub enum State {
     Expired,
     /// Closed by somebody else, or by a change of the policy.
     Revoked,
-    /// It was used as often as it was good for.
+    /// Its one connection is over.
     UsedUp,
 }
 
@@ -164,6 +193,13 @@ impl Grant {
             None if self.waits(request) => State::Pending,
             None => State::Active,
         }
+    }
+
+    /// Whether it is for this connection: of its port, protocol and sources, and the one that it is bound to if it is.
+    pub(super) fn is_for(&self, port: u16, used: &Used) -> bool {
+        let may_come = self.sources.iter().any(|source| source.contains(used.source.0));
+        let is_door = self.port == port && self.protocol.matches(used.protocol);
+        is_door && may_come && !matches!(&self.once, Some(Once::By(first)) if !first.is(used))
     }
 
     /// Whether nobody has approved what must be approved.

@@ -2,12 +2,14 @@
 //!
 //! Each action is done whole or refused whole. What has ended stays until it is crowded out, so that one can read what was.
 
+use std::net::SocketAddr;
+
 use palisade_model::ResourceId;
 use palisade_net::{Prefix, ProtocolMatch};
 
 use super::{
-    AccessError, AccessRule, End, GRANTS_MAX, Grant, LIMIT_MAX, PREFIXES_MAX, Person, Policy, REQUESTS_MAX,
-    Request, State, TEXT_MAX,
+    AccessError, AccessRule, End, GRANTS_MAX, Grant, LIMIT_MAX, Once, PREFIXES_MAX, Person, Policy,
+    REQUESTS_MAX, Request, State, TEXT_MAX, Used,
 };
 
 /// One door that is asked for.
@@ -129,7 +131,7 @@ impl Ledger {
             sources: wanted.sources.clone(),
             not_after: wanted.until,
             needs_approval: door.needs_approval,
-            uses_left: once.then_some(1),
+            once: once.then_some(Once::Unused),
             closing: None,
         })
     }
@@ -226,22 +228,32 @@ impl Ledger {
         Ok(request)
     }
 
-    /// Counts a connection through each open door of a request that is good for a number of them.
+    /// A connection was seen that came through a door of a request which is good for one: the door is open to it alone from now on.
     ///
     /// # Errors
-    /// Nothing of it is open.
-    pub fn count_use(&mut self, name: &str, port: u16, now: u32) -> Result<&Request, AccessError> {
+    /// Nothing of the request is open, or the door is not for one connection, or another one came first.
+    pub fn begin_use(&mut self, name: &str, port: u16, used: Used) -> Result<&Request, AccessError> {
+        let now = used.at;
         let request = self.alive(name, "open", now, |state| state == State::Active)?;
         let seen = request.clone();
-        let open = request.grants.iter_mut().filter(|grant| grant.port == port);
-        for grant in open.filter(|grant| grant.state(&seen, now) == State::Active) {
-            if let Some(left) = &mut grant.uses_left {
-                *left = left.saturating_sub(1);
-                if *left == 0 {
-                    grant.close(now, End::UsedUp, None);
-                }
-            }
+        let mut open = request.grants.iter_mut().filter(|grant| grant.state(&seen, now) == State::Active);
+        let first = open.find(|grant| grant.once == Some(Once::Unused) && grant.is_for(port, &used));
+        let first = first.ok_or_else(|| not_its_use(&seen, port, &used))?;
+        first.once = Some(Once::By(used));
+        Ok(request)
+    }
+
+    /// The one connection of a request through a door is over, and the door closes.
+    ///
+    /// # Errors
+    /// Nothing of the request is open, or it was not this connection's.
+    pub fn end_use(&mut self, name: &str, port: u16, used: Used) -> Result<&Request, AccessError> {
+        let request = self.alive(name, "open", used.at, |state| state == State::Active)?;
+        let own = |grant: &Grant| matches!(grant.once, Some(Once::By(_))) && grant.is_for(port, &used);
+        if !request.grants.iter().any(own) {
+            return Err(not_its_use(request, port, &used));
         }
+        close(request, End::UsedUp, None, used.at, own);
         Ok(request)
     }
 
@@ -275,13 +287,7 @@ impl Ledger {
             let grants = request.grants.iter().filter(move |grant| {
                 grant.machine == *machine && grant.state(request, since) == State::Active
             });
-            grants.map(|grant| AccessRule {
-                name: format!("{}-{}", request.name, grant.port),
-                port: grant.port,
-                protocol: grant.protocol,
-                open: Some((grant.sources.clone(), grant.not_after)),
-                source_port: None,
-            })
+            grants.map(|grant| opening(request, grant))
         });
         let closed = doors.doors.iter().map(|door| AccessRule {
             name: format!("closed-{}-{}", door.port, protocol_word(door.protocol)),
@@ -309,6 +315,28 @@ impl Ledger {
         }
         let found = self.requests.iter_mut().find(|request| request.name.eq_ignore_ascii_case(name));
         Ok(found.expect("it was found a moment ago"))
+    }
+}
+
+fn not_its_use(request: &Request, port: u16, used: &Used) -> AccessError {
+    AccessError::NotItsUse { request: request.name.clone(), port, from: SocketAddr::from(used.source) }
+}
+
+/// The rule that opens a door: to the one connection that it is bound to, if it is.
+fn opening(request: &Request, grant: &Grant) -> AccessRule {
+    let (sources, protocol, source_port) = match &grant.once {
+        Some(Once::By(used)) => {
+            let (address, port) = used.source;
+            (vec![Prefix::host(address)], ProtocolMatch::Number(used.protocol), Some(port))
+        }
+        None | Some(Once::Unused) => (grant.sources.clone(), grant.protocol, None),
+    };
+    AccessRule {
+        name: format!("{}-{}", request.name, grant.port),
+        port: grant.port,
+        protocol,
+        open: Some((sources, grant.not_after)),
+        source_port,
     }
 }
 

@@ -16,7 +16,7 @@ mod tests;
 mod tunnel;
 
 pub use error::AccessError;
-pub use grant::{Closing, End, Grant, Person, Request, State};
+pub use grant::{Closing, End, Grant, Once, Person, Request, State, Used};
 pub use ledger::{Ask, Ledger, Wanted};
 pub use policy::{Door, Machine, Policy};
 pub use rule::AccessRule;

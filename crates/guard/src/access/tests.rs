@@ -183,8 +183,10 @@ fn take(ledger: &mut Ledger, step: &Step, now: u32, count: usize) -> Result<(), 
         }
         Step::Use { nth } => {
             let name = format!("r{nth}");
-            let port = ledger.find(&name)?.grants[0].port;
-            ledger.count_use(&name, port, now).map(drop)
+            let grant = ledger.find(&name)?.grants[0].clone();
+            let used = used(grant.sources[0].address(), 50_000, now);
+            ledger.begin_use(&name, grant.port, used)?;
+            ledger.end_use(&name, grant.port, used).map(drop)
         }
         Step::Policy { present } => {
             ledger.replace(policy(present), now);
@@ -244,6 +246,11 @@ proptest! {
 
 const NOW: u32 = 1_700_000_000;
 
+/// A connection over TCP.
+fn used(address: IpAddr, port: u16, at: u32) -> Used {
+    Used { protocol: Protocol::TCP, source: (address, port), at }
+}
+
 /// A ledger with one request of ada's at a door.
 fn asked(door: usize) -> Ledger {
     let mut ledger = Ledger::new(policy(7), Vec::new());
@@ -273,9 +280,37 @@ fn a_grant_has_every_state() {
     let mut once = Ledger::new(policy(7), Vec::new());
     let one = Ask { once: true, ..ask("r", "ada", PORTS[0], vec![source(0)], NOW + 600) };
     once.request(one, NOW).expect("it may be asked for");
-    once.count_use("r", PORTS[0], NOW + 1).expect("it is open");
-    assert_eq!(state(&once, NOW + 2), State::UsedUp);
+    once.begin_use("r", PORTS[0], used(source(0).address(), 50_000, NOW + 1)).expect("it is open");
+    assert_eq!(state(&once, NOW + 2), State::Active, "until its connection is over");
+    once.end_use("r", PORTS[0], used(source(0).address(), 50_000, NOW + 3)).expect("it is open");
+    assert_eq!(state(&once, NOW + 3), State::UsedUp);
     assert_eq!(State::ALL.map(State::name).len(), 6);
+}
+
+#[test]
+fn one_use_is_the_first_connections_alone() {
+    let mut ledger = Ledger::new(policy(7), Vec::new());
+    let one = Ask { once: true, ..ask("r", "ada", PORTS[0], vec![source(0)], NOW + 600) };
+    ledger.request(one, NOW).expect("it may be asked for");
+    let (from, port) = (source(0).address(), PORTS[0]);
+    let opened = |ledger: &Ledger| {
+        let rules = ledger.rules(&vm(), NOW);
+        let open = rules.into_iter().find(|rule| rule.open.is_some())?;
+        Some((open.open.expect("it was looked for").0, open.source_port))
+    };
+    assert_eq!(opened(&ledger), Some((vec![source(0)], None)));
+    let outside = used([203, 0, 113, 250].into(), 50_000, NOW);
+    assert!(ledger.begin_use("r", port, outside).is_err(), "it could not have come through this door");
+    assert!(ledger.begin_use("r", port + 1, used(from, 50_000, NOW)).is_err(), "it is another port");
+    ledger.begin_use("r", port, used(from, 50_000, NOW)).expect("it is the first");
+    assert_eq!(opened(&ledger), Some((vec![Prefix::host(from)], Some(50_000))));
+    let other = used(from, 50_001, NOW + 1);
+    let refused = ledger.begin_use("r", port, other).expect_err("it has been used").to_string();
+    assert_eq!(refused, "port 22 of request r is not for the connection from 10.0.0.1:50001");
+    assert!(ledger.end_use("r", port, other).is_err(), "it was another connection's");
+    assert_eq!(opened(&ledger), Some((vec![Prefix::host(from)], Some(50_000))));
+    ledger.end_use("r", port, used(from, 50_000, NOW + 9)).expect("it was its own");
+    assert_eq!(opened(&ledger), None);
 }
 
 #[test]

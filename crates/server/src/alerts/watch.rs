@@ -28,6 +28,7 @@ use super::{
 use crate::{
     event::{Event, Events},
     fleet::{FlowSink, FlowSinkError},
+    uses::Uses,
 };
 
 /// Records that wait for the detectors, of all hosts: about 50 MB.
@@ -178,6 +179,8 @@ pub(crate) struct WatchedSink {
     pub(crate) inner: Option<Arc<dyn FlowSink>>,
     /// The detectors.
     pub(crate) watch: Arc<Watch>,
+    /// Who looks for connections that use grants up.
+    pub(crate) uses: Uses,
 }
 
 #[async_trait]
@@ -190,6 +193,7 @@ impl FlowSink for WatchedSink {
     }
 
     async fn keep(&self, host: &HostName, batches: &[FlowBatch]) -> Result<(), FlowSinkError> {
+        self.uses.feed(host, batches);
         self.watch.feed(host, batches);
         match &self.inner {
             Some(inner) => inner.keep(host, batches).await,

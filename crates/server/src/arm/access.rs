@@ -32,7 +32,13 @@ pub(super) async fn answer(call: &Call, what: Access) -> Answer {
     match what {
         Access::List => list(call),
         Access::Initiate => {
-            let verb = AccessVerb::Initiate(call.body()?.clone());
+            let body = call.body()?;
+            if body["oneUse"] == true && call.app.watch.get().is_none() {
+                let message = "Nobody would see the connection that uses the grant up: this server asks hosts for no flow records \
+                               (start it with --detect or --flow-store, or ask without oneUse).";
+                return Err(ApiError::new(StatusCode::CONFLICT, "JitOneUseNotWatched", message));
+            }
+            let verb = AccessVerb::Initiate(body.clone());
             act(call, &policy(call, "/initiate")?, verb, StatusCode::ACCEPTED).await
         }
         Access::Approve => {

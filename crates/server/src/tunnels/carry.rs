@@ -24,6 +24,9 @@ use super::{Ending, lock};
 /// How long a client may take to read why its tunnel ended.
 const FAREWELL_TIMEOUT: Duration = Duration::from_secs(2);
 
+/// How far the host's clock may be before ours, at the end of a tunnel's time.
+const END_SLACK: Duration = Duration::from_secs(1);
+
 /// How long a tunnel may last.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Limits {
@@ -74,6 +77,11 @@ pub(super) async fn carry(
         () = sleep_until(limits.until) => Ending::TimeLimit,
         () = idle(limits.idle, &shared) => Ending::IdleLimit,
         ending = must_end => ending,
+    };
+    let ending = match ending {
+        // At its end the kernel cuts the connection to the machine, which the host may be the first to see.
+        Ending::MachineGone if limits.until <= tokio::time::Instant::now() + END_SLACK => Ending::TimeLimit,
+        ending => ending,
     };
     // The host's way ends with this: its agent closes the connection to the machine.
     drop(outgoing);

@@ -61,6 +61,9 @@ pub struct RequestDoor {
     /// Address or prefix to open it to; without it, your address as the server sees it
     #[arg(long = "from", value_name = "PREFIX")]
     sources: Vec<String>,
+    /// Good for one connection: the first closes each port to all others, and its end closes it for good
+    #[arg(long)]
+    once: bool,
     /// Resource group of the policy
     #[arg(long, short = 'g', value_name = "NAME")]
     resource_group: Option<String>,
@@ -128,6 +131,9 @@ fn request(arguments: &RequestDoor) -> Result<Exit, Failure> {
         body
     });
     let mut body = json!({"virtualMachines": [{"id": place.machine, "ports": ports.collect::<Vec<_>>()}]});
+    if arguments.once {
+        body["oneUse"] = true.into();
+    }
     for (key, value) in [("justification", &arguments.why), ("ticket", &arguments.ticket)] {
         if let Some(value) = value {
             body[key] = value.as_str().into();
