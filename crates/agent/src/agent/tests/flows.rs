@@ -55,6 +55,7 @@ fn found(ending: Option<Ending>) -> FlowRecord {
             packets: [7, 5],
             bytes: [420, 300],
             tcp_flags: [0x1a, 0x12],
+            end_told: false,
             ended_by_time: false,
             created: 2_000,
             last_seen: 4_500,
