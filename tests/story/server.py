@@ -73,7 +73,9 @@ class Server:
         subnet = {"id": network("virtualNetworks", "net")["id"] + "/subnets/lan"}
         estate = [
             resource("Microsoft.Network/networkSecurityGroups", "nsg", {
-                "securityRules": [{"name": "wizard", "properties": ALLOW}]}),
+                # Outward too: addresses for documentation, which the story lives at, are not the Internet.
+                "securityRules": [{"name": "wizard", "properties": ALLOW},
+                                  {"name": "out", "properties": {**ALLOW, "direction": "Outbound"}}]}),
             resource("Microsoft.Network/virtualNetworks", "net", {
                 "addressSpace": {"addressPrefixes": ["10.30.0.0/16"]},
                 "subnets": [{"name": "lan", "properties": {"addressPrefix": "10.30.1.0/24"}}]})]

@@ -21,6 +21,8 @@ shared_codes! {
         WouldDeny = 4,
         /// A limit refused a new flow; `reason` says which.
         Limit = 5,
+        /// The originator of a TCP connection has closed its side, and the responder answers without closing its own.
+        HalfClose = 6,
     }
 }
 

@@ -92,8 +92,10 @@ shared_constants! {
 
     /// In [`FlowKey::seen`]: the end of the connection was told when its packets closed it, before its place is free.
     pub const FLOW_END_TOLD: u32 = 1 << 16;
-    /// In [`FlowKey::seen`]: one packet that passed after the end was told. They are counted up to 2^14 and a few.
-    pub const FLOW_LATE_PACKET: u32 = 1 << 17;
+    /// In [`FlowKey::seen`]: it was told that the originator is done and the responder goes on.
+    pub const FLOW_HALF_CLOSE_TOLD: u32 = 1 << 17;
+    /// In [`FlowKey::seen`]: one packet that passed after the end was told. They are counted up to 2^13 and a few.
+    pub const FLOW_LATE_PACKET: u32 = 1 << 18;
     /// So many packets after its end are what was under way; a flow that had more is told of again when it leaves the table.
     pub const FLOW_LATE_MAX: u32 = 8;
 

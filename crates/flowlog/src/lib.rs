@@ -6,6 +6,7 @@
 //! formats and what they cannot tell: `docs/flow-logs.md`.
 
 pub mod board;
+pub mod deeds;
 mod connections;
 mod document;
 mod draft;

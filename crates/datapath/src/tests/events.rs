@@ -174,6 +174,34 @@ fn a_connection_is_told_as_it_closes_and_once() {
     }
 }
 
+/// A server that keeps its side open does not keep it a secret that the client is done.
+#[test]
+fn a_connection_that_its_client_has_closed_is_told_once() {
+    for mut rig in Rig::each_with_rules(CLOSED, OPEN) {
+        rig.datapath.set_events(&[EventKind::HalfClose, EventKind::End]);
+        let mut play = |segments: &[(&str, &str)]| {
+            rig.datapath.clear_flows().expect("the flows are removed");
+            for (side, flags) in segments {
+                let (from, to) = if *side == ">" { (VM, PEER) } else { (PEER, VM) };
+                let packet = tcp(from, to, flags);
+                if *side == ">" { rig.outbound(&packet) } else { rig.inbound(&packet) };
+            }
+            let events = told(&mut rig).into_iter();
+            events.map(|event| (event.kind, event.packets, event.state)).collect::<Vec<_>>()
+        };
+        use EventKind::{End, HalfClose};
+        let mut segments = vec![(">", "S"), ("<", "SA"), (">", "A"), (">", "FA"), ("<", "A"), ("<", "PA")];
+        assert_eq!(play(&segments), [(HalfClose, [3, 2], FlowState::FinOriginator)]);
+        segments.push(("<", "R"));
+        let closed = (End, [3, 4], FlowState::Closed);
+        assert_eq!(play(&segments), [(HalfClose, [3, 2], FlowState::FinOriginator), closed]);
+        // Who closes at once is told of at once, and who closes first without having begun it is not done.
+        let at_once = [(">", "S"), ("<", "SA"), (">", "FA"), ("<", "FA"), (">", "A")];
+        assert_eq!(play(&at_once), [(End, [3, 2], FlowState::TimeWait)]);
+        assert_eq!(play(&[(">", "S"), ("<", "SA"), ("<", "FA"), (">", "A"), ("<", "A")]), []);
+    }
+}
+
 /// A RST that a stranger forged ends nothing: who goes on is told of again, with all that passed.
 #[test]
 fn what_goes_on_after_its_end_is_told_again() {

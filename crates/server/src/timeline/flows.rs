@@ -127,7 +127,7 @@ impl Flows {
     pub(super) fn take(&mut self, fold: &mut Fold, record: &Record) {
         let connection = record.logged(0).and_then(|logged| fold.add(&logged));
         let Some(connection) =
-            connection.filter(|connection| connection.stage == palisade_guard::Stage::Over)
+            connection.filter(|connection| connection.stage.is_over())
         else {
             return;
         };
