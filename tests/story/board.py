@@ -17,6 +17,7 @@ from machine import USER, Machine, hydra
 from stage import KNOCKER, SCANNER, VM1, VM2
 
 SECONDS = 50
+SLOWER = 120
 CONTROLLER, GONE, WORLD = "192.0.2.66", "192.0.2.67", "192.0.2.2"
 PRECISION, RECALL = 0.95, 0.85
 
@@ -64,7 +65,10 @@ def tell(stage, server, told):
         time.sleep(SECONDS)
         tail.terminate()
         tail.wait(10)
-    document = {"recordings": [{"file": "flows.jsonl", "deeds": deeds}]}
+    beats = [deed for deed in deeds if deed["kind"] == "beacon"]
+    document = {"recordings": [
+        {"file": "flows.jsonl", "deeds": [deed for deed in deeds if deed not in beats]},
+        {"file": "hours.jsonl", "deeds": slow_down(folder, beats)}]}
     (folder / "deeds.json").write_text(json.dumps(document, indent=2), encoding="utf-8")
     if os.environ.get("PALISADE_STORY_RECORDING"):
         shutil.copytree(folder, Path(os.environ["PALISADE_STORY_RECORDING"]), dirs_exist_ok=True)
@@ -107,9 +111,26 @@ def do(stage, log):
         (VM2, "scan", 3389)]]
 
 
+def slow_down(folder, beats):
+    """The beacons and the honest work of a minute as those of two hours: beacons are scored over an hour at least."""
+    loud = {KNOCKER, SCANNER} | {f"192.0.2.{last}" for last in range(100, 131)}
+    begun = None
+    with open(folder / "flows.jsonl", encoding="utf-8") as flows, open(folder / "hours.jsonl", "w", encoding="utf-8") as hours:
+        for line in map(json.loads, flows):
+            if "timeMs" not in line or loud & {line["source"], line["destination"]} or line["source"] == WORLD:
+                continue
+            begun = begun or line["timeMs"]
+            for field in ("timeMs", "beganMs", "lastMs"):
+                if field in line:
+                    line[field] = begun + (line[field] - begun) * SLOWER
+            hours.write(json.dumps(line) + "\n")
+    return [{**beat, "firstMs": begun} for beat in beats]
+
+
 def judge(server, folder, deeds, told):
-    alerts = [json.loads(line) for line in server.command(
-        "detect", folder / "flows.jsonl", "--format", "json", codes=(1,)).splitlines()]
+    files = [folder / "flows.jsonl", folder / "hours.jsonl"]
+    alerts = [json.loads(line) for file in files for line in server.command(
+        "detect", file, "--format", "json", codes=(0, 1)).splitlines()]
     subjects = {deed["subject"] for deed in deeds}
     for alert in alerts:
         told.figure(f"{alert['severity']} {alert['name']} by {alert['subject']}", alert["evidence"])
@@ -118,6 +139,6 @@ def judge(server, folder, deeds, told):
     report = server.tell("bench", "flows", "--quick", "--case", "scores", "--recordings", folder)
     cases = {case["name"]: case for case in report["cases"]}
     for name in ("precision", "recall", "time to detect"):
-        told.figure(name, cases[f"scores/recorded/{name}"]["value"])
-    told.claim(f"precision is at least {PRECISION}", cases["scores/recorded/precision"]["value"] >= PRECISION)
-    told.claim(f"recall is at least {RECALL}", cases["scores/recorded/recall"]["value"] >= RECALL)
+        told.figure(name, cases[f"scores/recorded/{name}"]["ours"]["median"])
+    told.claim(f"precision is at least {PRECISION}", cases["scores/recorded/precision"]["ours"]["median"] >= PRECISION)
+    told.claim(f"recall is at least {RECALL}", cases["scores/recorded/recall"]["ours"]["median"] >= RECALL)

@@ -11,9 +11,8 @@ use std::{
 use palisade_abi::{
     arena::NEVER,
     flow::{
-        BUCKET_WAYS, Direction, FLOW_AUDITED, FLOW_END_TOLD, FLOW_ENDED_BY_TIME, FLOW_FOREIGN,
-        FLOW_LATE_MAX, FLOW_LATE_PACKET, FLOW_MIDSTREAM, Flow, FlowBucket, FlowKey, FlowState, RULE_NONE,
-        TAG_BUSY,
+        BUCKET_WAYS, Direction, FLOW_AUDITED, FLOW_END_TOLD, FLOW_ENDED_BY_TIME, FLOW_FOREIGN, FLOW_LATE_MAX,
+        FLOW_LATE_PACKET, FLOW_MIDSTREAM, Flow, FlowBucket, FlowKey, FlowState, RULE_NONE, TAG_BUSY,
     },
     verdict::LAYERS,
 };

@@ -6,8 +6,8 @@
 //! formats and what they cannot tell: `docs/flow-logs.md`.
 
 pub mod board;
-pub mod deeds;
 mod connections;
+pub mod deeds;
 mod document;
 mod draft;
 mod files;

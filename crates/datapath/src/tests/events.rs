@@ -132,7 +132,11 @@ fn ends(rig: &mut Rig, segments: &[(&str, &str)]) -> Vec<([u64; 2], FlowState)> 
     for (side, flags) in segments {
         let (from, to) = if *side == ">" { (VM, PEER) } else { (PEER, VM) };
         let packet = tcp(from, to, flags);
-        if *side == ">" { rig.outbound(&packet) } else { rig.inbound(&packet) };
+        if *side == ">" {
+            rig.outbound(&packet)
+        } else {
+            rig.inbound(&packet)
+        };
     }
     let ends = told(rig).into_iter().filter(|event| event.kind == EventKind::End);
     ends.map(|event| (event.packets, event.state)).collect()
@@ -184,7 +188,11 @@ fn a_connection_that_its_client_has_closed_is_told_once() {
             for (side, flags) in segments {
                 let (from, to) = if *side == ">" { (VM, PEER) } else { (PEER, VM) };
                 let packet = tcp(from, to, flags);
-                if *side == ">" { rig.outbound(&packet) } else { rig.inbound(&packet) };
+                if *side == ">" {
+                    rig.outbound(&packet)
+                } else {
+                    rig.inbound(&packet)
+                };
             }
             let events = told(&mut rig).into_iter();
             events.map(|event| (event.kind, event.packets, event.state)).collect::<Vec<_>>()
