@@ -182,7 +182,7 @@ fn a_connection_is_told_as_it_closes_and_once() {
 #[test]
 fn a_connection_that_its_client_has_closed_is_told_once() {
     for mut rig in Rig::each_with_rules(CLOSED, OPEN) {
-        rig.datapath.set_events(&[EventKind::HalfClose, EventKind::End]);
+        rig.datapath.set_events(&[HalfClose, End]);
         let mut play = |segments: &[(&str, &str)]| {
             rig.datapath.clear_flows().expect("the flows are removed");
             for (side, flags) in segments {
@@ -198,7 +198,7 @@ fn a_connection_that_its_client_has_closed_is_told_once() {
             events.map(|event| (event.kind, event.packets, event.state)).collect::<Vec<_>>()
         };
         use EventKind::{End, HalfClose};
-        let mut segments = vec![(">", "S"), ("<", "SA"), (">", "A"), (">", "FA"), ("<", "A"), ("<", "PA")];
+        let mut segments = vec![(">", "S"), ("<", "SA"), (">", "A"), (">", "FA"), ("<", "A"), ("<", "A")];
         assert_eq!(play(&segments), [(HalfClose, [3, 2], FlowState::FinOriginator)]);
         segments.push(("<", "R"));
         let closed = (End, [3, 4], FlowState::Closed);
