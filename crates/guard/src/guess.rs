@@ -29,6 +29,8 @@ pub const SESSION_FACTOR: f64 = 5.0;
 pub const BEFORE_SESSION: u32 = 10;
 /// Median distance of guesses' sizes from their median that still is alike, as a share.
 pub const ALIKE: f64 = 0.1;
+/// The same at a database: a refused logon is the same exchange but for the length of a name, and a program's questions vary.
+pub const ALIKE_SQL: f64 = 0.02;
 /// Guesses at a database, or at a port of no known service, that are compared, at least.
 pub const ALIKE_MIN: usize = 16;
 
@@ -180,10 +182,11 @@ impl Series {
     }
 
     /// Whether the sizes are those of one program that says one thing.
-    fn is_alike(&self) -> bool {
+    fn is_alike(&self, service: Service) -> bool {
+        let share = if service == Service::Sql { ALIKE_SQL } else { ALIKE };
         let sizes = self.sorted();
         median(&sizes)
-            .is_some_and(|middle| sizes.len() >= ALIKE_MIN && deviation(&sizes, middle) <= ALIKE * middle)
+            .is_some_and(|middle| sizes.len() >= ALIKE_MIN && deviation(&sizes, middle) <= share * middle)
     }
 
     /// Counts a guess; tells with which count passed its limit.
@@ -198,7 +201,7 @@ impl Series {
             if at < self.sizes.len() { self.sizes[at] = size } else { self.sizes.push(size) }
         }
         let Passed { pace, level, limit } = self.tally.add(sight.now_ms, SLOW_LIMIT)?;
-        if service.is_chatty() && !self.is_alike() {
+        if service.is_chatty() && !self.is_alike(service) {
             return None;
         }
         self.tally.tell(sight.now_ms);
