@@ -4,8 +4,8 @@
     office  203.0.113.9 -------+-- [host: 10.30.1.1] -- bridge -- vm1 10.30.1.4
     world   192.0.2.0/24 ------'                               \\- vm2 10.30.1.5
 
-The interfaces vm-1 and vm-2 of the host have the aliases vm1-nic and vm2-nic: NICs of these names are enforced there. All of
-192.0.2.0/24 is at home in `world`, where nothing listens but what a story starts. Names carry the process id, and what a
+The interfaces vm-1 and vm-2 of the host have the aliases vm1-nic and vm2-nic: NICs of these names are enforced there. 192.0.2.2 and
+192.0.2.60 to .159 are at home in `world`, where nothing listens but what a story starts. Names carry the process id, and what a
 process that is gone has left behind is removed by the next one. Nothing of the machine itself is touched.
 """
 
@@ -107,9 +107,8 @@ class Stage:
                       f"address add {via}/24 dev {part}", f"link set {part} up")
             self.link(part, *[f"address add {address}/24 dev eth0" for address in addresses], "link set eth0 up",
                       f"route add default via {via}")
-        # Everybody of this network lives in one namespace.
-        self.link("world", "route add local 192.0.2.3/32 dev lo", *[
-            f"address add 192.0.2.{last}/32 dev eth0" for last in range(60, 160)])
+        # Whoever a machine may look for lives in one namespace.
+        self.link("world", *[f"address add 192.0.2.{last}/32 dev eth0" for last in range(60, 160)])
         self.run("host", "sysctl", "-qw", "net.ipv4.ip_forward=1")
 
     def opens(self, part, address, port, seconds=0.6):
