@@ -1,7 +1,7 @@
 # Every target is one script; the scripts say what they do and work without make.
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test test-clients test-engines bench lint fmt fuzz
+.PHONY: help setup run test test-clients test-engines test-story bench lint fmt fuzz
 
 help: ## show this list
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 22
@@ -20,6 +20,9 @@ test-clients: ## real clients (az, SDKs for Python and JavaScript, schemathesis)
 
 test-engines: ## Spark reads the flow store and agrees with our own answers
 	@scripts/test-engines.sh
+
+test-story: ## the founding story with hydra, nmap, xrdp and sshd: found, guessed at, taken, isolated
+	@scripts/test-story.sh
 
 bench: ## what a packet costs, beside nftables, iptables with ipset, and no firewall
 	@scripts/bench.sh

@@ -14,7 +14,7 @@ static __always_inline void bury(__u32 at)
 	flow_ref flow = FLOW_AT(at);
 	__u32 slot = flow->key.slot;
 
-	tell_flow(at, PLSD_EVENT_END, PLSD_REASON_ESTABLISHED, 0);
+	tell_end(at);
 	if (slot >= root()->slots)
 		return;
 	__sync_fetch_and_add(&usage_of(slot)->flows, -1);
@@ -212,7 +212,7 @@ __noinline int revive_flow(const struct passage *way, __u32 state, __u32 at, __u
 			__sync_fetch_and_add(&usage->half_open, -1);
 		return PLSD_REASON_ALLOWED;
 	}
-	tell_flow(at, PLSD_EVENT_END, PLSD_REASON_ESTABLISHED, 0);
+	tell_end(at);
 	COUNT(nic->slot, flows_ended);
 	if (tcp_is_half_open(flow->state))
 		__sync_fetch_and_add(&usage->half_open, -1);

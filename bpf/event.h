@@ -77,7 +77,10 @@ static __always_inline void tell_rules(struct plsd_event *event, flow_ref flow, 
 	}
 }
 
-/* Tells of the flow at `at`; `verdict` is what was said of it just now. A global function: the verifier checks it once. */
+/*
+ * Tells of the flow at `at`; `verdict` is what was said of it just now. Whether there was room. A global function: the verifier checks
+ * it once.
+ */
 __noinline int tell_flow(__u32 at, __u32 kind, __u32 reason, const struct verdict *verdict)
 {
 	flow_ref flow = FLOW_AT(at);
@@ -106,7 +109,22 @@ __noinline int tell_flow(__u32 at, __u32 kind, __u32 reason, const struct verdic
 	event->state = flow->state;
 	event->flags = flow->flags;
 	submit(event);
-	return 0;
+	return 1;
+}
+
+/* Whether the end of a flow was told before it leaves the table, and hardly anything has passed since. */
+static __always_inline bool is_end_told(flow_ref flow)
+{
+	__u32 seen = READ_ONCE(flow->key.seen);
+
+	return seen & PLSD_FLOW_END_TOLD && seen / PLSD_FLOW_LATE_PACKET <= PLSD_FLOW_LATE_MAX;
+}
+
+/* Tells of a flow that leaves the table, unless that was told when it closed. */
+static __always_inline void tell_end(__u32 at)
+{
+	if (!is_end_told(FLOW_AT(at)))
+		tell_flow(at, PLSD_EVENT_END, PLSD_REASON_ESTABLISHED, 0);
 }
 
 /* One NIC may not fill the ring alone: true if it has events left in this tick. */

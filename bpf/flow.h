@@ -257,3 +257,47 @@ static __always_inline void advance_flow(flow_ref flow, nic_ref nic, const struc
 	__sync_fetch_and_add(&flow->packets[!from_originator], size->packets);
 	__sync_fetch_and_add(&flow->bytes[!from_originator], size->bytes);
 }
+
+/* The first packet after which a TCP connection is over: a RST, or the one that follows both FINs and acknowledges the second. */
+static __always_inline bool tcp_closes(__u32 before, __u32 state)
+{
+	return state == PLSD_FLOW_CLOSED || (before == PLSD_FLOW_TIME_WAIT && state == PLSD_FLOW_TIME_WAIT);
+}
+
+/* Notes in a flow that something is told of it; true for the one CPU that tells. */
+static __always_inline bool note_told(flow_ref flow, __u32 seen, __u32 what)
+{
+	return !(seen & what) && swap_u32(&flow->key.seen, seen, seen | what);
+}
+
+/* A server may keep its side of a connection for long after the client is done: that it is, is told with the first packet it sends then. */
+static __always_inline void tell_half_close(__u32 at, __u32 before, bool from_originator)
+{
+	flow_ref flow = FLOW_AT(at);
+	__u32 seen = READ_ONCE(flow->key.seen);
+
+	if (from_originator || before != PLSD_FLOW_FIN_ORIGINATOR || READ_ONCE(flow->state) != before)
+		return;
+	if (is_told(PLSD_EVENT_HALF_CLOSE) && note_told(flow, seen, PLSD_FLOW_HALF_CLOSE_TOLD))
+		tell_flow(at, PLSD_EVENT_HALF_CLOSE, PLSD_REASON_ESTABLISHED, 0);
+}
+
+/*
+ * Tells that a TCP connection is over as it closes: what watches connections need not wait until its place is free. What passes
+ * afterwards is counted: who goes on after a forged end is told of again. Where nobody listens, or there is no room, the sweep tells.
+ */
+static __always_inline void tell_close(__u32 at, __u32 before, const struct size *size)
+{
+	flow_ref flow = FLOW_AT(at);
+	__u32 seen = READ_ONCE(flow->key.seen), late = size->packets > 64 ? 64 : size->packets;
+
+	if (seen & PLSD_FLOW_END_TOLD) {
+		if (!(seen >> 31))
+			__sync_fetch_and_add(&flow->key.seen, late * PLSD_FLOW_LATE_PACKET);
+		return;
+	}
+	if (!is_told(PLSD_EVENT_END) || !tcp_closes(before, READ_ONCE(flow->state)))
+		return;
+	if (note_told(flow, seen, PLSD_FLOW_END_TOLD) && !tell_flow(at, PLSD_EVENT_END, PLSD_REASON_ESTABLISHED, 0))
+		__sync_fetch_and_and(&flow->key.seen, ~PLSD_FLOW_END_TOLD);
+}

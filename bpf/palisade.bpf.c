@@ -159,6 +159,7 @@ static __always_inline int follow(struct passage *way, __u32 at, bool from_origi
 	flow_ref flow = FLOW_AT(at);
 	nic_ref nic = NIC_AT(way->scene.nic);
 	int reason = standing_of(way, at);
+	__u32 state = READ_ONCE(flow->state);
 
 	if (reason != PLSD_REASON_ESTABLISHED) {
 		/* Only silence ends the memory of a cut. */
@@ -173,6 +174,10 @@ static __always_inline int follow(struct passage *way, __u32 at, bool from_origi
 			return reason;
 	}
 	advance_flow(flow, nic, &way->packet, from_originator, &way->size, way->scene.now);
+	if (way->packet.protocol == PROTOCOL_TCP) {
+		tell_half_close(at, state, from_originator);
+		tell_close(at, state, &way->size);
+	}
 	return flow->flags & PLSD_FLOW_AUDITED ? PLSD_REASON_AUDITED : PLSD_REASON_ESTABLISHED;
 }
 

@@ -2,7 +2,8 @@
 # Brings a Debian machine with a Rust toolchain to where Palisade can be built, run and tested.
 #
 # Looks first and changes only what is missing, so it is cheap to run before every other target:
-#   packages    with apt, as root or through sudo; those that are only compared with if PALISADE_SETUP_PEERS is set
+#   packages    with apt, as root or through sudo; those that are only compared with if PALISADE_SETUP_PEERS is set, and those
+#               of the story if PALISADE_SETUP_STORY is
 #   components  rustfmt and clippy, through rustup
 #   crates      those of Cargo.lock, so that everything after this works offline
 #   bpffs       mounted at /sys/fs/bpf, where the kernel program is pinned
@@ -23,6 +24,11 @@ fi
 # What real clients run on, where the machine has none of its own: Python from 3.10, Node from 20.
 python3 -c 'import ensurepip, venv' 2>/dev/null || run_packages+=(python3-venv)
 have npm || run_packages+=(nodejs npm)
+
+# What the story is told with.
+if [[ -n ${PALISADE_SETUP_STORY:-} ]]; then
+    run_packages+=(hydra openssh-client openssh-server openssl sshpass xrdp)
+fi
 
 # What the benchmark compares with.
 if [[ -n ${PALISADE_SETUP_PEERS:-} ]]; then

@@ -1,7 +1,8 @@
 //! Events: what the kernel program tells as it happens, through a ring buffer.
 //!
-//! The ring never holds up a packet: when it is full an event is lost, and counted. The ends of flows are told by the
-//! sweep, which reads the table itself; the program tells only of those whose place it takes.
+//! The ring never holds up a packet: when it is full an event is lost, and counted. The program tells the end of a TCP
+//! connection as its packets close it, and of flows whose place it takes; all other ends are told by the sweep, which reads the
+//! table itself.
 
 use crate::flow::FlowKey;
 
@@ -10,7 +11,7 @@ shared_codes! {
     pub enum EventKind ("EVENT_") {
         /// A flow began.
         Begin = 0,
-        /// A flow is over and its place was given away before the sweep came.
+        /// A TCP connection was closed, or a flow is over and its place was given away before the sweep came.
         End = 1,
         /// Packets were denied: `packets[0]` of them since the denial was last told.
         Deny = 2,
@@ -20,6 +21,8 @@ shared_codes! {
         WouldDeny = 4,
         /// A limit refused a new flow; `reason` says which.
         Limit = 5,
+        /// The originator of a TCP connection has closed its side, and the responder answers without closing its own.
+        HalfClose = 6,
     }
 }
 

@@ -90,6 +90,15 @@ shared_constants! {
     /// Of a flow that was cut: the time of a rule ended it, and not a change of policy.
     pub const FLOW_ENDED_BY_TIME: u8 = 16;
 
+    /// In [`FlowKey::seen`]: the end of the connection was told when its packets closed it, before its place is free.
+    pub const FLOW_END_TOLD: u32 = 1 << 16;
+    /// In [`FlowKey::seen`]: it was told that the originator is done and the responder goes on.
+    pub const FLOW_HALF_CLOSE_TOLD: u32 = 1 << 17;
+    /// In [`FlowKey::seen`]: one packet that passed after the end was told. They are counted up to 2^13 and a few.
+    pub const FLOW_LATE_PACKET: u32 = 1 << 18;
+    /// So many packets after its end are what was under way; a flow that had more is told of again when it leaves the table.
+    pub const FLOW_LATE_MAX: u32 = 8;
+
     /// Ticks for which a denial is counted before it is told again.
     pub const DENIAL_TICKS: u64 = 2500;
     /// Events of denials that one NIC may cause in one tick; more are counted, not told.
@@ -115,6 +124,7 @@ shared_structs! {
         pub family: u8,
         /// Not part of the identity, and 0 in a name. In the table and in events: TCP flags of the packets that passed, the
         /// originator's in the low byte and the responder's in the next; of a packet that began no flow, its own in the low one.
+        /// Above them [`FLOW_END_TOLD`], and what passed since then in units of [`FLOW_LATE_PACKET`].
         pub seen: u32,
         /// Address behind the interface, as on the wire.
         pub local: [u32; 4],

@@ -11,8 +11,8 @@ use std::{
 use palisade_abi::{
     arena::NEVER,
     flow::{
-        BUCKET_WAYS, Direction, FLOW_AUDITED, FLOW_ENDED_BY_TIME, FLOW_FOREIGN, FLOW_MIDSTREAM, Flow,
-        FlowBucket, FlowKey, FlowState, RULE_NONE, TAG_BUSY,
+        BUCKET_WAYS, Direction, FLOW_AUDITED, FLOW_END_TOLD, FLOW_ENDED_BY_TIME, FLOW_FOREIGN, FLOW_LATE_MAX,
+        FLOW_LATE_PACKET, FLOW_MIDSTREAM, Flow, FlowBucket, FlowKey, FlowState, RULE_NONE, TAG_BUSY,
     },
     verdict::LAYERS,
 };
@@ -61,6 +61,8 @@ pub struct FlowEntry {
     pub bytes: [u64; 2],
     /// TCP flags of the packets that passed, from the originator and from the responder.
     pub tcp_flags: [u8; 2],
+    /// Its end was told as its packets closed it, and hardly anything has passed since.
+    pub end_told: bool,
     /// Kernel tick at which it began.
     pub created: u64,
     /// Kernel tick at which a packet last prolonged it.
@@ -118,6 +120,7 @@ impl FlowEntry {
             packets: flow.packets,
             bytes: flow.bytes,
             tcp_flags: tcp_flags(&flow.key),
+            end_told: is_end_told(&flow.key),
             created: flow.created,
             last_seen: flow.last_seen,
             timeout: flow.timeout,
@@ -135,6 +138,11 @@ impl FlowEntry {
 pub(crate) fn tcp_flags(key: &FlowKey) -> [u8; 2] {
     let [originator, responder, ..] = key.seen.to_le_bytes();
     [originator, responder]
+}
+
+/// As the kernel program decides it: bpf/event.h.
+fn is_end_told(key: &FlowKey) -> bool {
+    key.seen & FLOW_END_TOLD != 0 && key.seen / FLOW_LATE_PACKET <= FLOW_LATE_MAX
 }
 
 /// Rules by layer as the kernel notes them.

@@ -1,4 +1,5 @@
-//! The sweep: takes flows that are over out of the table, and tells of them and of those that go on.
+//! The sweep: takes flows that are over out of the table, and tells of them and of those that go on. What the kernel program told of
+//! as it closed is not told again.
 //!
 //! A flow that is over is already a miss for every packet, so the sweep is not in a hurry, and no packet waits for it: it
 //! takes no lock. Whoever ends a flow first wins a compare-and-swap on its `last_seen`; after that nobody else touches
@@ -106,7 +107,7 @@ impl Sweeper<'_> {
                 _ => {
                     sweep.live += 1;
                     if self.report == Report::EndsAndContinuations
-                        && let Some(flow) = FlowEntry::of(&flow)
+                        && let Some(flow) = untold(&flow)
                     {
                         sink(FlowRecord { flow, ending: None });
                     }
@@ -169,7 +170,7 @@ impl Sweeper<'_> {
         self.memory.word(way.tag).store(0, Ordering::Release);
         // When a flow was seen last that another sweep claimed is not known any more.
         let last_seen = seen.unwrap_or(self.now);
-        if let Some(flow) = FlowEntry::of(&Flow { last_seen, state, ..flow }) {
+        if let Some(flow) = untold(&Flow { last_seen, state, ..flow }) {
             sink(FlowRecord { flow, ending: Some(ending) });
         }
     }
@@ -186,4 +187,9 @@ impl Sweeper<'_> {
             release(offset_of!(NicUsage, half_open));
         }
     }
+}
+
+/// A flow that there is something to tell of: not one whose end was told as it closed.
+fn untold(flow: &Flow) -> Option<FlowEntry> {
+    FlowEntry::of(flow).filter(|flow| !flow.end_told)
 }

@@ -7,6 +7,7 @@
 
 pub mod board;
 mod connections;
+pub mod deeds;
 mod document;
 mod draft;
 mod files;

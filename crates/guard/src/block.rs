@@ -3,7 +3,7 @@
 //! What they tell is the same, and in the same order, as if each connection were shown to all of them in turn. Detectors wait for memory more
 //! than they work, so they are shown connections early that they will be shown later. It must not know what a detector is for.
 
-use crate::{Alert, Connection, Stage, bounded::Ahead, connection::Sight};
+use crate::{Alert, Connection, bounded::Ahead, connection::Sight};
 
 /// How many connections ahead memory is asked for what they need: far enough for it to come, near enough for it to stay.
 const AHEAD: [(usize, Ahead); 3] = [(24, Ahead::Place), (16, Ahead::Entry), (8, Ahead::Rest)];
@@ -50,7 +50,7 @@ impl<'a> Block<'a> {
                 }
             }
             now_ms = now_ms.max(connection.end_ms);
-            if D::TAKES_ONGOING || connection.stage == Stage::Over {
+            if D::TAKES_ONGOING || connection.stage.is_over() {
                 detector.observe(&Sight::new(connection, now_ms), self.alerts);
                 let told = self.alerts.len() - self.earlier;
                 if told > self.told_by.len() {

@@ -48,8 +48,24 @@ pub enum Outcome {
 pub enum Stage {
     /// It goes on, and will be told again when it is over.
     Ongoing,
+    /// Whoever began it has closed his side and the other has not; it will be told again as [`Self::Closed`].
+    Closing,
     /// It is over.
     Over,
+    /// It is over, and was told of while it closed.
+    Closed,
+}
+
+impl Stage {
+    /// Whether nothing more passes.
+    pub const fn is_over(self) -> bool {
+        matches!(self, Self::Over | Self::Closed)
+    }
+
+    /// Whether it is told for the first time now that whoever began it is done.
+    pub const fn is_done(self) -> bool {
+        matches!(self, Self::Over | Self::Closing)
+    }
 }
 
 impl Connection {

@@ -1,7 +1,7 @@
 //! Connections out of the records of their lives.
 //!
 //! A flow log tells that a flow began, goes on and ended; the detectors want it whole. An attempt that was denied is whole at once. A
-//! flow that goes on long enough to be a session is told of once while it does. Where records carry TCP flags, a RST in the place of
+//! flow that goes on long enough to be a session is told of once while it does, and so is one that its client has closed and its server has not. Where records carry TCP flags, a RST in the place of
 //! the answer is a refusal; where they do not, one packet each way is taken to be one. It must not know a file.
 
 use std::collections::{HashMap, hash_map::Entry};
@@ -24,7 +24,10 @@ struct Open {
     end_ms: u64,
     traffic: Option<FlowTraffic>,
     tcp_flags: Option<[TcpFlags; 2]>,
+    /// As a session that goes on.
     is_told: bool,
+    /// Whether it was told of as one that closes.
+    is_closing: bool,
 }
 
 impl Fold {
@@ -90,6 +93,11 @@ impl Fold {
             }
             Entry::Vacant(entry) => entry.insert(Open::at(record)),
         };
+        let is_half_closed = open.tcp_flags.is_some_and(|[there, _]| there.has(TcpFlags::FIN));
+        if is_half_closed && !open.is_closing {
+            open.is_closing = true;
+            return Some(open.connection(record.flow, open.outcome(record.flow), Stage::Closing));
+        }
         let is_due = !open.is_told && open.end_ms.saturating_sub(open.start_ms) >= SESSION_MS;
         open.is_told |= is_due;
         is_due.then(|| open.connection(record.flow, open.outcome(record.flow), Stage::Ongoing))
@@ -99,7 +107,7 @@ impl Fold {
 impl Open {
     fn at(record: &FlowRecord) -> Self {
         let FlowRecord { time_ms, traffic, tcp_flags, .. } = *record;
-        Self { start_ms: time_ms, end_ms: time_ms, traffic, tcp_flags, is_told: false }
+        Self { start_ms: time_ms, end_ms: time_ms, traffic, tcp_flags, is_told: false, is_closing: false }
     }
 
     fn with(self, record: &FlowRecord) -> Self {
@@ -112,7 +120,8 @@ impl Open {
     }
 
     fn over(self, flow: Flow) -> Connection {
-        self.connection(flow, self.outcome(flow), Stage::Over)
+        let stage = if self.is_closing { Stage::Closed } else { Stage::Over };
+        self.connection(flow, self.outcome(flow), stage)
     }
 
     fn connection(self, flow: Flow, outcome: Outcome, stage: Stage) -> Connection {
@@ -256,6 +265,24 @@ mod tests {
         life.extend((1..6).map(|minute| record(minute * 60, Continue, Allowed, Some((10, 10)))));
         life.push(record(400, End, Allowed, Some((1, 1))));
         assert_eq!(fold(&life), [(0, 120, Answered, Ongoing, Some(21)), (0, 400, Answered, Over, Some(52))]);
+    }
+
+    #[test]
+    fn what_a_client_has_closed_is_told_of_before_the_server_closes_it() {
+        use {FlowPhase::*, LoggedDecision::Allowed, Outcome::*, Stage::*};
+        let letters = |text| TcpFlags::from_letters(text).expect("letters");
+        let flagged = |second, phase, packets, there| FlowRecord {
+            tcp_flags: Some([letters(there), letters("SAP")]),
+            ..record(second, phase, Allowed, Some(packets))
+        };
+        let begin = flagged(1, Begin, (0, 0), "S");
+        let closing = [flagged(2, Continue, (30, 20), "SAPF"), flagged(62, Continue, (0, 1), "SAPF")];
+        let end = flagged(66, End, (1, 2), "SAPFR");
+        assert_eq!(
+            fold(&[begin, closing[0], closing[1], end]),
+            [(1, 2, Answered, Closing, Some(30)), (1, 66, Answered, Closed, Some(31))]
+        );
+        assert_eq!(fold(&[begin, end]), [(1, 66, Answered, Over, Some(1))], "both sides at once");
     }
 
     #[test]

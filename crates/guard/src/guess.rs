@@ -3,12 +3,13 @@
 //! A guess is a connection that both ends speak in, short and small. Three counts find a series of them: a bucket that leaks one in ten
 //! seconds, one that leaks one a minute, and a plain count since the last session, which patience does not escape
 //! (most attacks on RDP try a few times an hour, for days). A session (long, or five times as large as a guess) after a series is an
-//! alarm of its own. At ports of no known service guesses must also be alike. It must not know what was said.
+//! alarm of its own. At ports of no known service, and at databases, which programs ask short questions all day, guesses must also be alike.
+//! It must not know what was said.
 
 use palisade_net::{Direction, Protocol};
 
 use crate::{
-    Alert, Connection, Evidence, Kind, Outcome, Service, Shape, Stage,
+    Alert, Connection, Evidence, Kind, Outcome, Service, Shape,
     baseline::{deviation, median},
     bounded::Memory,
     connection::{Host, Sight},
@@ -28,7 +29,9 @@ pub const SESSION_FACTOR: f64 = 5.0;
 pub const BEFORE_SESSION: u32 = 10;
 /// Median distance of guesses' sizes from their median that still is alike, as a share.
 pub const ALIKE: f64 = 0.1;
-/// Guesses at a port of no known service that are compared, at least.
+/// The same at a database: a refused logon is the same exchange but for the length of a name, and a program's questions vary.
+pub const ALIKE_SQL: f64 = 0.02;
+/// Guesses at a database, or at a port of no known service, that are compared, at least.
 pub const ALIKE_MIN: usize = 16;
 
 /// A series of guesses.
@@ -129,7 +132,7 @@ fn service(sight: &Sight<'_>) -> Option<Service> {
 
 /// Whether a connection has the shape of a guess. Where nothing is counted, any connection to a known service may be one.
 fn is_guess(connection: &Connection, service: Service) -> bool {
-    if connection.stage != Stage::Over {
+    if !connection.stage.is_done() {
         return false;
     }
     let Some(traffic) = connection.traffic else {
@@ -179,10 +182,11 @@ impl Series {
     }
 
     /// Whether the sizes are those of one program that says one thing.
-    fn is_alike(&self) -> bool {
+    fn is_alike(&self, service: Service) -> bool {
+        let share = if service == Service::Sql { ALIKE_SQL } else { ALIKE };
         let sizes = self.sorted();
         median(&sizes)
-            .is_some_and(|middle| sizes.len() >= ALIKE_MIN && deviation(&sizes, middle) <= ALIKE * middle)
+            .is_some_and(|middle| sizes.len() >= ALIKE_MIN && deviation(&sizes, middle) <= share * middle)
     }
 
     /// Counts a guess; tells with which count passed its limit.
@@ -197,7 +201,7 @@ impl Series {
             if at < self.sizes.len() { self.sizes[at] = size } else { self.sizes.push(size) }
         }
         let Passed { pace, level, limit } = self.tally.add(sight.now_ms, SLOW_LIMIT)?;
-        if service == Service::Generic && !self.is_alike() {
+        if service.is_chatty() && !self.is_alike(service) {
             return None;
         }
         self.tally.tell(sight.now_ms);

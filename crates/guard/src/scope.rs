@@ -7,13 +7,13 @@ use std::net::IpAddr;
 
 use palisade_net::Direction;
 
-use crate::{Alert, Connection, Kind, Outcome, Stage};
+use crate::{Alert, Connection, Kind, Outcome};
 
 impl Alert {
     /// Whether a connection is one of those that the alert is about: of the same ends and port, between its first moment and its
     /// last, and of the kind that was counted.
     pub fn concerns(&self, connection: &Connection) -> bool {
-        connection.stage == Stage::Over
+        connection.stage.is_done()
             && self.is_within(connection)
             && self.has_ends_of(connection)
             && self.counts(connection)

@@ -44,6 +44,11 @@ impl Service {
         matches!(self, Self::Rdp | Self::Ssh)
     }
 
+    /// Whether honest programs open many short connections to it, so that only their likeness tells guesses apart.
+    pub const fn is_chatty(self) -> bool {
+        matches!(self, Self::Sql | Self::Generic)
+    }
+
     /// The fewest packets of a client that has tried a password. A probe of a port that is open needs four or five.
     pub const fn guess_packets_min(self) -> u64 {
         match self {

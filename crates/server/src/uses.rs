@@ -53,19 +53,17 @@ impl Uses {
         (Self { queue, app }, task)
     }
 
-    /// Looks through batches of a host.
-    pub(crate) fn feed(&self, host: &HostName, batches: &[FlowBatch]) {
-        for batch in batches {
-            // Most batches have no door in them, and their records need not be read.
-            if !batch.shapes.iter().any(|shape| door(shape).is_some()) {
-                continue;
-            }
-            let seen = batch.lines().filter_map(|(shape, line)| seen(host, shape, &line));
-            let is_full = |seen| self.queue.try_send(seen).is_err();
-            if seen.map(is_full).fold(false, |any, one| any || one) {
-                let why = format!("{WAITING_MAX} connections wait to be looked at already");
-                self.app.events.tell(Event::Failed { what: "the watch over grants for one connection", why });
-            }
+    /// Looks through a batch of a host.
+    pub(crate) fn feed(&self, host: &HostName, batch: &FlowBatch) {
+        // Most batches have no door in them, and their records need not be read.
+        if !batch.shapes.iter().any(|shape| door(shape).is_some()) {
+            return;
+        }
+        let seen = batch.lines().filter_map(|(shape, line)| seen(host, shape, &line));
+        let lost = seen.map(|seen| self.queue.try_send(seen)).filter(Result::is_err).count();
+        if lost > 0 {
+            let why = format!("{WAITING_MAX} connections wait to be looked at already");
+            self.app.events.tell(Event::Failed { what: "the watch over grants for one connection", why });
         }
     }
 }

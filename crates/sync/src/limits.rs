@@ -20,8 +20,8 @@ pub const FLOW_RECORDS_MAX: usize = 16_384;
 pub const FLOW_SHAPES_MAX: usize = 4_096;
 /// Bytes of one [`crate::FlowBatch`].
 pub const FLOW_BATCH_BYTES_MAX: usize = 8 << 20;
-/// Batches that a host may have under way to its server.
-pub const FLOW_WINDOW: u32 = 8;
+/// Batches that a host may have under way to its server: two a second while the storage takes its five.
+pub const FLOW_WINDOW: u32 = 16;
 /// Interfaces in one [`crate::Inventory`].
 pub const INTERFACES_MAX: usize = 4_096;
 /// NICs in one [`crate::Report`].

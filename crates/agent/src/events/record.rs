@@ -33,6 +33,7 @@ impl Record {
     /// What the kernel told.
     pub fn of_event(event: &Event, moment: &Moment) -> Self {
         let is_flow = event.created > 0;
+        let is_half_close = event.kind == EventKind::HalfClose;
         Self {
             kind: match event.kind {
                 EventKind::Begin => Kind::Begin,
@@ -41,9 +42,11 @@ impl Record {
                 EventKind::Cut => Kind::Cut,
                 EventKind::WouldDeny => Kind::WouldDeny,
                 EventKind::Limit => Kind::Limit,
+                // One side is done; the flow goes on until the other is.
+                EventKind::HalfClose => Kind::Continue,
             },
             time_ms: moment.at(event.tick),
-            reason: Some(event.reason.name()),
+            reason: (!is_half_close).then(|| event.reason.name()),
             layer: layer_of(event.reason, event.direction, &event.rules),
             cause: (event.kind == EventKind::Cut || (is_flow && event.state == FlowState::Cut))
                 .then(|| cause(event.ended_by_time)),
@@ -56,7 +59,7 @@ impl Record {
             remote: event.flow.remote,
             state: is_flow.then_some(event.state),
             began_ms: is_flow.then(|| moment.at(event.created)),
-            last_ms: None,
+            last_ms: is_half_close.then(|| moment.at(event.tick)),
             rules: event.rules,
             audited: event.audited,
             midstream: event.midstream,

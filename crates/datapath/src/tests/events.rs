@@ -2,12 +2,12 @@
 
 use palisade_abi::{
     event::EventKind,
-    flow::{Direction, FlowState},
+    flow::{Direction, FLOW_LATE_MAX, FlowState},
     verdict::Reason,
 };
 
 use super::rig::{LOOPBACK, Rig, SLOT, layer, tcp, udp, wait};
-use crate::{Event, LayerPolicy, Limits, NicPolicy, Plane, Sizes, TestPacket, Timeouts, Watch};
+use crate::{Event, LayerPolicy, Limits, NicPolicy, Plane, Report, Sizes, TestPacket, Timeouts, Watch};
 
 const VM: &str = "10.0.0.4:1000";
 const PEER: &str = "192.0.2.1:53";
@@ -115,14 +115,116 @@ fn flags_are_told_of_connections_and_of_what_is_denied() {
         rig.outbound(&tcp(VM, PEER, "S"));
         rig.inbound(&tcp(PEER, VM, "RA"));
         rig.inbound(&tcp("192.0.2.9:1", "10.0.0.4:22", "S"));
-        // A new SYN takes the place of the connection that was refused, whose end is told with all that was seen.
+        // A new SYN takes the place of the connection that was refused, whose end was told with all that was seen.
         rig.outbound(&tcp(VM, PEER, "S"));
         let told: Vec<_> =
             told(&mut rig).iter().map(|event| (event.kind, event.tcp_flags, event.created > 0)).collect();
         use EventKind::{Begin, Deny, End};
         let expect =
-            [(Begin, [2, 0], true), (Deny, [2, 0], false), (End, [2, 20], true), (Begin, [2, 0], true)];
+            [(Begin, [2, 0], true), (End, [2, 20], true), (Deny, [2, 0], false), (Begin, [2, 0], true)];
         assert_eq!(told, expect);
+    }
+}
+
+/// Plays a connection from the VM (`>`) and to it (`<`), and gives its ends: packets of both sides, and state.
+fn ends(rig: &mut Rig, segments: &[(&str, &str)]) -> Vec<([u64; 2], FlowState)> {
+    rig.datapath.clear_flows().expect("the flows are removed");
+    for (side, flags) in segments {
+        let (from, to) = if *side == ">" { (VM, PEER) } else { (PEER, VM) };
+        let packet = tcp(from, to, flags);
+        if *side == ">" {
+            rig.outbound(&packet)
+        } else {
+            rig.inbound(&packet)
+        };
+    }
+    let ends = told(rig).into_iter().filter(|event| event.kind == EventKind::End);
+    ends.map(|event| (event.packets, event.state)).collect()
+}
+
+/// What a sweep tells of a connection that is told of at the end of its time.
+fn swept(rig: &mut Rig) -> Vec<[u64; 2]> {
+    let mut records = Vec::new();
+    wait("the flow to leave the table", || {
+        let swept = rig.datapath.sweep(Report::EndsAndContinuations, &mut |record| records.push(record));
+        swept.expect("the sweep runs").live == 0
+    });
+    records.iter().map(|record| record.flow.packets).collect()
+}
+
+#[test]
+fn a_connection_is_told_as_it_closes_and_once() {
+    const OPENED: [(&str, &str); 3] = [(">", "S"), ("<", "SA"), (">", "A")];
+    let with = |rest: &[(&'static str, &'static str)]| [&OPENED[..], rest].concat();
+    let at_once = Timeouts::default().with(FlowState::TimeWait, 0).with(FlowState::Closed, 0);
+    for mut rig in Rig::each() {
+        rig.publish_with(CLOSED, OPEN, |nic| nic.timeouts = at_once);
+        rig.datapath.set_events(EventKind::ALL);
+        // Both FINs, and what acknowledges the second; no packet later, no sweep tells again.
+        let closing = with(&[(">", "FA"), ("<", "FA")]);
+        assert_eq!(ends(&mut rig, &closing), [], "the second FIN is not acknowledged");
+        let closed = [&closing[..], &[(">", "A")]].concat();
+        assert_eq!(ends(&mut rig, &closed), [([4, 2], FlowState::TimeWait)]);
+        assert_eq!(swept(&mut rig), [] as [[u64; 2]; 0]);
+        assert_eq!(ends(&mut rig, &with(&[("<", "R")])), [([2, 2], FlowState::Closed)]);
+        assert_eq!(swept(&mut rig), [] as [[u64; 2]; 0]);
+        // A new SYN in its place tells of the new connection alone.
+        let again = [&with(&[(">", "R")])[..], &OPENED].concat();
+        assert_eq!(ends(&mut rig, &again), [([3, 1], FlowState::Closed)]);
+        // Where nobody listens the sweep tells.
+        rig.datapath.set_events(&[]);
+        assert_eq!(ends(&mut rig, &closed), []);
+        assert_eq!(swept(&mut rig).last(), Some(&[4, 2]));
+    }
+}
+
+/// A server that keeps its side open does not keep it a secret that the client is done.
+#[test]
+fn a_connection_that_its_client_has_closed_is_told_once() {
+    for mut rig in Rig::each_with_rules(CLOSED, OPEN) {
+        rig.datapath.set_events(&[HalfClose, End]);
+        let mut play = |segments: &[(&str, &str)]| {
+            rig.datapath.clear_flows().expect("the flows are removed");
+            for (side, flags) in segments {
+                let (from, to) = if *side == ">" { (VM, PEER) } else { (PEER, VM) };
+                let packet = tcp(from, to, flags);
+                if *side == ">" {
+                    rig.outbound(&packet)
+                } else {
+                    rig.inbound(&packet)
+                };
+            }
+            let events = told(&mut rig).into_iter();
+            events.map(|event| (event.kind, event.packets, event.state)).collect::<Vec<_>>()
+        };
+        use EventKind::{End, HalfClose};
+        let mut segments = vec![(">", "S"), ("<", "SA"), (">", "A"), (">", "FA"), ("<", "A"), ("<", "A")];
+        assert_eq!(play(&segments), [(HalfClose, [3, 2], FlowState::FinOriginator)]);
+        segments.push(("<", "R"));
+        let closed = (End, [3, 4], FlowState::Closed);
+        assert_eq!(play(&segments), [(HalfClose, [3, 2], FlowState::FinOriginator), closed]);
+        // Who closes at once is told of at once, and who closes first without having begun it is not done.
+        let at_once = [(">", "S"), ("<", "SA"), (">", "FA"), ("<", "FA"), (">", "A")];
+        assert_eq!(play(&at_once), [(End, [3, 2], FlowState::TimeWait)]);
+        assert_eq!(play(&[(">", "S"), ("<", "SA"), ("<", "FA"), (">", "A"), ("<", "A")]), []);
+    }
+}
+
+/// A RST that a stranger forged ends nothing: who goes on is told of again, with all that passed.
+#[test]
+fn what_goes_on_after_its_end_is_told_again() {
+    let short = Timeouts::default().with(FlowState::Closed, 1).with(FlowState::Established, 0);
+    for mut rig in Rig::each() {
+        rig.publish_with(CLOSED, OPEN, |nic| nic.timeouts = short);
+        rig.datapath.set_events(EventKind::ALL);
+        let mut segments = vec![(">", "S"), ("<", "SA"), ("<", "R")];
+        segments.extend([("<", "A"); FLOW_LATE_MAX as usize]);
+        assert_eq!(ends(&mut rig, &segments), [([1, 2], FlowState::Closed)]);
+        assert_eq!(swept(&mut rig), [] as [[u64; 2]; 0], "a few packets were under way");
+        segments.push(("<", "A"));
+        assert_eq!(ends(&mut rig, &segments), [([1, 2], FlowState::Closed)]);
+        let all = [1, 2 + u64::from(FLOW_LATE_MAX) + 1];
+        assert_eq!(swept(&mut rig).last(), Some(&all));
     }
 }
 

@@ -4,7 +4,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::{
-    Severity,
+    Severity, Stage,
     testing::{counted, host, tcp, told},
 };
 
@@ -43,6 +43,28 @@ fn every_pace_is_found() {
     assert_eq!(paces(20 * 60, 40), [(Pace::Patient, 30)], "three an hour");
     assert_eq!(paces(24 * 3_600, 40), [(Pace::Patient, 30)], "one a day");
     assert_eq!(paces(3_600, 29), []);
+}
+
+/// Whoever closes his side of each connection and leaves the other open is counted when he does, and not again.
+#[test]
+fn what_the_client_has_closed_counts_once() {
+    let staged = |n: u64, stage| Connection { stage, ..guess(n, 3389) };
+    let told = alerts((0..6).map(|n| staged(n, Stage::Closing)));
+    assert_eq!(told.len(), 1, "nobody waits for the server's end");
+    let over = (0..5).flat_map(|n| [staged(n, Stage::Closing), staged(n, Stage::Closed)]);
+    assert_eq!(alerts(over), []);
+}
+
+/// A program that asks a database a short question again and again has the pace of a guesser, and not his evenness.
+#[test]
+fn questions_to_a_database_are_no_guesses() {
+    let sized = |n: u64, bytes: u64| {
+        let connection = tcp(n, host(70_000), host(1), 1433, Outcome::Answered);
+        counted(connection, (11, 900), (10, bytes))
+    };
+    assert_eq!(alerts((0..60).map(|n| sized(n, 300 + n * 977 % 4_000))), []);
+    let told = alerts((0..40).map(|n| sized(n, 700 + n % 3)));
+    assert_eq!(told.first().map(Alert::name).as_deref(), Some("SQL_Incoming_BF_OneToOne"));
 }
 
 #[test]

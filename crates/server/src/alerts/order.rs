@@ -8,8 +8,8 @@ use std::collections::BTreeMap;
 
 use palisade_guard::Connection;
 
-/// How long a connection waits for others that ended before it.
-pub(super) const ORDER_MS: u64 = 2_000;
+/// How long a connection waits for others that ended before it: hosts send a batch when it is half a second old.
+pub(super) const ORDER_MS: u64 = 1_000;
 /// Connections that wait at once; of more, the first go early.
 const WAITING_MAX: usize = 65_536;
 

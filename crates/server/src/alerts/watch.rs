@@ -1,6 +1,6 @@
 //! The thread of the detectors, its queue, and the sink that fills it.
 //!
-//! The sink gives every batch to the queue before it is stored, once, however often storing it is tried. Invariant: the queue never makes
+//! The sink gives every batch to the queue as it comes, once, however often it is sent; storing takes seconds. Invariant: the queue never makes
 //! records wait; batches that do not fit are left out, counted and told.
 
 use std::{
@@ -42,8 +42,8 @@ const TELL_EVERY: Duration = Duration::from_secs(60);
 
 /// Streams of one host, each with its last batch.
 type Streams = Vec<(Vec<u8>, u64)>;
-/// Batches of one host.
-type Job = (HostName, Vec<FlowBatch>);
+/// A batch of a host.
+type Job = (HostName, FlowBatch);
 
 /// The detectors of a server.
 #[derive(Debug)]
@@ -109,13 +109,12 @@ impl Watch {
         Ok(Self { jobs, thread, fed: Mutex::default(), meters })
     }
 
-    /// Gives batches of a host to the detectors, but for those that they had.
-    fn feed(&self, host: &HostName, batches: &[FlowBatch]) {
-        let new: Vec<FlowBatch> = batches.iter().filter(|batch| self.is_new(host, batch)).cloned().collect();
-        if new.is_empty() {
+    /// Gives a batch of a host to the detectors, unless they had it.
+    fn feed(&self, host: &HostName, batch: &FlowBatch) {
+        if !self.is_new(host, batch) {
             return;
         }
-        let records: usize = new.iter().map(FlowBatch::records).sum();
+        let records = batch.records();
         if self.meters.waiting.fetch_add(records, Ordering::Relaxed) + records > WAITING_MAX {
             self.meters.waiting.fetch_sub(records, Ordering::Relaxed);
             self.meters.lost.fetch_add(records as u64, Ordering::Relaxed);
@@ -123,7 +122,7 @@ impl Watch {
         }
         if let Some(jobs) = &*self.jobs.lock().unwrap_or_else(PoisonError::into_inner) {
             // The thread outlives the queue, unless it panicked, and that was told.
-            let _panicked = jobs.send((host.clone(), new));
+            let _panicked = jobs.send((host.clone(), batch.clone()));
         }
     }
 
@@ -193,12 +192,15 @@ impl FlowSink for WatchedSink {
     }
 
     async fn keep(&self, host: &HostName, batches: &[FlowBatch]) -> Result<(), FlowSinkError> {
-        self.uses.feed(host, batches);
-        self.watch.feed(host, batches);
         match &self.inner {
             Some(inner) => inner.keep(host, batches).await,
             None => Ok(()),
         }
+    }
+
+    fn arrived(&self, host: &HostName, batch: &FlowBatch) {
+        self.uses.feed(host, batch);
+        self.watch.feed(host, batch);
     }
 }
 
@@ -226,7 +228,7 @@ impl Work {
         loop {
             let job = jobs.recv_timeout(Duration::from_millis(ORDER_MS));
             let found = match &job {
-                Ok((host, batches)) => self.take(host, batches),
+                Ok((host, batch)) => self.take(host, batch),
                 // Nothing came for as long as connections wait for others.
                 Err(_) => last.as_ref().map(|host| self.stream.settle(host)).unwrap_or_default(),
             };
@@ -244,11 +246,9 @@ impl Work {
         unix_millis(self.control.now())
     }
 
-    fn take(&mut self, host: &HostName, batches: &[FlowBatch]) -> Vec<Sighting> {
-        let now_ms = self.now_ms();
-        let found = batches.iter().flat_map(|batch| self.stream.take(host, batch, now_ms)).collect();
-        let records = batches.iter().map(FlowBatch::records).sum();
-        self.meters.waiting.fetch_sub(records, Ordering::Relaxed);
+    fn take(&mut self, host: &HostName, batch: &FlowBatch) -> Vec<Sighting> {
+        let found = self.stream.take(host, batch, self.now_ms());
+        self.meters.waiting.fetch_sub(batch.records(), Ordering::Relaxed);
         found
     }
 

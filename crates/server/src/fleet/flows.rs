@@ -38,6 +38,10 @@ pub trait FlowSink: fmt::Debug + Send + Sync {
     /// Makes batches durable, which [`FlowBatch::check`] has passed: all of them, with the number of the last one of each
     /// stream, or nothing. They are of one host, in order, and after what [`Self::last`] has said; hosts come beside each other.
     async fn keep(&self, host: &HostName, batches: &[FlowBatch]) -> Result<(), FlowSinkError>;
+
+    /// Sees a batch as it comes, before it is durable: who watches need not wait for the storage. It returns at once. A batch that
+    /// was sent again is seen again.
+    fn arrived(&self, _host: &HostName, _batch: &FlowBatch) {}
 }
 
 /// Why records are not durable; it is tried again.
@@ -59,6 +63,8 @@ impl Keepers {
 
 /// The way of one session's batches to the sink.
 pub(super) struct Intake {
+    sink: Arc<dyn FlowSink>,
+    host: HostName,
     batches: mpsc::Sender<FlowBatch>,
 }
 
@@ -69,16 +75,22 @@ impl Intake {
         // Before any state, so that the host knows by then.
         outgoing.send(Ok(message::flows_kept(Vec::new(), 0))).await.ok()?;
         let (batches, waiting) = mpsc::channel(FLOW_WINDOW as usize);
+        let intake = Self { sink: Arc::clone(&sink), host: host.clone(), batches };
         let keeper = Keeper { sink, hub: Arc::clone(hub), host: host.clone(), outgoing: outgoing.clone() };
         // It is not part of the session, which may end while records are on their way to the disk.
         tokio::spawn(keeper.run(waiting));
-        Some(Self { batches })
+        Some(intake)
     }
 
     /// Takes a batch, without waiting: a host that keeps to the window finds room.
     pub(super) fn take(&self, batch: FlowBatch) -> Result<(), Status> {
-        let taken = self.batches.try_send(batch);
-        taken.map_err(|_| Status::resource_exhausted("more batches of flow records than the window admits"))
+        let full = || Status::resource_exhausted("more batches of flow records than the window admits");
+        let room = self.batches.try_reserve().map_err(|_| full())?;
+        if fault(&batch).is_none() {
+            self.sink.arrived(&self.host, &batch);
+        }
+        room.send(batch);
+        Ok(())
     }
 }
 
@@ -120,11 +132,7 @@ impl Keeper {
     /// Batches that can be read. One that cannot would be sent for ever, so it counts as done, and the operator is told.
     fn sound(&self, mut batches: Vec<FlowBatch>) -> Vec<FlowBatch> {
         batches.retain(|batch| {
-            let wrong = match batch.check() {
-                Err(error) => error.to_string(),
-                Ok(()) if batch.stream.len() != STREAM_BYTES => "a stream has a name of 16 bytes".to_owned(),
-                Ok(()) => return true,
-            };
+            let Some(wrong) = fault(batch) else { return true };
             self.hub.tell(FleetEvent::FlowsRefused { host: self.host.clone(), why: wrong });
             false
         });
@@ -161,6 +169,15 @@ impl Keeper {
             let (host, count, by) = (self.host.clone(), line.packets[0], shape.reason.clone());
             self.hub.tell(FleetEvent::FlowsLost { host, count, by });
         }
+    }
+}
+
+/// Why a batch cannot be read; `None` if it can.
+fn fault(batch: &FlowBatch) -> Option<String> {
+    match batch.check() {
+        Err(error) => Some(error.to_string()),
+        Ok(()) if batch.stream.len() != STREAM_BYTES => Some("a stream has a name of 16 bytes".to_owned()),
+        Ok(()) => None,
     }
 }
 

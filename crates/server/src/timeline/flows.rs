@@ -126,9 +126,7 @@ impl Flows {
     /// Takes the next record, in the order of time.
     pub(super) fn take(&mut self, fold: &mut Fold, record: &Record) {
         let connection = record.logged(0).and_then(|logged| fold.add(&logged));
-        let Some(connection) =
-            connection.filter(|connection| connection.stage == palisade_guard::Stage::Over)
-        else {
+        let Some(connection) = connection.filter(|connection| connection.stage.is_over()) else {
             return;
         };
         let fate = match record.kind {

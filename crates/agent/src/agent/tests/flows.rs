@@ -55,6 +55,7 @@ fn found(ending: Option<Ending>) -> FlowRecord {
             packets: [7, 5],
             bytes: [420, 300],
             tcp_flags: [0x1a, 0x12],
+            end_told: false,
             ended_by_time: false,
             created: 2_000,
             last_seen: 4_500,
@@ -105,7 +106,7 @@ fn every_kind_has_its_word_and_its_times() {
     }
     let lines = lines(&mut host);
     let kinds: Vec<&str> = lines.iter().map(|line| line["kind"].as_str().unwrap()).collect();
-    assert_eq!(kinds, ["begin", "end", "deny", "cut", "wouldDeny", "limit"]);
+    assert_eq!(kinds, ["begin", "end", "deny", "cut", "wouldDeny", "limit", "continue"]);
     let (begin, deny) = (&lines[0], &lines[2]);
     assert_eq!((&begin["nic"], &begin["interface"]), (&"a".into(), &"tap7".into()));
     assert_eq!(begin["rules"][0]["rule"], "securityRules/allow");
@@ -115,6 +116,11 @@ fn every_kind_has_its_word_and_its_times() {
     assert_eq!((&deny["reason"], &deny["packetsToDestination"]), (&"SubnetDeny".into(), &7.into()));
     assert_eq!((&deny["layer"], &deny["tcpFlagsToDestination"]), (&"Subnet".into(), &"S".into()));
     assert_eq!((&lines[3]["cause"], &begin["cause"]), (&"time".into(), &serde_json::Value::Null));
+    let half_closed = &lines[6];
+    assert!(
+        half_closed["reason"].is_null() && half_closed["lastMs"] == half_closed["timeMs"],
+        "{half_closed}"
+    );
 }
 
 #[test]
