@@ -334,6 +334,7 @@ pub(crate) const EXTERNALS: &[External] = &[
             "palisade-control",
             "palisade-flowlog",
             "palisade-flowstore",
+            "palisade-guest",
             "palisade-server",
             "palisade-store",
         ],

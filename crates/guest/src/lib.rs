@@ -8,6 +8,7 @@
 pub mod checks;
 mod files;
 mod finding;
+mod linux;
 mod profile;
 pub mod registry;
 pub mod windows;
@@ -17,6 +18,7 @@ mod testing;
 
 pub use files::{Files, FilesError, MemoryFiles, Meta, NAMES_MAX, SETTINGS_MAX};
 pub use finding::{Evidence, Finding, Report, Unknown};
+pub use linux::sshd;
 pub use profile::Profile;
 
 /// Everything that a machine's files tell.

@@ -1,0 +1,3 @@
+//! Linux, by its files.
+
+pub mod sshd;
