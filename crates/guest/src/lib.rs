@@ -26,6 +26,8 @@ pub fn audit(files: &dyn Files, profile: &Profile) -> Report {
     let mut report = Report::default();
     if windows::is_one(files) {
         windows::audit(files, profile, &mut report);
+    } else if linux::is_one(files) {
+        linux::audit(files, profile, &mut report);
     } else {
         report.unknown("which system it is", "there is neither /Windows/System32/config nor /etc/passwd");
     }

@@ -87,12 +87,7 @@ fn a_line() -> impl Strategy<Value = String> {
         Just("Include FOLDER/b.conf FOLDER/none"),
         Just("include FOLDER/[ac].conf")
     ];
-    let other = prop_oneof![
-        Just("# a comment"),
-        Just(""),
-        Just("RekeyLimit 1G"),
-        Just("IPQoS throughput")
-    ];
+    let other = prop_oneof![Just("# a comment"), Just(""), Just("RekeyLimit 1G"), Just("IPQoS throughput")];
     prop_oneof![
         12 => setting,
         4 => matching,
