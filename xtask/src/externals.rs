@@ -118,6 +118,12 @@ pub(crate) const EXTERNALS: &[External] = &[
         tests: &["palisade-net"],
     },
     External {
+        name: "ext4-view",
+        why: "reads ext4 with its journal, without a kernel that mounts what somebody else wrote",
+        code: &["palisade-guest"],
+        tests: &[],
+    },
+    External {
         name: "flate2",
         why: "unpacks flow logs that storage keeps compressed",
         code: &["palisade-flowlog"],

@@ -6,6 +6,7 @@
 //! print or keep what a password was made into.
 
 pub mod checks;
+pub mod disk;
 mod files;
 mod finding;
 mod linux;
