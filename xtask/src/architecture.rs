@@ -150,6 +150,7 @@ pub(crate) const CRATES: &[Crate] = &[
             "palisade-export",
             "palisade-flowlog",
             "palisade-guard",
+            "palisade-guest",
             "palisade-flowstore",
             "palisade-lab",
             "palisade-model",

@@ -1,8 +1,8 @@
 //! sshd's settings, as sshd itself reads them: the first value holds, `Include` reads files in their order at that place, and `Match` holds
 //! for some connections.
 //!
-//! Two passes, as sshd makes them: what stands outside of `Match` (or in `Match all`) holds for all, and then what matches a connection
-//! takes its place, again the first value of it. A file that is included inside of a `Match` is under it. Reference: OpenSSH 9.2,
+//! Two passes, as sshd makes them: what stands outside of `Match` (or in `Match all`) holds for all, and then what stands in a `Match` of
+//! the connection (again also `Match all`) takes its place, the first value of it. A file that is included inside of a `Match` is under it. Reference: OpenSSH 9.2,
 //! `servconf.c` and sshd_config(5); the tests hold it against `sshd -T`.
 
 mod line;
@@ -59,6 +59,13 @@ struct Line {
     under: Vec<Rc<Condition>>,
 }
 
+impl Line {
+    /// Whether all its conditions hold for a connection, or where none is known.
+    fn is_under(&self, connection: Option<&Connection>) -> bool {
+        self.under.iter().all(|condition| condition.matches(connection))
+    }
+}
+
 /// All settings.
 #[derive(Debug, Default)]
 pub struct Config {
@@ -103,20 +110,14 @@ impl Config {
         &self.refusals
     }
 
-    /// What holds where no `Match` does.
+    /// What holds where no `Match` but those for all does.
     pub fn global(&self) -> Settings {
-        let mut settings = Settings::default();
-        let holds = |line: &&Line| line.under.iter().all(|condition| condition.matches(None));
-        self.lines.iter().filter(holds).for_each(|line| settings.add(line));
-        settings
+        self.second_pass(|line| line.is_under(None))
     }
 
     /// What holds for a connection.
     pub fn of(&self, connection: &Connection) -> Settings {
-        let matched = |line: &&Line| {
-            !line.under.is_empty() && line.under.iter().all(|condition| condition.matches(Some(connection)))
-        };
-        self.overridden(self.lines.iter().filter(matched))
+        self.second_pass(|line| line.is_under(Some(connection)))
     }
 
     /// What each `Match` changes, in their order; those for all are not among them.
@@ -131,18 +132,20 @@ impl Config {
             Block {
                 title: under.iter().map(|condition| condition.text()).collect::<Vec<_>>().join(" and "),
                 place: place.clone(),
-                settings: self.overridden(self.lines.iter().filter(is_own)),
+                settings: self.second_pass(|line| is_own(&line) || line.is_under(None)),
                 changes,
             }
         })
         .collect()
     }
 
-    /// The global settings, with these in their place.
-    fn overridden<'l>(&self, lines: impl Iterator<Item = &'l Line>) -> Settings {
+    /// What holds for all, with what stands in a `Match` and is wanted in its place.
+    fn second_pass(&self, is_wanted: impl Fn(&Line) -> bool) -> Settings {
+        let mut settings = Settings::default();
+        self.lines.iter().filter(|line| line.is_under(None)).for_each(|line| settings.add(line));
         let mut over = Settings::default();
-        lines.filter(|line| line.word.may_match).for_each(|line| over.add(line));
-        let mut settings = self.global();
+        let matched = self.lines.iter().filter(|line| line.word.may_match && !line.under.is_empty());
+        matched.filter(|line| is_wanted(line)).for_each(|line| over.add(line));
         settings.set.extend(over.set);
         settings
     }

@@ -145,7 +145,7 @@ fn administrators(
     let own = sam
         .value(ACCOUNT, "V")?
         .and_then(|value| Some(value.data.get(value.data.len().checked_sub(12)?..)?.to_vec()));
-    let name_of = |sid: &Sid| {
+    let name_of = |sid: &Sid<'_>| {
         let is_own = own.as_ref().is_some_and(|own| sid.is_of(own));
         let account =
             is_own.then(|| accounts.iter().find(|account| Some(account.number) == sid.number())).flatten();
