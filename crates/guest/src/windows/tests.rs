@@ -1,3 +1,5 @@
+use proptest::prelude::*;
+
 use super::*;
 use crate::{MemoryFiles, testing::Node};
 
@@ -192,4 +194,34 @@ fn the_firewall() {
         }
     });
     assert_eq!(found(strict), ["note RDP-ON -"], "policies win, and forbid the machine's own rules");
+}
+
+proptest! {
+    #[test]
+    fn mutated_hives_are_audited_to_the_end(
+        edits in prop::collection::vec((0..3_usize, any::<prop::sample::Index>(), any::<u8>()), 1..60),
+        cut in prop::option::of(any::<prop::sample::Index>()),
+    ) {
+        let accounts = [("Administrator", 500, 0x10), ("alice", 1001, 0x214)];
+        let rule = "v2.30|Active=TRUE|Dir=In|Action=Allow|Protocol=6|LPort=3389|";
+        let mut hives = [
+            sam(policy(10, 10, 0, 0, 3), &accounts, &[sid([21, 7, 8, 9, 1001])]),
+            system(|set| {
+                set.at(r"Services\SharedAccess\Parameters\FirewallPolicy\FirewallRules").text("rule", rule);
+            }),
+            software(|_| {}),
+        ];
+        for (hive, place, byte) in edits {
+            let place = place.index(hives[hive].len());
+            hives[hive][place] = byte;
+        }
+        if let Some(cut) = cut {
+            let length = cut.index(hives[0].len());
+            hives[0].truncate(length);
+        }
+        let log = hives[0].clone();
+        let [sam, system, software] = hives;
+        let (found, unknown) = audit(&[("SAM", sam), ("SAM.LOG1", log), ("SYSTEM", system), ("SOFTWARE", software)]);
+        prop_assert!(!found.is_empty() || !unknown.is_empty());
+    }
 }
