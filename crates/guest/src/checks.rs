@@ -235,3 +235,21 @@ checks! { LINUX:
         "apt install unattended-upgrades, and APT::Periodic::Unattended-Upgrade \"1\".",
         [];
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PAGE: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/guest-audit.md"));
+
+    #[test]
+    fn the_page_says_of_every_check_what_the_code_says() {
+        for check in all() {
+            let rules = if check.aliases.is_empty() { "-".to_owned() } else { check.aliases.join(", ") };
+            let row = format!("| `{}` | {} | {} | {rules} |", check.id, check.severity, check.title);
+            assert!(PAGE.lines().any(|line| line == row), "docs/guest-audit.md has no row\n{row}");
+        }
+        let rows = PAGE.lines().filter(|line| line.starts_with("| `PAL-GUEST-")).count();
+        assert_eq!(rows, all().count());
+    }
+}
