@@ -22,8 +22,8 @@ pub struct FilesError {
 
 impl FilesError {
     /// An error of a path.
-    pub fn new(path: &str, why: impl ToString) -> Self {
-        Self { path: path.to_owned(), why: why.to_string() }
+    pub fn new(path: &str, why: impl Into<String>) -> Self {
+        Self { path: path.to_owned(), why: why.into() }
     }
 }
 

@@ -49,6 +49,8 @@ pub struct Report {
     pub findings: Vec<Finding>,
     /// What could not be told.
     pub unknown: Vec<Unknown>,
+    /// Whether anything of the machine could be read; if not, that there are no findings means nothing.
+    pub is_read: bool,
 }
 
 /// What a finding says beside its check.
@@ -76,8 +78,8 @@ impl Report {
         });
     }
 
-    pub(crate) fn unknown(&mut self, what: impl Into<String>, reason: impl ToString) {
-        self.unknown.push(Unknown { what: plain(&what.into()), reason: plain(&reason.to_string()) });
+    pub(crate) fn unknown(&mut self, what: impl Into<String>, reason: impl Into<String>) {
+        self.unknown.push(Unknown { what: plain(&what.into()), reason: plain(&reason.into()) });
     }
 
     pub(crate) fn about(&mut self, name: &'static str, value: impl AsRef<str>) {

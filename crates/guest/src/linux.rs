@@ -22,6 +22,7 @@ pub(crate) fn is_one(files: &dyn Files) -> bool {
 
 pub(crate) fn audit(files: &dyn Files, profile: &Profile, report: &mut Report) {
     report.about("system", "Linux");
+    report.is_read = true;
     let done = about(files, report);
     report.known("which system it is", done);
     let accounts = Accounts::read(files);

@@ -47,6 +47,7 @@ pub(crate) fn audit(files: &dyn Files, profile: &Profile, report: &mut Report) {
         let done = sam::audit(sam, profile, report);
         report.known("accounts and their policy (SAM)", done);
     }
+    report.is_read = sam.is_some() || system.is_some() || software.is_some();
     let Some(system) = &system else { return };
     if software.is_none() {
         report.unknown(

@@ -7,6 +7,7 @@ mod folder;
 mod sarif;
 mod source;
 mod text;
+mod timeline;
 
 use crate::exit::{Exit, Failure};
 
@@ -15,11 +16,14 @@ use crate::exit::{Exit, Failure};
 pub enum Action {
     /// How a machine is guarded: accounts, lockout, remote desktop, SSH, firewall
     Audit(audit::Arguments),
+    /// What a Windows machine's event logs tell: logons, lockouts, accounts, policies, cleared logs
+    Timeline(timeline::Arguments),
 }
 
 /// Runs the action.
 pub fn run(action: &Action) -> Result<Exit, Failure> {
     match action {
         Action::Audit(arguments) => audit::run(arguments),
+        Action::Timeline(arguments) => timeline::run(arguments),
     }
 }

@@ -34,7 +34,7 @@ fn there<T>(path: &str, read: Result<T, Ext4Error>) -> Result<Option<T>, FilesEr
     match read {
         Ok(value) => Ok(Some(value)),
         Err(Ext4Error::NotFound | Ext4Error::NotADirectory) => Ok(None),
-        Err(error) => Err(FilesError::new(path, error)),
+        Err(error) => Err(FilesError::new(path, error.to_string())),
     }
 }
 
@@ -54,7 +54,7 @@ impl Files for Ext4Files {
         let Some(entries) = there(path, self.0.read_dir(path))? else { return Ok(Vec::new()) };
         let mut names = Vec::new();
         for entry in entries {
-            let entry = entry.map_err(|error| FilesError::new(path, error))?;
+            let entry = entry.map_err(|error| FilesError::new(path, error.to_string()))?;
             let name = entry.file_name().display().to_string();
             if name != "." && name != ".." {
                 names.push(name);

@@ -200,10 +200,19 @@ impl Config {
         under: &[Rc<Condition>],
         depth: usize,
     ) -> Result<(), FilesError> {
-        let patterns = match line::arguments(rest) {
-            Ok(patterns) if !patterns.is_empty() => patterns,
-            Ok(_) => return Ok(self.refuse(place, "Include names no file".to_owned())),
-            Err(why) => return Ok(self.refuse(place, why)),
+        let refused = match line::arguments(rest) {
+            Ok(patterns) if !patterns.is_empty() && patterns.iter().all(|pattern| !pattern.is_empty()) => {
+                Ok(patterns)
+            }
+            Ok(_) => Err("Include names no file".to_owned()),
+            Err(why) => Err(why),
+        };
+        let patterns = match refused {
+            Ok(patterns) => patterns,
+            Err(why) => {
+                self.refuse(place, why);
+                return Ok(());
+            }
         };
         for pattern in patterns {
             let pattern =

@@ -62,7 +62,7 @@ pub(super) fn audit(sam: &Hive, profile: &Profile, report: &mut Report) -> Resul
     match sam.value(ACCOUNT, "F")? {
         Some(value) => policy(&value.data, &accounts, profile, report),
         None => {
-            report.unknown("the policy of passwords and lockout", format!("SAM\\{ACCOUNT} has no value F"))
+            report.unknown("the policy of passwords and lockout", format!("SAM\\{ACCOUNT} has no value F"));
         }
     }
     Ok(())

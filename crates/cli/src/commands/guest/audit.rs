@@ -78,6 +78,10 @@ pub fn run(arguments: &Arguments) -> Result<Exit, Failure> {
     let profile = arguments.profile.as_deref().map_or_else(|| Ok(Profile::default()), profile)?;
     let files = source::open(&arguments.paths)?;
     let mut report = audit(files.as_ref(), &profile);
+    if !report.is_read {
+        let unknown = report.unknown.iter().map(|unknown| format!("{}: {}", unknown.what, unknown.reason));
+        return Err(Failure::inputs(unknown));
+    }
     let least = Severity::from(arguments.min_severity);
     report.findings.retain(|finding: &Finding| finding.severity >= least && selection.wants(finding.check));
     match arguments.format {

@@ -36,12 +36,12 @@ impl Folder {
         match openat2(&self.root, path, how) {
             Ok(file) => Ok(Some(File::from(file))),
             Err(Errno::ENOENT | Errno::ENOTDIR) => Ok(None),
-            Err(error) => Err(FilesError::new(path, error)),
+            Err(error) => Err(FilesError::new(path, error.to_string())),
         }
     }
 
     fn metadata(file: &File, path: &str) -> Result<Metadata, FilesError> {
-        file.metadata().map_err(|error| FilesError::new(path, error))
+        file.metadata().map_err(|error| FilesError::new(path, error.to_string()))
     }
 }
 
@@ -54,7 +54,7 @@ impl Files for Folder {
         let Some(file) = self.at(path, OFlag::O_RDONLY)? else { return Ok(None) };
         let mut bytes = Vec::new();
         let read = file.take(max as u64 + 1).read_to_end(&mut bytes);
-        read.map_err(|error| FilesError::new(path, error))?;
+        read.map_err(|error| FilesError::new(path, error.to_string()))?;
         if bytes.len() > max {
             return Err(FilesError::new(path, format!("it has more than {max} bytes")));
         }
@@ -65,7 +65,7 @@ impl Files for Folder {
         let Some(folder) = self.at(path, OFlag::O_RDONLY | OFlag::O_DIRECTORY)? else {
             return Ok(Vec::new());
         };
-        let bad = |error| FilesError::new(path, error);
+        let bad = |error: Errno| FilesError::new(path, error.to_string());
         let mut names = Vec::new();
         for entry in Dir::from_fd(folder.into()).map_err(bad)?.iter() {
             let name = entry.map_err(bad)?.file_name().to_string_lossy().into_owned();

@@ -9,7 +9,7 @@ use std::{
 
 use palisade_guest::{
     Files, MemoryFiles, disk as guest_disk,
-    registry::{HIVE_MAX, Hive},
+    registry::{HIVE_MAX, Hive, HiveError},
     windows,
 };
 
@@ -85,7 +85,8 @@ fn name_of(path: &Path) -> Result<Option<&'static str>, Failure> {
     match hive.and_then(|hive| windows::name_of(&hive)) {
         Ok(Some(name)) => Ok(Some(name)),
         Ok(None) => Ok(None),
-        Err(error) => by_name().map(Some).ok_or_else(|| said(path, &error)),
+        Err(HiveError::NoBase) => by_name().map(Some).ok_or_else(|| said(path, &HiveError::NoBase)),
+        Err(error) => Err(said(path, &error)),
     }
 }
 
@@ -123,6 +124,6 @@ fn read(path: &Path) -> Result<Vec<u8>, Failure> {
     Ok(bytes)
 }
 
-fn said(path: &Path, error: &dyn std::fmt::Display) -> Failure {
+fn said(path: &Path, error: &impl std::fmt::Display) -> Failure {
     Failure::input(format!("{}: {error}", path.display()))
 }
