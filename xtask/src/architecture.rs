@@ -199,6 +199,8 @@ pub(crate) const SIDEWAYS: &[Sideways] = &[
     Sideways { from: "palisade-arm", to: "palisade-model" },
     // What is claimed of rule lists is checked again by the oracle; both are pure, and a layer between them would be empty.
     Sideways { from: "palisade-analysis", to: "palisade-classify" },
+    // Tests hold what is exported against the oracle.
+    Sideways { from: "palisade-export", to: "palisade-classify" },
     // Findings of a machine are told in the words of findings of an estate; a layer between them would be empty.
     Sideways { from: "palisade-guest", to: "palisade-analysis" },
     // A measurement stands in the lab's namespaces; they would be too little for a layer of their own.

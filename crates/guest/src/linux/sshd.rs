@@ -28,6 +28,8 @@ const FILES_MAX: usize = 1_000;
 /// Lines with settings of all files together.
 const LINES_MAX: usize = 100_000;
 
+const METHODS: &str = "authenticationmethods";
+
 /// Where a setting stands: a file, and its line from 1.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Place {
@@ -73,6 +75,8 @@ pub struct Config {
     refusals: Vec<Refusal>,
     blocks: Vec<(Place, Vec<Rc<Condition>>)>,
     files: usize,
+    /// Whether ways to log in are set for all.
+    has_methods: bool,
 }
 
 /// What holds for all, or for one connection.
@@ -238,10 +242,22 @@ impl Config {
         if !word.may_match && !under.iter().all(|condition| condition.matches(None)) {
             return self.refuse(&place, format!("{keyword} may not stand in a Match"));
         }
+        let is_for_all = under.iter().all(|condition| condition.matches(None));
         match line::arguments(rest).and_then(|arguments| word.values(&arguments, rest)) {
-            Ok(values) => self.lines.push(Line { word, values, place, under: under.to_vec() }),
+            Ok(values) if word.name == METHODS && self.is_any_among(&values, is_for_all) => {
+                self.refuse(&place, format!("{keyword}: any stands alone"));
+            }
+            Ok(values) => {
+                self.has_methods |= word.name == METHODS && is_for_all;
+                self.lines.push(Line { word, values, place, under: under.to_vec() });
+            }
             Err(why) => self.refuse(&place, format!("{keyword}: {why}")),
         }
+    }
+
+    /// Whether `any` is not the only way to log in: sshd refuses it behind a line for all that names ways, wherever it stands.
+    fn is_any_among(&self, values: &[String], is_for_all: bool) -> bool {
+        values.iter().any(|value| value == "any") && (self.has_methods || (is_for_all && values.len() > 1))
     }
 
     fn refuse(&mut self, place: &Place, why: String) {

@@ -4,7 +4,7 @@ use crate::{MemoryFiles, Profile, audit};
 const GOOD: &[(&str, &str)] = &[
     (
         "/etc/passwd",
-        "root:x:0:0:root:/root:/bin/bash\nalice:x:1000:1000::/home/alice:/bin/bash\nwww:x:33:33::/var/www:/usr/sbin/nologin\n",
+        "root:x:0:0:root:/srv/root:/bin/bash\nalice:x:1000:1000::/srv/alice:/bin/bash\nwww:x:33:33::/var/www:/usr/sbin/nologin\n",
     ),
     ("/etc/shadow", "root:!:1::::::\nalice:$y$j9T$s$h:1::::::\nwww:*:1::::::\n"),
     ("/etc/hostname", "web1\n"),
@@ -55,7 +55,7 @@ fn a_machine_in_order_has_no_findings() {
 
 #[test]
 fn accounts() {
-    let passwd = "root:x:0:0:root:/root:/bin/bash\ntoor:x:0:0::/root:/bin/sh\nbob:x:1:1::/home/bob:/bin/sh\n\
+    let passwd = "root:x:0:0:root:/srv/root:/bin/bash\ntoor:x:0:0::/srv/root:/bin/sh\nbob:x:1:1::/srv/bob:/bin/sh\n\
                   old:x:2:2::/:/bin/sh\nopen:$6$s$h:3:3::/:/bin/sh\ndaemon:x:4:4::/:/usr/sbin/nologin\n";
     let shadow = "root:!:\ntoor:$1$s$h:\nbob::\nold:abJnggxhB/yWI:\ndaemon::\n";
     assert_eq!(
@@ -76,7 +76,7 @@ fn no_hash_is_told() {
         .iter()
         .copied()
         .chain([
-            ("/etc/passwd", "root:$1$saltsalt$secretsecret:0:0::/root:/bin/sh\nbob:x:0:0::/b:/bin/sh\n"),
+            ("/etc/passwd", "root:$1$saltsalt$secretsecret:0:0::/srv/root:/bin/sh\nbob:x:0:0::/b:/bin/sh\n"),
             ("/etc/shadow", "bob:$1$saltsalt$secretsecret:1\n"),
         ])
         .collect();
@@ -178,12 +178,12 @@ fn keys() {
     );
     assert_eq!(
         found(&[
-            ("/home/alice/.ssh/authorized_keys", &alice),
-            ("/root/.ssh/authorized_keys2", "ssh-ed25519 AAAA x\n")
+            ("/srv/alice/.ssh/authorized_keys", &alice),
+            ("/srv/root/.ssh/authorized_keys2", "ssh-ed25519 AAAA x\n")
         ]),
         [
-            "warning KEY-WEAK alice /home/alice/.ssh/authorized_keys:2",
-            "note KEY-ROOT root /root/.ssh/authorized_keys2:1"
+            "warning KEY-WEAK alice /srv/alice/.ssh/authorized_keys:2",
+            "note KEY-ROOT root /srv/root/.ssh/authorized_keys2:1"
         ]
     );
 }

@@ -43,7 +43,7 @@ const SETTINGS: &[(&str, &[&str])] = &[
     ("AllowGroups", &["wheel", "wheel sudo"]),
     ("AcceptEnv", &["LANG LC_*", "X"]),
     ("AuthorizedKeysFile", &[".ssh/authorized_keys", "/etc/keys/%u .ssh/k", "none"]),
-    ("AuthenticationMethods", &["publickey", "publickey,password publickey", "any"]),
+    ("AuthenticationMethods", &["publickey", "publickey,password publickey"]),
     ("ForceCommand", &["/bin/false", "echo \"a  b\" # c", "none"]),
     ("Banner", &["/etc/issue.net", "none"]),
     ("MaxStartups", &["10:30:60", "5", "9:1"]),

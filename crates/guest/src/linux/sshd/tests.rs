@@ -70,6 +70,8 @@ fn what_sshd_refuses_is_told_with_its_place() {
     assert_eq!(refused("\nPermitRootLogin maybe\n"), at(2, "permitrootlogin: \"maybe\" is no value of it"));
     assert_eq!(refused("Nonsense yes"), at(1, "there is no setting \"nonsense\""));
     assert_eq!(refused("Match User a\nUsePAM yes"), at(2, "usepam may not stand in a Match"));
+    let twice = "AuthenticationMethods publickey\nMatch User a\nAuthenticationMethods any";
+    assert_eq!(refused(twice), at(3, "authenticationmethods: any stands alone"));
     assert_eq!(refused("Match User"), at(1, "Match User: it is not understood"));
     assert_eq!(refused("Banner \"x"), at(1, "banner: a quote is not closed"));
     assert_eq!(refused("Ciphers aes256-gcm@openssh.com\nPersourcePenalties no"), Vec::<String>::new());
