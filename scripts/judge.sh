@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Others judge the exact analysis: Z3 solves what `palisade_analysis` answers, of rules that it reads and expands anew, and the schema
 # of OASIS judges what `palisade check` writes as SARIF. DuckDB reads the flow store and is asked what `palisade flows query` is asked.
+# regipy reads registry hives of real machines beside our reader.
 # Prints one line an estate; any difference fails.
 #
 # Arguments are the number of rules of the larger NSG, and seeds: Z3 alone. Without any, four estates of 100 rules, the SARIF and the flow
@@ -26,6 +27,7 @@ main() {
     if (($# == 0)); then
         sarif
         flows
+        hives
         set -- 100 1 2 3 4
     fi
     solve "$@"
@@ -57,6 +59,14 @@ flows() {
     judge_venv duckdb || { say "skipped: DuckDB as a judge of the flow store, because it could not be installed"; return; }
     cargo build --quiet --locked --workspace --bin palisade
     PYTHONDONTWRITEBYTECODE=1 "$venv/bin/python" "$pins/flows.py" "$(target_dir)/debug/palisade" duckdb
+}
+
+# regipy reads the hives of real machines, key by key.
+hives() {
+    judge_venv regipy || { say "skipped: regipy as a judge of registry hives, because it could not be installed"; return; }
+    cargo build --quiet --locked --workspace --example hive
+    PYTHONDONTWRITEBYTECODE=1 "$venv/bin/python" "$pins/hives.py" "$(target_dir)/debug/examples/hive" \
+        "${PALISADE_REAL_DATA:-../shared/data}/hives"
 }
 
 solve() {

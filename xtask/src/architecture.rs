@@ -35,7 +35,13 @@ pub(crate) const CRATES: &[Crate] = &[
         uses: &["palisade-arm", "palisade-classify", "palisade-model", "palisade-net"],
         tests_use: &[],
     },
-    Crate { name: "palisade-export", layer: 2, uses: &["palisade-model", "palisade-net"], tests_use: &[] },
+    Crate {
+        name: "palisade-export",
+        layer: 2,
+        uses: &["palisade-model", "palisade-net"],
+        tests_use: &["palisade-classify"],
+    },
+    Crate { name: "palisade-guest", layer: 2, uses: &["palisade-analysis"], tests_use: &[] },
     Crate { name: "palisade-guard", layer: 2, uses: &["palisade-model", "palisade-net"], tests_use: &[] },
     Crate {
         name: "palisade-flowlog",
@@ -149,6 +155,7 @@ pub(crate) const CRATES: &[Crate] = &[
             "palisade-export",
             "palisade-flowlog",
             "palisade-guard",
+            "palisade-guest",
             "palisade-flowstore",
             "palisade-lab",
             "palisade-model",
@@ -192,6 +199,10 @@ pub(crate) const SIDEWAYS: &[Sideways] = &[
     Sideways { from: "palisade-arm", to: "palisade-model" },
     // What is claimed of rule lists is checked again by the oracle; both are pure, and a layer between them would be empty.
     Sideways { from: "palisade-analysis", to: "palisade-classify" },
+    // Tests hold what is exported against the oracle.
+    Sideways { from: "palisade-export", to: "palisade-classify" },
+    // Findings of a machine are told in the words of findings of an estate; a layer between them would be empty.
+    Sideways { from: "palisade-guest", to: "palisade-analysis" },
     // A measurement stands in the lab's namespaces; they would be too little for a layer of their own.
     Sideways { from: "palisade-bench", to: "palisade-lab" },
     // What is kept comes from readers of logs; readers alone are wanted without Parquet, and a layer between them would be empty.

@@ -108,6 +108,9 @@ pub enum Command {
     Flows(commands::flows::Action),
     /// Who scans, guesses passwords, asks for orders or carries data away, by recorded flows
     Detect(commands::detect::Arguments),
+    /// What a machine's own files tell of how it is guarded
+    #[command(subcommand)]
+    Guest(commands::guest::Action),
     /// How hard a passphrase is to guess, or one that is
     Password(commands::password::Arguments),
     /// What this kernel and host can do, what is missing, and how to get it

@@ -6,5 +6,6 @@
 
 pub mod nftables;
 mod plain;
+pub mod windows;
 
 pub use plain::{ExportError, Plain};

@@ -15,6 +15,14 @@ pub(crate) const CONNECTION_ENDINGS: &[&str] =
 /// How deep folders may be nested: the layout of Azure's storage takes 16.
 const DEPTH_MAX: usize = 64;
 
+/// The event logs of Windows that paths mean: files that are named, and of folders those whose names end so.
+///
+/// # Errors
+/// [`FlowLogError`] of a folder that cannot be listed, or has none.
+pub fn event_log_files(paths: &[PathBuf]) -> Result<Vec<PathBuf>, FlowLogError> {
+    below(paths, &["evtx"])
+}
+
 /// The files, those of folders in the order of their names, which is that of time in the layout of Azure's storage.
 pub(crate) fn below(paths: &[PathBuf], endings: &[&str]) -> Result<Vec<PathBuf>, FlowLogError> {
     let mut files = Vec::new();

@@ -3,6 +3,7 @@
 //! Formats are told apart by content, as logs of flows are. It must not judge what a logon means, nor look for its address elsewhere.
 
 mod binxml;
+pub(crate) mod chronicle;
 pub(crate) mod event_log;
 pub(crate) mod journal;
 mod sshd;

@@ -30,6 +30,8 @@ use std::{
 use palisade_model::{FlowOrigin, FlowRecord};
 
 pub use connections::{ConnectionLog, ConnectionReader, Origin, Taken, connection_files, read_connections};
+pub use files::event_log_files;
+pub use guests::chronicle::{Chronicle, Happening, chronicle};
 pub use limits::Limits;
 pub use line::deciding_layers;
 pub use whole::{Logged, Told, read_whole};

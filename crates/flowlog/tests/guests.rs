@@ -183,3 +183,27 @@ proptest! {
         read(format!("Jan 31 08:00:00 web1 sshd[1]: x\nJan 31 08:00:00 web1 sshd[1]: Failed password for {text}").as_bytes());
     }
 }
+
+#[test]
+fn recorded_changes_are_told_in_their_order() {
+    let Some(folder) = recorded() else { return };
+    let files = event_logs(&folder);
+    for (name, what) in [
+        ("new-user-security", "account-created"),
+        ("DE_1102_security_log_cleared", "log-cleared"),
+        ("ID4732-User added to local admin groups", "group-member-added"),
+        ("ID4781-4738-User renamed", "account-renamed"),
+        ("ID4722-Guest account activated", "account-enabled"),
+        ("smb-password-guessing-security", "logon-failed"),
+    ] {
+        let path = files.iter().find(|path| path.to_string_lossy().contains(name)).expect("it is there");
+        let bytes = fs::read(path).expect("it can be read");
+        let told = palisade_flowlog::chronicle(&bytes, path).expect("it is an event log");
+        assert!(
+            told.happenings.iter().any(|happening| happening.what == what),
+            "{name}: {:?}",
+            told.happenings
+        );
+        assert!(told.happenings.is_sorted_by_key(|happening| happening.time_ms));
+    }
+}

@@ -2,7 +2,7 @@
 
 mod ask;
 mod document;
-mod sarif;
+pub mod sarif;
 mod select;
 mod suppressions;
 mod text;
@@ -13,7 +13,8 @@ use palisade_agent::{clock::window_s, load};
 use palisade_analysis::findings::Severity;
 use palisade_model::TagCatalog;
 
-use self::{ask::Answer, select::Selection, suppressions::Suppressions};
+pub use self::select::Selection;
+use self::{ask::Answer, suppressions::Suppressions};
 use crate::{
     args::{self, EstateArgs},
     commands::estate,
@@ -93,7 +94,7 @@ impl Threshold {
 
 /// Checks an estate or many.
 pub fn run(arguments: &Arguments) -> Result<Exit, Failure> {
-    let selection = Selection::new(&arguments.only, &arguments.skip)?;
+    let selection = Selection::of(select::all, "docs/check.md", &arguments.only, &arguments.skip)?;
     let suppressions = Suppressions::read(&arguments.suppressions)?;
     let now = arguments.at.unwrap_or_else(window_s);
     let sources = estates(arguments);

@@ -3,7 +3,7 @@
 use std::io::{self, Write as _};
 
 use palisade_agent::clock::window_s;
-use palisade_export::{Plain, nftables};
+use palisade_export::{Plain, nftables, windows};
 
 use super::target::{Target, TargetArgs};
 use crate::{
@@ -16,7 +16,7 @@ use crate::{
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "The rules are those of one moment: windows are not exported. What is only in audit is left out.\n\nExamples:\n  \
-                  palisade export estate/ --nic web1-nic --format nftables >palisade.nft"
+                  palisade export estate/ --nic web1-nic --format nftables >palisade.nft\n  palisade export estate/ --nic web1-nic --format windows-firewall >palisade.ps1"
 )]
 pub struct Arguments {
     #[command(flatten)]
@@ -36,6 +36,8 @@ pub struct Arguments {
 enum Firewall {
     /// A table for `nft -f`
     Nftables,
+    /// A script of PowerShell for Windows' own firewall
+    WindowsFirewall,
 }
 
 /// Prints the rules.
@@ -46,6 +48,7 @@ pub fn run(arguments: &Arguments) -> Result<Exit, Failure> {
     let plain = Plain::of(&policy, arguments.at.unwrap_or_else(window_s)).map_err(Failure::input)?;
     let text = match arguments.format {
         Firewall::Nftables => nftables::table(&plain),
+        Firewall::WindowsFirewall => windows::script(&plain).map_err(Failure::input)?,
     };
     io::stdout().lock().write_all(text.as_bytes())?;
     Ok(Exit::Clean)

@@ -12,6 +12,7 @@ pub mod effective;
 mod estate;
 pub mod export;
 pub mod flows;
+pub mod guest;
 pub mod lab;
 pub mod learn;
 mod least;
@@ -73,6 +74,7 @@ pub fn run(command: Command) -> Result<Exit, Failure> {
         Command::Status(arguments) => status::run(&arguments),
         Command::Flows(action) => flows::run(&action),
         Command::Detect(arguments) => detect::run(&arguments),
+        Command::Guest(action) => guest::run(&action),
         Command::Password(arguments) => password::run(&arguments),
         Command::Doctor(arguments) => doctor::run(&arguments),
         Command::Lab(arguments) => lab::run(&arguments),

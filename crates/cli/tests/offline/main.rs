@@ -10,6 +10,7 @@ mod effective;
 mod explain;
 mod export;
 mod flows;
+mod guest;
 mod learn;
 mod lockdown;
 mod matrix;

@@ -54,17 +54,17 @@ fn told(event: &Event, messages: &mut Messages) -> Option<(String, GuestTold)> {
 }
 
 impl Event {
-    fn provider(&self) -> Option<&str> {
+    pub(super) fn provider(&self) -> Option<&str> {
         Some(self.fields.iter().find(|field| field.name == "Provider")?.attribute.as_str())
     }
 
     /// The text of an element.
-    fn element(&self, name: &str) -> Option<&str> {
+    pub(super) fn element(&self, name: &str) -> Option<&str> {
         Some(self.fields.iter().find(|field| field.name == name)?.texts.first()?.trim())
     }
 
     /// The text of a named field.
-    fn data(&self, name: &str) -> Option<&str> {
+    pub(super) fn data(&self, name: &str) -> Option<&str> {
         let field = self.fields.iter().find(|field| field.name == "Data" && field.attribute == name)?;
         Some(field.texts.first()?.trim())
     }
@@ -124,7 +124,7 @@ fn account(name: &str) -> Option<String> {
 }
 
 /// An address, with a port behind it or without.
-fn address(event: &Event, name: &str) -> Option<IpAddr> {
+pub(super) fn address(event: &Event, name: &str) -> Option<IpAddr> {
     let text = event.data(name)?;
     let with_port = text.parse::<SocketAddr>().ok().map(|end| end.ip());
     let address = with_port.or_else(|| text.parse().ok())?;

@@ -18,11 +18,22 @@ const SCHEMA: &str = "https://json.schemastore.org/sarif-2.1.0.json";
 /// What NSGs are, by who made them.
 const HELP: &str = "https://learn.microsoft.com/azure/virtual-network/network-security-groups-overview";
 
+const TAGS: [&str; 2] = ["security", "network"];
+
+/// What a run of a tool says.
+pub struct Run {
+    /// Everything that it looks for, as [`rule`] says it.
+    pub rules: Vec<Value>,
+    /// Whether all of the input was read.
+    pub is_successful: bool,
+    /// What was left out, and what could not be told.
+    pub notifications: Vec<Value>,
+    /// What was found.
+    pub results: Vec<Value>,
+}
+
 /// One run as a log.
-pub fn log(answer: &Answer) -> Value {
-    let rules: Vec<&Check> = select::all().collect();
-    let numbers: BTreeMap<&str, usize> =
-        rules.iter().enumerate().map(|(number, check)| (check.id, number)).collect();
+pub fn of(run: Run) -> Value {
     json!({
         "$schema": SCHEMA,
         "version": "2.1.0",
@@ -30,19 +41,33 @@ pub fn log(answer: &Answer) -> Value {
             "tool": { "driver": {
                 "name": "palisade",
                 "semanticVersion": env!("CARGO_PKG_VERSION"),
-                "rules": rules.iter().map(|check| rule(check)).collect::<Vec<_>>(),
+                "rules": run.rules,
             } },
             "columnKind": "unicodeCodePoints",
             "invocations": [{
-                "executionSuccessful": answer.left_out.is_empty(),
-                "toolExecutionNotifications": notifications(answer),
+                "executionSuccessful": run.is_successful,
+                "toolExecutionNotifications": run.notifications,
             }],
-            "results": answer.told.iter().map(|told| result(told, numbers[told.finding.check.id])).collect::<Vec<_>>(),
+            "results": run.results,
         }],
     })
 }
 
-const fn level(severity: Severity) -> &'static str {
+/// Findings of an estate as a log.
+pub fn log(answer: &Answer) -> Value {
+    let rules: Vec<&Check> = select::all().collect();
+    let numbers: BTreeMap<&str, usize> =
+        rules.iter().enumerate().map(|(number, check)| (check.id, number)).collect();
+    of(Run {
+        rules: rules.iter().map(|check| rule(check, HELP, &TAGS)).collect(),
+        is_successful: answer.left_out.is_empty(),
+        notifications: notifications(answer),
+        results: answer.told.iter().map(|told| result(told, numbers[told.finding.check.id])).collect(),
+    })
+}
+
+/// The level of a severity.
+pub const fn level(severity: Severity) -> &'static str {
     match severity {
         Severity::Error => "error",
         Severity::Warning => "warning",
@@ -50,15 +75,16 @@ const fn level(severity: Severity) -> &'static str {
     }
 }
 
-fn rule(check: &Check) -> Value {
+/// A check, with a page about its subject and what it belongs to.
+pub fn rule(check: &Check, help: &str, tags: &[&str]) -> Value {
     json!({
         "id": check.id,
         "shortDescription": { "text": check.title },
         "fullDescription": { "text": format!("{}.", check.title) },
         "help": { "text": check.remedy },
-        "helpUri": HELP,
+        "helpUri": help,
         "defaultConfiguration": { "level": level(check.severity) },
-        "properties": { "tags": ["security", "network"], "aliases": check.aliases },
+        "properties": { "tags": tags, "aliases": check.aliases },
     })
 }
 
@@ -111,7 +137,7 @@ fn location(told: &Told) -> Option<Value> {
 }
 
 /// A path as a reference: bytes that a URI cannot hold are escaped.
-fn uri(path: &str) -> String {
+pub fn uri(path: &str) -> String {
     let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~/!$&'()*+,;=@".contains(&byte);
     let bytes = path.bytes().map(|byte| match byte {
         plain if is_plain(plain) => char::from(plain).to_string(),

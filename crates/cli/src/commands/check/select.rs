@@ -19,11 +19,16 @@ pub fn all() -> impl Iterator<Item = &'static Check> {
 }
 
 impl Selection {
-    /// The selection of these ids; each must stand for a check.
-    pub fn new(only: &[String], skip: &[String]) -> Result<Self, Failure> {
+    /// The selection of these ids; each must stand for one of the checks, which a page lists.
+    pub fn of<C: Iterator<Item = &'static Check>>(
+        checks: impl Fn() -> C,
+        page: &str,
+        only: &[String],
+        skip: &[String],
+    ) -> Result<Self, Failure> {
         for name in only.iter().chain(skip) {
-            if !all().any(|check| is_named(check, name)) {
-                let message = format!("there is no finding \"{name}\" (docs/check.md lists them)");
+            if !checks().any(|check| is_named(check, name)) {
+                let message = format!("there is no finding \"{name}\" ({page} lists them)");
                 return Err(Failure::input(message));
             }
         }

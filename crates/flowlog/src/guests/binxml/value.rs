@@ -1,6 +1,6 @@
 //! Values of a template's instance: how many, of which types, then one after the other.
 //!
-//! Texts and numbers become texts; a document stays where it is; what no field of ours has (times, identifiers of security, bytes) is
+//! Texts and numbers become texts; a document stays where it is; what no field of ours has (times, bytes) is
 //! nothing.
 
 use super::{Bad, CUT, Chunk, TEXT_MAX};
@@ -48,6 +48,7 @@ fn of(kind: u8, bytes: &[u8], place: usize) -> Value {
         0x02 => text(String::from_utf8_lossy(bytes).trim_end_matches('\0').to_owned()),
         // Signed numbers are no fields of ours, but positive ones look the same.
         0x03..=0x0a => text(number(bytes).to_string()),
+        0x13 => sid(bytes).map_or(Value::Nothing, text),
         0x14 | 0x15 => text(format!("{:#x}", number(bytes))),
         0x21 => Value::Document { begin: place, end: place + bytes.len() },
         0x81 => Value::Texts(wide(bytes).split('\0').map(str::to_owned).collect()),
@@ -58,6 +59,14 @@ fn of(kind: u8, bytes: &[u8], place: usize) -> Value {
 /// Little-endian, of any length up to eight bytes.
 fn number(bytes: &[u8]) -> u64 {
     bytes.iter().take(8).rev().fold(0, |number, byte| number << 8 | u64::from(*byte))
+}
+
+/// An identifier of security: revision, how many numbers, the authority, the numbers.
+fn sid(bytes: &[u8]) -> Option<String> {
+    let (head, numbers) = bytes.split_first_chunk::<8>()?;
+    let authority = head[2..].iter().fold(0, |number, byte| number << 8 | u64::from(*byte));
+    let numbers = numbers.chunks_exact(4).take(head[1].into()).map(|part| format!("-{}", number(part)));
+    Some(format!("S-{}-{authority}{}", head[0], numbers.collect::<String>()))
 }
 
 /// UTF-16, without what fills it up.
@@ -82,6 +91,7 @@ mod tests {
         let list: Vec<u8> = "sa\0no\0".encode_utf16().flat_map(u16::to_le_bytes).collect();
         assert_eq!(of(0x81, &list, 0), Value::Texts(vec!["sa".to_owned(), "no".to_owned()]));
         assert_eq!(of(0x21, &[1, 2], 7), Value::Document { begin: 7, end: 9 });
+        assert_eq!(of(0x13, &[1, 1, 0, 0, 0, 0, 0, 5, 18, 0, 0, 0], 0), one("S-1-5-18"));
         assert_eq!(of(0x11, &[0; 8], 0), Value::Nothing);
     }
 }

@@ -1,0 +1,103 @@
+//! `palisade guest audit`: what it takes, shapes and exit codes.
+
+use std::{fs, path::Path};
+
+use serde_json::Value;
+
+use crate::palisade;
+
+/// A machine whose root may log in with a password.
+fn machine(folder: &Path) -> String {
+    let put = |path: &str, text: &str| {
+        let path = folder.join(path);
+        fs::create_dir_all(path.parent().expect("a folder")).expect("a folder");
+        fs::write(path, text).expect("it is written");
+    };
+    put("etc/passwd", "root:x:0:0::/root:/bin/sh\n");
+    put("etc/shadow", "root:$1$saltsalt$secretsecret:1\n");
+    put("etc/ssh/sshd_config", "PermitRootLogin yes\nMaxAuthTries 6\nUsePAM yes\n");
+    folder.display().to_string()
+}
+
+fn ids(run: &crate::Run) -> Vec<String> {
+    let told: Value = serde_json::from_str(&run.stdout).expect("JSON");
+    let findings = told["findings"].as_array().expect("a list");
+    findings.iter().map(|finding| finding["id"].as_str().expect("an id").to_owned()).collect()
+}
+
+#[test]
+fn findings_have_evidence_and_make_the_exit_code() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let root = machine(folder.path());
+    let run = palisade(&["guest", "audit", &root, "--format", "json"], b"");
+    assert_eq!(run.code, 1, "{}", run.stderr);
+    let told: Value = serde_json::from_str(&run.stdout).expect("JSON");
+    let first = &told["findings"][0];
+    assert_eq!(first["id"], "PAL-GUEST-SSH-ROOT");
+    assert_eq!(first["evidence"]["path"], "/etc/ssh/sshd_config:1");
+    assert_eq!(first["tags"][0], "CIS 5.1.20");
+    assert!(!run.stdout.contains("secretsecret"));
+    let table = palisade(&["guest", "audit", &root], b"");
+    assert!(table.stdout.contains("error    PAL-GUEST-SSH-ROOT  CIS 5.1.20\n"), "{}", table.stdout);
+}
+
+#[test]
+fn severities_selections_and_profiles() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let root = machine(folder.path());
+    let audit =
+        |more: &[&str]| palisade(&[&["guest", "audit", &root, "--format", "json"], more].concat(), b"");
+    assert_eq!(ids(&audit(&["--min-severity", "error"])), ["PAL-GUEST-SSH-ROOT"]);
+    assert_eq!(ids(&audit(&["--only", "CIS 5.1.16"])), ["PAL-GUEST-SSH-TRIES"]);
+    let profile = folder.path().join("profile.json");
+    fs::write(&profile, "{\"sshMaxAuthTriesMax\": 6}").expect("it is written");
+    let profile = profile.display().to_string();
+    let lenient = audit(&["--only", "PAL-GUEST-SSH-TRIES", "--profile", &profile]);
+    assert_eq!((lenient.code, ids(&lenient)), (0, vec![]));
+    fs::write(&profile, "{\"sshMaxTries\": 6}").expect("it is written");
+    let wrong = audit(&["--profile", &profile]);
+    assert!(wrong.code == 2 && wrong.stderr.contains("unknown field"), "{}", wrong.stderr);
+    let unknown = audit(&["--skip", "PAL-NONE"]);
+    assert!(unknown.code == 2 && unknown.stderr.contains("docs/guest-audit.md"), "{}", unknown.stderr);
+}
+
+#[test]
+fn sarif_names_the_place() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let run = palisade(&["guest", "audit", &machine(folder.path()), "--format", "sarif"], b"");
+    let log: Value = serde_json::from_str(&run.stdout).expect("JSON");
+    let result = &log["runs"][0]["results"][0];
+    assert_eq!((run.code, &result["ruleId"]), (1, &Value::from("PAL-GUEST-SSH-ROOT")));
+    let place = &result["locations"][0]["logicalLocations"][0]["fullyQualifiedName"];
+    assert_eq!(place, "/etc/ssh/sshd_config:1");
+    assert_eq!(
+        log["runs"][0]["tool"]["driver"]["rules"][result["ruleIndex"].as_u64().expect("a number") as usize]["id"],
+        result["ruleId"]
+    );
+}
+
+#[test]
+fn what_is_no_machine_is_bad_input() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let put = |name: &str, bytes: &[u8]| {
+        let path = folder.path().join(name);
+        fs::write(&path, bytes).expect("it is written");
+        path.display().to_string()
+    };
+    let empty = folder.path().display().to_string();
+    let cases = [
+        (empty.clone(), "holds no system"),
+        (format!("{empty}/none"), "No such file"),
+        (put("image.qcow2", b"QFI\xfb"), "qcow2"),
+        (put("image.raw", &[0; 4_096]), "no file system of it is read"),
+        (put("SAM", b"regf"), "not a registry hive"),
+    ];
+    for (path, expect) in cases {
+        let run = palisade(&["guest", "audit", &path], b"");
+        assert!(
+            run.code == 2 && run.stdout.is_empty() && run.stderr.contains(expect),
+            "{path}: {}",
+            run.stderr
+        );
+    }
+}

@@ -1,0 +1,97 @@
+//! The file systems of a disk, or of one partition of it, read only.
+//!
+//! Partitions are those of a GUID partition table or of a master boot record, with the logical ones of an extended partition; a disk may also be a
+//! file system from its first byte. Of file systems ext2, ext3 and ext4 are read (with what stands in their journal); others are
+//! named. Every number is checked against the disk. It must not know formats of images, nor write.
+
+mod ext4;
+mod partitions;
+
+use std::rc::Rc;
+
+use crate::{Files, linux, windows};
+use partitions::Partition;
+
+/// Bytes of a disk.
+pub trait Disk {
+    /// How many there are.
+    fn size(&self) -> u64;
+
+    /// Reads bytes from a place on; all of them, or it is an error in words.
+    ///
+    /// # Errors
+    /// Why they cannot be read, such as the end of the disk.
+    fn read_at(&self, place: u64, into: &mut [u8]) -> Result<(), String>;
+}
+
+/// Why a disk gives no files of a system.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum DiskError {
+    /// There is no file system that is read.
+    #[error(
+        "no file system of it is read: {found} (ext2, ext3 and ext4 are; give a folder of the files, or the hives)"
+    )]
+    NoFileSystem {
+        /// What is there.
+        found: String,
+    },
+    /// There are file systems, but no system in them.
+    #[error(
+        "no file system of it holds a system: {found} (there is neither /etc/passwd nor Windows/System32/config)"
+    )]
+    NoSystem {
+        /// What is there.
+        found: String,
+    },
+}
+
+/// The files of the system on a disk.
+///
+/// # Errors
+/// [`DiskError`], which names what is there.
+pub fn open(disk: &Rc<dyn Disk>) -> Result<Box<dyn Files>, DiskError> {
+    let mut found = Vec::new();
+    let mut is_any_read = false;
+    for partition in partitions::all(disk.as_ref()) {
+        let name = file_system(disk.as_ref(), &partition);
+        if name != "ext4" {
+            found.push(format!("{partition} {name}"));
+            continue;
+        }
+        match ext4::Ext4Files::open(Rc::clone(disk), &partition) {
+            Ok(files) if linux::is_one(&files) || windows::is_one(&files) => return Ok(Box::new(files)),
+            Ok(_) => {
+                is_any_read = true;
+                found.push(format!("{partition} ext4"));
+            }
+            Err(error) => found.push(format!("{partition} ext4, which is damaged ({error})")),
+        }
+    }
+    let found = if found.is_empty() { "nothing".to_owned() } else { found.join(", ") };
+    Err(if is_any_read { DiskError::NoSystem { found } } else { DiskError::NoFileSystem { found } })
+}
+
+/// Which file system, or what else, begins a partition, by its marks.
+fn file_system(disk: &dyn Disk, partition: &Partition) -> &'static str {
+    const MARKS: [(u64, &[u8], &str); 8] = [
+        (1_080, &[0x53, 0xef], "ext4"),
+        (3, b"NTFS    ", "NTFS"),
+        (0, b"XFSB", "XFS"),
+        (0x1_0040, b"_BHRfS_M", "Btrfs"),
+        (512, b"LABELONE", "LVM"),
+        (0, b"LUKS\xba\xbe", "LUKS"),
+        (82, b"FAT32", "FAT"),
+        (54, b"FAT1", "FAT"),
+    ];
+    let is_there = |place: u64, mark: &[u8]| {
+        let mut bytes = vec![0; mark.len()];
+        partition.read_at(disk, place, &mut bytes).is_ok() && bytes == mark
+    };
+    MARKS
+        .iter()
+        .find(|(place, mark, _)| is_there(*place, mark))
+        .map_or("of an unknown kind", |(_, _, name)| *name)
+}
+
+#[cfg(test)]
+mod tests;

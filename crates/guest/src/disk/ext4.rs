@@ -1,0 +1,77 @@
+//! ext2, ext3 and ext4, by `ext4-view`, which checks sums and reads the journal.
+
+use std::{error::Error, rc::Rc};
+
+use ext4_view::{Ext4, Ext4Error, Ext4Read};
+
+use super::{Disk, partitions::Partition};
+use crate::{Files, FilesError, Meta, NAMES_MAX};
+
+/// A file system.
+pub(super) struct Ext4Files(Ext4);
+
+/// A partition as `ext4-view` reads it.
+struct Reader {
+    disk: Rc<dyn Disk>,
+    partition: Partition,
+}
+
+impl Ext4Read for Reader {
+    fn read(&mut self, place: u64, into: &mut [u8]) -> Result<(), Box<dyn Error + Send + Sync + 'static>> {
+        Ok(self.partition.read_at(self.disk.as_ref(), place, into)?)
+    }
+}
+
+impl Ext4Files {
+    pub(super) fn open(disk: Rc<dyn Disk>, partition: &Partition) -> Result<Self, String> {
+        let reader = Reader { disk, partition: partition.clone() };
+        Ext4::load(Box::new(reader)).map(Self).map_err(|error| error.to_string())
+    }
+}
+
+/// What is not there is no error.
+fn there<T>(path: &str, read: Result<T, Ext4Error>) -> Result<Option<T>, FilesError> {
+    match read {
+        Ok(value) => Ok(Some(value)),
+        Err(Ext4Error::NotFound | Ext4Error::NotADirectory) => Ok(None),
+        Err(error) => Err(FilesError::new(path, error.to_string())),
+    }
+}
+
+impl Files for Ext4Files {
+    fn read(&self, path: &str, max: usize) -> Result<Option<Vec<u8>>, FilesError> {
+        let Some(metadata) = there(path, self.0.metadata(path))? else { return Ok(None) };
+        if !metadata.file_type().is_regular_file() {
+            return Err(FilesError::new(path, "it is no file"));
+        }
+        if metadata.len() > max as u64 {
+            return Err(FilesError::new(path, format!("it has more than {max} bytes")));
+        }
+        there(path, self.0.read(path))
+    }
+
+    fn names(&self, path: &str) -> Result<Vec<String>, FilesError> {
+        let Some(entries) = there(path, self.0.read_dir(path))? else { return Ok(Vec::new()) };
+        let mut names = Vec::new();
+        for entry in entries {
+            let entry = entry.map_err(|error| FilesError::new(path, error.to_string()))?;
+            let name = entry.file_name().display().to_string();
+            if name != "." && name != ".." {
+                names.push(name);
+            }
+            if names.len() > NAMES_MAX {
+                return Err(FilesError::new(path, format!("it has more than {NAMES_MAX} names")));
+            }
+        }
+        Ok(names)
+    }
+
+    fn meta(&self, path: &str) -> Result<Option<Meta>, FilesError> {
+        let metadata = there(path, self.0.metadata(path))?;
+        Ok(metadata.map(|metadata| Meta {
+            is_folder: metadata.is_dir(),
+            mode: Some(u32::from(metadata.mode()) & 0o7777),
+            owner: Some(metadata.uid()),
+        }))
+    }
+}
