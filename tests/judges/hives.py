@@ -14,6 +14,8 @@ from pathlib import Path
 
 from regipy.registry import RegistryHive
 
+# Larger ones take the other reader minutes and gigabytes.
+PACKED_MAX = 1_000_000
 KINDS = {"REG_NONE": 0, "REG_SZ": 1, "REG_EXPAND": 2, "REG_EXPAND_SZ": 2, "REG_BINARY": 3, "REG_DWORD": 4, "REG_MULTI_SZ": 7, "REG_QWORD": 11}
 
 
@@ -68,7 +70,7 @@ def agrees(own, other):
 def main(example, folder):
     # It tells of every text that is none.
     logging.disable(logging.CRITICAL)
-    packed = sorted(Path(folder).glob("*.xz"))
+    packed = sorted(file for file in Path(folder).glob("*.xz") if file.stat().st_size <= PACKED_MAX)
     if not packed:
         print(f"skipped: there are no hives in {folder} (set PALISADE_REAL_DATA)")
         return

@@ -46,7 +46,6 @@ const SETTINGS: &[(&str, &[&str])] = &[
     ("AuthenticationMethods", &["publickey", "publickey,password publickey"]),
     ("ForceCommand", &["/bin/false", "echo \"a  b\" # c", "none"]),
     ("Banner", &["/etc/issue.net", "none"]),
-    ("MaxStartups", &["10:30:60", "5", "9:1"]),
     ("Port", &["22", "2222"]),
     ("Nonsense", &["yes"]),
 ];

@@ -30,7 +30,9 @@ impl Folder {
     /// Opens what a path means in it; `None` if there is nothing.
     fn at(&self, path: &str, flags: OFlag) -> Result<Option<File>, FilesError> {
         // A pipe or a terminal must not make us wait, nor become ours.
-        let flags = flags | OFlag::O_NONBLOCK | OFlag::O_NOCTTY | OFlag::O_CLOEXEC;
+        let calm = OFlag::O_NONBLOCK | OFlag::O_NOCTTY;
+        // What is not opened takes no such flags.
+        let flags = if flags.contains(OFlag::O_PATH) { flags } else { flags | calm } | OFlag::O_CLOEXEC;
         let resolve = ResolveFlag::RESOLVE_IN_ROOT | ResolveFlag::RESOLVE_NO_MAGICLINKS;
         let how = OpenHow::new().flags(flags).resolve(resolve);
         match openat2(&self.root, path, how) {

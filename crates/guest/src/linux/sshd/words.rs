@@ -22,8 +22,6 @@ enum Kind {
     Span,
     /// A number between 1 and 65535.
     Port,
-    /// `10:30:100`, or one number for all.
-    Startups,
     /// One text.
     Text,
     /// Any number of texts.
@@ -87,7 +85,7 @@ const fn list(
     Word { name, many, may_match, kind, default }
 }
 
-static WORDS: [Word; 36] = [
+static WORDS: [Word; 35] = [
     list("acceptenv", Many::All, Kind::Texts, true, &[]),
     word("allowagentforwarding", YES_NO, true, &["yes"]),
     list("allowgroups", Many::All, Kind::Texts, true, &[]),
@@ -118,7 +116,6 @@ static WORDS: [Word; 36] = [
     word("loglevel", LEVEL, true, &["INFO"]),
     word("maxauthtries", Kind::Number, true, &["6"]),
     word("maxsessions", Kind::Number, true, &["10"]),
-    word("maxstartups", Kind::Startups, false, &["10:30:100"]),
     word("passwordauthentication", YES_NO, true, &["yes"]),
     word("permitemptypasswords", YES_NO, true, &["no"]),
     word("permitrootlogin", ROOT, true, &["without-password"]),
@@ -183,6 +180,7 @@ const OTHERS: &[&str] = &[
     "listenaddress",
     "logverbose",
     "macs",
+    "maxstartups",
     "modulifile",
     "pamauthenticationviakbdint",
     "pamservicename",
@@ -278,7 +276,6 @@ impl Word {
             Kind::Number => first.parse::<i32>().ok().map(|number| number.to_string()),
             Kind::Span => seconds(first).map(|seconds| seconds.to_string()),
             Kind::Port => first.parse::<u16>().ok().filter(|port| *port != 0).map(|port| port.to_string()),
-            Kind::Startups => startups(first),
             Kind::Text | Kind::Texts | Kind::Rest => Some(first.clone()),
         };
         Ok(vec![value.ok_or_else(|| format!("\"{first}\" is no value of it"))?])
@@ -305,14 +302,4 @@ fn seconds(text: &str) -> Option<u32> {
         rest = &rest[digits + usize::from(unit.is_some())..];
     }
     (!text.is_empty() && sum <= i32::MAX.unsigned_abs()).then_some(sum)
-}
-
-/// From when on connections are refused at random, how often, and when all are.
-fn startups(text: &str) -> Option<String> {
-    let numbers: Vec<u32> = text.split(':').map(|part| part.parse().ok()).collect::<Option<_>>()?;
-    match numbers[..] {
-        [all] => Some(format!("{all}:30:{all}")),
-        [begin, rate, full] if begin <= full && (1..=100).contains(&rate) => Some(text.to_owned()),
-        _ => None,
-    }
 }
