@@ -26,15 +26,15 @@ checks! { WINDOWS:
     ADMIN_NAME = "PAL-GUEST-WIN-ADMIN-NAME", Warning,
         "The built-in administrator has the name that everybody tries",
         "Rename-LocalUser -Name Administrator -NewName NAME, or the policy \"Accounts: Rename administrator account\".",
-        ["CIS 2.3.1", "STIG WN22-SO-000030"];
+        [];
     ADMIN_ENABLED = "PAL-GUEST-WIN-ADMIN-ENABLED", Warning,
         "The built-in administrator may log on",
         "Make another administrator, and Disable-LocalUser -SID (Get-LocalUser | ? SID -like '*-500').SID.",
-        ["CIS 2.3.1"];
+        [];
     GUEST_ENABLED = "PAL-GUEST-WIN-GUEST-ENABLED", Error,
         "The guest account may log on",
         "Disable-LocalUser -Name Guest.",
-        ["CIS 2.3.1", "STIG WN22-SO-000010"];
+        [];
     ADMINS = "PAL-GUEST-WIN-ADMINS", Note,
         "More accounts are administrators than are needed",
         "Remove-LocalGroupMember -SID S-1-5-32-544 -Member NAME for those that need not be.",
@@ -50,7 +50,7 @@ checks! { WINDOWS:
     LOCKOUT_THRESHOLD = "PAL-GUEST-WIN-LOCKOUT-THRESHOLD", Error,
         "Accounts do not lock, or only after many failed logons",
         "net accounts /lockoutthreshold:5.",
-        ["CIS 1.2.2", "STIG WN22-AC-000020"];
+        [];
     LOCKOUT_DURATION = "PAL-GUEST-WIN-LOCKOUT-DURATION", Warning,
         "A locked account opens again too soon",
         "net accounts /lockoutduration:15.",
@@ -58,7 +58,7 @@ checks! { WINDOWS:
     LOCKOUT_WINDOW = "PAL-GUEST-WIN-LOCKOUT-WINDOW", Warning,
         "Failed logons are forgotten too soon",
         "net accounts /lockoutwindow:15.",
-        ["CIS 1.2.4", "STIG WN22-AC-000030"];
+        ["STIG WN22-AC-000030"];
     LOCKOUT_ADMIN = "PAL-GUEST-WIN-LOCKOUT-ADMIN", Warning,
         "The built-in administrator never locks",
         "Enable the policy \"Allow Administrator account lockout\" (KB5020282), or disable the account.",
@@ -70,19 +70,19 @@ checks! { WINDOWS:
     COMPLEXITY = "PAL-GUEST-WIN-PASSWORD-COMPLEXITY", Warning,
         "Passwords need not be complex",
         "Enable the policy \"Password must meet complexity requirements\".",
-        ["CIS 1.1.5", "STIG WN22-AC-000080"];
+        ["CIS 1.1.5"];
     REVERSIBLE = "PAL-GUEST-WIN-PASSWORD-REVERSIBLE", Error,
         "Passwords are stored so that they can be read again",
         "Disable the policy \"Store passwords using reversible encryption\", and change all passwords.",
-        ["STIG WN22-AC-000090"];
+        [];
     BLANK = "PAL-GUEST-WIN-BLANK-PASSWORD", Error,
         "Accounts without a password may log on over the network",
         "Enable the policy \"Accounts: Limit local account use of blank passwords to console logon only\".",
-        ["CIS 2.3.1", "STIG WN22-SO-000020"];
+        [];
     LM = "PAL-GUEST-WIN-LM", Warning,
         "Old forms of authentication are accepted or sent (LM, NTLM)",
         "Set the policy \"Network security: LAN Manager authentication level\" to 5.",
-        ["STIG WN22-SO-000310"];
+        [];
     LSA = "PAL-GUEST-WIN-LSA-UNPROTECTED", Note,
         "Any administrator's program may read the memory that holds credentials",
         "Set RunAsPPL to 1 below Control\\Lsa.",
@@ -110,7 +110,7 @@ checks! { WINDOWS:
     FIREWALL_OFF = "PAL-GUEST-WIN-FIREWALL-OFF", Error,
         "The machine's own firewall is off",
         "Set-NetFirewallProfile -Profile Domain,Private,Public -Enabled True.",
-        ["CIS 9.1.1", "CIS 9.2.1", "CIS 9.3.1"];
+        ["CIS 9.1.1", "CIS 9.2.1"];
     FIREWALL_INBOUND = "PAL-GUEST-WIN-FIREWALL-INBOUND", Error,
         "The machine's own firewall lets in what no rule names",
         "Set-NetFirewallProfile -Profile Domain,Private,Public -DefaultInboundAction Block.",
