@@ -58,7 +58,7 @@ def tell(stage, server, told):
     folder.mkdir()
     machine = Machine(stage, "vm1", VM1).start()
     with open(folder / "flows.jsonl", "w", encoding="utf-8") as flows, open(stage.folder / "tools.log", "w", encoding="utf-8") as log:
-        tail = stage.start("host", stage.palisade, "flows", "tail", "--instance", stage.tag, "--format", "json", log=flows)
+        tail = stage.start("host", stage.palisade, "flows", "tail", "--instance", stage.tag, "--format", "json", log=flows, talk=log)
         time.sleep(0.5)
         honest(stage, machine)
         deeds = do(stage, log)

@@ -81,9 +81,9 @@ class Stage:
         """Runs a command to its end, and gives what it said."""
         return subprocess.run(self.inside(part, *words), check=check, capture_output=True, text=True, **more)
 
-    def start(self, part, *words, log=subprocess.DEVNULL, **more):
-        """Starts a command that ends with the stage; `log` is a file for what it says."""
-        child = subprocess.Popen(self.inside(part, *words), stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+    def start(self, part, *words, log=subprocess.DEVNULL, talk=None, **more):
+        """Starts a command that ends with the stage; `log` is a file for what it says, `talk` one for what it says beside its data."""
+        child = subprocess.Popen(self.inside(part, *words), stdin=subprocess.DEVNULL, stdout=log, stderr=talk or log,
                                  start_new_session=True, **more)
         self.children.append(child)
         return child

@@ -110,38 +110,6 @@ fn two_hosts_out_of_step_are_judged_as_one_stream() {
     }
 }
 
-/// A machine that calls home every five minutes is told of by the live detectors when there is enough of it: after an hour at the
-/// earliest, and 20 calls. Its calls that are refused are told of apart.
-#[test]
-fn a_beacon_is_told_of_while_it_goes_on() {
-    let call = |number: u64, to: u8, flags: [u8; 2]| FlowLine {
-        source: ([10, 0, 0, 4].into(), 4_000 + number as u16),
-        destination: ([192, 0, 2, to].into(), 443),
-        tcp_flags: flags,
-        ..guess(4, to, BEGIN_MS + number * 300_000 + number * 7_919 % 20_000)
-    };
-    let lines: Vec<FlowLine> =
-        (0..48).flat_map(|number| [call(number, 66, [0x1b; 2]), call(number, 67, [0x02, 0x14])]).collect();
-    let a = host("a");
-    let mut stream = Stream::default();
-    let found: Vec<_> = lines
-        .iter()
-        .flat_map(|line| {
-            let mut one = batch("one", std::slice::from_ref(line));
-            one.shapes[0].direction = "Outbound".to_owned();
-            stream.take(&a, &one, NOW_MS)
-        })
-        .collect();
-    let mut told: Vec<(String, Option<std::net::IpAddr>)> =
-        found.iter().map(|sighting| (sighting.alert.name(), sighting.alert.destination)).collect();
-    told.sort();
-    let expected = [("Network_CommunicationWithC2", 66), ("Network_RefusedBeacon", 67)];
-    let expected = expected.map(|(name, to)| (name.to_owned(), Some([192, 0, 2, to].into())));
-    assert_eq!(told, expected);
-    let soonest = found.iter().map(|sighting| sighting.alert.time_ms).min().expect("two alerts");
-    assert!(soonest >= BEGIN_MS + 3_600_000 && soonest < BEGIN_MS + 3 * 3_600_000, "{soonest}");
-}
-
 #[test]
 fn order_is_that_of_ends_unless_one_is_late() {
     let mut order = Order::default();
