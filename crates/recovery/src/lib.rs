@@ -4,6 +4,13 @@
 //! nobody writes to it, sealed by a tree of hashes and a signature, and the machine runs on an overlay that can be thrown away. This crate knows files
 //! and QEMU's control socket; policies and audits come through traits. Reference: docs/recovery.md.
 
+pub mod evidence;
+mod files;
 pub mod image;
+pub mod key;
 pub mod merkle;
+pub mod revert;
 pub mod scan;
+pub mod state;
+
+pub use files::FileError;
