@@ -117,7 +117,8 @@ impl Tree {
                     if our.1 != their.1 {
                         blocks.push(our.0);
                     }
-                    (ours.next(), theirs.next());
+                    ours.next();
+                    theirs.next();
                 }
                 (Some(our), their) if their.is_none_or(|their| our.0 < their.0) => {
                     blocks.push(our.0);
@@ -134,7 +135,8 @@ impl Tree {
         let mut ranges =
             joined(blocks.into_iter().map(|block| block * BLOCK..((block + 1) * BLOCK).min(end)));
         if self.size != other.size {
-            ranges = joined(ranges.into_iter().chain([self.size.min(other.size)..end]));
+            ranges.push(self.size.min(other.size)..end);
+            ranges = joined(ranges);
         }
         ranges
     }

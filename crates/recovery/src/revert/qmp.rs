@@ -20,7 +20,7 @@ use super::hands::{HandError, Machine};
 const LINE_MAX: u64 = 1 << 20;
 /// Lines before the answer: events.
 const EVENTS_MAX: usize = 10_000;
-const PATIENCE: Duration = Duration::from_secs(20);
+const PATIENCE: Duration = Duration::from_secs(60);
 /// Memory is dumped at some hundred megabytes a second.
 const DUMP_PATIENCE: Duration = Duration::from_secs(600);
 const POLL: Duration = Duration::from_millis(5);
@@ -74,7 +74,8 @@ impl Machine for Qemu {
         // The process ends some time after the answer, and with it the connection.
         control.wait_for_end()?;
         let deadline = Instant::now() + PATIENCE;
-        while self.connect()?.is_some() {
+        // One that is ending may still take a connection, and drop it.
+        while UnixStream::connect(&self.socket).is_ok() {
             if Instant::now() > deadline {
                 return Err("qemu does not end".into());
             }

@@ -215,7 +215,7 @@ impl Comparison<'_> {
     fn compare_file(&mut self, sealed: &Sealed, tree: Option<&Tree>, now: &Tree) {
         let damaged = match tree {
             Some(tree) => tree.differences(now),
-            None if HEXLOWER.encode(&now.root()) != sealed.root => vec![0..sealed.length],
+            None if HEXLOWER.encode(&now.root()) != sealed.root => joined(std::iter::once(0..sealed.length)),
             None => Vec::new(),
         };
         if !damaged.is_empty() {
