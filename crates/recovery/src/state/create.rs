@@ -4,6 +4,7 @@ use std::{
     fs,
     os::unix::fs::{MetadataExt as _, PermissionsExt as _, chown},
     path::{Path, PathBuf},
+    time::SystemTime,
 };
 
 use data_encoding::HEXLOWER;
@@ -16,7 +17,7 @@ use super::{
 };
 use crate::{
     files::{self, FileError},
-    image::{Format, Image, Place, write_overlay},
+    image::{Format, Image, Layer, Place, write_overlay},
     key::SealKey,
     merkle::{BLOCK, Tree},
     scan::{self, Progress},
@@ -62,8 +63,11 @@ impl Store {
         let _ = fs::remove_dir_all(&building);
         fs::create_dir(&building).map_err(FileError::at("make", &building))?;
         let mut disks = Vec::new();
+        let mut read = Vec::new();
         for (number, place) in places.iter().enumerate() {
-            disks.push(seal(place, &id, number, &building, progress)?);
+            let (disk, files) = hash(place, &id, number, &building, progress)?;
+            disks.push(disk);
+            read.extend(files);
         }
         let manifest = Manifest {
             version: 1,
@@ -80,6 +84,10 @@ impl Store {
             files::replace(&building.join(manifest::AUDIT), report)?;
         }
         manifest::write(&building, &manifest, key)?;
+        read.iter().try_for_each(ReadFile::fix)?;
+        for (place, disk) in places.iter().zip(&manifest.disks) {
+            name_twice(&place.path, &disk.base().path)?;
+        }
         let folder = self.state_folder(&id);
         let commit = fs::rename(&building, &folder).and_then(|()| files::sync_folder(&folder));
         commit.map_err(FileError::at("put in place", &folder))?;
@@ -106,42 +114,59 @@ fn places(disks: &[Place]) -> Result<Vec<Place>, StateError> {
     Ok(places)
 }
 
-/// Makes a disk read-only, gives it its second name and hashes it.
-fn seal(
+/// A file that was hashed.
+struct ReadFile {
+    path: PathBuf,
+    modified: Option<SystemTime>,
+}
+
+impl ReadFile {
+    /// Makes it read-only, if nobody has written to it while it was read.
+    fn fix(&self) -> Result<(), StateError> {
+        files::set_mode(&self.path, 0o444)?;
+        let modified = fs::metadata(&self.path).and_then(|metadata| metadata.modified()).ok();
+        if modified == self.modified { Ok(()) } else { Err(StateError::Running { path: self.path.clone() }) }
+    }
+}
+
+/// Hashes a disk; nothing of it is changed.
+fn hash(
     place: &Place,
     id: &str,
     number: usize,
     folder: &Path,
     progress: Progress<'_>,
-) -> Result<Disk, StateError> {
+) -> Result<(Disk, Vec<ReadFile>), StateError> {
     let image = Image::open(place)?;
-    let base = sealed_name(&place.path, id, place.format);
-    for layer in &image.layers {
-        files::set_mode(&layer.path, 0o444)?;
-    }
-    if !files::is_same(&base, &place.path) {
-        let linked = fs::hard_link(&place.path, &base).and_then(|()| files::sync_folder(&base));
-        linked.map_err(FileError::at("give a second name to", &place.path))?;
-    }
+    let modified = |layer: &Layer| layer.file().metadata().and_then(|metadata| metadata.modified()).ok();
+    let read =
+        image.layers.iter().map(|layer| ReadFile { path: layer.path.clone(), modified: modified(layer) });
+    let read = read.collect();
     let content = scan::content(&image, progress)?;
     write_tree(&content_file(folder, number), &content)?;
     let mut layers = Vec::new();
     for (depth, layer) in image.layers.iter().enumerate() {
         let rest = scan::rest(layer, depth > 0, progress)?;
         write_tree(&rest_file(folder, number, depth), &rest)?;
-        let path = if depth == 0 { base.clone() } else { real(&layer.path)? };
-        layers.push(Sealed {
-            path,
-            format: layer.format,
-            length: layer.length,
-            root: HEXLOWER.encode(&rest.root()),
-        });
+        let path = if depth == 0 { sealed_name(&place.path, id, place.format) } else { real(&layer.path)? };
+        let root = HEXLOWER.encode(&rest.root());
+        layers.push(Sealed { path, format: layer.format, length: layer.length, root });
     }
     let overlay = match place.format {
         Format::Qcow2 => place.path.clone(),
         Format::Raw => files::with_ending(&place.path, ".qcow2"),
     };
-    Ok(Disk { overlay, size: image.size(), root: HEXLOWER.encode(&content.root()), layers })
+    let disk = Disk { overlay, size: image.size(), root: HEXLOWER.encode(&content.root()), layers };
+    Ok((disk, read))
+}
+
+/// Gives a disk the name under which it stays.
+fn name_twice(path: &Path, base: &Path) -> Result<(), StateError> {
+    if files::is_same(base, path) {
+        return Ok(());
+    }
+    let linked = fs::hard_link(path, base).and_then(|()| files::sync_folder(base));
+    Ok(linked.map_err(FileError::at("give a second name to", path))?)
 }
 
 /// Puts a new overlay in place of whatever is under the disk's name, for the owner that the disk has.

@@ -1,6 +1,6 @@
 //! Images made to lead elsewhere, to hang or to fill the memory: each refused by its name, before anything is read.
 
-use std::{fs, os::unix::fs::symlink, path::Path};
+use std::{cell::Cell, fs, os::unix::fs::symlink, path::Path};
 
 use palisade_recovery::image::{Format, Image, Place, Refusal, write_overlay};
 
@@ -182,4 +182,44 @@ fn a_sparse_file_of_tables_is_a_bomb() {
         return;
     };
     assert!(matches!(refused(&path), Refusal::Bomb { .. }));
+}
+
+/// Any bytes in any place: refused or read, and never more.
+#[test]
+fn no_bytes_make_the_reader_panic() {
+    use palisade_recovery::image::{DATA_MAX, Header, Survey};
+    use proptest::prelude::*;
+
+    let folder = folder();
+    let path = folder.path().join("over.qcow2");
+    write_overlay(&path, SIZE as u64, "disk.raw", Format::Raw).unwrap();
+    let mut whole = fs::read(&path).unwrap();
+    // A second table and a cluster of data, so that there is more to break.
+    put(&mut whole, FIRST_TABLE, &(4 * CLUSTER as u64).to_be_bytes());
+    whole.resize(6 * CLUSTER, 0);
+    put(&mut whole, 4 * CLUSTER, &(5 * CLUSTER as u64).to_be_bytes());
+    let places =
+        [0..128_usize, CLUSTER..CLUSTER + 16, FIRST_TABLE..FIRST_TABLE + 16, 4 * CLUSTER..4 * CLUSTER + 64];
+    let place = proptest::sample::select(places.into_iter().flatten().collect::<Vec<_>>());
+    let changes = proptest::collection::vec((place, any::<u8>()), 1..6);
+    let mut runner = proptest::test_runner::TestRunner::new(ProptestConfig::with_cases(4_000));
+    let (refused, read) = (Cell::new(0), Cell::new(0));
+    runner
+        .run(&(changes, 0..2_usize * CLUSTER), |(changes, cut)| {
+            let mut bytes = whole.clone();
+            changes.iter().for_each(|&(at, byte)| bytes[at] = byte);
+            bytes.truncate(whole.len() - cut / 2);
+            let survey = Header::parse(&bytes)
+                .ok()
+                .and_then(|header| Survey::of(&bytes[..], bytes.len() as u64, &header).ok());
+            match survey {
+                Some(survey) => prop_assert!(survey.data_bytes <= DATA_MAX),
+                None => refused.set(refused.get() + 1),
+            }
+            read.set(read.get() + 1);
+            Ok(())
+        })
+        .unwrap();
+    let (refused, read) = (refused.get(), read.get());
+    assert!(refused > 0 && refused < read, "{refused} of {read} refused");
 }
