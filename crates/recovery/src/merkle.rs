@@ -283,6 +283,7 @@ mod tests {
     #[test]
     fn the_size_is_part_of_the_root() {
         assert_ne!(tree(&[0, 0]).root(), tree(&[0, 0, 0]).root());
-        assert_eq!(tree(&[1]).differences(&tree(&[1, 0])), [BLOCK..2 * BLOCK]);
+        let added = BLOCK..2 * BLOCK;
+        assert_eq!(tree(&[1]).differences(&tree(&[1, 0])), [added]);
     }
 }

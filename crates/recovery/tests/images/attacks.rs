@@ -114,7 +114,7 @@ fn two_owners_of_a_cluster_are_refused() {
     // The guest would see, and write, the table itself.
     assert_eq!(refusal(with_table(&[4 * CLUSTER as u64])), Refusal::Overlap { entry: table, target: table });
     // One compressed cluster many times is how a small file unfolds into a large disk.
-    const PACKED: u64 = 1 << 62 | 5 * CLUSTER as u64;
+    const PACKED: u64 = (1 << 62) | (5 * CLUSTER as u64);
     assert_eq!(refusal(with_table(&[PACKED, PACKED])), Refusal::Overlap { entry: table + 8, target: data });
 }
 

@@ -99,7 +99,8 @@ fn a_machine_comes_back_clean_and_alone() {
     assert_eq!(names, ["disk-0.qcow2", "memory.elf", "record.json"]);
     lab.store.check_evidence(&evidence).unwrap();
     let changed = lab.store.evidence_ranges("revert-1", &lab.key.check(), &|_| {}).unwrap();
-    assert_eq!(changed[0].ranges, [0x10_0000..0x11_0000]);
+    let written = 0x10_0000..0x11_0000;
+    assert_eq!(changed[0].ranges, [written]);
     let memory = lab.store.evidence_folder("revert-1").join("memory.elf");
     assert!(fs::metadata(memory).unwrap().len() > 32 << 20);
 }

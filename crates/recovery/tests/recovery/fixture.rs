@@ -24,7 +24,7 @@ impl Fixture {
         let folder = tempfile::tempdir().unwrap();
         let disk = folder.path().join("web.raw");
         let bytes: Vec<u8> =
-            (0..SIZE).map(|at| if at / 65_536 % 3 == 0 { (at * 31 >> 5) as u8 } else { 0 }).collect();
+            (0..SIZE).map(|at| if at / 65_536 % 3 == 0 { (at >> 5) as u8 } else { 0 }).collect();
         fs::write(&disk, bytes).unwrap();
         let store = Store::open(&folder.path().join("store")).unwrap();
         let key = SealKey::create(&folder.path().join("key")).unwrap();

@@ -97,7 +97,8 @@ fn check_reverted(fixture: &Fixture, state: &str, clean: [u8; 32], taken: [u8; 3
     let image = Image::open_on(&top, &Place::new(base, Format::Raw)).unwrap();
     assert_eq!(scan::content(&image, &|_| {}).unwrap().root(), taken);
     let ranges = fixture.store.evidence_ranges("revert-1", &fixture.check(), &|_| {}).unwrap();
-    assert_eq!(ranges[0].ranges, [65_536..327_680]);
+    let written = 65_536..327_680;
+    assert_eq!(ranges[0].ranges, [written]);
     assert!(unfinished(&fixture.store).unwrap().is_empty());
 }
 
@@ -187,7 +188,7 @@ fn a_torn_journal_goes_on_and_a_changed_one_does_not() {
         match resumed {
             Ok(revert) => assert_eq!(revert.journal().records().len(), lines, "{cut}"),
             Err(error) => {
-                assert!(lines == 0 && matches!(error, RevertError::NoRevert { .. }), "{cut}: {error}")
+                assert!(lines == 0 && matches!(error, RevertError::NoRevert { .. }), "{cut}: {error}");
             }
         }
     }
