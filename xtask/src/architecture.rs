@@ -155,6 +155,7 @@ pub(crate) const CRATES: &[Crate] = &[
             "palisade-model",
             "palisade-net",
             "palisade-passphrase",
+            "palisade-recovery",
             "palisade-server",
             "palisade-store",
             "palisade-sync",

@@ -108,6 +108,12 @@ pub enum Command {
     Flows(commands::flows::Action),
     /// Who scans, guesses passwords, asks for orders or carries data away, by recorded flows
     Detect(commands::detect::Arguments),
+    /// States of disks that are known to be clean, and the way back to them
+    #[command(subcommand)]
+    CleanState(commands::recovery::clean_state::Action),
+    /// What machines were when they were taken
+    #[command(subcommand)]
+    Evidence(commands::recovery::evidence::Action),
     /// How hard a passphrase is to guess, or one that is
     Password(commands::password::Arguments),
     /// What this kernel and host can do, what is missing, and how to get it
