@@ -56,6 +56,7 @@ pub(crate) const CRATES: &[Crate] = &[
         tests_use: &[],
     },
     Crate { name: "palisade-passphrase", layer: 3, uses: &[], tests_use: &[] },
+    Crate { name: "palisade-recovery", layer: 3, uses: &[], tests_use: &[] },
     Crate { name: "palisade-store", layer: 3, uses: &[], tests_use: &[] },
     Crate {
         name: "palisade-datapath",
@@ -161,6 +162,7 @@ pub(crate) const CRATES: &[Crate] = &[
             "palisade-model",
             "palisade-net",
             "palisade-passphrase",
+            "palisade-recovery",
             "palisade-server",
             "palisade-store",
             "palisade-sync",

@@ -111,6 +111,12 @@ pub enum Command {
     /// What a machine's own files tell of how it is guarded
     #[command(subcommand)]
     Guest(commands::guest::Action),
+    /// States of disks that are known to be clean, and the way back to them
+    #[command(subcommand)]
+    CleanState(commands::recovery::clean_state::Action),
+    /// What machines were when they were taken
+    #[command(subcommand)]
+    Evidence(commands::recovery::evidence::Action),
     /// How hard a passphrase is to guess, or one that is
     Password(commands::password::Arguments),
     /// What this kernel and host can do, what is missing, and how to get it

@@ -54,6 +54,11 @@ impl Failure {
         self.exit
     }
 
+    /// The messages in one line, for what is told elsewhere.
+    pub fn into_message(self) -> String {
+        self.lines.join("; ")
+    }
+
     /// Prints the messages to stderr, a line each.
     pub fn print(&self) {
         for line in &self.lines {

@@ -21,6 +21,7 @@ mod log;
 pub mod matrix;
 pub mod password;
 pub mod prove;
+pub mod recovery;
 pub mod remote;
 mod said;
 pub mod server;
@@ -75,6 +76,8 @@ pub fn run(command: Command) -> Result<Exit, Failure> {
         Command::Flows(action) => flows::run(&action),
         Command::Detect(arguments) => detect::run(&arguments),
         Command::Guest(action) => guest::run(&action),
+        Command::CleanState(action) => recovery::clean_state::run(&action),
+        Command::Evidence(action) => recovery::evidence::run(&action),
         Command::Password(arguments) => password::run(&arguments),
         Command::Doctor(arguments) => doctor::run(&arguments),
         Command::Lab(arguments) => lab::run(&arguments),

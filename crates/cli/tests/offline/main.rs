@@ -4,6 +4,7 @@
 //! shapes, order, streams and exit codes (`palisade --help` names them).
 
 mod check;
+mod clean_state;
 mod detect;
 mod diff;
 mod effective;

@@ -62,8 +62,8 @@ pub fn isolate(arguments: &Isolate) -> Result<Exit, Failure> {
     let client = arguments.write.client()?;
     let target = resource(&client, &arguments.target, arguments.resource_group.as_deref(), &TARGETS)?;
     let target = string(&target, "id");
-    let (group, name) = place(&target);
-    let id = format!("{group}/providers/Palisade.Network/quarantines/{name}");
+    let (_, name) = place(&target);
+    let id = quarantine_id(&target);
     let mut body = json!({"properties": {"target": {"id": target}, "reason": arguments.why}});
     if !arguments.forensic.is_empty() {
         body["properties"]["forensic"] = arguments.forensic.iter().map(path::Path::body).collect();
@@ -76,6 +76,12 @@ pub fn isolate(arguments: &Isolate) -> Result<Exit, Failure> {
         Format::Table => rows::table(COLUMNS, std::slice::from_ref(&written.resource))?,
     }
     Ok(Exit::Clean)
+}
+
+/// Where the quarantine of a machine or interface is.
+pub(super) fn quarantine_id(target: &str) -> String {
+    let (group, name) = place(target);
+    format!("{group}/providers/Palisade.Network/quarantines/{name}")
 }
 
 /// Frees whatever is named so: machines, sources, lock-outs.

@@ -20,11 +20,12 @@ mod kinds;
 pub mod login;
 mod overriding;
 pub mod principal;
+pub mod recovery;
 pub mod role;
 mod rows;
 mod wait;
 pub mod watch;
-mod writing;
+pub mod writing;
 
 use palisade_client::{Client, ClientError, Profiles};
 

@@ -1,0 +1,145 @@
+//! What a revert asks of the server: isolate the machine, end its grants, and let it out under a tighter policy.
+
+use std::{fs, path::Path};
+
+use palisade_client::{Client, Precondition};
+use palisade_recovery::revert::{HandError, Plan, Policy};
+use serde_json::{Value, json};
+
+use super::{
+    answers,
+    jit::find::{self, string},
+    writing::WriteArgs,
+};
+use crate::exit::Failure;
+
+/// The policy of a server.
+pub struct Server<'w> {
+    client: Client,
+    write: &'w WriteArgs,
+    target: String,
+    tightened: Vec<Value>,
+}
+
+impl<'w> Server<'w> {
+    /// Finds the machine and reads what is to be put in force, before anything is done.
+    pub fn new(write: &'w WriteArgs, vm: &str, tightened: Option<&Path>) -> Result<Self, Failure> {
+        let client = write.client()?;
+        let target = string(&find::machine(&client, vm, None)?, "id");
+        let tightened = tightened.map(bodies).transpose()?.unwrap_or_default();
+        Ok(Self { client, write, target, tightened })
+    }
+
+    fn name(&self) -> &str {
+        self.target.rsplit('/').next().unwrap_or_default()
+    }
+
+    /// Grants that are open or may become so.
+    fn grants(&self) -> Result<Vec<Value>, HandError> {
+        find::requests(&self.client, Some(&self.target), true).map_err(told)
+    }
+}
+
+/// A failure of a command, as that of a hand.
+fn told(failure: Failure) -> HandError {
+    failure.into_message().into()
+}
+
+fn bodies(path: &Path) -> Result<Vec<Value>, Failure> {
+    let wrong = |problem: String| Failure::input(format!("{}: {problem}", path.display()));
+    let text = fs::read(path).map_err(|error| wrong(error.to_string()))?;
+    let value: Value = serde_json::from_slice(&text).map_err(|error| wrong(error.to_string()))?;
+    let bodies = if let Value::Array(bodies) = value { bodies } else { vec![value] };
+    match bodies.iter().find(|body| !body["id"].is_string()) {
+        Some(_) => Err(wrong("a body has no id".into())),
+        None => Ok(bodies),
+    }
+}
+
+impl Policy for Server<'_> {
+    fn quarantine(&mut self, plan: &Plan) -> Result<String, HandError> {
+        let why = format!("{} (revert {})", plan.why, plan.id);
+        let body = json!({"properties": {"target": {"id": self.target}, "reason": why}});
+        let written = self.client.put(&answers::quarantine_id(&self.target), &body, Precondition::Always)?;
+        let what = format!("putting the quarantine of {} in force", self.name());
+        self.write
+            .settle(&self.client, &what, &written.warnings, written.operation.as_ref())
+            .map_err(told)?;
+        Ok(format!("{} is in quarantine", self.name()))
+    }
+
+    fn record(&mut self, _: &Plan) -> Result<Value, HandError> {
+        Ok(json!({
+            "machine": self.client.get(&self.target)?,
+            "grants": self.grants()?,
+            "alerts": self.client.alerts(&[("machine", &self.target)])?,
+            "status": self.client.status()?,
+        }))
+    }
+
+    fn revoke_grants(&mut self, _: &Plan) -> Result<String, HandError> {
+        let grants = self.grants()?;
+        for grant in &grants {
+            let path = format!("{}/requests/{}/revoke", string(grant, "policy"), string(grant, "name"));
+            let written = self.client.act(&path, &json!({}))?;
+            let what = format!("revoking {}", string(grant, "name"));
+            self.write
+                .settle(&self.client, &what, &written.warnings, written.operation.as_ref())
+                .map_err(told)?;
+        }
+        Ok(format!("{} grants revoked", grants.len()))
+    }
+
+    /// The quarantine ends last, and only when all else is in force. The machine's link is still down then.
+    fn tighten(&mut self, _: &Plan) -> Result<String, HandError> {
+        for body in &self.tightened {
+            let id = string(body, "id");
+            let written = self.client.put(&id, body, Precondition::Always)?;
+            let what = format!("putting {id} in force");
+            self.write
+                .settle(&self.client, &what, &written.warnings, written.operation.as_ref())
+                .map_err(told)?;
+        }
+        let id = answers::quarantine_id(&self.target);
+        if self.client.find(&id)?.is_some() {
+            let deleted = self.client.delete(&id, Precondition::Always)?;
+            let what = format!("releasing {}", self.name());
+            self.write
+                .settle(&self.client, &what, &deleted.warnings, deleted.operation.as_ref())
+                .map_err(told)?;
+        }
+        Ok(match self.tightened.len() {
+            0 => "the policy is what it was: nothing tighter was named".into(),
+            count => format!("{count} resources in force"),
+        })
+    }
+
+    fn watch(&mut self, _: &Plan) -> Result<String, HandError> {
+        Ok(format!("see palisade alerts list --vm {}", self.name()))
+    }
+}
+
+/// Policies that somebody else takes care of.
+pub struct ByHand;
+
+impl Policy for ByHand {
+    fn quarantine(&mut self, _: &Plan) -> Result<String, HandError> {
+        Ok("no server: isolated only by its link".into())
+    }
+
+    fn record(&mut self, _: &Plan) -> Result<Value, HandError> {
+        Ok(Value::Null)
+    }
+
+    fn revoke_grants(&mut self, _: &Plan) -> Result<String, HandError> {
+        Ok("no server: no grants are known".into())
+    }
+
+    fn tighten(&mut self, _: &Plan) -> Result<String, HandError> {
+        Ok("no server: the policy is what it was".into())
+    }
+
+    fn watch(&mut self, _: &Plan) -> Result<String, HandError> {
+        Ok("no server: nobody watches".into())
+    }
+}

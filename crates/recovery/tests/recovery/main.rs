@@ -1,0 +1,5 @@
+//! Clean states and the way back to them, with disks but without machines.
+
+mod fixture;
+mod reverts;
+mod states;
