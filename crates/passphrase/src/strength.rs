@@ -99,7 +99,7 @@ pub fn strength(passphrase: &str, known: &[&str]) -> Strength {
     Strength {
         guesses_log10: estimate.guesses_log10().max(0.0),
         score: estimate.score().into(),
-        warning: feedback.and_then(|told| told.warning()).map(|warning| warning.to_string()),
+        warning: feedback.and_then(zxcvbn::feedback::Feedback::warning).map(|warning| warning.to_string()),
         suggestions: feedback
             .map(|told| told.suggestions().iter().map(ToString::to_string).collect())
             .unwrap_or_default(),

@@ -29,7 +29,8 @@ fn what_is_not_known_is_refused_with_its_name() {
 
 #[test]
 fn a_script_for_windows_allows_and_blocks_the_rest() {
-    let named = ["export", "estate.json", "--nsg", "web-nsg", "--virtual-network", "10.0.0.0/16"];
+    let tags = lockdown::tags("export-windows", &["20.60.0.0/16"]);
+    let named = ["export", "estate.json", "--nsg", "web-nsg", "--service-tags", &tags];
     let run = palisade(&[&named[..], &["--format", "windows-firewall"]].concat(), b"");
     assert_eq!(run.code, 0, "{}", run.stderr);
     assert!(run.stdout.contains("\nAllow 'palisade-1-1' Inbound @{ "), "{}", run.stdout);

@@ -1,6 +1,10 @@
 //! `palisade guest audit`: what it takes, shapes and exit codes.
 
-use std::{fs, path::Path};
+use std::{
+    fs::{self, Permissions},
+    os::unix::fs::PermissionsExt as _,
+    path::Path,
+};
 
 use serde_json::Value;
 
@@ -15,6 +19,7 @@ fn machine(folder: &Path) -> String {
     };
     put("etc/passwd", "root:x:0:0::/root:/bin/sh\n");
     put("etc/shadow", "root:$1$saltsalt$secretsecret:1\n");
+    fs::set_permissions(folder.join("etc/shadow"), Permissions::from_mode(0o640)).expect("it is ours");
     put("etc/ssh/sshd_config", "PermitRootLogin yes\nMaxAuthTries 6\nUsePAM yes\n");
     folder.display().to_string()
 }
@@ -84,7 +89,8 @@ fn what_is_no_machine_is_bad_input() {
         fs::write(&path, bytes).expect("it is written");
         path.display().to_string()
     };
-    let empty = folder.path().display().to_string();
+    fs::create_dir(folder.path().join("empty")).expect("a folder");
+    let empty = folder.path().join("empty").display().to_string();
     let cases = [
         (empty.clone(), "holds no system"),
         (format!("{empty}/none"), "No such file"),

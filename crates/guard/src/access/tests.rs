@@ -142,8 +142,8 @@ impl Model {
                 may
             }),
             Step::Use { nth } => self.change(nth, |line| {
-                let may = line.is_open(now);
-                line.dead |= may && line.once;
+                let may = line.is_open(now) && line.once;
+                line.dead |= may;
                 may
             }),
             Step::Policy { present } => {

@@ -152,7 +152,7 @@ fn a_clock_that_is_ahead_does_not_make_others_late() {
 #[test]
 fn a_flow_that_nobody_ends_is_ended() {
     let mut stream = Stream::default();
-    let begin = FlowLine { began_ms: Some(BEGIN_MS), ..guess(4, 9, BEGIN_MS) };
+    let begin = FlowLine { began_ms: Some(BEGIN_MS), tcp_flags: [0x02, 0], ..guess(4, 9, BEGIN_MS) };
     let mut begun = batch("one", &[begin]);
     begun.shapes[0].kind = "begin".to_owned();
     stream.take(&host("a"), &begun, NOW_MS);

@@ -34,6 +34,7 @@ pub struct Run {
 
 /// One run as a log.
 pub fn of(run: Run) -> Value {
+    let Run { rules, is_successful, notifications, results } = run;
     json!({
         "$schema": SCHEMA,
         "version": "2.1.0",
@@ -41,14 +42,14 @@ pub fn of(run: Run) -> Value {
             "tool": { "driver": {
                 "name": "palisade",
                 "semanticVersion": env!("CARGO_PKG_VERSION"),
-                "rules": run.rules,
+                "rules": rules,
             } },
             "columnKind": "unicodeCodePoints",
             "invocations": [{
-                "executionSuccessful": run.is_successful,
-                "toolExecutionNotifications": run.notifications,
+                "executionSuccessful": is_successful,
+                "toolExecutionNotifications": notifications,
             }],
-            "results": run.results,
+            "results": results,
         }],
     })
 }

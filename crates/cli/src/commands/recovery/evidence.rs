@@ -82,7 +82,7 @@ fn list(arguments: &ListArgs) -> Result<Exit, Failure> {
             &serde_json::json!({"evidence": all, "custody": custody, "head": store.custody_head()?}),
         )?,
         Format::Table => {
-            output::table(table::EVIDENCE, &all.iter().map(table::evidence).collect::<Vec<_>>())?
+            output::table(table::EVIDENCE, &all.iter().map(table::evidence).collect::<Vec<_>>())?;
         }
     }
     Ok(Exit::Clean)

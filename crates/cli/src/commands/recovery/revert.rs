@@ -116,6 +116,9 @@ impl WorldArgs {
 
 /// Begins, continues or abandons.
 pub fn run(arguments: &Arguments) -> Result<Exit, Failure> {
+    if !arguments.write.waits() {
+        return Err(Failure::input("a revert waits until the quarantine is in force (leave --no-wait out)"));
+    }
     let (store, check) = (arguments.store.open()?, arguments.store.check()?);
     let by = arguments.by.clone().unwrap_or_else(whoever);
     if arguments.abandon {

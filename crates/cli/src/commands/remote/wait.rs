@@ -35,6 +35,11 @@ impl WaitArgs {
         client.wait(operation, self.patience(), |progress| line.show(progress)).map(drop)
     }
 
+    /// Whether the user wants to wait.
+    pub const fn is_wanted(&self) -> bool {
+        !self.no_wait
+    }
+
     /// How long the user wants to wait.
     pub fn patience(&self) -> Patience {
         Patience(Duration::from_secs(self.timeout))

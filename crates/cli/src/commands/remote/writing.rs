@@ -36,6 +36,11 @@ impl WriteArgs {
         self.wait.patience()
     }
 
+    /// Whether the user wants to wait.
+    pub const fn waits(&self) -> bool {
+        self.wait.is_wanted()
+    }
+
     /// Says what a write breaks all the same, and waits until hosts have it in force.
     pub fn settle(
         &self,
