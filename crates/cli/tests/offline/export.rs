@@ -33,6 +33,12 @@ fn a_script_for_windows_allows_and_blocks_the_rest() {
     let named = ["export", "estate.json", "--nsg", "web-nsg", "--service-tags", &tags];
     let run = palisade(&[&named[..], &["--format", "windows-firewall"]].concat(), b"");
     assert_eq!(run.code, 0, "{}", run.stderr);
-    assert!(run.stdout.contains("\nAllow 'palisade-1-1' Inbound @{ "), "{}", run.stdout);
+    let office = "RemoteAddress = @('198.51.100.0-198.51.100.255', '203.0.113.7')";
+    let mut rules = run.stdout.lines().filter(|line| line.starts_with("Allow 'palisade-"));
+    assert!(
+        rules.any(|rule| rule.contains(office) && rule.contains("LocalPort = @('3389')")),
+        "{}",
+        run.stdout
+    );
     assert!(run.stdout.ends_with("-DefaultInboundAction Block -DefaultOutboundAction Block\n"));
 }
