@@ -18,7 +18,7 @@ test: ## all checks and all tests
 test-clients: ## real clients (az, SDKs for Python and JavaScript, schemathesis) against a real server
 	@scripts/test-clients.sh
 
-test-engines: ## Spark reads the flow store and agrees with our own answers
+test-engines: ## Spark, Azurite and an S3 server have the flow store, and agree with our own answers
 	@scripts/test-engines.sh
 
 test-story: ## the founding story with hydra, nmap, xrdp and sshd: found, guessed at, taken, isolated

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Spark reads the folder of the flow store and is asked what `palisade flows query` is asked; Azurite keeps a store over the protocol of
-# Azure Blob. Any difference fails.
+# Azure Blob, and moto one over that of S3. Any difference fails.
 #
 # PySpark lives in target/judges, by a hash of what pins it. It is not part of `make test`: it is 400 MB, and built where it is
 # installed. Java 17 is installed by apt where it is missing and this may be done. What cannot be had prints `skipped: ` and why.
@@ -12,14 +12,26 @@ azurite_version=3.37.0
 
 main() {
     azurite
+    moto
     spark
 }
 
 azurite() {
     have_azurite || { say "skipped: Azurite, because it could not be installed"; return; }
     cargo build --quiet --locked --workspace --bin palisade
-    PYTHONDONTWRITEBYTECODE=1 python3 tests/judges/azurite.py "$(target_dir)/debug/palisade" "$modules/node_modules/.bin/azurite-blob" \
-        crates/flowstore/tests/golden
+    buckets azurite "$modules/node_modules/.bin/azurite-blob"
+}
+
+moto() {
+    local pin=tests/judges/requirements/moto.txt
+    venv=$(target_dir)/judges/moto-$(sha256sum "$pin" | cut -c 1-16)
+    fill_venv "$venv" "$pin" || { say "skipped: moto, because it could not be installed"; return; }
+    cargo build --quiet --locked --workspace --bin palisade
+    buckets moto "$venv/bin/moto_server"
+}
+
+buckets() {
+    PYTHONDONTWRITEBYTECODE=1 python3 tests/judges/buckets.py "$(target_dir)/debug/palisade" crates/flowstore/tests/golden "$@"
 }
 
 spark() {
