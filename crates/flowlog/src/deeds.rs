@@ -1,7 +1,9 @@
 //! Recordings that say themselves who did what, in a file beside them.
 //!
-//!     {"recordings": [{"file": "flows.jsonl", "deeds": [
-//!         {"subject": "198.51.100.7", "kind": "guess", "port": 22, "firstMs": 1795398932784}]}]}
+//! ```json
+//! {"recordings": [{"file": "flows.jsonl", "deeds": [
+//!     {"subject": "198.51.100.7", "kind": "guess", "port": 22, "firstMs": 1795398932784}]}]}
+//! ```
 //!
 //! An alert is right if it names the subject, the kind and, where one is given, the port of a deed. What is not understood refuses the file:
 //! a deed that nobody reads would be one that nobody misses.
