@@ -9,7 +9,14 @@ use super::{
     open::OpenFile,
     scan::{Scanned, open_all, read, with_files_that_stay},
 };
-use crate::{StoreError, limits::EXPORT_RECORDS_MAX, record::Record, rows, schema::COLUMNS, store::Store};
+use crate::{
+    StoreError,
+    limits::EXPORT_RECORDS_MAX,
+    record::Record,
+    rows,
+    schema::COLUMNS,
+    store::{Store, StoredFile},
+};
 
 /// Gives every record that passes to `sink`, in the order of time; those of one millisecond in the order of groups and files.
 ///
@@ -21,12 +28,13 @@ pub fn records<E: From<StoreError>>(
     threads: NonZero<usize>,
     mut sink: impl FnMut(Record) -> Result<(), E>,
 ) -> Result<Scanned, E> {
-    let mut hours: Vec<u32> =
-        store.files(|partition| filter.wants(partition))?.iter().map(|file| file.partition.hour).collect();
-    hours.dedup();
+    let files = store.files(|partition| filter.wants(partition))?;
     let mut scanned = Scanned::default();
-    for hour in hours {
-        let (found, of_hour) = with_files_that_stay(|| records_of_hour(store, filter, threads, hour))?;
+    for of_hour in files.chunk_by(|a, b| a.partition.hour == b.partition.hour) {
+        let hour = of_hour[0].partition.hour;
+        let list = || store.files(|partition| partition.hour == hour && filter.wants(partition));
+        let read = |files: &[StoredFile]| records_of_hour(store, files, filter, threads);
+        let (found, of_hour) = with_files_that_stay(of_hour.to_vec(), list, read)?;
         scanned.add(&of_hour);
         found.into_iter().try_for_each(&mut sink)?;
     }
@@ -36,12 +44,11 @@ pub fn records<E: From<StoreError>>(
 /// The records of one hour that pass, in the order of time.
 fn records_of_hour(
     store: &Store,
+    files: &[StoredFile],
     filter: &Filter,
     threads: NonZero<usize>,
-    hour: u32,
 ) -> Result<(Vec<Record>, Scanned), StoreError> {
-    let files = store.files(|partition| partition.hour == hour && filter.wants(partition))?;
-    let open = open_all(store, &files, threads)?;
+    let open = open_all(store, files, threads)?;
     let mut scanned = Scanned { files: open.len() as u64, ..Scanned::default() };
     let mut found = Vec::new();
     for file in &open {

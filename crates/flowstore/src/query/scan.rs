@@ -61,15 +61,20 @@ impl Scanned {
     }
 }
 
-/// Does what reads files that were just listed; again if one of them was put together with others meanwhile, or taken away.
-pub(super) fn with_files_that_stay<T>(work: impl Fn() -> Result<T, StoreError>) -> Result<T, StoreError> {
+/// Does what reads files that were listed; with a new list if one of them was put together with others meanwhile, or taken away.
+pub(super) fn with_files_that_stay<T>(
+    mut files: Vec<StoredFile>,
+    list: impl Fn() -> Result<Vec<StoredFile>, StoreError>,
+    work: impl Fn(&[StoredFile]) -> Result<T, StoreError>,
+) -> Result<T, StoreError> {
     for _ in 1..TRIES {
-        match work() {
+        match work(&files) {
             Err(error) if error.is_gone() => thread::sleep(PAUSE),
             done => return done,
         }
+        files = list()?;
     }
-    work()
+    work(&files)
 }
 
 /// Reads all records that pass, on so many threads. Each thread has a state of its own, and gives it with its batches to `take`, which gets
@@ -82,19 +87,21 @@ pub(crate) fn scan<T: Send>(
     state: impl Fn() -> T + Sync,
     take: impl Fn(&mut T, &RecordBatch) -> Result<(), StoreError> + Sync,
 ) -> Result<(Vec<T>, Scanned), StoreError> {
-    with_files_that_stay(|| scan_once(store, filter, columns, threads, &state, &take))
+    let list = || store.files(|partition| filter.wants(partition));
+    let read = |files: &[StoredFile]| scan_files(store, files, filter, columns, threads, &state, &take);
+    with_files_that_stay(list()?, list, read)
 }
 
-fn scan_once<T: Send>(
+fn scan_files<T: Send>(
     store: &Store,
+    files: &[StoredFile],
     filter: &Filter,
     columns: &[&str],
     threads: NonZero<usize>,
     state: impl Fn() -> T + Sync,
     take: impl Fn(&mut T, &RecordBatch) -> Result<(), StoreError> + Sync,
 ) -> Result<(Vec<T>, Scanned), StoreError> {
-    let files = store.files(|partition| filter.wants(partition))?;
-    let open = open_all(store, &files, threads)?;
+    let open = open_all(store, files, threads)?;
     let mut scanned = Scanned { files: open.len() as u64, ..Scanned::default() };
     let mut units = Vec::new();
     for file in &open {
