@@ -15,8 +15,8 @@ use palisade_model::calendar::Moment;
 use serde_json::{Value, json};
 
 use crate::{
-    machine::{NEAR, OPEN_WITHIN, PARTS, SILENCE, connect, echo, lives, make_estate, wire},
-    up::{Up, login, palisade},
+    machine::{NEAR, OPEN_WITHIN, PARTS, SILENCE, connect, lives, serve, wire},
+    up::palisade,
 };
 
 const FAR: &str = "203.0.113.9";
@@ -48,10 +48,7 @@ fn is_after(end: &str) -> bool {
 #[test]
 fn who_is_locked_out_is_cut_and_let_in_again_by_the_kernel_alone() {
     let Some(stage) = ready() else { return };
-    let (mut up, client) = Up::start(&stage, &[]);
-    stage.namespace("host").enter(|| make_estate(&client)).expect("the namespace is there");
-    echo(&stage);
-    login(&stage);
+    let mut up = serve(&stage, &[]);
     let (mut near, mut far) = (open(&stage, "near"), open(&stage, "far"));
     let words = ["lockouts", "add", NEAR, "--for", "20s", "--why", "it guesses", "--format", "json"];
     let told = answer(&palisade(&stage, &words));
@@ -77,10 +74,7 @@ fn who_is_locked_out_is_cut_and_let_in_again_by_the_kernel_alone() {
 #[test]
 fn quarantine_cuts_all_but_the_forensic_path_and_outlives_server_and_agent() {
     let Some(stage) = ready() else { return };
-    let (mut up, client) = Up::start(&stage, &[]);
-    stage.namespace("host").enter(|| make_estate(&client)).expect("the namespace is there");
-    echo(&stage);
-    login(&stage);
+    let mut up = serve(&stage, &[]);
     let (mut near, mut far) = (open(&stage, "near"), open(&stage, "far"));
     let forensic = format!("{FAR}:3389");
     let words = ["quarantine", "vm1", "--forensic", &forensic, "--why", "it scans", "--format", "json"];
@@ -112,10 +106,7 @@ fn guess(stage: &Stage) -> bool {
 #[test]
 fn who_guesses_is_locked_out_by_policy_and_nobody_else() {
     let Some(stage) = ready() else { return };
-    let (_up, client) = Up::start(&stage, &["--detect"]);
-    stage.namespace("host").enter(|| make_estate(&client)).expect("the namespace is there");
-    echo(&stage);
-    login(&stage);
+    let _up = serve(&stage, &["--detect"]);
     let policy = stage.folder().join("answers.json");
     let rules = json!([{"alerts": ["*_BF_*"], "direction": "Inbound", "step": "lockout"}]);
     std::fs::write(&policy, json!({"rules": rules}).to_string()).expect("the folder is there");

@@ -17,8 +17,8 @@ use serde_json::Value;
 
 use crate::{
     PATIENCE,
-    machine::{OPEN_WITHIN, PARTS, SILENCE, connect, echo, lives, make_estate, wire},
-    up::{Up, command, login, palisade},
+    machine::{OPEN_WITHIN, PARTS, SILENCE, connect, lives, serve, wire},
+    up::{command, login, palisade},
 };
 
 /// `palisade connect` that listens, until it is dropped.
@@ -143,10 +143,7 @@ fn a_tunnel_is_the_only_way_in_and_ends_for_every_reason() {
         return;
     }
     let stage = Stage::up(&unique_name(), Lifetime::Process, &PARTS, wire).expect("namespaces");
-    let (mut up, client) = Up::start(&stage, &[]);
-    stage.namespace("host").enter(|| make_estate(&client)).expect("the namespace is there");
-    echo(&stage);
-    login(&stage);
+    let mut up = serve(&stage, &[]);
     palisade(&stage, &["jit", "policy", "vm1", "--port", "3389", "--max", "1h"]);
     assert!(is_closed(&stage));
 

@@ -11,8 +11,8 @@ use serde_json::{Value, json};
 
 use crate::{
     PALISADE,
-    machine::{OPEN_WITHIN, PARTS, SILENCE, connect_to, echo, lives, make_estate, wire},
-    up::{Up, login, palisade},
+    machine::{OPEN_WITHIN, PARTS, SILENCE, connect_to, lives, serve, wire},
+    up::palisade,
 };
 
 /// Where the host is reached from outside.
@@ -50,10 +50,7 @@ fn a_public_port_leads_to_a_machine_for_who_is_listed() {
         .line(format!("address add {FRONTEND}/32 dev lo"))
         .run_in(&stage.namespace("host"))
         .expect("the namespace is there");
-    let (mut up, client) = Up::start(&stage, &[]);
-    stage.namespace("host").enter(|| make_estate(&client)).expect("the namespace is there");
-    echo(&stage);
-    login(&stage);
+    let mut up = serve(&stage, &[]);
 
     // Not for everybody, and nothing is written.
     let mut refused = stage.command("host", PALISADE).expect("the namespace is there");

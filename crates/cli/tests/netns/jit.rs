@@ -15,8 +15,8 @@ use serde_json::{Value, json};
 
 use crate::{
     PATIENCE,
-    machine::{NEAR, OPEN_WITHIN, PARTS, SILENCE, connect, echo, lives, make_estate, wire},
-    up::{Up, login, palisade},
+    machine::{NEAR, OPEN_WITHIN, PARTS, SILENCE, connect, lives, serve, wire},
+    up::palisade,
 };
 
 /// How soon after its end a grant must be closed.
@@ -66,10 +66,7 @@ fn a_door_closes_at_its_second_with_everybody_dead() {
         return;
     }
     let stage = Stage::up(&unique_name(), Lifetime::Process, &PARTS, wire).expect("namespaces");
-    let (mut up, client) = Up::start(&stage, &[]);
-    stage.namespace("host").enter(|| make_estate(&client)).expect("the namespace is there");
-    echo(&stage);
-    login(&stage);
+    let mut up = serve(&stage, &[]);
 
     let mut early = connect(&stage, "near", OPEN_WITHIN).expect("the NSG allows it");
     assert!(lives(&mut early, OPEN_WITHIN));
@@ -120,10 +117,7 @@ fn a_grant_for_one_connection_is_used_up_by_it() {
         return;
     }
     let stage = Stage::up(&unique_name(), Lifetime::Process, &PARTS, wire).expect("namespaces");
-    let (_up, client) = Up::start(&stage, &["--detect"]);
-    stage.namespace("host").enter(|| make_estate(&client)).expect("the namespace is there");
-    echo(&stage);
-    login(&stage);
+    let _up = serve(&stage, &["--detect"]);
     palisade(&stage, &["jit", "policy", "vm1", "--port", "3389"]);
     let words = ["jit", "request", "vm1", "--port", "3389", "--for", "30m", "--from", NEAR, "--once"];
     palisade(&stage, &[&words[..], &["--why", "test"]].concat());

@@ -11,7 +11,10 @@ use palisade_client::{Client, Patience, Precondition};
 use palisade_lab::netns::{ip::Batch, stage::Stage};
 use serde_json::json;
 
-use crate::PATIENCE;
+use crate::{
+    PATIENCE,
+    up::{Up, login},
+};
 
 /// The namespaces, as [`wire`] connects them.
 pub const PARTS: [&str; 4] = ["host", "vm", "near", "far"];
@@ -94,6 +97,15 @@ pub fn make_estate(client: &Client) {
             client.wait(&operation, Patience(PATIENCE), |_| ()).expect("it comes in force");
         }
     }
+}
+
+/// `palisade up` with that machine, which echoes, and the command logged in.
+pub fn serve<'s>(stage: &'s Stage, more: &[&str]) -> Up<'s> {
+    let (up, client) = Up::start(stage, more);
+    stage.namespace("host").enter(|| make_estate(&client)).expect("the namespace is there");
+    echo(stage);
+    login(stage);
+    up
 }
 
 /// Answers every byte with itself, on every connection.
