@@ -5,8 +5,7 @@
 //! short or made anew as a whole shows only there.
 
 use std::{
-    fs::{self, OpenOptions},
-    io::Write as _,
+    fs,
     ops::Range,
     path::{Path, PathBuf},
 };
@@ -279,12 +278,7 @@ impl Store {
         };
         let mut text = serde_json::to_string(&line).expect("a line is plain data");
         text.push('\n');
-        let append = || {
-            let mut file = OpenOptions::new().create(true).append(true).open(&path)?;
-            file.write_all(text.as_bytes())?;
-            file.sync_all()
-        };
-        Ok(append().map_err(FileError::at("write", &path))?)
+        Ok(files::append(&path, &text)?)
     }
 
     fn custody_file(&self) -> PathBuf {

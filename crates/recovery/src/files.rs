@@ -40,6 +40,16 @@ pub(crate) fn replace(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
     write().map_err(FileError::at("write", path))
 }
 
+/// Adds to the end of a file, which is made if it is not there; durable.
+pub(crate) fn append(path: &Path, text: &str) -> Result<(), FileError> {
+    let write = || {
+        let mut file = OpenOptions::new().create(true).append(true).open(path)?;
+        file.write_all(text.as_bytes())?;
+        file.sync_all()
+    };
+    write().map_err(FileError::at("write", path))
+}
+
 /// Makes what was done in a file's folder durable.
 pub(crate) fn sync_folder(path: &Path) -> io::Result<()> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());

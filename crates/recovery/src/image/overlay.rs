@@ -1,12 +1,13 @@
 //! Writes an empty qcow2 overlay: a header, reference counts for the few clusters there are, and a first table of zeros.
 
 use std::{
-    fs::{File, OpenOptions},
+    fs::OpenOptions,
     io::{self, Write as _},
     path::Path,
 };
 
 use super::{Format, MAGIC};
+use crate::files::sync_folder;
 
 const CLUSTER_BITS: u32 = 16;
 const CLUSTER: u64 = 1 << CLUSTER_BITS;
@@ -32,8 +33,7 @@ pub fn write_overlay(path: &Path, size: u64, name: &str, format: Format) -> io::
     let mut file = OpenOptions::new().write(true).create(true).truncate(true).open(path)?;
     file.write_all(&bytes)?;
     file.sync_all()?;
-    File::open(path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new(".")))?
-        .sync_all()
+    sync_folder(path)
 }
 
 fn header(size: u64, name: &str, format: Format, entries: u32) -> Vec<u8> {

@@ -4,8 +4,7 @@
 //! it does not call done.
 
 use std::{
-    fs::{self, OpenOptions},
-    io::Write as _,
+    fs,
     path::{Path, PathBuf},
 };
 
@@ -122,12 +121,7 @@ impl Journal {
         let line = Line { sum: self.sum(&record), record };
         let mut text = serde_json::to_string(&line).expect("records are plain data");
         text.push('\n');
-        let append = || {
-            let mut file = OpenOptions::new().create(true).append(true).open(&self.path)?;
-            file.write_all(text.as_bytes())?;
-            file.sync_all()
-        };
-        append().map_err(FileError::at("write", &self.path))?;
+        files::append(&self.path, &text)?;
         self.records.push(line.record);
         Ok(())
     }
