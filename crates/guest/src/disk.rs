@@ -1,16 +1,20 @@
 //! The file systems of a disk, or of one partition of it, read only.
 //!
 //! Partitions are those of a GUID partition table or of a master boot record, with the logical ones of an extended partition; a disk may also be a
-//! file system from its first byte. Of file systems ext2, ext3 and ext4 are read (with what stands in their journal); others are
+//! file system from its first byte. Of file systems ext2, ext3 and ext4 (with what stands in their journal), NTFS and FAT are read; others are
 //! named. Every number is checked against the disk. It must not know formats of images, nor write.
 
 mod ext4;
+mod fat;
+mod ntfs;
 mod partitions;
+mod tree;
 
 use std::rc::Rc;
 
 use crate::{Files, linux, windows};
 use partitions::Partition;
+pub use tree::{Handle, Kind, Listed, Status, Tree};
 
 /// Bytes of a disk.
 pub trait Disk {
@@ -29,7 +33,7 @@ pub trait Disk {
 pub enum DiskError {
     /// There is no file system that is read.
     #[error(
-        "no file system of it is read: {found} (ext2, ext3 and ext4 are; give a folder of the files, or the hives)"
+        "no file system of it is read: {found} (ext2, ext3, ext4, NTFS and FAT are; give a folder of the files, or the hives)"
     )]
     NoFileSystem {
         /// What is there.
@@ -45,6 +49,42 @@ pub enum DiskError {
     },
 }
 
+/// What one partition of a disk, or the disk as a whole, holds.
+pub struct Volume {
+    partition: Partition,
+    /// Which file system, or what else, it begins as.
+    pub kind: &'static str,
+    /// The file system; `None` if it is none that is read, and else why it cannot be.
+    pub tree: Option<Result<Box<dyn Tree>, String>>,
+}
+
+impl Volume {
+    /// Which partition, in words.
+    pub fn place(&self) -> String {
+        self.partition.to_string()
+    }
+
+    /// Its bytes on the disk.
+    pub fn span(&self) -> std::ops::Range<u64> {
+        self.partition.span()
+    }
+}
+
+/// Everything that is on a disk, in the order of partitions; the whole disk is first.
+pub fn volumes(disk: &Rc<dyn Disk>) -> Vec<Volume> {
+    let volume = |partition: Partition| {
+        let kind = file_system(disk.as_ref(), &partition);
+        let opened: Option<Result<Box<dyn Tree>, String>> = match kind {
+            "ext4" => Some(ext4::Ext4Files::open(Rc::clone(disk), &partition).map(|files| Box::new(files) as _)),
+            "NTFS" => Some(ntfs::Ntfs::open(Rc::clone(disk), &partition).map(|files| Box::new(files) as _)),
+            "FAT" => Some(fat::Fat::open(Rc::clone(disk), &partition).map(|files| Box::new(files) as _)),
+            _ => None,
+        };
+        Volume { partition, kind, tree: opened }
+    };
+    partitions::all(disk.as_ref()).into_iter().map(volume).collect()
+}
+
 /// The files of the system on a disk.
 ///
 /// # Errors
@@ -52,34 +92,37 @@ pub enum DiskError {
 pub fn open(disk: &Rc<dyn Disk>) -> Result<Box<dyn Files>, DiskError> {
     let mut found = Vec::new();
     let mut is_any_read = false;
-    for partition in partitions::all(disk.as_ref()) {
-        let name = file_system(disk.as_ref(), &partition);
-        if name != "ext4" {
-            found.push(format!("{partition} {name}"));
-            continue;
-        }
-        match ext4::Ext4Files::open(Rc::clone(disk), &partition) {
-            Ok(files) if linux::is_one(&files) || windows::is_one(&files) => return Ok(Box::new(files)),
-            Ok(_) => {
+    for volume in volumes(disk) {
+        let name = format!("{} {}", volume.place(), volume.kind);
+        match volume.tree {
+            None => found.push(name),
+            Some(Err(error)) => found.push(format!("{name}, which is damaged ({error})")),
+            Some(Ok(tree)) if is_system(tree.as_ref()) => return Ok(tree),
+            Some(Ok(_)) => {
                 is_any_read = true;
-                found.push(format!("{partition} ext4"));
+                found.push(name);
             }
-            Err(error) => found.push(format!("{partition} ext4, which is damaged ({error})")),
         }
     }
     let found = if found.is_empty() { "nothing".to_owned() } else { found.join(", ") };
     Err(if is_any_read { DiskError::NoSystem { found } } else { DiskError::NoFileSystem { found } })
 }
 
+/// Whether the files are those of a system.
+pub(crate) fn is_system(files: &dyn Files) -> bool {
+    linux::is_one(files) || windows::is_one(files)
+}
+
 /// Which file system, or what else, begins a partition, by its marks.
 fn file_system(disk: &dyn Disk, partition: &Partition) -> &'static str {
-    const MARKS: [(u64, &[u8], &str); 8] = [
+    const MARKS: [(u64, &[u8], &str); 9] = [
         (1_080, &[0x53, 0xef], "ext4"),
         (3, b"NTFS    ", "NTFS"),
         (0, b"XFSB", "XFS"),
         (0x1_0040, b"_BHRfS_M", "Btrfs"),
         (512, b"LABELONE", "LVM"),
         (0, b"LUKS\xba\xbe", "LUKS"),
+        (3, b"EXFAT   ", "exFAT"),
         (82, b"FAT32", "FAT"),
         (54, b"FAT1", "FAT"),
     ];

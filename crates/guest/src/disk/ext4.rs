@@ -2,9 +2,13 @@
 
 use std::{error::Error, rc::Rc};
 
-use ext4_view::{Ext4, Ext4Error, Ext4Read};
+use ext4_view::{Ext4, Ext4Error, Ext4Read, FileType, Metadata, PathBuf};
 
-use super::{Disk, partitions::Partition};
+use super::{
+    Disk,
+    partitions::Partition,
+    tree::{self, Handle, Kind, Listed, Status, Tree},
+};
 use crate::{Files, FilesError, Meta, NAMES_MAX};
 
 /// A file system.
@@ -73,5 +77,83 @@ impl Files for Ext4Files {
             mode: Some(u32::from(metadata.mode()) & 0o7777),
             owner: Some(metadata.uid()),
         }))
+    }
+}
+
+/// What a file system says of a name, without following it.
+fn status(metadata: &Metadata) -> Status {
+    let kind = match metadata.file_type() {
+        FileType::Regular => Kind::File,
+        FileType::Directory => Kind::Folder,
+        FileType::Symlink => Kind::Link,
+        _ => Kind::Other,
+    };
+    let modified = metadata.modified();
+    Status {
+        kind,
+        size: if kind == Kind::Folder { 0 } else { metadata.len() },
+        mode: Some(u32::from(metadata.mode()) & 0o7777),
+        owner: Some((metadata.uid(), metadata.gid())),
+        modified: Some(i128::from(modified.seconds()) * 1_000_000_000 + i128::from(modified.nanoseconds())),
+    }
+}
+
+/// Bytes of a file that are read at once.
+const PIECE: usize = 1 << 16;
+
+impl Ext4Files {
+    /// Fills a buffer as far as a file goes.
+    fn fill(file: &mut ext4_view::File, buffer: &mut [u8]) -> Result<usize, String> {
+        let mut filled = 0;
+        while filled < buffer.len() {
+            match file.read_bytes(&mut buffer[filled..]).map_err(|error| error.to_string())? {
+                0 => break,
+                more => filled += more,
+            }
+        }
+        Ok(filled)
+    }
+}
+
+impl Tree for Ext4Files {
+    fn root(&self) -> Handle {
+        Handle(b"/".to_vec())
+    }
+
+    fn list(&self, folder: &Handle) -> Result<Vec<Listed>, String> {
+        let mut listed = Vec::new();
+        let path = PathBuf::try_from(folder.0.as_slice()).map_err(|error| format!("{error:?}"))?;
+        for entry in self.0.read_dir(&path).map_err(|error| error.to_string())? {
+            let entry = entry.map_err(|error| error.to_string())?;
+            let name = entry.file_name();
+            if name == "." || name == ".." {
+                continue;
+            }
+            listed.push(Listed {
+                name: tree::escaped(name.as_ref()),
+                handle: Handle(entry.path().as_ref().to_vec()),
+                status: entry.metadata().map(|metadata| status(&metadata)).map_err(|error| error.to_string()),
+            });
+            tree::bounded(listed.len())?;
+        }
+        Ok(listed)
+    }
+
+    fn contents(&self, file: &Handle, sink: &mut dyn FnMut(&[u8]) -> bool) -> Result<(), String> {
+        let path = PathBuf::try_from(file.0.as_slice()).map_err(|error| format!("{error:?}"))?;
+        let metadata = self.0.symlink_metadata(&path).map_err(|error| error.to_string())?;
+        if metadata.is_symlink() {
+            let target = self.0.read_link(&path).map_err(|error| error.to_string())?;
+            sink(target.as_ref());
+            return Ok(());
+        }
+        let mut file = self.0.open(&path).map_err(|error| error.to_string())?;
+        let mut buffer = vec![0; PIECE];
+        loop {
+            let filled = Self::fill(&mut file, &mut buffer)?;
+            if filled == 0 || !sink(&buffer[..filled]) {
+                return Ok(());
+            }
+        }
     }
 }

@@ -29,6 +29,16 @@ impl std::fmt::Display for Partition {
 }
 
 impl Partition {
+    /// Bytes of it.
+    pub(super) const fn length(&self) -> u64 {
+        self.length
+    }
+
+    /// Its bytes on the disk.
+    pub(super) const fn span(&self) -> std::ops::Range<u64> {
+        self.start..self.start + self.length
+    }
+
     /// Reads bytes of it, which all lie in it.
     pub(super) fn read_at(&self, disk: &dyn Disk, place: u64, into: &mut [u8]) -> Result<(), String> {
         let end = place.checked_add(into.len() as u64).filter(|end| *end <= self.length);

@@ -5,7 +5,7 @@ use std::{path::PathBuf, process::Command};
 use palisade_guest::{MemoryFiles, Profile, Report, audit, registry::Hive, windows};
 
 /// A hive of that folder; `None` if it, or what unpacks it, is not here.
-fn hive(name: &str) -> Option<Vec<u8>> {
+pub(crate) fn hive(name: &str) -> Option<Vec<u8>> {
     let beside = PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared/data"));
     let folder = std::env::var_os("PALISADE_REAL_DATA").map_or(beside, PathBuf::from);
     let path = folder.join("hives").join(format!("{name}.xz"));
@@ -21,7 +21,7 @@ fn hive(name: &str) -> Option<Vec<u8>> {
     unpacked
 }
 
-fn report(hives: &[(&str, Vec<u8>)]) -> Report {
+pub(crate) fn report(hives: &[(&str, Vec<u8>)]) -> Report {
     let files: MemoryFiles =
         hives.iter().map(|(name, bytes)| (format!("{}/{name}", windows::HIVES), bytes.clone())).collect();
     audit(&files, &Profile::default())

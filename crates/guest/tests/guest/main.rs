@@ -1,4 +1,5 @@
-//! Readers of a machine's files, held against programs that read the same: sshd, and hives of real machines.
+//! Readers of a machine's files, held against programs that read the same: sshd, hives of real machines, and tools that make file systems.
 
 mod hives;
 mod sshd;
+mod volumes;
