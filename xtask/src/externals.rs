@@ -351,6 +351,7 @@ pub(crate) const EXTERNALS: &[External] = &[
         code: &[
             "palisade-agent",
             "palisade-control",
+            "palisade-guest",
             "palisade-identity",
             "palisade-recovery",
             "palisade-server",

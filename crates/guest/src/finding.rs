@@ -106,7 +106,7 @@ fn order(finding: &Finding) -> impl Ord + '_ {
 }
 
 /// Text of a machine as it may be printed: no control characters, which terminals obey, and not without end.
-fn plain(text: &str) -> String {
+pub(crate) fn plain(text: &str) -> String {
     let mut plain: String = text
         .chars()
         .take(TOLD_MAX)

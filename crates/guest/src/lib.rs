@@ -6,7 +6,9 @@
 //! print or keep what a password was made into.
 
 pub mod checks;
+pub mod compare;
 pub mod disk;
+pub mod facts;
 mod files;
 mod finding;
 mod linux;

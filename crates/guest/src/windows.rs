@@ -5,12 +5,12 @@
 //! account, which holds what its password was made into.
 
 mod firewall;
-mod sam;
+pub(crate) mod sam;
 mod settings;
 mod system;
 
 use crate::{
-    Files, Profile, Report,
+    Files, FilesError, Profile, Report,
     files::find_ignoring_case,
     registry::{Condition, HIVE_MAX, Hive, HiveError},
 };
@@ -18,6 +18,8 @@ use settings::Settings;
 
 /// Where hives are.
 pub const HIVES: &str = "/Windows/System32/config";
+/// Where event logs are.
+const EVENT_LOGS: &str = "/Windows/System32/winevt/Logs";
 /// Endings of a hive's transaction logs; the last is that of old systems.
 pub const LOG_ENDINGS: [&str; 3] = [".LOG1", ".LOG2", ".LOG"];
 
@@ -33,6 +35,18 @@ pub fn name_of(hive: &Hive) -> Result<Option<&'static str>, HiveError> {
         }
     }
     Ok(None)
+}
+
+/// The paths of the event logs of a machine, in the order of their names.
+///
+/// # Errors
+/// [`FilesError`] if their folder cannot be read.
+pub fn event_logs(files: &dyn Files) -> Result<Vec<String>, FilesError> {
+    let Some(folder) = find_ignoring_case(files, EVENT_LOGS)? else { return Ok(Vec::new()) };
+    let mut names = files.names(&folder)?;
+    names.retain(|name| name.to_ascii_lowercase().ends_with(".evtx"));
+    names.sort();
+    Ok(names.into_iter().map(|name| format!("{folder}/{name}")).collect())
 }
 
 /// Whether the files are those of Windows.
@@ -63,13 +77,26 @@ pub(crate) fn audit(files: &dyn Files, profile: &Profile, report: &mut Report) {
     }
 }
 
+/// A file by names without regard to case.
+fn bytes(files: &dyn Files, path: &str) -> Result<Option<Vec<u8>>, FilesError> {
+    match find_ignoring_case(files, path)? {
+        Some(path) => files.read(&path, HIVE_MAX),
+        None => Ok(None),
+    }
+}
+
+/// Reads a hive with its logs; `None` if there is none.
+pub(crate) fn hive_at(files: &dyn Files, path: &str) -> Result<Option<Hive>, String> {
+    let Some(primary) = bytes(files, path).map_err(|error| error.to_string())? else { return Ok(None) };
+    let logs = LOG_ENDINGS.iter().filter_map(|ending| bytes(files, &format!("{path}{ending}")).transpose());
+    let logs = logs.collect::<Result<Vec<_>, _>>().map_err(|error| error.to_string())?;
+    Hive::read(primary, &logs).map(Some).map_err(|error| error.to_string())
+}
+
 /// Reads a hive with its logs, and tells how it was.
 fn hive(files: &dyn Files, name: &str, report: &mut Report) -> Option<Hive> {
     let what = format!("the hive {name}");
-    let bytes = |path: &str| match find_ignoring_case(files, path)? {
-        Some(path) => files.read(&path, HIVE_MAX),
-        None => Ok(None),
-    };
+    let bytes = |path: &str| bytes(files, path);
     let path = format!("{HIVES}/{name}");
     let Some(primary) = report.known(&what, bytes(&path))? else {
         report.unknown(&what, "it is not there");

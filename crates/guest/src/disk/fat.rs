@@ -129,12 +129,7 @@ impl Fat {
     }
 
     /// Hands on what a chain holds, up to so many bytes; whether there were as many.
-    fn chain(
-        &self,
-        first: u32,
-        length: u64,
-        sink: &mut dyn FnMut(&[u8]) -> bool,
-    ) -> Result<bool, String> {
+    fn chain(&self, first: u32, length: u64, sink: &mut dyn FnMut(&[u8]) -> bool) -> Result<bool, String> {
         let mut cluster = Some(first);
         let mut left = length;
         let mut buffer = vec![0; usize::try_from(self.cluster).map_err(|error| error.to_string())?];
@@ -270,8 +265,7 @@ impl Tree for Fat {
             } else if entry[11] & LABEL == 0 && !entry.starts_with(b".") {
                 let name = long.take(&entry[..11]).unwrap_or_else(|| short_name(entry));
                 let is_folder = entry[11] & FOLDER != 0;
-                let (kind, size) =
-                    if is_folder { (Kind::Folder, 0) } else { (Kind::File, word(entry, 28)) };
+                let (kind, size) = if is_folder { (Kind::Folder, 0) } else { (Kind::File, word(entry, 28)) };
                 let status = Status { kind, size, mode: None, owner: None, modified: modified(entry) };
                 // Only FAT32 has the upper half of the number.
                 let upper = if self.width == Width::ThirtyTwo { &entry[20..22] } else { &[0, 0] };

@@ -49,7 +49,7 @@ pub struct Status {
 
 /// By what a file system finds a file; it means nothing to another one.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Handle(pub(super) Vec<u8>);
+pub struct Handle(pub(crate) Vec<u8>);
 
 /// A name in a folder.
 #[derive(Debug, Clone, PartialEq, Eq)]

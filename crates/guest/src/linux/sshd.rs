@@ -309,7 +309,7 @@ fn same(one: &[Rc<Condition>], other: &[Rc<Condition>]) -> bool {
 }
 
 /// The files that a pattern names, in order of their bytes; wildcards stand for no dot at the beginning of a name.
-fn found(files: &dyn Files, pattern: &str) -> Result<Vec<String>, FilesError> {
+pub(crate) fn found(files: &dyn Files, pattern: &str) -> Result<Vec<String>, FilesError> {
     let is_pattern = |name: &str| name.contains(['*', '?', '[']);
     let mut paths = vec![String::new()];
     for part in pattern.split('/').filter(|part| !part.is_empty()) {

@@ -37,15 +37,22 @@ const USUAL_NAMES: [&str; 9] = [
     "администратор",
 ];
 
-struct Account {
-    number: u32,
-    name: String,
-    flags: u16,
+/// An account.
+pub(crate) struct Account {
+    pub(crate) number: u32,
+    pub(crate) name: String,
+    pub(crate) flags: u16,
+    /// When its password was set, in steps of 100 ns since 1601.
+    pub(crate) password_set: Option<u64>,
 }
 
 impl Account {
     const fn has(&self, flag: u16) -> bool {
         self.flags & flag != 0
+    }
+
+    pub(crate) const fn is_disabled(&self) -> bool {
+        self.has(DISABLED)
     }
 
     fn path(&self) -> String {
@@ -79,14 +86,22 @@ fn accounts(sam: &Hive, report: &mut Report) -> Result<Vec<Account>, HiveError> 
             report.unknown(format!("the account {name}"), "its name has no number");
             continue;
         };
-        let user = sam.value(&format!("{ACCOUNT}\\Users\\{number:08X}"), "F")?;
-        match user.and_then(|value| half(&value.data, 0x38)) {
-            Some(flags) => accounts.push(Account { number, name, flags }),
+        let user = sam.value(&format!("{ACCOUNT}\\Users\\{number:08X}"), "F")?.map(|value| value.data);
+        match user.as_ref().and_then(|data| half(data, 0x38)) {
+            Some(flags) => {
+                let set = user.and_then(|data| Some(u64::from_le_bytes(*data.get(0x18..)?.first_chunk()?)));
+                accounts.push(Account { number, name, flags, password_set: set.filter(|set| *set != 0) });
+            }
             None => report.unknown(format!("the account {name}"), "its value F is missing or cut"),
         }
     }
     accounts.sort_by_key(|account| account.number);
     Ok(accounts)
+}
+
+/// All accounts that can be read.
+pub(crate) fn listed(sam: &Hive) -> Result<Vec<Account>, HiveError> {
+    accounts(sam, &mut Report::default())
 }
 
 fn judge_account(account: &Account, report: &mut Report) {
@@ -281,7 +296,7 @@ fn half(bytes: &[u8], at: usize) -> Option<u16> {
 }
 
 /// A security identifier: revision, authority and numbers, as they stand in the file.
-struct Sid<'b>(&'b [u8]);
+pub(crate) struct Sid<'b>(&'b [u8]);
 
 impl Sid<'_> {
     /// Whether it is one of a machine, whose numbers are these twelve bytes.
@@ -306,7 +321,7 @@ impl std::fmt::Display for Sid<'_> {
 }
 
 /// The members in a group's value `C`: their place and number stand in its head, of 52 bytes.
-fn members(value: &[u8]) -> Option<Vec<Sid<'_>>> {
+pub(crate) fn members(value: &[u8]) -> Option<Vec<Sid<'_>>> {
     const HEAD: usize = 0x34;
     let word = |at: usize| Some(u32::from_le_bytes(value.get(at..at + 4)?.try_into().ok()?) as usize);
     let (place, count) = (HEAD.checked_add(word(0x28)?)?, word(0x30)?);

@@ -77,7 +77,9 @@ fn fat(width: &str, megabytes: u64, files: &[(&str, Vec<u8>)]) -> Option<Vec<u8>
     let folder = tempfile::tempdir().expect("a folder");
     let image = blank(folder.path(), megabytes);
     let image = image.to_str().expect("paths here are text");
-    if !tool("mkfs.vfat", &["-F", width, image], "dosfstools") || !tool("mmd", &["-i", image, "::/EFI"], "mtools") {
+    if !tool("mkfs.vfat", &["-F", width, image], "dosfstools")
+        || !tool("mmd", &["-i", image, "::/EFI"], "mtools")
+    {
         return None;
     }
     for (name, bytes) in files {
@@ -150,17 +152,25 @@ fn files_of_ntfs_are_read_whole() {
     for options in [[].as_slice(), &["-c", "512"], &["-c", "65536"], &["-s", "4096", "-c", "4096"]] {
         let mut files = vec![("small", b"resident".to_vec()), ("large.bin", sample(3_000_001))];
         files.push(("small:beside", b"hidden".to_vec()));
-        let names: Vec<String> = (0..300).map(|number| format!("a rather long name of file {number}")).collect();
+        let names: Vec<String> =
+            (0..300).map(|number| format!("a rather long name of file {number}")).collect();
         let many = if options.is_empty() { 300 } else { 3 };
         files.extend(names.iter().take(many).map(|name| (name.as_str(), vec![])));
         files.retain(|(name, _)| !name.contains(':'));
         let Some(bytes) = ntfs(12, options, &files) else { return };
         let tree = tree(bytes);
         for (name, bytes) in &files {
-            assert_eq!(tree.read(&format!("/{name}"), 1 << 22), Ok(Some(bytes.clone())), "{name} {options:?}");
+            assert_eq!(
+                tree.read(&format!("/{name}"), 1 << 22),
+                Ok(Some(bytes.clone())),
+                "{name} {options:?}"
+            );
         }
         assert_eq!(tree.names("/").map(|names| names.len()), Ok(files.len()), "{options:?}");
-        assert_eq!(tree.read("/LARGE.BIN", 10).map_err(|error| error.why), Err("it has more than 10 bytes".into()));
+        assert_eq!(
+            tree.read("/LARGE.BIN", 10).map_err(|error| error.why),
+            Err("it has more than 10 bytes".into())
+        );
         assert_eq!(tree.read("/none", 10), Ok(None));
         let listed = tree.list(&tree.root()).unwrap();
         let written = listed[0].status.clone().unwrap().modified.unwrap() / 1_000_000_000;

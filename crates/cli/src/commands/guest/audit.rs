@@ -15,14 +15,14 @@ use crate::{
 /// Options of the command.
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "A folder is the root of the machine's files, or holds hives; a file is a hive or a raw disk. Transaction logs beside a \
-                  hive (SAM.LOG1) are read with it. Nothing is written, and no hash of a password is read out or printed.\n\nExit code 1 \
+    after_help = "A folder is the root of the machine's files, or holds hives; a file is a hive or a disk: raw, or qcow2 \
+                  with all that it stands on, by its ending or as qcow2:PATH. Transaction logs beside a hive (SAM.LOG1) are read with it. Nothing is written, and no hash of a password is read out or printed.\n\nExit code 1 \
                   means findings of the severity of --min-severity or worse, 2 that nothing could be audited.\n\nExamples:\n  palisade \
-                  guest audit web1.raw\n  palisade guest audit SAM SYSTEM SOFTWARE --format json\n  palisade guest audit /mnt \
+                  guest audit web1.qcow2\n  palisade guest audit SAM SYSTEM SOFTWARE --format json\n  palisade guest audit /mnt \
                   --profile own.json --min-severity warning"
 )]
 pub struct Arguments {
-    /// A raw disk, a folder, or the hives of one machine
+    /// A disk, a folder, or the hives of one machine
     #[arg(value_name = "IMAGE|HIVE|FOLDER", required = true)]
     paths: Vec<PathBuf>,
     /// The least severity that is told, and makes the exit code 1

@@ -1,24 +1,31 @@
-//! A file or a device as a disk.
+//! Files, devices and images as disks.
+//!
+//! A qcow2 image is opened with all that it stands on, after its headers and tables have been judged. Which format a file has is told by its name or
+//! before it (`qcow2:PATH`), and never guessed: what stands in a raw disk is up to the guest.
 
 use std::{
     fs::File,
-    io::{self, Seek as _, SeekFrom},
+    io::{self, Read as _, Seek as _, SeekFrom},
     os::unix::fs::FileExt as _,
     path::Path,
+    rc::Rc,
 };
 
 use palisade_guest::disk::Disk;
+use palisade_recovery::image::{Format, Image, Place};
+
+use crate::exit::Failure;
 
 /// A raw disk.
 #[derive(Debug)]
-pub struct RawDisk {
+struct RawDisk {
     file: File,
     size: u64,
 }
 
 impl RawDisk {
     /// Opens a file or a block device, for reading.
-    pub fn open(path: &Path) -> io::Result<Self> {
+    fn open(path: &Path) -> io::Result<Self> {
         let mut file = File::open(path)?;
         // A device has no size in its metadata.
         let size = file.seek(SeekFrom::End(0))?;
@@ -34,4 +41,73 @@ impl Disk for RawDisk {
     fn read_at(&self, place: u64, into: &mut [u8]) -> Result<(), String> {
         self.file.read_exact_at(into, place).map_err(|error| error.to_string())
     }
+}
+
+/// An image, of one layer or several.
+#[derive(Debug)]
+pub struct ImageDisk(pub Image);
+
+impl Disk for ImageDisk {
+    fn size(&self) -> u64 {
+        self.0.size()
+    }
+
+    fn read_at(&self, place: u64, into: &mut [u8]) -> Result<(), String> {
+        let end = place.checked_add(into.len() as u64).filter(|end| *end <= self.0.size());
+        end.ok_or_else(|| format!("byte {place} is beyond the end of the disk"))?;
+        self.0.read(into, place).map_err(|error| format!("{:#}", anyhow::Error::new(error)))
+    }
+}
+
+/// Whether a path says that it is a disk, by its ending or by what is written before it.
+pub fn is_said(path: &Path) -> bool {
+    path.to_str().is_some_and(|text| Place::parse(text).is_ok())
+}
+
+/// Opens a disk.
+pub fn open(path: &Path) -> Result<Rc<dyn Disk>, Failure> {
+    let place = path.to_str().and_then(|text| Place::parse(text).ok());
+    if let Some(place) = place.as_ref().filter(|place| place.format == Format::Qcow2) {
+        return image(place);
+    }
+    let is_raw = place.as_ref().is_some_and(|place| place.is_said);
+    let path = place.as_ref().map_or(path, |place| &place.path);
+    if !is_raw {
+        refuse_image(path)?;
+    }
+    let disk = RawDisk::open(path).map_err(|error| super::source::said(path, &error))?;
+    Ok(Rc::new(disk))
+}
+
+/// Opens an image of a known format.
+pub fn image(place: &Place) -> Result<Rc<dyn Disk>, Failure> {
+    let image =
+        Image::open(place).map_err(|error| Failure::input(format!("{:#}", anyhow::Error::new(error))))?;
+    Ok(Rc::new(ImageDisk(image)))
+}
+
+/// Images that are not raw are refused by their name, and not taken for empty disks.
+fn refuse_image(path: &Path) -> Result<(), Failure> {
+    let head = head(path)?;
+    let said = |message: String| Err(super::source::said(path, &message));
+    let kinds: [(&[u8], &str); 3] = [(b"KDMV", "VMDK"), (b"vhdxfile", "VHDX"), (b"conectix", "VHD")];
+    if head.starts_with(b"QFI\xfb") {
+        return said(
+            "it begins as a qcow2 image, and its name does not say so (write qcow2:PATH, or raw:PATH)".into(),
+        );
+    }
+    match kinds.iter().find(|(mark, _)| head.starts_with(mark)) {
+        Some((_, kind)) => {
+            said(format!("it is a {kind} image (qemu-img convert -O qcow2 makes a qcow2 one of it)"))
+        }
+        None => Ok(()),
+    }
+}
+
+/// How a file begins.
+pub fn head(path: &Path) -> Result<Vec<u8>, Failure> {
+    let mut head = Vec::new();
+    let file = File::open(path).map_err(|error| super::source::said(path, &error))?;
+    file.take(512).read_to_end(&mut head).map_err(|error| super::source::said(path, &error))?;
+    Ok(head)
 }

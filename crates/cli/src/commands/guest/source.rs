@@ -1,10 +1,9 @@
-//! Where a machine's files come from: a folder, hives, or a raw disk, told apart by what they are.
+//! Where a machine's files come from: a folder, hives, or a disk. A disk is told by its name or is what is left; the others by what they are.
 
 use std::{
     fs::{self, File},
     io::Read as _,
     path::{Path, PathBuf},
-    rc::Rc,
 };
 
 use palisade_guest::{
@@ -13,20 +12,21 @@ use palisade_guest::{
     windows,
 };
 
-use super::{disk::RawDisk, folder::Folder};
+use super::{disk, folder::Folder};
 use crate::exit::Failure;
 
 /// The files of the machine that paths mean.
 pub fn open(paths: &[PathBuf]) -> Result<Box<dyn Files>, Failure> {
     match paths {
         [folder] if folder.is_dir() => of_folder(folder),
-        [file] if !is_hive(file)? => {
-            refuse_image(file)?;
-            let disk = RawDisk::open(file).map_err(|error| said(file, &error))?;
-            guest_disk::open(&(Rc::new(disk) as Rc<_>)).map_err(|error| said(file, &error))
-        }
+        [file] if disk::is_said(file) || !is_hive(file)? => of_disk(file),
         hives => Ok(Box::new(of_hives(hives)?)),
     }
+}
+
+/// The files of the system on a disk.
+pub fn of_disk(path: &Path) -> Result<Box<dyn Files>, Failure> {
+    guest_disk::open(&disk::open(path)?).map_err(|error| said(path, &error))
 }
 
 /// A folder is the root of a machine, or holds its hives.
@@ -91,27 +91,7 @@ fn name_of(path: &Path) -> Result<Option<&'static str>, Failure> {
 }
 
 fn is_hive(path: &Path) -> Result<bool, Failure> {
-    Ok(Hive::is_one(&head(path)?))
-}
-
-/// Images that are not raw are refused by their name, and not taken for empty disks.
-fn refuse_image(path: &Path) -> Result<(), Failure> {
-    let head = head(path)?;
-    let kinds: [(&[u8], &str); 4] =
-        [(b"QFI\xfb", "qcow2"), (b"KDMV", "VMDK"), (b"vhdxfile", "VHDX"), (b"conectix", "VHD")];
-    match kinds.iter().find(|(mark, _)| head.starts_with(mark)) {
-        Some((_, kind)) => {
-            Err(said(path, &format!("it is a {kind} image (qemu-img convert -O raw makes a raw one of it)")))
-        }
-        None => Ok(()),
-    }
-}
-
-fn head(path: &Path) -> Result<Vec<u8>, Failure> {
-    let mut head = Vec::new();
-    let file = File::open(path).map_err(|error| said(path, &error))?;
-    file.take(512).read_to_end(&mut head).map_err(|error| said(path, &error))?;
-    Ok(head)
+    Ok(Hive::is_one(&disk::head(path)?))
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, Failure> {
@@ -124,6 +104,7 @@ fn read(path: &Path) -> Result<Vec<u8>, Failure> {
     Ok(bytes)
 }
 
-fn said(path: &Path, error: &impl std::fmt::Display) -> Failure {
+/// What is wrong with a path that was given.
+pub fn said(path: &Path, error: &impl std::fmt::Display) -> Failure {
     Failure::input(format!("{}: {error}", path.display()))
 }

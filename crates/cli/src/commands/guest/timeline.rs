@@ -8,8 +8,10 @@ use std::{
 
 use palisade_control::alerts::moment;
 use palisade_flowlog::{Chronicle, Happening, chronicle, event_log_files, limits};
+use palisade_guest::windows;
 use serde_json::json;
 
+use super::{disk, source};
 use crate::{
     args::FormatArgs,
     exit::{Exit, Failure},
@@ -19,13 +21,14 @@ use crate::{
 /// Options of the command.
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "In a machine the logs are in Windows/System32/winevt/Logs. With --format json, an object a line.\n\nExit code 0; 2 \
+    after_help = "In a machine the logs are in Windows/System32/winevt/Logs; of a disk (raw or qcow2) all that are there are read. With \
+                  --format json, an object a line.\n\nExit code 0; 2 \
                   if a file cannot be read or is no event log.\n\nExamples:\n  palisade guest timeline Security.evtx\n  palisade guest \
                   timeline /mnt/Windows/System32/winevt/Logs --format json"
 )]
 pub struct Arguments {
-    /// Event logs (.evtx), or folders of them
-    #[arg(value_name = "LOG", required = true)]
+    /// Event logs (.evtx), folders of them, or disks
+    #[arg(value_name = "LOG|IMAGE", required = true)]
     logs: Vec<PathBuf>,
     #[command(flatten)]
     format: FormatArgs,
@@ -34,10 +37,11 @@ pub struct Arguments {
 /// Tells what happened.
 pub fn run(arguments: &Arguments) -> Result<Exit, Failure> {
     let mut happenings = Vec::new();
-    for path in event_log_files(&arguments.logs).map_err(Failure::input)? {
-        let Chronicle { happenings: told, problems, .. } = read(&path)?;
-        happenings.extend(told);
-        problems.iter().for_each(|problem| eprintln!("warning: {problem}"));
+    for path in &arguments.logs {
+        for Chronicle { happenings: told, problems, .. } in chronicles(path)? {
+            happenings.extend(told);
+            problems.iter().for_each(|problem| eprintln!("warning: {problem}"));
+        }
     }
     happenings.sort();
     match arguments.format.format {
@@ -48,6 +52,29 @@ pub fn run(arguments: &Arguments) -> Result<Exit, Failure> {
         }
     }
     Ok(Exit::Clean)
+}
+
+/// What a log, the logs of a folder, or those on a disk tell.
+fn chronicles(path: &Path) -> Result<Vec<Chronicle>, Failure> {
+    if disk::is_said(path) {
+        return of_disk(path);
+    }
+    event_log_files(&[path.to_owned()]).map_err(Failure::input)?.iter().map(|path| read(path)).collect()
+}
+
+fn of_disk(path: &Path) -> Result<Vec<Chronicle>, Failure> {
+    let bad = |error: &dyn std::fmt::Display| Failure::input(format!("{}: {error}", path.display()));
+    let files = source::of_disk(path)?;
+    let logs = windows::event_logs(files.as_ref()).map_err(|error| bad(&error))?;
+    if logs.is_empty() {
+        return Err(bad(&"it has no event logs of Windows"));
+    }
+    let most = usize::try_from(limits::CONNECTION_FILE_MAX).unwrap_or(usize::MAX);
+    let of = |log: &String| {
+        let bytes = files.read(log, most).map_err(|error| bad(&error))?.unwrap_or_default();
+        chronicle(&bytes, Path::new(log)).ok_or_else(|| bad(&format!("{log} is no event log of Windows")))
+    };
+    logs.iter().map(of).collect()
 }
 
 fn read(path: &Path) -> Result<Chronicle, Failure> {

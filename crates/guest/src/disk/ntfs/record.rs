@@ -78,7 +78,8 @@ impl One {
     pub(super) fn read(mut bytes: Vec<u8>, number: u64) -> Result<Self, String> {
         let damaged = || format!("record {number} is damaged");
         restore(&mut bytes, MAGIC).ok_or_else(damaged)?;
-        let head = || Some((half(&bytes, 0x10)?, half(&bytes, 0x14)?, half(&bytes, 0x16)?, long(&bytes, 0x20)?));
+        let head =
+            || Some((half(&bytes, 0x10)?, half(&bytes, 0x14)?, half(&bytes, 0x16)?, long(&bytes, 0x20)?));
         let (sequence, first, flags, base) = head().ok_or_else(damaged)?;
         if flags & IN_USE == 0 {
             return Err(format!("record {number} is free"));

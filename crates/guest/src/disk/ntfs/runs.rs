@@ -54,11 +54,14 @@ impl Runs {
     /// Where a byte of the stream is on the partition, and how many from there on are in one piece.
     pub(super) fn at(&self, byte: u64, cluster: u64) -> Result<(Option<u64>, u64), String> {
         let number = byte / cluster;
-        let run = self.runs.partition_point(|run| run.first <= number).checked_sub(1).map(|run| self.runs[run]);
-        let run = run.filter(|run| number - run.first < run.length).ok_or("its clusters end before its size")?;
+        let run =
+            self.runs.partition_point(|run| run.first <= number).checked_sub(1).map(|run| self.runs[run]);
+        let run =
+            run.filter(|run| number - run.first < run.length).ok_or("its clusters end before its size")?;
         let skipped = byte - run.first * cluster;
         let alike = run.length.checked_mul(cluster).ok_or("it is too long")? - skipped;
-        let place = run.place.map(|place| place.checked_mul(cluster).and_then(|start| start.checked_add(skipped)));
+        let place =
+            run.place.map(|place| place.checked_mul(cluster).and_then(|start| start.checked_add(skipped)));
         match place {
             Some(None) => Err("a cluster of it is beyond the disk".to_owned()),
             place => Ok((place.flatten(), alike)),
@@ -107,8 +110,13 @@ mod tests {
 
     #[test]
     fn numbers_have_signs() {
-        let cases: [(&[u8], Option<i64>); 5] =
-            [(&[], Some(0)), (&[0x7f], Some(127)), (&[0x80], Some(-128)), (&[0, 1], Some(256)), (&[1; 9], None)];
+        let cases: [(&[u8], Option<i64>); 5] = [
+            (&[], Some(0)),
+            (&[0x7f], Some(127)),
+            (&[0x80], Some(-128)),
+            (&[0, 1], Some(256)),
+            (&[1; 9], None),
+        ];
         for (bytes, expect) in cases {
             assert_eq!(number(bytes), expect, "{bytes:?}");
         }
