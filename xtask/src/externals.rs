@@ -98,6 +98,7 @@ pub(crate) const EXTERNALS: &[External] = &[
         why: "hashes and serial numbers in hexadecimal digits",
         code: &[
             "palisade-agent",
+            "palisade-cli",
             "palisade-control",
             "palisade-identity",
             "palisade-recovery",

@@ -133,8 +133,13 @@ impl Walk<'_> {
             (compared.changes.len() as u64, TOLD_MAX as u64, "differences"),
             (compared.unread.len() as u64, TOLD_MAX as u64, "files that cannot be read"),
         ];
-        let Some((_, max, what)) = limits.into_iter().find(|(count, max, _)| count >= max) else { return true };
-        self.unread(path, format!("there are more than {max} {what}: this and what follows was not compared"));
+        let Some((_, max, what)) = limits.into_iter().find(|(count, max, _)| count >= max) else {
+            return true;
+        };
+        self.unread(
+            path,
+            format!("there are more than {max} {what}: this and what follows was not compared"),
+        );
         false
     }
 
@@ -203,7 +208,8 @@ impl Walk<'_> {
             }
         }
         let is_folder = |side: usize| status[side].is_some_and(|status| status.kind == Kind::Folder);
-        [0, 1].map(|side| sides[side].as_ref().filter(|_| is_folder(side)).map(|listed| listed.handle.clone()))
+        [0, 1]
+            .map(|side| sides[side].as_ref().filter(|_| is_folder(side)).map(|listed| listed.handle.clone()))
     }
 
     /// SHA-256 of what a file or a link holds.

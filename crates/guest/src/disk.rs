@@ -64,6 +64,11 @@ impl Volume {
         self.partition.to_string()
     }
 
+    /// Whether it is the disk as a whole.
+    pub const fn is_whole(&self) -> bool {
+        self.partition.is_whole()
+    }
+
     /// Its bytes on the disk.
     pub fn span(&self) -> std::ops::Range<u64> {
         self.partition.span()

@@ -21,7 +21,7 @@ use crate::{
     key::SealCheck,
     merkle::joined,
     scan::{self, Progress},
-    state::{StateError, Store, name},
+    state::{Disk, StateError, Store, name},
 };
 
 /// Bytes of the custody log.
@@ -127,16 +127,6 @@ pub enum EvidenceError {
     /// The state it stands on.
     #[error(transparent)]
     State(#[from] StateError),
-}
-
-/// How a disk of evidence differs from what was sealed.
-#[derive(Debug, Clone, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Difference {
-    /// The disk, as the state names it.
-    pub disk: PathBuf,
-    /// Bytes of the disk that differ, whole blocks.
-    pub ranges: Vec<Range<u64>>,
 }
 
 impl Store {
@@ -319,7 +309,24 @@ impl Store {
         Ok(written)
     }
 
-    /// In which bytes the disks of evidence differ from what was sealed. Only what was written since is read.
+    /// The disks of evidence, each as it was sealed and as it was taken.
+    ///
+    /// # Errors
+    /// Evidence, or a state, that was changed.
+    pub fn evidence_disks(&self, id: &str, check: &SealCheck) -> Result<Vec<Pair>, EvidenceError> {
+        let evidence = self.evidence_named(id)?;
+        let manifest = self.state(&evidence.state, check)?;
+        let pair = |(disk, file): (&Disk, &EvidenceFile)| {
+            let top = Place::new(self.evidence_folder(id).join(&file.name), Format::Qcow2);
+            let base = Place::new(&disk.base().path, disk.base().format);
+            let taken = Image::open_on(&top, &base).map_err(StateError::from)?;
+            let sealed = Image::open(&base).map_err(StateError::from)?;
+            Ok(Pair { disk: disk.overlay.clone(), sealed, taken })
+        };
+        manifest.disks.iter().zip(&evidence.files).map(pair).collect()
+    }
+
+    /// In which bytes the disks of evidence differ from what was sealed.
     ///
     /// # Errors
     /// Evidence, or a state, that was changed.
@@ -329,24 +336,42 @@ impl Store {
         check: &SealCheck,
         progress: Progress<'_>,
     ) -> Result<Vec<Difference>, EvidenceError> {
-        let evidence = self.evidence_named(id)?;
-        let manifest = self.state(&evidence.state, check)?;
-        let mut differences = Vec::new();
-        for (disk, file) in manifest.disks.iter().zip(&evidence.files) {
-            let top = Place::new(self.evidence_folder(id).join(&file.name), Format::Qcow2);
-            let base = Place::new(&disk.base().path, disk.base().format);
-            let ranges = ranges(&top, &base, progress)?;
-            differences.push(Difference { disk: disk.overlay.clone(), ranges });
-        }
-        Ok(differences)
+        let of = |pair: &Pair| Ok(Difference { disk: pair.disk.clone(), ranges: pair.ranges(progress)? });
+        self.evidence_disks(id, check)?.iter().map(of).collect()
     }
 }
 
-/// The blocks that differ of what a guest reads.
-fn ranges(top: &Place, base: &Place, progress: Progress<'_>) -> Result<Vec<Range<u64>>, StateError> {
-    let whole = scan::content(&Image::open_on(top, base)?, progress)?;
-    let sealed = scan::content(&Image::open(base)?, progress)?;
-    Ok(joined(sealed.differences(&whole)))
+/// How a disk of evidence differs from what was sealed.
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Difference {
+    /// The disk, as the state names it.
+    pub disk: PathBuf,
+    /// Bytes of the disk that differ, whole blocks.
+    pub ranges: Vec<Range<u64>>,
+}
+
+/// A disk of evidence.
+#[derive(Debug)]
+pub struct Pair {
+    /// The disk, as the state names it.
+    pub disk: PathBuf,
+    /// What was sealed.
+    pub sealed: Image,
+    /// What was taken, which stands on it.
+    pub taken: Image,
+}
+
+impl Pair {
+    /// In which bytes they differ, whole blocks. Both are read as far as they have data.
+    ///
+    /// # Errors
+    /// A disk that cannot be read.
+    pub fn ranges(&self, progress: Progress<'_>) -> Result<Vec<Range<u64>>, StateError> {
+        let taken = scan::content(&self.taken, progress)?;
+        let sealed = scan::content(&self.sealed, progress)?;
+        Ok(joined(sealed.differences(&taken)))
+    }
 }
 
 fn describe(folder: &Path) -> Result<Evidence, EvidenceError> {

@@ -1,7 +1,7 @@
 //! `palisade guest`: what a machine's own files tell, without an agent in it.
 
 mod audit;
-mod disk;
+pub mod disk;
 mod document;
 mod folder;
 mod sarif;

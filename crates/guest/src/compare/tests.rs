@@ -60,7 +60,8 @@ fn told(before: &Small, after: &Small, is_quick: bool) -> (Vec<String>, Vec<Stri
     let how = How { is_quick, progress: &|bytes| *hashed.borrow_mut() += bytes };
     let compared = trees(before, after, how);
     assert_eq!(compared.bytes, *hashed.borrow());
-    let changes = compared.changes.iter().map(|change| format!("{} {}", change.path, change.what().join("+")));
+    let changes =
+        compared.changes.iter().map(|change| format!("{} {}", change.path, change.what().join("+")));
     let unread = compared.unread.iter().map(|unread| format!("{}: {}", unread.path, unread.why));
     (changes.collect(), unread.collect())
 }
@@ -95,7 +96,8 @@ fn files_differ_by_what_they_hold_and_are() {
     let (changes, unread) = told(&base, &after, false);
     assert_eq!((changes.as_slice(), unread), (expect.map(str::to_owned).as_slice(), vec![]));
     // Whoever sets the time back is not seen by a quick look, which is why it is not the usual one.
-    let quick: Vec<&str> = expect.into_iter().filter(|line| !line.contains("contents") || line.contains("turned")).collect();
+    let quick: Vec<&str> =
+        expect.into_iter().filter(|line| !line.contains("contents") || line.contains("turned")).collect();
     assert_eq!(told(&base, &after, true).0, quick);
     assert_eq!(told(&base, &base, false), (vec![], vec![]));
 }
@@ -103,7 +105,11 @@ fn files_differ_by_what_they_hold_and_are() {
 #[test]
 fn what_cannot_be_read_is_not_taken_for_alike() {
     let base = Small::default().with("/a", Kind::File, 1, "unknown").with("/b", Kind::File, 1, "unreadable");
-    let expect = ["/a: before: damaged", "/b: after: its clusters are missing", "/b: before: its clusters are missing"];
+    let expect = [
+        "/a: before: damaged",
+        "/b: after: its clusters are missing",
+        "/b: before: its clusters are missing",
+    ];
     let (changes, mut unread) = told(&base, &base, false);
     unread.sort();
     assert_eq!((changes, unread), (vec![], expect.map(str::to_owned).to_vec()));

@@ -34,6 +34,10 @@ impl Partition {
         self.length
     }
 
+    pub(super) const fn is_whole(&self) -> bool {
+        self.number == 0
+    }
+
     /// Its bytes on the disk.
     pub(super) const fn span(&self) -> std::ops::Range<u64> {
         self.start..self.start + self.length

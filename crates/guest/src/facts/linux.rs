@@ -106,17 +106,14 @@ pub(super) fn read(files: &dyn Files, facts: &mut Facts) {
         let units = format!("{}/.config/systemd/user/*", home.trim_end_matches('/'));
         each(files, &units, facts, |path, bytes, facts| whole("service", path, bytes, facts));
         let started = format!("{}/.config/autostart/*", home.trim_end_matches('/'));
-        each(files, &started, facts, |path, bytes, facts| whole("start script", &format!("{path} of {name}"), bytes, facts));
+        each(files, &started, facts, |path, bytes, facts| {
+            whole("start script", &format!("{path} of {name}"), bytes, facts)
+        });
     }
 }
 
 /// Hands on each file of a pattern; one that cannot be read is unknown.
-fn each(
-    files: &dyn Files,
-    pattern: &str,
-    facts: &mut Facts,
-    mut take: impl FnMut(&str, &[u8], &mut Facts),
-) {
+fn each(files: &dyn Files, pattern: &str, facts: &mut Facts, mut take: impl FnMut(&str, &[u8], &mut Facts)) {
     let paths = found(files, pattern);
     for path in facts.known(pattern, paths).unwrap_or_default() {
         let bytes = files.read(&path, SETTINGS_MAX);
@@ -207,7 +204,8 @@ fn lines(topic: &'static str, path: &str, bytes: &[u8], facts: &mut Facts) {
 /// A file as a whole, with what it starts where it says so.
 fn whole(topic: &'static str, path: &str, bytes: &[u8], facts: &mut Facts) {
     let text = String::from_utf8_lossy(bytes);
-    let starts: Vec<&str> = text.lines().filter(|line| line.starts_with("Exec") || line.starts_with("On")).collect();
+    let starts: Vec<&str> =
+        text.lines().filter(|line| line.starts_with("Exec") || line.starts_with("On")).collect();
     let starts = if starts.is_empty() { String::new() } else { format!(", {}", starts.join("; ")) };
     facts.add_hidden(topic, path, &format!("{} bytes{starts}", bytes.len()), bytes);
 }
@@ -242,7 +240,8 @@ fn sshd(files: &dyn Files, homes: &[(String, String)], facts: &mut Facts) -> Res
     for (name, home) in homes {
         for pattern in patterns.iter().filter(|pattern| *pattern != "none") {
             let path = pattern.replace("%h", home).replace("%u", name);
-            let path = if path.starts_with('/') { path } else { format!("{}/{path}", home.trim_end_matches('/')) };
+            let path =
+                if path.starts_with('/') { path } else { format!("{}/{path}", home.trim_end_matches('/')) };
             each(files, &path, facts, |path, bytes, facts| keys(name, path, bytes, facts));
         }
     }

@@ -31,7 +31,8 @@ fn what_an_intruder_leaves_on_linux_is_told() {
     let mut after = linux();
     assert_eq!(changes(&before, &after), [""; 0]);
     let shadow = "root:!:1\nann:$6$saltsalt$anothersecret:1\nevil:$y$j9T$salt$hiddenhidden:1\n";
-    let passwd = "root:x:0:0::/root:/bin/bash\nann:x:1000:1000::/home/ann:/bin/bash\nevil:x:0:0::/root:/bin/sh\n";
+    let passwd =
+        "root:x:0:0::/root:/bin/bash\nann:x:1000:1000::/home/ann:/bin/bash\nevil:x:0:0::/root:/bin/sh\n";
     after.add("/etc/passwd", passwd);
     after.add("/etc/shadow", shadow);
     after.add("/etc/group", "sudo:x:27:evil\nann:x:1000:\n");

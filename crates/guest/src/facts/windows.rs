@@ -82,7 +82,8 @@ fn accounts(sam: &Hive, facts: &mut Facts) -> Result<(), HiveError> {
         let told = format!("number {}, {state}, flags {:#x}", account.number, account.flags);
         facts.add("account", &account.name, &told);
         // When the password was set stands beside, and tells that it is another one.
-        let told = account.password_set.map_or("never set".to_owned(), |set| format!("set at {set} (FILETIME)"));
+        let told =
+            account.password_set.map_or("never set".to_owned(), |set| format!("set at {set} (FILETIME)"));
         facts.add("password", &account.name, &told);
     }
     Ok(())
@@ -103,7 +104,9 @@ fn groups(sam: &Hive, facts: &mut Facts) -> Result<(), HiveError> {
             };
             match sam::members(&value.data) {
                 Some(members) => {
-                    members.iter().for_each(|sid| facts.add("member of group", &format!("{name}: {sid}"), "member"));
+                    members
+                        .iter()
+                        .for_each(|sid| facts.add("member of group", &format!("{name}: {sid}"), "member"));
                 }
                 None => facts.unknown(format!("members of {name}"), "its value C is cut"),
             }
@@ -129,7 +132,9 @@ fn services(system: &Hive, facts: &mut Facts) -> Result<(), HiveError> {
                 parts.push(format!("{} {}", value.name, told(&value)));
             }
         }
-        if let Some(library) = service.subkey("Parameters")?.map(|key| key.value("ServiceDll")).transpose()?.flatten() {
+        if let Some(library) =
+            service.subkey("Parameters")?.map(|key| key.value("ServiceDll")).transpose()?.flatten()
+        {
             parts.push(format!("ServiceDll {}", told(&library)));
         }
         if !parts.is_empty() {
@@ -191,7 +196,13 @@ fn scheduled(folder: &Key<'_>, path: &str, depth: usize, facts: &mut Facts) -> R
 }
 
 /// Values of a key: those of these names, or all.
-fn values(hive: &Hive, topic: &'static str, path: &str, names: Option<&[&str]>, facts: &mut Facts) -> Result<(), HiveError> {
+fn values(
+    hive: &Hive,
+    topic: &'static str,
+    path: &str,
+    names: Option<&[&str]>,
+    facts: &mut Facts,
+) -> Result<(), HiveError> {
     let Some(key) = hive.key(path)? else { return Ok(()) };
     for value in key.values()? {
         let value = value?;
@@ -211,7 +222,10 @@ fn people(files: &dyn Files, facts: &mut Facts) {
         let what = format!("what {name} starts");
         let hive = hive_at(files, &format!("{folder}/{name}/NTUSER.DAT"));
         if let Some(Some(hive)) = facts.known(&what, hive) {
-            for key in [r"Software\Microsoft\Windows\CurrentVersion\Run", r"Software\Microsoft\Windows\CurrentVersion\RunOnce"] {
+            for key in [
+                r"Software\Microsoft\Windows\CurrentVersion\Run",
+                r"Software\Microsoft\Windows\CurrentVersion\RunOnce",
+            ] {
                 let done = person(&hive, &name, key, facts);
                 facts.known(&what, done);
             }
@@ -252,7 +266,8 @@ fn told(value: &Value) -> String {
     }
     const LIST: u32 = 7;
     if value.kind == LIST {
-        let units: Vec<u16> = value.data.chunks_exact(2).map(|unit| u16::from_le_bytes([unit[0], unit[1]])).collect();
+        let units: Vec<u16> =
+            value.data.chunks_exact(2).map(|unit| u16::from_le_bytes([unit[0], unit[1]])).collect();
         let texts = String::from_utf16_lossy(&units);
         return texts.split('\0').filter(|text| !text.is_empty()).collect::<Vec<_>>().join(" ");
     }

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::{StoreArgs, meter::Meter, now, table, whoever};
+use super::{StoreArgs, difference, meter::Meter, now, table, whoever};
 use crate::{
     args::FormatArgs,
     exit::{Exit, Failure},
@@ -16,7 +16,7 @@ pub enum Action {
     List(ListArgs),
     /// Copy evidence with its custody into a new folder, once it has been compared with what was taken
     Export(ExportArgs),
-    /// Which bytes of its disks differ from the clean state; exit code 1 if some do
+    /// What differs from the clean state: accounts, services and the like, files, bytes; exit code 1 if something does
     Diff(DiffArgs),
 }
 
@@ -47,10 +47,21 @@ pub struct ExportArgs {
 
 /// Options of `diff`.
 #[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Files of ext2 to ext4, NTFS and FAT are compared by what they hold: both sides of every file are hashed on partitions that differ \
+                  at all. What cannot be compared is named.\n\nExit code 1 means that something differs.\n\nExamples:\n  palisade evidence diff \
+                  web-01-revert-1700000100\n  palisade evidence diff web-01-revert-1700000100 --format json"
+)]
 pub struct DiffArgs {
     /// Name of the evidence
     #[arg(value_name = "EVIDENCE")]
     id: String,
+    /// Take files of equal size, permissions, owner and time for alike, which who changes them can arrange
+    #[arg(long)]
+    quick: bool,
+    /// Tell all bytes that differ, not only those outside of what was compared by files
+    #[arg(long)]
+    blocks: bool,
     #[command(flatten)]
     store: StoreArgs,
     #[command(flatten)]
@@ -91,24 +102,12 @@ fn list(arguments: &ListArgs) -> Result<Exit, Failure> {
 fn diff(arguments: &DiffArgs) -> Result<Exit, Failure> {
     let store = arguments.store.open()?;
     let meter = Meter::new();
-    let differences =
-        store.evidence_ranges(&arguments.id, &arguments.store.check()?, &|bytes| meter.add(bytes))?;
+    let pairs = store.evidence_disks(&arguments.id, &arguments.store.check()?)?;
+    let difference = difference::of(pairs, arguments.quick, &meter)?;
     meter.end();
     match arguments.format.format {
-        Format::Json => output::json(&differences)?,
-        Format::Table => {
-            for disk in &differences {
-                for range in &disk.ranges {
-                    output::line(format_args!(
-                        "{}: bytes {}-{}",
-                        disk.disk.display(),
-                        range.start,
-                        range.end - 1
-                    ))?;
-                }
-            }
-        }
+        Format::Json => output::json(&difference.document())?,
+        Format::Table => difference.print(arguments.blocks)?,
     }
-    let differs = differences.iter().any(|disk| !disk.ranges.is_empty());
-    Ok(if differs { Exit::Found } else { Exit::Clean })
+    Ok(if difference.is_any() { Exit::Found } else { Exit::Clean })
 }

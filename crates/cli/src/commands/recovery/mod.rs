@@ -1,6 +1,7 @@
 //! Clean states of disks, the way back to them, and what was kept of machines that were taken.
 
 pub mod clean_state;
+mod difference;
 pub mod evidence;
 mod meter;
 mod revert;
