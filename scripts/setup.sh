@@ -16,7 +16,7 @@ source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 # servers say to each other, and libprotobuf-dev has the types that etcd's messages are made of.
 build_packages=(clang-19 g++ gcc git libbpf-dev libc6-dev libelf-dev libprotobuf-dev make pkg-config protobuf-compiler zlib1g-dev)
 # What the lab and the tests with real packets and real guests need.
-run_packages=(curl etcd-server iperf3 iproute2 iputils-ping nftables nmap qemu-utils)
+run_packages=(curl dosfstools etcd-server iperf3 iproute2 iputils-ping mtools nftables nmap ntfs-3g qemu-utils)
 if [[ $(uname -m) == x86_64 ]]; then
     run_packages+=(qemu-system-x86)
 fi

@@ -62,7 +62,7 @@ fn what_an_intruder_leaves_on_linux_is_told() {
         "password evil: - > set",
         "preload /etc/ld.so.preload: /lib/x.so: - > set",
         "profile script /home/ann/.bashrc: 11 bytes > 11 bytes (changed)",
-        "service /etc/systemd/system/x.service: - > 29 bytes, ExecStart=/bin/x",
+        "service /etc/systemd/system/x.service: - > 27 bytes, ExecStart=/bin/x",
         "sshd passwordauthentication: no > yes",
         "sudo /etc/sudoers.d/90: evil ALL=(ALL) NOPASSWD: ALL: - > set",
     ];

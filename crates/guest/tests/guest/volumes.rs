@@ -1,4 +1,4 @@
-//! File systems that others made: `mkntfs` and `ntfscp`, `mkfs.vfat` and `mtools`. What is in them is found, and no damage is more than an error.
+//! File systems that others made: `mkntfs` and `ntfscp`, `mkfs.vfat` and `mtools`, `mkfs.ext4`. What is in them is found, and no damage is more than an error.
 
 use std::{
     fs,
@@ -65,7 +65,13 @@ fn ntfs(megabytes: u64, options: &[&str], files: &[(&str, Vec<u8>)]) -> Option<V
     for (name, bytes) in files {
         let own = folder.path().join("own");
         fs::write(&own, bytes).expect("it is written");
-        if !tool("ntfscp", &["-q", image, own.to_str().expect("text"), name], "ntfs-3g") {
+        let own = own.to_str().expect("text");
+        // What is behind a colon is the name of a stream beside the file's own.
+        let arguments = match name.split_once(':') {
+            Some((name, stream)) => vec!["-q", "-N", stream, image, own, name],
+            None => vec!["-q", image, own, name],
+        };
+        if !tool("ntfscp", &arguments, "ntfs-3g") {
             return None;
         }
     }
@@ -91,6 +97,20 @@ fn fat(width: &str, megabytes: u64, files: &[(&str, Vec<u8>)]) -> Option<Vec<u8>
         }
     }
     Some(fs::read(image).expect("it is there"))
+}
+
+/// An ext4 with folders, files and a link.
+fn ext4() -> Option<Vec<u8>> {
+    let folder = tempfile::tempdir().expect("a folder");
+    let tree = folder.path().join("tree");
+    fs::create_dir_all(tree.join("etc/cron.d")).expect("a folder");
+    fs::write(tree.join("etc/passwd"), "root:x:0:0::/root:/bin/sh\n").expect("it is written");
+    fs::write(tree.join("etc/cron.d/job"), sample(50_000)).expect("it is written");
+    std::os::unix::fs::symlink("passwd", tree.join("etc/link")).expect("a link");
+    let image = folder.path().join("image");
+    let (image, tree) = (image.to_str().expect("text"), tree.to_str().expect("text"));
+    tool("mkfs.ext4", &["-q", "-d", tree, image, "2M"], "e2fsprogs")
+        .then(|| fs::read(image).expect("it is there"))
 }
 
 fn tree(bytes: Vec<u8>) -> Box<dyn Tree> {
@@ -151,12 +171,10 @@ fn edits() -> impl Strategy<Value = Vec<(prop::sample::Index, usize, u8)>> {
 fn files_of_ntfs_are_read_whole() {
     for options in [[].as_slice(), &["-c", "512"], &["-c", "65536"], &["-s", "4096", "-c", "4096"]] {
         let mut files = vec![("small", b"resident".to_vec()), ("large.bin", sample(3_000_001))];
-        files.push(("small:beside", b"hidden".to_vec()));
         let names: Vec<String> =
             (0..300).map(|number| format!("a rather long name of file {number}")).collect();
         let many = if options.is_empty() { 300 } else { 3 };
         files.extend(names.iter().take(many).map(|name| (name.as_str(), vec![])));
-        files.retain(|(name, _)| !name.contains(':'));
         let Some(bytes) = ntfs(12, options, &files) else { return };
         let tree = tree(bytes);
         for (name, bytes) in &files {
@@ -176,6 +194,26 @@ fn files_of_ntfs_are_read_whole() {
         let written = listed[0].status.clone().unwrap().modified.unwrap() / 1_000_000_000;
         assert!((1_700_000_000..10_000_000_000).contains(&written), "{written}");
     }
+}
+
+#[test]
+fn what_stands_beside_a_file_is_listed() {
+    let files = [("plain", b"seen".to_vec()), ("plain:beside", b"hidden".to_vec())];
+    let Some(bytes) = ntfs(4, &[], &files) else { return };
+    let tree = tree(bytes);
+    let mut told = Vec::new();
+    for listed in tree.list(&tree.root()).unwrap() {
+        let mut holds = Vec::new();
+        let take = &mut |piece: &[u8]| {
+            holds.extend_from_slice(piece);
+            true
+        };
+        tree.contents(&listed.handle, take).unwrap();
+        told.push((listed.name, listed.status.unwrap().size, holds));
+    }
+    told.sort();
+    let expect = files.map(|(name, holds)| (name.to_owned(), holds.len() as u64, holds));
+    assert_eq!(told, expect);
 }
 
 #[test]
@@ -200,8 +238,7 @@ fn files_of_fat_are_read_whole() {
     }
 }
 
-/// An NTFS with the hives of a machine where Windows has them. `ntfscp` makes no folders: `mkntfs` and a template do not either, so the folders
-/// are those of the file system's driver, if it can be used here.
+/// An NTFS with the hives of a machine where Windows has them. `ntfscp` makes no folders, so the driver `ntfs-3g` makes them, where it can be used.
 fn windows(hives: &[(&str, Vec<u8>)]) -> Option<Vec<u8>> {
     let folder = tempfile::tempdir().expect("a folder");
     let image = blank(folder.path(), 48);
@@ -248,6 +285,13 @@ proptest! {
                 ntfs(2, &["-c", "512"], &files)
             };
         }
+        let Some(bytes) = SYSTEM.with(Clone::clone) else { return Ok(()) };
+        damaged(bytes, &edits);
+    }
+
+    #[test]
+    fn a_damaged_ext4_is_an_error_or_is_read(edits in edits()) {
+        thread_local! { static SYSTEM: Option<Vec<u8>> = ext4(); }
         let Some(bytes) = SYSTEM.with(Clone::clone) else { return Ok(()) };
         damaged(bytes, &edits);
     }
