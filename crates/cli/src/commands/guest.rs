@@ -2,12 +2,12 @@
 
 mod audit;
 pub mod disk;
-mod document;
+pub mod document;
 mod folder;
 mod sarif;
 mod source;
 mod text;
-mod timeline;
+pub mod timeline;
 
 use crate::exit::{Exit, Failure};
 

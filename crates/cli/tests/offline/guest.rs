@@ -8,7 +8,7 @@ use std::{
 
 use serde_json::Value;
 
-use crate::palisade;
+use crate::{images, palisade};
 
 /// A machine whose root may log in with a password.
 fn machine(folder: &Path) -> String {
@@ -94,7 +94,10 @@ fn what_is_no_machine_is_bad_input() {
     let cases = [
         (empty.clone(), "holds no system"),
         (format!("{empty}/none"), "No such file"),
-        (put("image.qcow2", b"QFI\xfb"), "qcow2"),
+        (put("image.qcow2", b"QFI\xfb"), "image.qcow2: "),
+        (put("image", b"QFI\xfb"), "write qcow2:PATH, or raw:PATH"),
+        (put("image.img", b"QFI\xfb"), "write qcow2:PATH, or raw:PATH"),
+        (put("image.vmdk", b"KDMV"), "it is a VMDK image"),
         (put("image.raw", &[0; 4_096]), "no file system of it is read"),
         (put("SAM", b"regf"), "not a registry hive"),
     ];
@@ -103,6 +106,53 @@ fn what_is_no_machine_is_bad_input() {
         assert!(
             run.code == 2 && run.stdout.is_empty() && run.stderr.contains(expect),
             "{path}: {}",
+            run.stderr
+        );
+    }
+}
+
+#[test]
+fn an_image_tells_what_a_folder_tells() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let tree = folder.path().join("tree");
+    let root = machine(&tree);
+    let at = |name: &str| folder.path().join(name).display().to_string();
+    if !images::file_system(&tree, &at("disk.raw")) || !images::qcow2(&at("disk.raw"), &at("base.qcow2")) {
+        return;
+    }
+    images::overlay("base.qcow2", &at("top.qcow2"));
+    let told = |path: &str| palisade(&["guest", "audit", path, "--format", "json"], b"");
+    let expect = told(&root);
+    for path in [at("disk.raw"), at("base.qcow2"), at("top.qcow2"), format!("qcow2:{}", at("top.qcow2"))] {
+        let run = told(&path);
+        assert_eq!((run.code, run.stdout), (1, expect.stdout.clone()), "{path}: {}", run.stderr);
+    }
+    let none = palisade(&["guest", "timeline", &at("top.qcow2")], b"");
+    assert!(none.code == 2 && none.stderr.contains("no event logs of Windows"), "{}", none.stderr);
+}
+
+#[test]
+fn images_that_lead_elsewhere_are_refused_by_name() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let at = |name: &str| folder.path().join(name).display().to_string();
+    fs::create_dir(folder.path().join("inside")).expect("a folder");
+    fs::write(at("secret.raw"), [0; 4_096]).expect("it is written");
+    fs::write(at("inside/base.raw"), vec![0; 1 << 20]).expect("it is written");
+    if !images::qcow2(&at("inside/base.raw"), &at("inside/base.qcow2")) {
+        return;
+    }
+    images::overlay("../secret.raw", &at("inside/upward.qcow2"));
+    images::overlay(&at("secret.raw"), &at("inside/absolute.qcow2"));
+    images::overlay("base.qcow2", &at("inside/cut.qcow2"));
+    let file = fs::File::options().write(true).open(at("inside/cut.qcow2")).expect("it is there");
+    file.set_len(70_000).expect("it is cut");
+    for (name, expect) in
+        [("upward", "leaves the folder"), ("absolute", "is an absolute path"), ("cut", "inside/cut.qcow2: ")]
+    {
+        let run = palisade(&["guest", "audit", &at(&format!("inside/{name}.qcow2"))], b"");
+        assert!(
+            run.code == 2 && run.stdout.is_empty() && run.stderr.contains(expect),
+            "{name}: {}",
             run.stderr
         );
     }

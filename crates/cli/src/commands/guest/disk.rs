@@ -68,7 +68,7 @@ pub fn is_said(path: &Path) -> bool {
 pub fn open(path: &Path) -> Result<Rc<dyn Disk>, Failure> {
     let place = path.to_str().and_then(|text| Place::parse(text).ok());
     if let Some(place) = place.as_ref().filter(|place| place.format == Format::Qcow2) {
-        return image(place);
+        return image(place).map_err(Failure::input);
     }
     let is_raw = place.as_ref().is_some_and(|place| place.is_said);
     let path = place.as_ref().map_or(path, |place| &place.path);
@@ -79,10 +79,9 @@ pub fn open(path: &Path) -> Result<Rc<dyn Disk>, Failure> {
     Ok(Rc::new(disk))
 }
 
-/// Opens an image of a known format.
-pub fn image(place: &Place) -> Result<Rc<dyn Disk>, Failure> {
-    let image =
-        Image::open(place).map_err(|error| Failure::input(format!("{:#}", anyhow::Error::new(error))))?;
+/// Opens an image of a known format; what is refused of it, in words.
+pub fn image(place: &Place) -> Result<Rc<dyn Disk>, String> {
+    let image = Image::open(place).map_err(|error| format!("{:#}", anyhow::Error::new(error)))?;
     Ok(Rc::new(ImageDisk(image)))
 }
 

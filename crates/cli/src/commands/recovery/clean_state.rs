@@ -9,7 +9,7 @@ use palisade_recovery::{
 };
 use serde_json::json;
 
-use super::{StoreArgs, meter::Meter, now, revert, size, table, whoever};
+use super::{StoreArgs, audit, meter::Meter, now, revert, size, table, whoever};
 use crate::{
     args::FormatArgs,
     exit::{Exit, Failure},
@@ -63,9 +63,12 @@ pub struct CreateArgs {
     /// SHA-256 of the policy that holds, to be sealed with it
     #[arg(long, value_name = "HEX")]
     policy_sha256: Option<String>,
-    /// Report of a guest audit, to be sealed with it
+    /// Report of a guest audit, to be sealed with it; without it, the disks are audited
     #[arg(long, value_name = "FILE")]
     audit: Option<PathBuf>,
+    /// Seal without a report
+    #[arg(long, conflicts_with = "audit")]
+    no_audit: bool,
     /// Who seals; without it, who runs this
     #[arg(long, value_name = "NAME")]
     by: Option<String>,
@@ -153,7 +156,7 @@ pub fn run(action: &Action) -> Result<Exit, Failure> {
 fn create(arguments: &CreateArgs) -> Result<Exit, Failure> {
     let store = arguments.store.open()?;
     let key = SealKey::load(&arguments.key)?;
-    let report = arguments.audit.as_ref().map(fs::read).transpose().map_err(Failure::input)?;
+    let report = report(arguments)?;
     let by = arguments.by.clone().unwrap_or_else(whoever);
     let what = Creating {
         machine: &arguments.machine,
@@ -176,6 +179,27 @@ fn create(arguments: &CreateArgs) -> Result<Exit, Failure> {
         }
     }
     tell(&[manifest], arguments.format.format)
+}
+
+/// The report that is sealed: the one that was given, or one of the disks. What cannot be audited is sealed without one, and that is said.
+fn report(arguments: &CreateArgs) -> Result<Option<Vec<u8>>, Failure> {
+    match &arguments.audit {
+        _ if arguments.no_audit => Ok(None),
+        Some(path) => {
+            let read = fs::read(path).map_err(|error| format!("{}: {error}", path.display()));
+            read.map(Some).map_err(Failure::input)
+        }
+        None => match audit::of_disks(&arguments.disks) {
+            Ok(report) => {
+                eprintln!("audited: {}", audit::counts(&report));
+                Ok(Some(audit::kept(&report)))
+            }
+            Err(why) => {
+                eprintln!("warning: sealed without an audit: {why}");
+                Ok(None)
+            }
+        },
+    }
 }
 
 fn list(arguments: &ListArgs) -> Result<Exit, Failure> {

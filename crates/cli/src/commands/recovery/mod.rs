@@ -1,5 +1,6 @@
 //! Clean states of disks, the way back to them, and what was kept of machines that were taken.
 
+mod audit;
 pub mod clean_state;
 mod difference;
 pub mod evidence;

@@ -2,13 +2,21 @@
 
 use std::{fs, path::PathBuf};
 
-use palisade_recovery::revert::{
-    Cold, Hands, Journal, Machine, Moment, Nothing, Plan, Policy, Prepare, Record, Revert, qmp::Qemu,
-    seed::Seed,
+use palisade_recovery::{
+    revert::{
+        Cold, Hands, Journal, Machine, Moment, Nothing, Plan, Policy, Prepare, Record, Revert, qmp::Qemu,
+        seed::Seed,
+    },
+    state::Store,
 };
 use serde::{Deserialize, Serialize};
 
-use super::{StoreArgs, meter::Meter, now, size, whoever};
+use super::{
+    StoreArgs,
+    audit::{FailsOn, GuestAudit},
+    meter::Meter,
+    now, size, whoever,
+};
 use crate::{
     commands::remote::{
         recovery::{ByHand, Server},
@@ -80,6 +88,9 @@ struct WorldArgs {
     /// Settings on that drive: cloud-config or a script
     #[arg(long, value_name = "FILE", requires = "seed")]
     user_data: Option<PathBuf>,
+    /// Findings of the guest audit that refuse to boot, if the sealed state has not the same; error unless said
+    #[arg(long, value_enum, value_name = "SEVERITY")]
+    audit_fails_on: Option<FailsOn>,
 }
 
 /// What the journal remembers of the machine's surroundings.
@@ -90,6 +101,7 @@ struct World {
     tightened: Option<PathBuf>,
     qemu: Option<Qemu>,
     seed: Option<(PathBuf, PathBuf)>,
+    audit_fails_on: FailsOn,
 }
 
 impl WorldArgs {
@@ -110,6 +122,7 @@ impl WorldArgs {
             tightened: self.tightened.clone(),
             qemu,
             seed: self.seed.clone().zip(self.user_data.clone()),
+            audit_fails_on: self.audit_fails_on.unwrap_or_default(),
         })
     }
 }
@@ -147,9 +160,11 @@ pub fn run(arguments: &Arguments) -> Result<Exit, Failure> {
         };
         Revert::begin(&store, plan, &check)?
     };
-    let world: World = serde_json::from_value(revert.journal().plan().hands.clone())?;
+    let mut world: World = serde_json::from_value(revert.journal().plan().hands.clone())?;
+    // Whoever goes on with a revert that the audit has refused says so here.
+    world.audit_fails_on = arguments.world.audit_fails_on.unwrap_or(world.audit_fails_on);
     let meter = Meter::new();
-    let journal = with_hands(&world, &arguments.write, |hands| {
+    let journal = with_hands(&world, &store, &arguments.write, |hands| {
         let mut heed = |moment| {
             if let Moment::Before(step) = moment {
                 eprintln!("{step}");
@@ -165,6 +180,7 @@ pub fn run(arguments: &Arguments) -> Result<Exit, Failure> {
 /// The hands that a world has.
 fn with_hands(
     world: &World,
+    store: &Store,
     write: &WriteArgs,
     act: impl FnOnce(&mut Hands<'_>) -> Result<Journal, Failure>,
 ) -> Result<Journal, Failure> {
@@ -194,13 +210,13 @@ fn with_hands(
         machine: machine.as_mut(),
         policy: policy.as_mut(),
         prepare: prepare.as_mut(),
-        audit: &mut Nothing,
+        audit: &mut GuestAudit { store, fails_on: world.audit_fails_on },
     })
 }
 
 /// The newest state of a machine.
 fn newest(
-    store: &palisade_recovery::state::Store,
+    store: &Store,
     check: &palisade_recovery::key::SealCheck,
     machine: &str,
 ) -> Result<String, Failure> {
