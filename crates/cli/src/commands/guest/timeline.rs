@@ -36,14 +36,7 @@ pub struct Arguments {
 
 /// Tells what happened.
 pub fn run(arguments: &Arguments) -> Result<Exit, Failure> {
-    let mut happenings = Vec::new();
-    for path in &arguments.logs {
-        for Chronicle { happenings: told, problems, .. } in chronicles(path)? {
-            happenings.extend(told);
-            problems.iter().for_each(|problem| eprintln!("warning: {problem}"));
-        }
-    }
-    happenings.sort();
+    let happenings = happenings(&arguments.logs)?;
     match arguments.format.format {
         Format::Json => happenings.iter().try_for_each(|happening| output::line(line(happening)))?,
         Format::Table => {
@@ -52,6 +45,19 @@ pub fn run(arguments: &Arguments) -> Result<Exit, Failure> {
         }
     }
     Ok(Exit::Clean)
+}
+
+/// What logs, those of folders, and those on disks tell, in the order of time. What cannot be read of them is said.
+pub fn happenings(logs: &[PathBuf]) -> Result<Vec<Happening>, Failure> {
+    let mut happenings = Vec::new();
+    for path in logs {
+        for Chronicle { happenings: told, problems, .. } in chronicles(path)? {
+            happenings.extend(told);
+            problems.iter().for_each(|problem| eprintln!("warning: {problem}"));
+        }
+    }
+    happenings.sort();
+    Ok(happenings)
 }
 
 /// What a log, the logs of a folder, or those on a disk tell.
@@ -89,7 +95,8 @@ fn read(path: &Path) -> Result<Chronicle, Failure> {
     chronicle(&bytes, path).ok_or_else(|| bad(&"it is no event log of Windows"))
 }
 
-fn line(happening: &Happening) -> serde_json::Value {
+/// A happening as JSON.
+pub fn line(happening: &Happening) -> serde_json::Value {
     json!({
         "time": moment(happening.time_ms),
         "machine": happening.machine,

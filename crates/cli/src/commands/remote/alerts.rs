@@ -1,5 +1,9 @@
 //! `palisade alerts`: what the live detectors raised, and that somebody has looked at it.
 
+mod inside;
+
+use std::path::PathBuf;
+
 use palisade_client::Client;
 use palisade_control::time::rfc3339;
 use palisade_guard::Severity;
@@ -89,6 +93,9 @@ pub struct TimelineArgs {
     /// Virtual machine, by name or id
     #[arg(value_name = "VM")]
     machine: String,
+    /// Event logs of its Windows (.evtx), folders of them, or its disk, to be told with the rest
+    #[arg(long = "guest", value_name = "LOG|IMAGE")]
+    guest: Vec<PathBuf>,
     #[command(flatten)]
     span: SpanArgs,
     #[command(flatten)]
@@ -183,7 +190,7 @@ fn acknowledge(arguments: &AckArgs) -> Result<Exit, Failure> {
 }
 
 fn timeline(arguments: &TimelineArgs) -> Result<Exit, Failure> {
-    let TimelineArgs { machine, span, request } = arguments;
+    let TimelineArgs { machine, guest, span, request } = arguments;
     let wanted = [
         ("machine", Some(machine.as_str())),
         ("since", span.since.as_deref()),
@@ -191,7 +198,8 @@ fn timeline(arguments: &TimelineArgs) -> Result<Exit, Failure> {
     ];
     let parameters: Vec<(&str, &str)> =
         wanted.into_iter().filter_map(|(name, value)| Some((name, value?))).collect();
-    let told = request.client()?.timeline(&parameters)?;
+    let mut told = request.client()?.timeline(&parameters)?;
+    inside::join(&mut told, guest)?;
     match request.form() {
         Format::Json => output::json(&told)?,
         Format::Table => {
