@@ -102,7 +102,7 @@ pub fn trees(before: &dyn Tree, after: &dyn Tree, how: How<'_>) -> Compared {
             break;
         }
         walk.paths -= path.len() as u64;
-        walk.folder(&path, [old, new], &mut folders);
+        walk.folder(&path, &[old, new], &mut folders);
     }
     let mut compared = walk.compared;
     compared.changes.sort_by(|one, other| one.path.cmp(&other.path));
@@ -149,7 +149,7 @@ impl Walk<'_> {
         self.compared.unread.push(Unread { path, why });
     }
 
-    fn folder(&mut self, path: &str, sides: [Option<Handle>; 2], folders: &mut Vec<Folder>) {
+    fn folder(&mut self, path: &str, sides: &[Option<Handle>; 2], folders: &mut Vec<Folder>) {
         if path.matches('/').count() > DEPTH_MAX {
             return self.unread(path, format!("folders are more than {DEPTH_MAX} deep"));
         }

@@ -109,9 +109,9 @@ impl Facts {
         }
     }
 
-    fn unknown(&mut self, what: impl Into<String>, reason: impl ToString) {
+    fn unknown(&mut self, what: impl Into<String>, reason: impl Into<String>) {
         if self.unknown.len() < FACTS_MAX {
-            let unknown = Unknown { what: plain(&what.into()), reason: plain(&reason.to_string()) };
+            let unknown = Unknown { what: plain(&what.into()), reason: plain(&reason.into()) };
             self.unknown.push(unknown);
         }
     }

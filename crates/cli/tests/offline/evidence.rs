@@ -71,7 +71,7 @@ fn taken(case: &Case) -> bool {
         put("shadow", "root:!:1\nevil:$6$saltsalt$secretsecret:1\n", "/etc/shadow"),
         put("sshd", "PermitRootLogin yes\nPort 2222\n", "/etc/ssh/sshd_config"),
         put("job", "* * * * * root /tmp/x\n", "/etc/cron.d/x\u{1b}[2J"),
-        [format!("set_inode_field /usr/bin/tool mode 0104755"), format!("rm /var/log/syslog")],
+        ["set_inode_field /usr/bin/tool mode 0104755", "rm /var/log/syslog"].map(str::to_owned),
     ];
     images::change(&case.path("web.raw"), &commands.concat())
         && images::rewritten(&case.path("web.raw"), &case.base(), &case.path("web.qcow2"))

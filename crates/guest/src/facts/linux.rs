@@ -107,7 +107,7 @@ pub(super) fn read(files: &dyn Files, facts: &mut Facts) {
         each(files, &units, facts, |path, bytes, facts| whole("service", path, bytes, facts));
         let started = format!("{}/.config/autostart/*", home.trim_end_matches('/'));
         each(files, &started, facts, |path, bytes, facts| {
-            whole("start script", &format!("{path} of {name}"), bytes, facts)
+            whole("start script", &format!("{path} of {name}"), bytes, facts);
         });
     }
 }

@@ -119,7 +119,7 @@ fn tree(bytes: Vec<u8>) -> Box<dyn Tree> {
 }
 
 fn sample(length: u32) -> Vec<u8> {
-    (0..length).map(|at| (at * 31 >> 7) as u8).collect()
+    (0..length).map(|at| ((at * 31) >> 7) as u8).collect()
 }
 
 /// Goes through all that is there, as far as it can be; how many names there were.

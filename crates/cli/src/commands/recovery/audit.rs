@@ -140,3 +140,36 @@ fn worse<'r>(report: &'r Report, sealed: Option<&Report>, least: Option<Severity
     let is_bad = |finding: &&Finding| least.is_none_or(|least| finding.severity >= least);
     report.findings.iter().filter(is_worse).filter(is_bad).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use palisade_guest::MemoryFiles;
+
+    use super::*;
+
+    fn report(shadow: &str, tries: &str) -> Report {
+        let files: MemoryFiles = [
+            ("/etc/passwd", "root:x:0:0::/root:/bin/sh\n"),
+            ("/etc/shadow", shadow),
+            ("/etc/ssh/sshd_config", tries),
+        ]
+        .into_iter()
+        .collect();
+        audit(&files, &Profile::default())
+    }
+
+    #[test]
+    fn only_what_the_sealed_state_has_not_is_worse() {
+        let root = "PermitRootLogin yes\n";
+        let (sealed, same) = (report("root:!:1\n", root), report("root:!:1\n", root));
+        let error = FailsOn::Error.least();
+        assert!(worse(&sealed, None, error).iter().any(|finding| finding.check.id == "PAL-GUEST-SSH-ROOT"));
+        assert_eq!(worse(&same, Some(&sealed), None), Vec::<&Finding>::new());
+        let open = report("root::1\n", "PermitRootLogin yes\nMaxAuthTries 60\n");
+        let ids = |least| -> Vec<&str> {
+            worse(&open, Some(&sealed), least).iter().map(|finding| finding.check.id).collect()
+        };
+        assert_eq!(ids(error), ["PAL-GUEST-PASSWORD-EMPTY"]);
+        assert_eq!(ids(FailsOn::Warning.least()), ["PAL-GUEST-PASSWORD-EMPTY", "PAL-GUEST-SSH-TRIES"]);
+    }
+}
