@@ -56,7 +56,7 @@ pub(crate) const CRATES: &[Crate] = &[
         tests_use: &[],
     },
     Crate { name: "palisade-passphrase", layer: 3, uses: &[], tests_use: &[] },
-    Crate { name: "palisade-recovery", layer: 3, uses: &[], tests_use: &[] },
+    Crate { name: "palisade-recovery", layer: 3, uses: &["palisade-guest"], tests_use: &[] },
     Crate { name: "palisade-store", layer: 3, uses: &[], tests_use: &[] },
     Crate {
         name: "palisade-datapath",

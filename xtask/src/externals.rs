@@ -363,8 +363,8 @@ pub(crate) const EXTERNALS: &[External] = &[
     },
     External {
         name: "tempfile",
-        why: "folders that are gone after a test, also after a failed one",
-        code: &[],
+        why: "folders that are gone after their use, also after a failed one",
+        code: &["palisade-recovery"],
         tests: &[
             "palisade-agent",
             "palisade-cli",
@@ -373,7 +373,6 @@ pub(crate) const EXTERNALS: &[External] = &[
             "palisade-flowlog",
             "palisade-flowstore",
             "palisade-guest",
-            "palisade-recovery",
             "palisade-server",
             "palisade-store",
         ],

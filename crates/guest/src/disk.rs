@@ -120,6 +120,20 @@ pub(crate) fn is_system(files: &dyn Files) -> bool {
     linux::is_one(files) || windows::is_one(files)
 }
 
+/// Where the file system of a Linux system begins on a disk, in bytes, for whoever changes it.
+///
+/// # Errors
+/// [`DiskError`], which names what is there.
+pub fn linux_root(disk: &Rc<dyn Disk>) -> Result<u64, DiskError> {
+    let volumes = volumes(disk);
+    let is_root = |volume: &&Volume| {
+        volume.kind == "ext4" && matches!(&volume.tree, Some(Ok(tree)) if linux::is_one(tree.as_ref()))
+    };
+    let names = || volumes.iter().map(|volume| format!("{} {}", volume.place(), volume.kind));
+    let none = || DiskError::NoSystem { found: names().collect::<Vec<_>>().join(", ") };
+    volumes.iter().find(is_root).map(|volume| volume.span().start).ok_or_else(none)
+}
+
 /// Which file system, or what else, begins a partition, by its marks.
 fn file_system(disk: &dyn Disk, partition: &Partition) -> &'static str {
     const MARKS: [(u64, &[u8], &str); 9] = [

@@ -5,6 +5,7 @@
 //! on. Memory is never brought back: the machine boots cold. Reference: docs/recovery.md.
 
 mod hands;
+pub mod inside;
 mod journal;
 pub mod qmp;
 pub mod seed;

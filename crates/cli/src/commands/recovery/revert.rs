@@ -4,7 +4,9 @@ use std::{fs, path::PathBuf};
 
 use palisade_recovery::{
     revert::{
-        Cold, Hands, Journal, Machine, Moment, Nothing, Plan, Policy, Prepare, Record, Revert, qmp::Qemu,
+        Cold, HandError, Hands, Journal, Machine, Moment, Nothing, Plan, Policy, Prepare, Record, Revert,
+        inside::{Changes, Inside},
+        qmp::Qemu,
         seed::Seed,
     },
     state::Store,
@@ -82,6 +84,9 @@ struct WorldArgs {
     /// Dump memory into the evidence if it has no more bytes, such as 4GiB
     #[arg(long, value_name = "SIZE", value_parser = size, default_value = "0")]
     memory_max: u64,
+    /// What to change in the file system of the new disk, as JSON: passwords, keys, sshd, files (Linux on ext4)
+    #[arg(long, value_name = "FILE")]
+    changes: Option<PathBuf>,
     /// Drive of settings to write for the new guest (cloud-init, cloudbase-init); the machine must have it attached
     #[arg(long, value_name = "FILE", requires = "user_data")]
     seed: Option<PathBuf>,
@@ -102,6 +107,7 @@ struct World {
     qemu: Option<Qemu>,
     seed: Option<(PathBuf, PathBuf)>,
     audit_fails_on: FailsOn,
+    changes: Option<Changes>,
 }
 
 impl WorldArgs {
@@ -117,12 +123,15 @@ impl WorldArgs {
             }
             _ => None,
         };
+        let changes = self.changes.as_deref().map(Changes::read).transpose();
+        let changes = changes.map_err(|problem| Failure::input(problem.to_string()))?;
         Ok(World {
             vm: self.vm.clone(),
             tightened: self.tightened.clone(),
             qemu,
             seed: self.seed.clone().zip(self.user_data.clone()),
             audit_fails_on: self.audit_fails_on.unwrap_or_default(),
+            changes,
         })
     }
 }
@@ -197,21 +206,42 @@ fn with_hands(
             Box::new(ByHand)
         }
     };
-    let mut prepare: Box<dyn Prepare> = match &world.seed {
-        Some((drive, user_data)) => Box::new(Seed { drive: drive.clone(), user_data: user_data.clone() }),
-        None => {
-            eprintln!(
-                "warning: no --seed: the guest comes back with the passwords and settings that it was taken with"
-            );
-            Box::new(Nothing)
-        }
-    };
+    let mut prepare = Preparing::of(world);
     act(&mut Hands {
         machine: machine.as_mut(),
         policy: policy.as_mut(),
-        prepare: prepare.as_mut(),
+        prepare: &mut prepare,
         audit: &mut GuestAudit { store, fails_on: world.audit_fails_on },
     })
+}
+
+/// All that changes new disks, one after the other.
+struct Preparing(Vec<Box<dyn Prepare>>);
+
+impl Preparing {
+    fn of(world: &World) -> Self {
+        let mut hands: Vec<Box<dyn Prepare>> = Vec::new();
+        if let Some(changes) = &world.changes {
+            hands.push(Box::new(Inside { changes: changes.clone() }));
+        }
+        if let Some((drive, user_data)) = &world.seed {
+            hands.push(Box::new(Seed { drive: drive.clone(), user_data: user_data.clone() }));
+        }
+        if hands.is_empty() {
+            eprintln!(
+                "warning: neither --changes nor --seed: the guest comes back with the passwords and settings that it was taken with"
+            );
+            hands.push(Box::new(Nothing));
+        }
+        Self(hands)
+    }
+}
+
+impl Prepare for Preparing {
+    fn prepare(&mut self, plan: &Plan, disks: &[PathBuf]) -> Result<String, HandError> {
+        let told: Result<Vec<_>, _> = self.0.iter_mut().map(|hand| hand.prepare(plan, disks)).collect();
+        Ok(told?.join("; "))
+    }
 }
 
 /// The newest state of a machine.
