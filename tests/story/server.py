@@ -59,10 +59,18 @@ class Server:
         """What the command says as JSON."""
         return json.loads(self.command(*words, "--format", "json", codes=codes))
 
+    def group(self):
+        bootstrap = json.loads((self.data / "bootstrap.json").read_text(encoding="utf-8"))
+        return f"/subscriptions/{bootstrap['subscriptionId']}/resourceGroups/g"
+
+    def nsg(self):
+        """The NSG of all machines, to be given other rules."""
+        kind = "Microsoft.Network/networkSecurityGroups"
+        return {"id": f"{self.group()}/providers/{kind}/nsg", "type": kind, "name": "nsg", "location": "westeurope"}
+
     def make_estate(self):
         """Two machines that an NSG leaves open, as wizards do."""
-        bootstrap = json.loads((self.data / "bootstrap.json").read_text(encoding="utf-8"))
-        group = f"/subscriptions/{bootstrap['subscriptionId']}/resourceGroups/g"
+        group = self.group()
 
         def resource(kind, name, properties):
             identity = f"{group}/providers/{kind}/{name}"
@@ -72,10 +80,9 @@ class Server:
             return {"id": f"{group}/providers/Microsoft.Network/{kind}/{name}"}
         subnet = {"id": network("virtualNetworks", "net")["id"] + "/subnets/lan"}
         estate = [
-            resource("Microsoft.Network/networkSecurityGroups", "nsg", {
-                # Outward too: addresses for documentation, which the story lives at, are not the Internet.
-                "securityRules": [{"name": "wizard", "properties": ALLOW},
-                                  {"name": "out", "properties": {**ALLOW, "direction": "Outbound"}}]}),
+            # Outward too: addresses for documentation, which the story lives at, are not the Internet.
+            {**self.nsg(), "properties": {"securityRules": [{"name": "wizard", "properties": ALLOW},
+                                                            {"name": "out", "properties": {**ALLOW, "direction": "Outbound"}}]}},
             resource("Microsoft.Network/virtualNetworks", "net", {
                 "addressSpace": {"addressPrefixes": ["10.30.0.0/16"]},
                 "subnets": [{"name": "lan", "properties": {"addressPrefix": "10.30.1.0/24"}}]})]

@@ -46,11 +46,13 @@ def wait_for(what, condition, seconds=30.0, pause=0.05):
 class Stage:
     """The namespaces, and the processes in them, until the `with` block ends however it ends."""
 
-    def __init__(self, palisade):
+    def __init__(self, palisade, guests=False):
+        """With `guests`, vm1 is a tap for a machine of QEMU, and no namespace."""
         self.palisade = str(Path(palisade).resolve())
         self.tag = f"{PREFIX}{os.getpid()}"
         self.folder = Path(tempfile.mkdtemp(prefix=f"{self.tag}-"))
         self.children = []
+        self.guests = guests
 
     def __enter__(self):
         remove_left_behind()
@@ -97,9 +99,12 @@ class Stage:
                   f"address add {HOST}/24 dev br0", "link set br0 up")
         for number, address in [(1, VM1), (2, VM2)]:
             part = f"vm{number}"
-            self.link("host", f"link add vm-{number} type veth peer name eth0 address 02:50:00:00:00:0{number} "
-                              f"netns {self.namespace(part)}",
+            is_guest = self.guests and number == 1
+            veth = f"link add vm-{number} type veth peer name eth0 address 02:50:00:00:00:0{number} netns {self.namespace(part)}"
+            self.link("host", f"tuntap add dev vm-{number} mode tap" if is_guest else veth,
                       f"link set vm-{number} alias vm{number}-nic", f"link set vm-{number} master br0 up")
+            if is_guest:
+                continue
             self.link(part, f"address add {address}/24 dev eth0", "link set eth0 up", f"route add default via {HOST}")
         for part, via, addresses in [("knocker", "198.51.100.1", (KNOCKER, SCANNER)),
                                      ("office", "203.0.113.1", (OFFICE,)), ("world", "192.0.2.1", ("192.0.2.2",))]:

@@ -38,11 +38,11 @@ fn ran(command: &mut Command) -> String {
 /// A base with a small Linux system, in a partition or without, and an overlay on it.
 fn overlay(folder: &Path, start: u64) -> std::path::PathBuf {
     let tree = folder.join("tree");
-    for name in ["etc/ssh", "home/ada"] {
+    for name in ["etc/ssh", "srv/ada"] {
         fs::create_dir_all(tree.join(name)).unwrap();
     }
     let files = [
-        ("etc/passwd", "root:x:0:0::/root:/bin/sh\nada:x:1000:1001::/home/ada:/bin/sh\n"),
+        ("etc/passwd", "root:x:0:0::/root:/bin/sh\nada:x:1000:1001::/srv/ada:/bin/sh\n"),
         ("etc/shadow", "root:*:1::::::\nada:$6$salt$hash:1::::::\n"),
         ("etc/ssh/sshd_config", "PasswordAuthentication yes\n"),
     ];
@@ -123,12 +123,12 @@ fn what_was_told_is_changed_and_the_base_is_not() {
         assert_eq!(fs::read(folder.path().join("base.raw")).unwrap(), base);
         let cat = |path| read(folder.path(), &disk, start, path, "cat");
         assert_eq!(cat("/etc/shadow"), "root:*:1::::::\nada:!$6$salt$hash:1::::::\n");
-        assert_eq!(cat("/home/ada/.ssh/authorized_keys"), "ssh-ed25519 AAAA office\n");
+        assert_eq!(cat("/srv/ada/.ssh/authorized_keys"), "ssh-ed25519 AAAA office\n");
         assert!(
             cat("/etc/ssh/sshd_config")
                 .starts_with("# Palisade: first contact\nPasswordAuthentication no\n# Palisade: end\n")
         );
-        let stat = read(folder.path(), &disk, start, "/home/ada/.ssh", "stat");
+        let stat = read(folder.path(), &disk, start, "/srv/ada/.ssh", "stat");
         assert!(stat.contains("Mode:  0700") && stat.contains("User:  1000   Group:  1001"), "{stat}");
     }
 }

@@ -135,8 +135,8 @@ mod tests {
 
     #[test]
     fn homes_are_those_of_passwd() {
-        let passwd = "root:x:0:0:root:/root:/bin/bash\nada:x:1000:1001::/home/ada:/bin/bash\nodd:x:1\n";
-        let ada = Home { path: "/home/ada".into(), user: 1_000, group: 1_001 };
+        let passwd = "root:x:0:0:root:/root:/bin/bash\nada:x:1000:1001::/srv/ada:/bin/bash\nodd:x:1\n";
+        let ada = Home { path: "/srv/ada".into(), user: 1_000, group: 1_001 };
         assert_eq!(home(passwd, "ada"), Ok(ada));
         home(passwd, "odd").unwrap_err();
         home(passwd, "eve").unwrap_err();
