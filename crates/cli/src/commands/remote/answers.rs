@@ -94,7 +94,7 @@ pub fn release(arguments: &Release) -> Result<Exit, Failure> {
 }
 
 /// The quarantines or lock-outs that are meant by a name, a target or a source.
-fn named(client: &Client, kind: &str, what: &str) -> Result<Vec<Value>, Failure> {
+pub(super) fn named(client: &Client, kind: &str, what: &str) -> Result<Vec<Value>, Failure> {
     let path = format!("/subscriptions/{}/providers/Palisade.Network/{kind}", client.subscription());
     let mut all = client.list(&path)?;
     let source = path::source(what);

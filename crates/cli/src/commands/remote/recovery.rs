@@ -100,17 +100,20 @@ impl Policy for Server<'_> {
                 .settle(&self.client, &what, &written.warnings, written.operation.as_ref())
                 .map_err(told)?;
         }
-        let id = answers::quarantine_id(&self.target);
-        if self.client.find(&id)?.is_some() {
+        // A policy, or somebody before this revert, may have isolated the machine under another name.
+        let quarantines = answers::named(&self.client, "quarantines", &self.target).map_err(told)?;
+        for quarantine in &quarantines {
+            let id = string(quarantine, "id");
             let deleted = self.client.delete(&id, Precondition::Always)?;
-            let what = format!("releasing {}", self.name());
+            let what = format!("releasing {id}");
             self.write
                 .settle(&self.client, &what, &deleted.warnings, deleted.operation.as_ref())
                 .map_err(told)?;
         }
+        let released = format!("{} quarantines released", quarantines.len());
         Ok(match self.tightened.len() {
-            0 => "the policy is what it was: nothing tighter was named".into(),
-            count => format!("{count} resources in force"),
+            0 => format!("the policy is what it was: nothing tighter was named; {released}"),
+            count => format!("{count} resources in force; {released}"),
         })
     }
 
