@@ -90,11 +90,6 @@ static __always_inline void original_packet(flow_ref flow, struct packet *p)
 	p->destination_port = outbound ? remote : local;
 }
 
-static __always_inline __u32 wall_seconds(void)
-{
-	return (bpf_ktime_get_boot_ns() + root()->anchor) / 1000000000;
-}
-
 /* Whether the policy has changed, for existing flows too, since it judged the flow. */
 static __always_inline bool is_outdated(flow_ref flow, nic_ref nic)
 {

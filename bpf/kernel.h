@@ -79,7 +79,32 @@ static __always_inline __u32 word_at(__u32 offset)
 	return *IN_ARENA(__u32, offset);
 }
 
+/* Takes the lock at an offset. A global function: the verifier checks it once. */
+__noinline bool lock_word(__u32 offset)
+{
+	__u32 __arena *lock = IN_ARENA(__u32, offset);
+
+	USES_ARENA();
+	for (__u32 i = 0; i < PLSD_LOCK_TRIES; i++) {
+		if (swap_u32(lock, 0, 1))
+			return true;
+	}
+	return false;
+}
+
+static __always_inline void unlock_word(__u32 offset)
+{
+	barrier();
+	WRITE_ONCE(*IN_ARENA(__u32, offset), 0);
+}
+
 static __always_inline struct plsd_root __arena *root(void)
 {
 	return IN_ARENA(struct plsd_root, 0);
+}
+
+/* Seconds since 1970. */
+static __always_inline __u32 wall_seconds(void)
+{
+	return (bpf_ktime_get_boot_ns() + root()->anchor) / 1000000000;
 }

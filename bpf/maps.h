@@ -30,6 +30,8 @@ struct layouts {
 	struct plsd_nic_descriptor nic;
 	struct plsd_owned_addresses owned;
 	struct plsd_nic_usage usage;
+	struct plsd_throttle throttle;
+	struct plsd_nic_pace pace;
 	struct plsd_policy_header policy;
 	struct plsd_record record;
 	struct plsd_grid grid;

@@ -11,7 +11,8 @@
  *   6. an ICMP error about a live flow                       related.h   pass
  *   7. what was denied a moment ago                          denial.h    deny: silent drop
  *   8. the rules, layer by layer                             policy.h    deny: silent drop
- *   9. a new flow                                            begin.h     limit reached: drop
+ *   9. the rate of new destinations                          pace.h      too fast: drop
+ *  10. a new flow                                            begin.h     limit reached: drop
  */
 #include "begin.h"
 #include "counters.h"
@@ -19,6 +20,7 @@
 #include "flow.h"
 #include "guard.h"
 #include "nic.h"
+#include "pace.h"
 #include "packet.h"
 #include "passage.h"
 #include "policy.h"
@@ -62,7 +64,11 @@ static __always_inline int judge_unnamed(struct __sk_buff *skb, struct passage *
 	if (at && standing_of(way, at) == PLSD_REASON_ESTABLISHED)
 		return PLSD_REASON_RELATED;
 	reason = judge(way, &way->packet, way->scene.direction, BEGINNING);
-	return reason == PLSD_REASON_ALLOWED && way->verdict.would ? PLSD_REASON_AUDITED : reason;
+	if (reason != PLSD_REASON_ALLOWED)
+		return reason;
+	if (exceeded_pace(way))
+		return is_audited(NIC_AT(way->scene.nic)) ? PLSD_REASON_AUDITED : PLSD_REASON_THROTTLED;
+	return way->verdict.would ? PLSD_REASON_AUDITED : reason;
 }
 
 /* A later fragment, an ICMP error, a message that is no query: packets that name no flow are not forged either. */
@@ -124,9 +130,17 @@ static __always_inline int consider(struct passage *way)
 	if (reason)
 		return reason;
 	reason = judge(way, &way->packet, way->scene.direction, BEGINNING);
-	if (reason != PLSD_REASON_ALLOWED)
+	if (reason != PLSD_REASON_ALLOWED) {
 		remember_denial(way, reason);
-	else if (!way->verdict.would)
+		return reason;
+	}
+	if (!against)
+		against = exceeded_pace(way);
+	if (against && !is_audited(nic)) {
+		tell_denial(way, against, PLSD_RULE_NONE, way->size.packets);
+		return against;
+	}
+	if (!way->verdict.would)
 		way->verdict.would = against;
 	return reason;
 }
@@ -181,7 +195,7 @@ static __always_inline int follow(struct passage *way, __u32 at, bool from_origi
 	return flow->flags & PLSD_FLOW_AUDITED ? PLSD_REASON_AUDITED : PLSD_REASON_ESTABLISHED;
 }
 
-/* Steps 5 to 9, for a packet that belongs to the rules. */
+/* Steps 5 to 10, for a packet that belongs to the rules. */
 static __always_inline int enforce(struct __sk_buff *skb, struct passage *way)
 {
 	const struct packet *p = &way->packet;

@@ -96,22 +96,14 @@ __noinline __u32 look_again(const struct name *name)
 	return name ? find_flow(name).flow : 0;
 }
 
-__noinline bool lock_bucket(__u32 bucket)
+static __always_inline bool lock_bucket(__u32 bucket)
 {
-	__u32 __arena *lock = IN_ARENA(__u32, offset_of_bucket(bucket));
-
-	USES_ARENA();
-	for (__u32 i = 0; i < PLSD_LOCK_TRIES; i++) {
-		if (swap_u32(lock, 0, 1))
-			return true;
-	}
-	return false;
+	return lock_word(offset_of_bucket(bucket));
 }
 
 static __always_inline void unlock_bucket(__u32 bucket)
 {
-	barrier();
-	WRITE_ONCE(*IN_ARENA(__u32, offset_of_bucket(bucket)), 0);
+	unlock_word(offset_of_bucket(bucket));
 }
 
 static __always_inline __u32 free_ways(__u32 bucket)

@@ -57,6 +57,9 @@ shared_constants! {
     /// No packets from the VM in the name of the platform's addresses.
     pub const GUARD_PLATFORM: u32 = 1 << 7;
 
+    /// Addresses of a throttled NIC's working set at most; a power of two.
+    pub const WORKING_SET_MAX: usize = 32;
+
     /// A time that never comes, in seconds since 1970.
     pub const NEVER: u32 = 0xffff_ffff;
 }
@@ -96,8 +99,10 @@ shared_structs! {
         pub cpus: u32,
         /// Bytes of the memory.
         pub size: u32,
+        /// Offset of the paces, [`NicPace`], indexed by slot.
+        pub paces: u32,
         /// Zero.
-        pub reserved: [u32; 4],
+        pub reserved: [u32; 3],
     }
 
     /// One published policy of the whole host.
@@ -152,8 +157,10 @@ shared_structs! {
         pub outbound_counters: [u32; LAYERS],
         /// Tick until which TCP packets of no known connection go by the rules, as under [`NIC_LOOSE_TCP`].
         pub grace_until: u64,
+        /// Offset of the [`Throttle`]; 0 for none.
+        pub throttle: u32,
         /// Zero; fills the descriptor to two cache lines.
-        pub reserved: u64,
+        pub reserved: u32,
     }
 
     /// Addresses that a NIC owns: sorted ranges, first and last address, in host order. IPv6 addresses are two u64, the high
@@ -167,6 +174,40 @@ shared_structs! {
         pub v6: u32,
         /// How many.
         pub v6_count: u32,
+    }
+
+    /// How fast a NIC's VM may begin something with destinations that are not in its working set.
+    pub struct Throttle {
+        /// Generation at which it began; one of another generation begins with an empty working set and a full bucket.
+        pub since: u64,
+        /// Nanoseconds in which one new destination may be added.
+        pub interval: u64,
+        /// Addresses of the working set, and new destinations that may come at once: 1 to [`WORKING_SET_MAX`].
+        pub working_set: u32,
+        /// Second since 1970 in which it ends; [`NEVER`] if it does not.
+        pub until: u32,
+    }
+
+    /// What the throttle of a slot remembers. Changed by the kernel program alone, under its lock.
+    pub struct NicPace {
+        /// 1 while a CPU decides.
+        pub lock: u32,
+        /// Zero.
+        pub reserved: u32,
+        /// [`Throttle::since`] of the throttle that it is about.
+        pub since: u64,
+        /// Nanoseconds of `CLOCK_BOOTTIME` at which the bucket is full again.
+        pub full_at: u64,
+        /// When it was last asked.
+        pub asked: u64,
+        /// How often it has let something begin.
+        pub turn: u64,
+        /// Zero; fills a cache line.
+        pub filling: [u64; 3],
+        /// The working set: IPv6 addresses, and IPv4 addresses mapped to them (RFC 4291, 2.5.5.2), two words each, as on the wire.
+        pub recent: [u64; 2 * WORKING_SET_MAX],
+        /// The turn at which each of them was last used; 0 where there is none.
+        pub turns: [u64; WORKING_SET_MAX],
     }
 
     /// What a NIC uses at this moment. Changed by the kernel program and by the sweep, with atomic operations only.

@@ -21,4 +21,4 @@ pub mod verdict;
 pub use define::{CConst, CField, CStruct, Pod};
 
 /// Layout version. A program refuses an arena of another version, and the agent an older program.
-pub const ABI_VERSION: u32 = 3;
+pub const ABI_VERSION: u32 = 4;

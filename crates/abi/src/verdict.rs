@@ -55,6 +55,8 @@ shared_codes! {
         PolicyCut = 20,
         /// A TCP packet other than a SYN that belongs to no known connection.
         MidStream = 21,
+        /// The VM begins something with a new destination sooner than its throttle allows.
+        Throttled = 22,
         /// The interface has no descriptor in the policy in force.
         NoDescriptor = 32,
         /// No policy was ever published, or its layout is of another version.

@@ -7,6 +7,7 @@
 
 mod fragment;
 mod outcome;
+mod pace;
 mod rule;
 mod view;
 
@@ -18,6 +19,7 @@ use palisade_net::{Direction, Flow};
 
 pub use fragment::decide_fragment;
 pub use outcome::{Outcome, conclude, settle};
+pub use pace::Pace;
 pub use rule::Comparison;
 pub(crate) use rule::matches;
 pub(crate) use view::{Asked, View, has_audit};

@@ -2,9 +2,11 @@
 
 use std::{io, path::PathBuf};
 
-use palisade_abi::verdict::Layer;
+use palisade_abi::{arena::WORKING_SET_MAX, verdict::Layer};
 use palisade_classify::blob::BlobError;
 use palisade_net::Family;
+
+use crate::policy::Throttle;
 
 /// Why a datapath operation did not happen. After an error the policy that was in force still is.
 #[derive(Debug, thiserror::Error)]
@@ -155,6 +157,21 @@ pub enum Error {
         got: usize,
         /// [`palisade_abi::arena::OWNED_RANGES_MAX`].
         max: usize,
+    },
+    /// A throttle that is none.
+    #[error(
+        "the throttle of the NIC in slot {slot} lets {per_second} new destinations a second pass, with a working set of \
+         {working_set}: give 1 to {rate_max}, and 1 to {set_max}",
+        per_second = .throttle.per_second,
+        working_set = .throttle.working_set,
+        rate_max = Throttle::PER_SECOND_MAX,
+        set_max = WORKING_SET_MAX
+    )]
+    Throttle {
+        /// Slot of the NIC.
+        slot: u32,
+        /// What it would be.
+        throttle: Throttle,
     },
     /// A layer has too long a name.
     #[error("the name of the {layer} policy of the NIC in slot {slot} has {bytes} bytes, it may have {max}")]

@@ -41,7 +41,7 @@ pub use observer::Observer;
 pub use plane::{Attachment, NicState, Plane, Watch};
 pub use policy::{
     Guards, LAYER_NAME_BYTES_MAX, LAYERS_INBOUND, LAYERS_OUTBOUND, LayerPolicy, Limits, NicKind, NicPolicy,
-    Timeouts,
+    Throttle, Timeouts,
 };
 pub use run::{Outcome, TestPacket, time_program};
 pub use simulator::Simulator;

@@ -1,6 +1,7 @@
 //! What a caller publishes: the policy of each NIC of the host.
 
 mod guards;
+mod throttle;
 mod timeouts;
 
 use std::{collections::BTreeSet, sync::Arc};
@@ -14,6 +15,7 @@ use palisade_classify::enforce::{DirectionBlobs, LayerBlob, PolicyBlobs};
 use palisade_net::{AddressSet, Family, Mac};
 
 pub use guards::Guards;
+pub use throttle::Throttle;
 pub use timeouts::Timeouts;
 
 use crate::error::Error;
@@ -103,6 +105,8 @@ pub struct NicPolicy {
     pub timeouts: Timeouts,
     /// How many there may be.
     pub limits: Limits,
+    /// How fast the VM may find new destinations; `None` for as fast as it likes.
+    pub throttle: Option<Throttle>,
 }
 
 /// Evaluation order of the layers for packets to the VM.
@@ -126,6 +130,7 @@ impl NicPolicy {
             owned: AddressSet::empty(),
             timeouts: Timeouts::default(),
             limits: Limits::default(),
+            throttle: None,
         }
     }
 
@@ -178,6 +183,9 @@ fn check_identity(nic: &NicPolicy) -> Result<(), Error> {
         if got > OWNED_RANGES_MAX {
             return Err(Error::TooManyRanges { slot: nic.slot, family, got, max: OWNED_RANGES_MAX });
         }
+    }
+    if let Some(throttle) = nic.throttle.filter(|throttle| !throttle.is_sound()) {
+        return Err(Error::Throttle { slot: nic.slot, throttle });
     }
     let mut names = nic.layers().map(|(_, _, layer, policy)| (layer, policy.name.len()));
     match names.find(|(_, bytes)| *bytes > LAYER_NAME_BYTES_MAX) {

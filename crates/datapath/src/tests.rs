@@ -14,6 +14,7 @@ mod interfaces;
 mod layout;
 mod limits;
 mod odd;
+mod pace;
 mod publish;
 mod reasons;
 mod rejudge;

@@ -7,7 +7,7 @@ use std::{mem::offset_of, sync::atomic::Ordering};
 
 use palisade_abi::{
     Pod,
-    arena::{NicDescriptor, OWNED_RANGES_MAX, OwnedAddresses, Root, Snapshot},
+    arena::{NicDescriptor, OWNED_RANGES_MAX, OwnedAddresses, Root, Snapshot, Throttle},
     flow::FLOW_STATES,
 };
 
@@ -88,6 +88,14 @@ impl Published {
             if count as usize > OWNED_RANGES_MAX { None } else { self.piece(offset, count as usize * each) }
         };
         Some([ranges(owned.v4, owned.v4_count, V4_RANGE)?, ranges(owned.v6, owned.v6_count, V6_RANGE)?])
+    }
+
+    /// The throttle of one of its NICs.
+    pub(crate) fn throttle(&self, nic: &NicDescriptor) -> Option<Throttle> {
+        if nic.throttle == 0 {
+            return None;
+        }
+        Throttle::read_from(self.piece(nic.throttle, size_of::<Throttle>())?)
     }
 
     fn piece(&self, offset: u32, bytes: usize) -> Option<&[u8]> {

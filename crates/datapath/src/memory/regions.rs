@@ -1,7 +1,7 @@
 //! What lies where in the shared memory beside the policy: made once, when the memory is, and kept as long as it lives.
 //!
 //! ```text
-//! Root | NicUsage for each slot | denials for each CPU | buckets | flows | free for the publisher
+//! Root | NicUsage for each slot | NicPace for each slot | denials for each CPU | buckets | flows | free for the publisher
 //! ```
 //!
 //! The kernel program cannot get pages of an arena, so every page before the publisher's part is got here.
@@ -10,7 +10,7 @@ use std::{fs::File, io::Read as _};
 
 use palisade_abi::{
     Pod,
-    arena::{ARENA_MAGIC, NICS_MAX, NicUsage, Root},
+    arena::{ARENA_MAGIC, NICS_MAX, NicPace, NicUsage, Root},
     flow::{BUCKET_WAYS, Denial, Flow, FlowBucket},
 };
 
@@ -49,6 +49,7 @@ pub(crate) struct Regions {
     /// Slots, that of unknown interfaces included.
     pub slots: u32,
     pub nic_states: u32,
+    pub paces: u32,
     pub denials: u32,
     /// Denials of one CPU.
     pub denials_each: u32,
@@ -78,6 +79,7 @@ impl Regions {
         };
         take(size_of::<Root>());
         let nic_states = take(slots * size_of::<NicUsage>());
+        let paces = take(slots * size_of::<NicPace>());
         let denials = take(cpus * denials_each * size_of::<Denial>());
         let bucket_bytes = size_of::<FlowBucket>() + BUCKET_WAYS * size_of::<Flow>();
         let room = bytes.saturating_sub(POLICY_BYTES_MIN + denials as usize + DENIAL_BYTES_MAX);
@@ -89,6 +91,7 @@ impl Regions {
         Ok(Self {
             slots: slots as u32,
             nic_states,
+            paces,
             denials,
             denials_each: denials_each as u32,
             cpus: cpus as u32,
@@ -104,6 +107,7 @@ impl Regions {
         let regions = Self {
             slots: root.slots,
             nic_states: root.nic_states,
+            paces: root.paces,
             denials: root.denials,
             denials_each: if root.denials == 0 { 0 } else { root.denial_mask.checked_add(1)? },
             cpus: root.cpus,
@@ -114,6 +118,7 @@ impl Regions {
         };
         let ends = [
             end(regions.nic_states, u64::from(regions.slots) * size_of::<NicUsage>() as u64),
+            end(regions.paces, u64::from(regions.slots) * size_of::<NicPace>() as u64),
             end(
                 regions.denials,
                 u64::from(regions.cpus) * u64::from(regions.denials_each) * size_of::<Denial>() as u64,
@@ -134,6 +139,12 @@ impl Regions {
     /// Where the use of a slot is counted; `None` for a slot beyond the last.
     pub(crate) fn usage(&self, slot: u32) -> Option<u32> {
         (slot < self.slots).then(|| self.nic_states + slot * size_of::<NicUsage>() as u32)
+    }
+
+    /// Where the pace of a slot is.
+    #[cfg(test)]
+    pub(crate) fn pace(&self, slot: u32) -> u32 {
+        self.paces + slot * size_of::<NicPace>() as u32
     }
 
     /// Largest slot of a NIC.
@@ -164,6 +175,7 @@ pub(crate) fn format(memory: &Mapping, regions: &Regions, version: u32, program:
         flows: regions.flows,
         hash_keys: secret_factors()?,
         nic_states: regions.nic_states,
+        paces: regions.paces,
         slots: regions.slots,
         denials: regions.denials,
         denial_mask: regions.denials_each - 1,
@@ -198,7 +210,7 @@ mod tests {
             [(1, 1, ARRAY), (1 << 19, 8, ARENA), (1_000_000, 2, ARRAY), (4_000_000, 512, ARENA)]
         {
             let plan = Regions::plan(Sizes { flows, slots: 1024 }, cpus, bytes).expect("it fits");
-            let starts = [0, plan.nic_states, plan.denials, plan.buckets, plan.flows, plan.end];
+            let starts = [0, plan.nic_states, plan.paces, plan.denials, plan.buckets, plan.flows, plan.end];
             assert!(starts.is_sorted() && starts.iter().all(|start| start.is_multiple_of(64)), "{plan:?}");
             assert_eq!(u64::from(plan.end - plan.flows), plan.ways() * 128);
             assert!(plan.ways() * 5 >= u64::from(flows) * 8, "{plan:?}");

@@ -42,6 +42,8 @@ pub(crate) fn build<'a>(
     shared: &mut Shared<'a>,
 ) -> NicDescriptor {
     let timeouts = nic.timeouts.ticks(moment.timing.ticks_per_second);
+    let before = old.zip(moment.current).and_then(|(old, current)| current.throttle(old));
+    let throttle = nic.throttle.map(|own| own.in_memory(moment.generation, before.as_ref()));
     let mut new = NicDescriptor {
         ifindex: nic.ifindex,
         slot: nic.slot,
@@ -60,6 +62,7 @@ pub(crate) fn build<'a>(
         inbound_counters: inbound.counters,
         outbound_counters: outbound.counters,
         grace_until: moment.timing.grace_until,
+        throttle: throttle.map_or(0, |throttle| shared.throttle(&throttle)),
         reserved: 0,
     };
     let Some((old, current)) = old.zip(moment.current) else { return new };
@@ -70,7 +73,7 @@ pub(crate) fn build<'a>(
     if !must_rejudge(old, &new, same_owned) {
         new.rejudge = old.rejudge;
     }
-    if same_owned && same_timeouts && comparable(old) == comparable(&new) {
+    if same_owned && same_timeouts && throttle == before && comparable(old) == comparable(&new) {
         new.generation = old.generation;
     }
     new
@@ -78,7 +81,7 @@ pub(crate) fn build<'a>(
 
 /// A descriptor without what changes by itself, and without offsets whose content decides.
 fn comparable(nic: &NicDescriptor) -> NicDescriptor {
-    NicDescriptor { generation: 0, rejudge: 0, timeouts: 0, owned: 0, ..*nic }
+    NicDescriptor { generation: 0, rejudge: 0, timeouts: 0, owned: 0, throttle: 0, ..*nic }
 }
 
 /// Whether flows that were judged under `old` are to be judged again.

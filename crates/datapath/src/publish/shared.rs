@@ -1,8 +1,12 @@
-//! What NICs of one snapshot share: idle timeouts and sets of owned addresses, each stored once.
+//! What stands behind a snapshot's table: idle timeouts and sets of owned addresses, each stored once, and throttles.
 
 use std::{collections::HashMap, hash::Hash};
 
-use palisade_abi::{Pod, arena::OwnedAddresses, flow::FLOW_STATES};
+use palisade_abi::{
+    Pod,
+    arena::{OwnedAddresses, Throttle},
+    flow::FLOW_STATES,
+};
 use palisade_net::AddressSet;
 
 /// Pieces start at cache lines.
@@ -43,6 +47,11 @@ impl<'a> Shared<'a> {
             let header = OwnedAddresses { v4: v4_at, v4_count, v6: v6_at, v6_count };
             *start + append(bytes, header.as_bytes())
         })
+    }
+
+    /// Offset of this throttle. Each is one NIC's own, since its beginning is.
+    pub(crate) fn throttle(&mut self, throttle: &Throttle) -> u32 {
+        self.start + append(&mut self.bytes, throttle.as_bytes())
     }
 
     /// The bytes.

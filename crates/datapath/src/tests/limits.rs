@@ -111,7 +111,7 @@ fn the_table_holds_what_was_asked_for() {
 
 /// Keeps the thread on one CPU. Two test runs on one could interrupt each other, which packets cannot, and counters of a CPU
 /// have one writer.
-fn stay_at(cpu: usize) {
+pub(super) fn stay_at(cpu: usize) {
     let mut cpus = CpuSet::new();
     cpus.set(cpu).expect("the number of a CPU");
     // A machine with one CPU runs them one after the other.

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use palisade_abi::{
+    arena::NEVER,
     flow::Direction,
     verdict::{LAYERS, Reason},
 };
@@ -12,7 +13,7 @@ use palisade_net::{
 };
 
 use super::rig::{LOOPBACK, Rig, SLOT, icmp, layer, memories, nic, tcp, udp};
-use crate::{Guards, LayerPolicy, Limits, Plane, Sizes, Watch};
+use crate::{Guards, LayerPolicy, Limits, Plane, Sizes, Throttle, Watch};
 
 const CLIENT: &str = "10.0.0.4:1000";
 const SERVER: &str = "192.0.2.1:443";
@@ -150,7 +151,12 @@ fn of_limits(mut rig: Rig) -> Vec<Reason> {
         [sent, more].concat(),
         [Reason::Allowed, Reason::HalfOpenQuota, Reason::Allowed, Reason::FlowQuota]
     );
-    vec![sent[1], more[1]]
+    rig.publish_with(OPEN, OPEN, |nic| {
+        nic.throttle = Some(Throttle { per_second: 1, working_set: 1, until: NEVER });
+    });
+    let throttled = ["192.0.2.2:1", "192.0.2.3:1"].map(|to| rig.outbound(&udp(CLIENT, to)))[1];
+    assert_eq!(throttled, Reason::Throttled);
+    vec![sent[1], more[1], throttled]
 }
 
 /// A VM that speaks for another one.
