@@ -128,11 +128,17 @@ impl Compiler {
         };
         let (subnet_nsg, nic_nsg) = (name_at(Layer::Subnet), name_at(Layer::NetworkInterface));
         let audit = audit(nic, &effective);
+        let throttle = nic.throttle().map(|throttle| policy::throttle(throttle, self.windows));
+        self.windows_closed |= self.windows == Windows::Closed
+            && nic.throttle().is_some_and(|throttle| throttle.until().is_some());
         let known = self.known(effective)?;
         Ok(CompiledNic {
             identity: nic.into(),
-            policy: policy::template(estate, nic, owned, &known.layers),
-            names: Arc::clone(&known.names),
+            policy: NicPolicy { throttle, ..policy::template(estate, nic, owned, &known.layers) },
+            names: match nic.throttle() {
+                Some(throttle) => known.names.with_throttle(throttle.rule()).into(),
+                None => Arc::clone(&known.names),
+            },
             subnet_nsg,
             nic_nsg,
             audit,

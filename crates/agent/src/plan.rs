@@ -135,9 +135,10 @@ impl<'a> NicDigests<'a> {
             owned,
             timeouts,
             limits,
+            throttle,
         } = nic;
         (ifindex, slot, kind, audit, loose_tcp, guards).hash(&mut digest);
-        (mac, owned, timeouts, limits).hash(&mut digest);
+        (mac, owned, timeouts, limits, throttle).hash(&mut digest);
         for layer in inbound.iter().chain(outbound) {
             let parts = layer
                 .as_ref()

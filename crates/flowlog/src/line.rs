@@ -196,7 +196,8 @@ impl Line {
 /// subnet's. The reason is that of a line.
 pub fn deciding_layers(reason: Option<&str>, direction: Direction) -> &'static [&'static str] {
     match (reason, direction) {
-        (Some("AdminDeny"), _) => &["Admin"],
+        // A throttle is told as a rule among them.
+        (Some("AdminDeny" | "Throttled"), _) => &["Admin"],
         (Some("SubnetDeny"), _) => &["Subnet"],
         (Some("NetworkInterfaceDeny"), _) => &["NetworkInterface"],
         (_, Direction::Inbound) => &["NetworkInterface", "Subnet", "Admin"],

@@ -61,7 +61,12 @@ impl LoggedDecision {
             (true, _) => Self::Allowed,
             (
                 _,
-                "AdminDeny" | "SubnetDeny" | "NetworkInterfaceDeny" | "PublicAddressClosed" | "PolicyCut",
+                "AdminDeny"
+                | "SubnetDeny"
+                | "NetworkInterfaceDeny"
+                | "PublicAddressClosed"
+                | "PolicyCut"
+                | "Throttled",
             ) => Self::Denied,
             // A guard, a limit, or a packet that fits no connection.
             (false, _) => Self::Elsewhere,

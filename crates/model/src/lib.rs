@@ -23,6 +23,7 @@ mod problem;
 mod rule;
 pub mod spec;
 mod tags;
+mod throttle;
 mod validate;
 mod window;
 
@@ -45,5 +46,6 @@ pub use problem::{Code, Problem, Severity};
 pub use rule::{Access, AddressField, Maybe, Priority, Rule, Side};
 pub use spec::Place;
 pub use tags::{ComputedTag, TagAddresses, TagCatalog, TagName, TagNameError};
+pub use throttle::{Pace, Throttle};
 pub use validate::{LeftOut, Salvaged, is_own_tag, rule_of_tag};
 pub use window::Window;

@@ -48,3 +48,7 @@ pub const NAT_RULES_PER_BALANCER_MAX: usize = 1_500;
 pub const FRONTEND_PORT_MAX: u16 = 65_534;
 /// Prefixes that may use one endpoint; Azure has no such list.
 pub const SOURCES_PER_ENDPOINT_MAX: usize = 1_000;
+/// New destinations per second of a throttle. Not one of Azure's limits, like the next one.
+pub const THROTTLE_RATE_MAX: u32 = 1_000;
+/// Addresses of a throttle's working set.
+pub const WORKING_SET_MAX: u32 = 32;

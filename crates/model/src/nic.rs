@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use palisade_net::{Family, Mac, Prefix};
 
-use crate::{Guards, Mode, ResourceId, Truth, spec::Given};
+use crate::{Guards, Mode, ResourceId, Throttle, Truth, spec::Given};
 
 /// The tag of an interface that names it on its host.
 pub const INTERFACE_TAG: &str = "palisade-interface";
@@ -29,6 +29,7 @@ pub struct Nic {
     pub(crate) guards: Guards,
     pub(crate) open_parts: Vec<String>,
     pub(crate) tags: BTreeMap<String, String>,
+    pub(crate) throttle: Option<Throttle>,
 }
 
 impl Nic {
@@ -75,6 +76,11 @@ impl Nic {
     /// What is checked before any rule; the source is not where the interface forwards.
     pub const fn guards(&self) -> Guards {
         self.guards
+    }
+
+    /// How fast its machine may find new destinations; `None` for as fast as it likes.
+    pub const fn throttle(&self) -> Option<&Throttle> {
+        self.throttle.as_ref()
     }
 
     /// Tags of the resource whose values are known.

@@ -37,6 +37,7 @@ impl Places {
             network.subnets.iter().for_each(|subnet| places.put(&subnet.id, &subnet.place));
         }
         spec.route_tables.iter().for_each(|table| places.put(&table.id, &table.place));
+        spec.throttles.iter().for_each(|throttle| places.put(&throttle.id, &throttle.place));
         spec.asgs.iter().for_each(|group| places.put(&group.id, &group.place));
         spec.nics.iter().for_each(|nic| places.put(&nic.id, &nic.place));
         spec.public_ips.iter().for_each(|address| places.put(&address.id, &address.place));

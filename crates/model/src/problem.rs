@@ -81,6 +81,8 @@ codes! {
     PalIpConfigurationSubnetsDiffer,
     /// An interface's members of one application security group are of different virtual networks.
     PalGroupMembersInDifferentNetworks,
+    /// A number of a throttle is not known or outside its limits.
+    PalInvalidThrottle,
     /// A beginning or an end of a rule cannot be read, or is outside the years 1970 to 2106.
     PalInvalidTime,
     /// A rule is in force at no time.

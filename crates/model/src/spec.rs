@@ -5,10 +5,12 @@
 //! value is right.
 
 mod new;
+mod throttle;
 
 use std::{collections::BTreeMap, fmt, sync::Arc};
 
 use crate::{ResourceId, Truth};
+pub use throttle::ThrottleSpec;
 
 /// Where a value stands in the input.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
@@ -92,6 +94,8 @@ pub struct EstateSpec {
     pub learned_prefixes: Vec<LearnedPrefixesSpec>,
     /// Security admin rule collections.
     pub admin_collections: Vec<AdminCollectionSpec>,
+    /// Rates of new destinations.
+    pub throttles: Vec<ThrottleSpec>,
     /// What the reader could not resolve, and what that leaves open.
     pub unknowns: Vec<Unknown>,
 }

@@ -14,6 +14,7 @@ use palisade_datapath::{LAYERS_INBOUND, LAYERS_OUTBOUND};
 pub struct RuleNames {
     inbound: [Option<ListNames>; LAYERS],
     outbound: [Option<ListNames>; LAYERS],
+    throttle: Option<String>,
 }
 
 /// One list.
@@ -40,13 +41,24 @@ impl RuleNames {
         Self {
             inbound: names(LAYERS_INBOUND, &blobs.inbound),
             outbound: names(LAYERS_OUTBOUND, &blobs.outbound),
+            throttle: None,
         }
+    }
+
+    /// The same, of a NIC with a throttle that is told as this rule.
+    pub(crate) fn with_throttle(&self, rule: String) -> Self {
+        Self { throttle: Some(rule), ..self.clone() }
+    }
+
+    /// The rule that the NIC's throttle is told as.
+    pub fn throttle(&self) -> Option<&str> {
+        self.throttle.as_deref()
     }
 
     /// The same lists in both directions.
     #[cfg(test)]
     pub(crate) fn for_tests(lists: [Option<ListNames>; LAYERS]) -> Self {
-        Self { inbound: lists.clone(), outbound: lists }
+        Self { inbound: lists.clone(), outbound: lists, throttle: None }
     }
 
     /// The lists of a direction, in the order of evaluation.

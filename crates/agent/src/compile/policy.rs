@@ -5,11 +5,14 @@
 use std::net::Ipv6Addr;
 use std::sync::Arc;
 
-use palisade_abi::verdict::LAYERS;
+use palisade_abi::{arena, verdict::LAYERS};
 use palisade_classify::enforce::{LayerBlob, PolicyBlobs};
-use palisade_datapath::{Guards, LayerPolicy, NicPolicy, Timeouts};
-use palisade_model::{EffectivePolicy, Estate, Mode, Nic};
+use palisade_datapath::{Guards, LayerPolicy, NicPolicy, Throttle, Timeouts};
+use palisade_model::limits::{THROTTLE_RATE_MAX, WORKING_SET_MAX};
+use palisade_model::{EffectivePolicy, Estate, Mode, Nic, Pace};
 use palisade_net::{AddressSet, Direction, Prefix};
+
+use super::Windows;
 
 /// The layers of both directions, which NICs with the same rules share.
 #[derive(Debug, Clone)]
@@ -66,6 +69,17 @@ pub(super) fn template(estate: &Estate, nic: &Nic, owned: AddressSet, layers: &L
         timeouts: estate.flow_timeout(nic).map_or_else(Timeouts::default, Timeouts::of_flow_timeout_minutes),
         ..NicPolicy::new(0, 0)
     }
+}
+
+// What is accepted of an estate is within what the kernel program takes.
+const _: () = assert!(WORKING_SET_MAX as usize == arena::WORKING_SET_MAX);
+const _: () = assert!(THROTTLE_RATE_MAX == Throttle::PER_SECOND_MAX);
+
+/// The rate of new destinations. Like what denies it holds without end while the time is not known.
+pub(super) fn throttle(throttle: &palisade_model::Throttle, windows: Windows) -> Throttle {
+    let Pace { per_second, working_set } = throttle.pace();
+    let until = throttle.until().filter(|_| windows == Windows::Judged).unwrap_or(arena::NEVER);
+    Throttle { per_second, working_set, until }
 }
 
 /// The IPv6 addresses of a link.

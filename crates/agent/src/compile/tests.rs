@@ -1,5 +1,5 @@
 use palisade_abi::flow::Direction;
-use palisade_datapath::{Guards, LAYERS_INBOUND};
+use palisade_datapath::{Guards, LAYERS_INBOUND, Throttle};
 
 use super::{CompiledNic, Windows, compile};
 use crate::load::{self, EstateSources};
@@ -128,4 +128,26 @@ fn what_is_in_audit_and_what_is_off_is_told() {
     let (nic, _) =
         compiled(&estate(r#""palisade-mode": "audit", "palisade-rule:web": "audit""#, ""), Windows::Judged);
     assert_eq!(nic.audit, ["NSG web-nsg"]);
+}
+
+#[test]
+fn a_throttle_is_given_to_the_kernel_and_has_a_name() {
+    let throttle = r#"{ "type": "Palisade.Network/throttled", "apiVersion": "1", "name": "a", "properties": {
+        "throttle": "slow", "newDestinationsPerSecond": 2, "workingSet": 8, "expiresAt": "2026-01-01T00:00:00Z",
+        "networkInterface": { "id": "[resourceId('Microsoft.Network/networkInterfaces', 'a')]" } } }"#;
+    let estate =
+        load(&text("", "").replacen(r#""resources": ["#, &format!(r#""resources": [ {throttle},"#), 1));
+    let (nic, closed) = compiled(&estate, Windows::Judged);
+    let throttle = Throttle { per_second: 2, working_set: 8, until: 1_767_225_600 };
+    assert_eq!(
+        (nic.policy.throttle, nic.names.throttle(), closed),
+        (Some(throttle), Some("throttle-slow-Outbound"), false)
+    );
+    let (nic, closed) = compiled(&estate, Windows::Closed);
+    let endless = Throttle { until: palisade_abi::arena::NEVER, ..throttle };
+    assert_eq!(
+        (nic.policy.throttle, closed),
+        (Some(endless), true),
+        "what holds something up holds without end"
+    );
 }

@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use palisade_abi::verdict::Layer;
+use palisade_abi::verdict::{Layer, Reason};
 use palisade_net::Protocol;
 use serde::Serialize;
 
@@ -149,7 +149,12 @@ pub(crate) fn rules_of<'a>(record: &Record, names: Option<&'a RuleNames>) -> Vec
             row,
         })
     };
-    record.rules.iter().enumerate().filter_map(one).collect()
+    let throttle =
+        names.and_then(RuleNames::throttle).filter(|_| record.reason == Some(Reason::Throttled.name()));
+    // It stands where the other answers stand, and first: it decided.
+    let throttle =
+        throttle.map(|name| Rule { layer: Some(Layer::Admin.name()), list: None, rule: Some(name), row: 0 });
+    throttle.into_iter().chain(record.rules.iter().enumerate().filter_map(one)).collect()
 }
 
 fn text(value: &impl Serialize) -> String {

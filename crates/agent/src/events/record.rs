@@ -117,7 +117,7 @@ fn layer_of(reason: Reason, direction: Direction, rules: &[Option<u16>; LAYERS])
         Direction::Outbound => LAYERS_OUTBOUND,
     };
     match reason {
-        Reason::AdminDeny => Some(Layer::Admin),
+        Reason::AdminDeny | Reason::Throttled => Some(Layer::Admin),
         Reason::SubnetDeny => Some(Layer::Subnet),
         Reason::NetworkInterfaceDeny => Some(Layer::NetworkInterface),
         Reason::PublicAddressClosed => None,

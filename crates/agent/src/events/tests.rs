@@ -66,6 +66,25 @@ fn a_line_has_names_and_the_flow_as_its_first_packet_saw_it() {
 }
 
 #[test]
+fn what_was_too_fast_is_told_with_its_throttle() {
+    let mut book = NameBook::default();
+    let mut own = names("web1", "securityRules/deny-tls");
+    own.rules = own.rules.with_throttle("throttle-slow-Outbound".into()).into();
+    book.note(3, 5, own);
+    let fast = Record {
+        reason: Some(Reason::Throttled.name()),
+        layer: Some(Layer::Admin),
+        rules: [None; 3],
+        direction: Direction::Outbound,
+        ..record()
+    };
+    let text = line::of(&fast, &book);
+    let rule = r#""rules":[{"layer":"Admin","rule":"throttle-slow-Outbound","row":0}]"#;
+    assert!(text.contains(rule) && text.contains(r#""reason":"Throttled""#), "{text}");
+    assert!(!line::of(&record(), &book).contains("slow"), "what another rule denied");
+}
+
+#[test]
 fn a_rule_that_is_too_long_ago_stays_a_number() {
     let mut book = NameBook::default();
     let text = line::of(&record(), &book);

@@ -27,6 +27,7 @@ pub(super) enum List {
     NatRules,
     AdminCollections,
     AdminRules,
+    Throttles,
 }
 
 /// Indexes into lists. The number in the key is that of the parent in its list, 0 for what has none: when a parent is

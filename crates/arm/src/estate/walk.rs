@@ -8,7 +8,8 @@ use std::collections::BTreeMap;
 use palisade_model::spec::{
     AdminCollectionSpec, AdminRuleSpec, AsgSpec, At, EstateSpec, FrontendSpec, Given, IpConfigurationSpec,
     LearnedPrefixesSpec, LoadBalancerSpec, MappingSpec, NatRuleSpec, NicSpec, NsgSpec, PeeringSpec,
-    PublicIpSpec, RouteSpec, RouteTableSpec, RuleSpec, SideSpec, SubnetSpec, Unknown, VirtualNetworkSpec,
+    PublicIpSpec, RouteSpec, RouteTableSpec, RuleSpec, SideSpec, SubnetSpec, ThrottleSpec, Unknown,
+    VirtualNetworkSpec,
 };
 use palisade_model::{Place, ResourceId};
 
@@ -119,9 +120,10 @@ macro_rules! walk {
 
 walk! {
     EstateSpec {
-        nsgs, asgs, virtual_networks, route_tables, nics, public_ips, load_balancers, learned_prefixes, admin_collections, unknowns
+        nsgs, asgs, virtual_networks, route_tables, nics, public_ips, load_balancers, learned_prefixes, admin_collections, throttles, unknowns
     }
     Unknown { place }
+    ThrottleSpec { throttle, interface, per_second, working_set, expires_at, place }
     NsgSpec { name, location, flush_connection, rules, tags, place }
     RuleSpec {
         name, description, protocol, source, destination, access, priority, direction, not_before, expires_at, mode,

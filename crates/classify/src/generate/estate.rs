@@ -108,6 +108,7 @@ impl Maker {
             load_balancers: Vec::new(),
             learned_prefixes: self.learned(),
             admin_collections: self.admin(),
+            throttles: Vec::new(),
             unknowns: Vec::new(),
         }
     }

@@ -12,6 +12,7 @@ mod own_tags;
 mod rule;
 mod schedule;
 mod side;
+mod throttle;
 
 use std::collections::BTreeMap;
 
@@ -61,6 +62,7 @@ fn built(spec: &EstateSpec, tags: TagCatalog, p: &mut Problems) -> Estate {
     for nic in isolated.filter_map(|collection| collection.interface.as_ref()?.known()) {
         nics.entry(nic.clone()).and_modify(|nic| nic.mode = Mode::Enforce);
     }
+    throttle::apply(&spec.throttles, &mut nics, p);
     let estate = Estate {
         nsgs,
         groups,

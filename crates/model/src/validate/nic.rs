@@ -42,6 +42,7 @@ pub(super) fn nic(spec: &NicSpec, p: &mut Problems) -> Nic {
         guards: Guards { source: guards.source && ip_forwarding != Truth::Yes, ..guards },
         open_parts: open.parts,
         tags: known_tags(spec.tags.as_ref()),
+        throttle: None,
     };
     check_groups(&nic, &spec.place, p);
     check_subnets(&nic, &spec.place, p);

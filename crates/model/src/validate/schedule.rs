@@ -6,7 +6,7 @@
 use super::own_tags::{OwnTags, Said, Written, mode, words};
 use super::rule::RuleAt;
 use crate::{
-    Code, Maybe, Mode, Place, Window,
+    Code, Maybe, Mode, Place, ResourceId, Window,
     calendar::Moment,
     problem::Problems,
     spec::{Given, NsgSpec, RuleSpec, Text},
@@ -110,6 +110,15 @@ pub(super) fn window_until(at: &RuleAt<'_>, expires_at: Option<&Text>, p: &mut P
         Window::ALWAYS
     });
     (window, true)
+}
+
+/// When something ends, if it does; `None` if that is not known, which is an error.
+pub(super) fn end(id: &ResourceId, expires_at: Option<&Text>, p: &mut Problems) -> Option<Option<u32>> {
+    let owner = id.to_string();
+    match read(said(expires_at), |text| time(Bound::End, text.text, &owner, text.place, p)) {
+        Maybe::Known(end) => Some(end),
+        Maybe::Unknown => None,
+    }
 }
 
 fn agreed<T: Copy + PartialEq>(

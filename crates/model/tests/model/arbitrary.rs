@@ -344,6 +344,7 @@ fn estate() -> impl Strategy<Value = EstateSpec> {
                 load_balancers,
                 learned_prefixes,
                 admin_collections,
+                throttles: Vec::new(),
                 unknowns: Vec::new(),
             }
         },

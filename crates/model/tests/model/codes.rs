@@ -8,7 +8,7 @@ use palisade_model::{
     Code, Severity,
     spec::{
         AsgSpec, At, EstateSpec, IpConfigurationSpec, LearnedPrefixesSpec, NatRuleSpec, NicSpec, NsgSpec,
-        PeeringSpec, PublicIpSpec, RouteSpec, RouteTableSpec, SubnetSpec, VirtualNetworkSpec,
+        PeeringSpec, PublicIpSpec, RouteSpec, RouteTableSpec, SubnetSpec, ThrottleSpec, VirtualNetworkSpec,
     },
 };
 
@@ -34,6 +34,18 @@ fn error(code: Code, message: &'static str, spec: EstateSpec) -> Case {
 
 fn warning(code: Code, message: &'static str, spec: EstateSpec) -> Case {
     Case { code, severity: Severity::Warning, message, spec }
+}
+
+fn throttle(interface: &str, per_second: i64) -> ThrottleSpec {
+    ThrottleSpec {
+        id: id(&format!("/throttled/{interface}")),
+        throttle: None,
+        interface: Some(to(&format!("/nics/{interface}"))),
+        per_second: Some(At::known(per_second)),
+        working_set: None,
+        expires_at: None,
+        place: palisade_model::Place::default(),
+    }
 }
 
 /// One field of one rule.
@@ -250,6 +262,15 @@ fn network_cases() -> Vec<Case> {
             "\"00-0D-3A\" is not a hardware address (write 00-0D-3A-12-34-56 or 00:0d:3a:12:34:56)",
             EstateSpec {
                 nics: vec![NicSpec { mac: Some(text("00-0D-3A")), ..nic("n", "a", "-") }],
+                ..two_networks()
+            },
+        ),
+        error(
+            Code::PalInvalidThrottle,
+            "newDestinationsPerSecond of /throttled/n is 0 and must be 1 to 1000",
+            EstateSpec {
+                throttles: vec![throttle("n", 0)],
+                nics: vec![nic("n", "a", "-")],
                 ..two_networks()
             },
         ),

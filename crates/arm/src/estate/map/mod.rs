@@ -13,6 +13,7 @@ mod nic;
 mod nsg;
 mod route;
 mod scale_set;
+mod throttle;
 
 pub(super) use admin::NetworkGroups;
 pub(super) use gateway::Gateways;
@@ -120,6 +121,7 @@ pub(super) fn resource(reader: &mut Reader, gathered: &mut Gathered, resource: &
         "palisade.network/isolation" => admin::own_list(reader, resource, OwnList::Quarantine),
         "palisade.network/lockedout" => admin::own_list(reader, resource, OwnList::Lockout),
         "palisade.network/timedaccess" => admin::own_list(reader, resource, OwnList::Door),
+        "palisade.network/throttled" => throttle::throttle(reader, resource),
         "compute/virtualmachinescalesets" => scale_set::interfaces(reader, resource),
         _ => return false,
     }
