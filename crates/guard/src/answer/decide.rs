@@ -30,6 +30,8 @@ pub struct Past {
     pub barred: Vec<Barred>,
     /// Machines that are isolated.
     pub isolated: Vec<ResourceId>,
+    /// Machines that are throttled now.
+    pub throttled: Vec<ResourceId>,
     /// When the policy took which step, at least of the last hour.
     pub acts: Vec<(Step, u32)>,
 }
@@ -46,6 +48,13 @@ pub struct Spared {
 /// Something to do.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Act {
+    /// Let the machine find new destinations at the policy's rate and no faster.
+    Throttle {
+        /// The machine.
+        machine: ResourceId,
+        /// Until when.
+        until: u32,
+    },
     /// Keep an address and the machine apart, both ways.
     Block {
         /// The address.
@@ -71,6 +80,18 @@ pub enum Act {
         /// The machine.
         machine: ResourceId,
     },
+}
+
+impl Act {
+    /// The step that it is.
+    pub const fn step(&self) -> Step {
+        match self {
+            Self::Throttle { .. } => Step::Throttle,
+            Self::Block { .. } => Step::Block,
+            Self::Lockout { .. } => Step::Lockout,
+            Self::Quarantine { .. } => Step::Quarantine,
+        }
+    }
 }
 
 /// Why something is not done.
@@ -133,6 +154,7 @@ impl Policy {
         let step = self.step(seen).filter(|step| *step != Step::Observe)?;
         let answer = match step {
             Step::Observe => return None,
+            Step::Throttle => self.throttle(seen, past, now),
             Step::Block => self.block(seen, past, now),
             Step::Lockout => self.lockout(seen, past, spared, now),
             Step::Quarantine => quarantine(seen, past),
@@ -150,6 +172,14 @@ impl Policy {
     /// Why not.
     pub fn check(&self, prefix: Prefix, spared: &Spared) -> Result<(), Withheld> {
         if self.allows(prefix) { Err(Withheld::Allowed(prefix)) } else { spared.check(prefix) }
+    }
+
+    fn throttle(&self, seen: &Sighting, past: &Past, now: u32) -> Answer {
+        let machine = machine(seen, Step::Throttle)?;
+        if past.throttled.contains(&machine) {
+            return Err(Withheld::Done(format!("{} is throttled", machine.name())));
+        }
+        Ok(Act::Throttle { machine, until: now.saturating_add(self.slowing().seconds) })
     }
 
     fn block(&self, seen: &Sighting, past: &Past, now: u32) -> Answer {
@@ -208,8 +238,8 @@ impl Policy {
             Act::Block { prefix, .. } | Act::Lockout { prefix, .. } => {
                 self.check(*prefix, spared)?;
             }
-            // The forensic path stays open.
-            Act::Quarantine { .. } => {}
+            // What comes in is not held up; the forensic path stays open.
+            Act::Throttle { .. } | Act::Quarantine { .. } => {}
         }
         Ok(act)
     }
@@ -233,11 +263,13 @@ impl Spared {
 }
 
 fn quarantine(seen: &Sighting, past: &Past) -> Answer {
-    let Some(machine) = seen.machine.clone() else {
-        return Err(Withheld::Nobody { step: Step::Quarantine, missing: "one machine" });
-    };
+    let machine = machine(seen, Step::Quarantine)?;
     if past.isolated.contains(&machine) {
         return Err(Withheld::Done(format!("{} is in quarantine", machine.name())));
     }
     Ok(Act::Quarantine { machine })
+}
+
+fn machine(seen: &Sighting, step: Step) -> Result<ResourceId, Withheld> {
+    seen.machine.clone().ok_or(Withheld::Nobody { step, missing: "one machine" })
 }

@@ -1,6 +1,8 @@
 //! Why an answer policy is refused.
 
-use super::{ALLOWED_MAX, BUDGET_MAX, FACTOR_MAX, LOCKOUT_MAX, LOCKOUT_MIN, MEMORY_MAX};
+use palisade_model::limits::{THROTTLE_RATE_MAX, WORKING_SET_MAX};
+
+use super::{ALLOWED_MAX, BUDGET_MAX, FACTOR_MAX, LOCKOUT_MAX, LOCKOUT_MIN, MEMORY_MAX, Slowing};
 
 /// What is wrong with a policy.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -37,6 +39,13 @@ pub enum PolicyError {
     /// The memory.
     #[error("lock-outs are remembered for {0} s; it must be at most {MEMORY_MAX} s")]
     Memory(u32),
+    /// The numbers of throttles.
+    #[error(
+        "machines are throttled to {rate} new destinations per second, with a working set of {set}, for {seconds} s; it must be 1 to \
+         {THROTTLE_RATE_MAX}, 1 to {WORKING_SET_MAX} and {LOCKOUT_MIN} to {LOCKOUT_MAX} s",
+        rate = .0.pace.per_second, set = .0.pace.working_set, seconds = .0.seconds
+    )]
+    Slowing(Slowing),
     /// Neighbours.
     #[error("{0} locked-out neighbours close their network; it must be 2 to 64")]
     Neighbours(usize),

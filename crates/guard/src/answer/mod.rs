@@ -15,7 +15,7 @@ mod tests;
 pub use decide::{Act, Answer, Barred, Past, Spared, Withheld};
 pub use error::PolicyError;
 pub use pattern::Pattern;
-pub use policy::{Budgets, Draft, ForensicPath, Policy, Rule, Terms, Unit, check_paths};
+pub use policy::{Budgets, Draft, ForensicPath, Policy, Rule, Slowing, Terms, Unit, check_paths};
 
 use std::net::IpAddr;
 
@@ -32,9 +32,9 @@ pub const PATTERNS_MAX: usize = 32;
 pub const ALLOWED_MAX: usize = 256;
 /// Forensic paths of one policy, and of one quarantine.
 pub const PATHS_MAX: usize = 16;
-/// Shortest lock-out, in seconds.
+/// Shortest lock-out and throttle, in seconds.
 pub const LOCKOUT_MIN: u32 = 60;
-/// Longest lock-out, in seconds: a week.
+/// Longest lock-out and throttle, in seconds: a week.
 pub const LOCKOUT_MAX: u32 = 7 * 86_400;
 /// Longest time for which a lock-out is remembered after its end, in seconds: 90 days.
 pub const MEMORY_MAX: u32 = 90 * 86_400;
@@ -50,6 +50,8 @@ pub const HOUR: u32 = 3_600;
 pub enum Step {
     /// Nothing is done.
     Observe,
+    /// A machine finds new destinations at no more than a rate, for a time.
+    Throttle,
     /// One address and one machine are parted, for a time.
     Block,
     /// A source is locked out, for a time.
@@ -60,12 +62,13 @@ pub enum Step {
 
 impl Step {
     /// Every step, the mildest first.
-    pub const ALL: [Self; 4] = [Self::Observe, Self::Block, Self::Lockout, Self::Quarantine];
+    pub const ALL: [Self; 5] = [Self::Observe, Self::Throttle, Self::Block, Self::Lockout, Self::Quarantine];
 
     /// Its name in documents.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Observe => "observe",
+            Self::Throttle => "throttle",
             Self::Block => "block",
             Self::Lockout => "lockout",
             Self::Quarantine => "quarantine",

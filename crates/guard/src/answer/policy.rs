@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 
+use palisade_model::Pace;
 use palisade_net::{AddressSet, Direction, Prefix, ProtocolMatch};
 
 use super::{
@@ -80,9 +81,27 @@ impl Terms {
     }
 }
 
+/// How machines are throttled.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Slowing {
+    /// The rate of new destinations.
+    pub pace: Pace,
+    /// For how long, in seconds.
+    pub seconds: u32,
+}
+
+impl Default for Slowing {
+    /// The normal rate, for an hour.
+    fn default() -> Self {
+        Self { pace: Pace::default(), seconds: 3_600 }
+    }
+}
+
 /// How often each step may be taken in an hour.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Budgets {
+    /// Machines that are throttled.
+    pub throttle: usize,
     /// Pairs that are blocked.
     pub block: usize,
     /// Sources that are locked out.
@@ -92,9 +111,9 @@ pub struct Budgets {
 }
 
 impl Default for Budgets {
-    /// 20 pairs, 60 sources, 2 machines.
+    /// 10 machines that are throttled, 20 pairs, 60 sources, 2 machines that are isolated.
     fn default() -> Self {
-        Self { block: 20, lockout: 60, quarantine: 2 }
+        Self { throttle: 10, block: 20, lockout: 60, quarantine: 2 }
     }
 }
 
@@ -103,6 +122,7 @@ impl Budgets {
     pub const fn of(&self, step: Step) -> usize {
         match step {
             Step::Observe => 0,
+            Step::Throttle => self.throttle,
             Step::Block => self.block,
             Step::Lockout => self.lockout,
             Step::Quarantine => self.quarantine,
@@ -126,8 +146,10 @@ pub struct ForensicPath {
 pub struct Draft {
     /// Which alerts lead to which step.
     pub rules: Vec<Rule>,
-    /// For how long.
+    /// For how long sources are locked out and pairs are blocked.
     pub terms: Terms,
+    /// How machines are throttled.
+    pub slowing: Slowing,
     /// How often.
     pub budgets: Budgets,
     /// Whom nothing is done to.
@@ -154,6 +176,10 @@ impl Policy {
             count("alerts of a rule", rule.alerts.len(), 0, PATTERNS_MAX)?;
         }
         check_terms(&draft.terms)?;
+        let Slowing { pace, seconds } = draft.slowing;
+        if !pace.is_sound() || !(LOCKOUT_MIN..=LOCKOUT_MAX).contains(&seconds) {
+            return Err(PolicyError::Slowing(draft.slowing));
+        }
         for step in Step::ALL {
             let actual = draft.budgets.of(step);
             if actual > BUDGET_MAX {
@@ -180,6 +206,11 @@ impl Policy {
     /// For how long sources are locked out.
     pub const fn terms(&self) -> &Terms {
         &self.draft.terms
+    }
+
+    /// How machines are throttled.
+    pub const fn slowing(&self) -> &Slowing {
+        &self.draft.slowing
     }
 
     /// How often each step may be taken in an hour.

@@ -4,7 +4,7 @@
 use std::cell::Cell;
 use std::net::IpAddr;
 
-use palisade_model::ResourceId;
+use palisade_model::{Pace, ResourceId};
 use palisade_net::{AddressSet, Direction, Prefix, ProtocolMatch};
 use proptest::{
     prelude::*,
@@ -24,8 +24,13 @@ const ADDRESSES: [&str; 8] = [
     "2001:db8::1",
     "2001:db8::2",
 ];
-const NAMES: [&str; 4] =
-    ["PortScanning_Incoming", "RDP_Incoming_BF_OneToOne", "RDP_Incoming_BF_Success", "Other"];
+const NAMES: [&str; 5] = [
+    "PortScanning_Incoming",
+    "RDP_Incoming_BF_OneToOne",
+    "RDP_Incoming_BF_Success",
+    "Other",
+    "PortScanning_Outgoing",
+];
 
 fn prefix(text: &str) -> Prefix {
     text.parse().expect("a prefix")
@@ -46,15 +51,17 @@ fn path() -> ForensicPath {
     ForensicPath { source: prefix("10.9.9.9/32"), port: 22, protocol: ProtocolMatch::TCP }
 }
 
-/// Scans are blocked, guesses locked out, successes isolated; everything else is only seen.
+/// Scans outward are throttled, others blocked, guesses locked out, successes isolated; everything else is only seen.
 fn draft(terms: Terms, budgets: Budgets, allowed: &[&str]) -> Draft {
     Draft {
         rules: vec![
             rule("*_BF_Success", Step::Quarantine),
             rule("RDP_*", Step::Lockout),
+            rule("PortScanning_Outgoing", Step::Throttle),
             rule("PortScanning*", Step::Block),
         ],
         terms,
+        slowing: Slowing::default(),
         budgets,
         allowed: allowed.iter().map(|text| prefix(text)).collect(),
         forensic: vec![path()],
@@ -78,20 +85,17 @@ fn seen(name: usize, address: usize, number: usize) -> Sighting {
 
 /// Carries out what is answered, as the server does.
 fn carry_out(past: &mut Past, act: &Act, now: u32) {
-    let (step, barred) = match act.clone() {
+    match act.clone() {
+        Act::Throttle { machine, .. } => past.throttled.push(machine),
         Act::Block { prefix, machine, until, .. } => {
-            (Step::Block, Some(Barred { prefix, machine: Some(machine), from: now, until }))
+            past.barred.push(Barred { prefix, machine: Some(machine), from: now, until });
         }
         Act::Lockout { prefix, until, .. } => {
-            (Step::Lockout, Some(Barred { prefix, machine: None, from: now, until }))
+            past.barred.push(Barred { prefix, machine: None, from: now, until });
         }
-        Act::Quarantine { machine } => {
-            past.isolated.push(machine);
-            (Step::Quarantine, None)
-        }
-    };
-    past.barred.extend(barred);
-    past.acts.push((step, now));
+        Act::Quarantine { machine } => past.isolated.push(machine),
+    }
+    past.acts.push((act.step(), now));
 }
 
 fn terms() -> impl Strategy<Value = Terms> {
@@ -113,62 +117,72 @@ type Told = (u32, usize, usize, usize);
 
 #[test]
 fn whoever_is_to_be_spared_is_and_no_hour_has_more_than_its_budget() {
-    let reached: [Cell<usize>; 6] = Default::default();
+    let reached: [Cell<usize>; 7] = Default::default();
     let reach = |what: usize| reached[what].set(reached[what].get() + 1);
-    let told = proptest::collection::vec((0..2_000_u32, 0..4_usize, 0..8_usize, 0..3_usize), 1..60);
-    let budgets = (0..4_usize, 0..6_usize, 0..3_usize);
+    let told = proptest::collection::vec((0..2_000_u32, 0..5_usize, 0..8_usize, 0..3_usize), 1..60);
+    let budgets = (0..3_usize, 0..4_usize, 0..6_usize, 0..3_usize);
     let lists = (0..4_usize, 0..4_usize, 0..4_usize);
     let mut runner = TestRunner::new(Config { cases: 600, failure_persistence: None, ..Config::default() });
     let input = (terms(), budgets, lists, told);
-    let checked = runner.run(&input, |(terms, (block, lockout, quarantine), (allow, grant, admin), told)| {
-        let allowed =
-            [&[][..], &["203.0.113.1"], &["198.51.100.0/24"], &["203.0.113.2", "2001:db8::/32"]][allow];
-        let grants =
-            [vec![], vec![prefix("203.0.113.3")], vec![prefix("198.51.100.8")], vec![prefix("0.0.0.0/0")]];
-        let spared = Spared {
-            grants: grants[grant].clone(),
-            administrators: [None, Some("192.0.2.9"), Some("203.0.113.2"), Some("2001:db8::1")][admin]
-                .map(|text| text.parse().expect("an address"))
-                .into_iter()
-                .collect(),
-        };
-        let policy = policy(draft(terms, Budgets { block, lockout, quarantine }, allowed));
-        let (mut past, mut now) = (Past::default(), START);
-        for (wait, name, address, number) in told as Vec<Told> {
-            now += wait;
-            let seen = seen(name, address, number);
-            let answer = policy.answer(&seen, &past, &spared, now);
-            prop_assert_eq!(&answer, &policy.answer(&seen, &past, &spared, now), "the same to the same");
-            match answer {
-                None => {
-                    prop_assert_eq!(name, 3);
-                    reach(0);
-                }
-                Some(Err(why)) => reach(if matches!(why, Withheld::Budget { .. }) { 1 } else { 2 }),
-                Some(Ok(act)) => {
-                    check(&act, allowed, &spared, &terms, now)?;
-                    reach(match &act {
-                        Act::Lockout { prefix, .. } if prefix.length() < prefix.family().width() => 4,
-                        Act::Block { repetition, .. } | Act::Lockout { repetition, .. }
-                            if *repetition > 0 =>
-                        {
-                            5
-                        }
-                        _ => 3,
-                    });
-                    carry_out(&mut past, &act, now);
+    let checked =
+        runner.run(&input, |(terms, (throttle, block, lockout, quarantine), (allow, grant, admin), told)| {
+            let allowed =
+                [&[][..], &["203.0.113.1"], &["198.51.100.0/24"], &["203.0.113.2", "2001:db8::/32"]][allow];
+            let grants = [
+                vec![],
+                vec![prefix("203.0.113.3")],
+                vec![prefix("198.51.100.8")],
+                vec![prefix("0.0.0.0/0")],
+            ];
+            let spared = Spared {
+                grants: grants[grant].clone(),
+                administrators: [None, Some("192.0.2.9"), Some("203.0.113.2"), Some("2001:db8::1")][admin]
+                    .map(|text| text.parse().expect("an address"))
+                    .into_iter()
+                    .collect(),
+            };
+            let budgets = Budgets { throttle, block, lockout, quarantine };
+            let policy = policy(draft(terms, budgets, allowed));
+            let (mut past, mut now) = (Past::default(), START);
+            for (wait, name, address, number) in told as Vec<Told> {
+                now += wait;
+                let seen = seen(name, address, number);
+                let answer = policy.answer(&seen, &past, &spared, now);
+                prop_assert_eq!(&answer, &policy.answer(&seen, &past, &spared, now), "the same to the same");
+                match answer {
+                    None => {
+                        prop_assert_eq!(name, 3);
+                        reach(0);
+                    }
+                    Some(Err(why)) => reach(if matches!(why, Withheld::Budget { .. }) { 1 } else { 2 }),
+                    Some(Ok(act)) => {
+                        check(&act, allowed, &spared, &terms, now)?;
+                        reach(match &act {
+                            Act::Throttle { until, .. } => {
+                                prop_assert_eq!(*until, now + Slowing::default().seconds);
+                                6
+                            }
+                            Act::Lockout { prefix, .. } if prefix.length() < prefix.family().width() => 4,
+                            Act::Block { repetition, .. } | Act::Lockout { repetition, .. }
+                                if *repetition > 0 =>
+                            {
+                                5
+                            }
+                            _ => 3,
+                        });
+                        carry_out(&mut past, &act, now);
+                    }
                 }
             }
-        }
-        for (step, budget) in [(Step::Block, block), (Step::Lockout, lockout), (Step::Quarantine, quarantine)]
-        {
-            for (_, begin) in &past.acts {
-                let of_hour = |(own, at): &&(Step, u32)| *own == step && (*begin..begin + HOUR).contains(at);
-                prop_assert!(past.acts.iter().filter(of_hour).count() <= budget);
+            for (step, budget) in Step::ALL.map(|step| (step, budgets.of(step))) {
+                for (_, begin) in &past.acts {
+                    let of_hour =
+                        |(own, at): &&(Step, u32)| *own == step && (*begin..begin + HOUR).contains(at);
+                    prop_assert!(past.acts.iter().filter(of_hour).count() <= budget);
+                }
             }
-        }
-        Ok(())
-    });
+            Ok(())
+        });
     checked.unwrap_or_else(|error| panic!("{error}"));
     assert!(reached.iter().all(|count| count.get() > 100), "reached too little: {reached:?}");
 }
@@ -278,6 +292,11 @@ fn a_policy_that_breaks_a_limit_is_refused() {
         refused(&|draft| draft.terms.longest = draft.terms.first - 1),
         PolicyError::Times { .. }
     ));
+    let slowing = |pace, seconds| refused(&|draft| draft.slowing = Slowing { pace, seconds });
+    for pace in [Pace { per_second: 0, working_set: 5 }, Pace { per_second: 1, working_set: 33 }] {
+        assert!(matches!(slowing(pace, 600), PolicyError::Slowing(_)));
+    }
+    assert!(matches!(slowing(Pace::default(), LOCKOUT_MAX + 1), PolicyError::Slowing(_)));
     assert_eq!(refused(&|draft| draft.terms.factor = 0), PolicyError::Factor(0));
     assert!(matches!(refused(&|draft| draft.terms.memory = MEMORY_MAX + 1), PolicyError::Memory(_)));
     assert_eq!(refused(&|draft| draft.terms.neighbours = Some(1)), PolicyError::Neighbours(1));
