@@ -215,6 +215,7 @@ const OF_SECURITY_OPERATORS: &[&str] = &[
     "Palisade.Network/lockouts/*",
     "Palisade.Network/preview/action",
     "Palisade.Network/quarantines/*",
+    "Palisade.Network/throttles/*",
 ];
 
 fn role(id: Uuid, name: &str, description: &str, actions: &[&str], not_actions: &[&str]) -> Role {

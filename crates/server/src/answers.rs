@@ -95,7 +95,8 @@ fn told(outcome: Result<Outcome, ControlError>) -> Result<Option<String>, String
     Ok(match (properties["source"].as_str(), whom, properties["endTimeUtc"].as_str()) {
         (Some(source), None, Some(end)) => Some(format!("{source} is locked out until {end}")),
         (Some(source), Some(whom), Some(end)) => Some(format!("{source} and {whom} are parted until {end}")),
-        (None, Some(whom), _) => Some(format!("{whom} is in quarantine")),
+        (None, Some(whom), Some(end)) => Some(format!("{whom} is throttled until {end}")),
+        (None, Some(whom), None) => Some(format!("{whom} is in quarantine")),
         _ => None,
     })
 }

@@ -1,4 +1,4 @@
-//! Answers to alerts as resources: quarantines, lock-outs with blocked pairs, and the policies that make them by themselves.
+//! Answers to alerts as resources: quarantines, lock-outs with blocked pairs, throttles, and the policies that make them by themselves.
 //!
 //! What a policy answers is `palisade_guard::answer`'s to say. Here are the documents, what was done before as they tell it, and what
 //! becomes of them at an interface. Invariant: an interface's lists are a function of the world, so that spans, proofs and questions see
@@ -7,6 +7,7 @@
 mod past;
 mod read;
 mod rules;
+mod throttle;
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -21,6 +22,7 @@ pub(crate) use read::{
     acts, lockout, paths_written, policy, quarantine_paths, refused, scope_of, shown, until, wrong,
 };
 pub(crate) use rules::{interfaces_of, own_lists};
+pub(crate) use throttle::{throttle, throttles_of};
 
 /// Lock-outs and blocked pairs of one scope that are in force. With the other limits this bounds the rules of an interface, of which the
 /// kernel takes 1,024.
@@ -29,6 +31,8 @@ pub const LOCKOUTS_MAX: usize = 200;
 pub const REMEMBERED_MAX: usize = 1_000;
 /// Machines of one group that are isolated.
 pub const QUARANTINES_MAX: usize = 100;
+/// Throttles in force in one group.
+pub const THROTTLES_MAX: usize = 100;
 /// Longest reason, in characters.
 pub const REASON_MAX: usize = 500;
 

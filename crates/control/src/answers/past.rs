@@ -6,7 +6,7 @@ use palisade_guard::access::State;
 use palisade_guard::answer::{Past, Sighting, Spared};
 use palisade_model::ResourceId;
 
-use super::{acts, lockout, of_scope, scope_of};
+use super::{acts, lockout, of_scope, scope_of, throttles_of};
 use crate::access;
 use crate::kinds::{self, JIT, LOCKOUT, QUARANTINE};
 use crate::world::{Document, World};
@@ -18,16 +18,22 @@ pub(crate) fn past(world: &World, policy: &Document, seen: &Sighting, now: u32) 
     let scopes = near.iter().chain([&scope]);
     let barred = scopes.flat_map(|scope| of_scope(world, scope, LOCKOUT));
     let isolated = seen.machine.iter().filter(|machine| is_isolated(world, machine));
+    let throttled = seen.machine.iter().filter(|machine| is_throttled(world, machine, now));
     Past {
         // What was stored could be read when it was.
         barred: barred.filter_map(|document| lockout(document.properties()).ok()).collect(),
         isolated: isolated.cloned().collect(),
+        throttled: throttled.cloned().collect(),
         acts: acts(policy.properties(), now),
     }
 }
 
 fn is_isolated(world: &World, machine: &ResourceId) -> bool {
     world.naming(machine).any(|document| document.kind().name == QUARANTINE)
+}
+
+fn is_throttled(world: &World, machine: &ResourceId, now: u32) -> bool {
+    throttles_of(world, std::slice::from_ref(machine)).any(|(_, own)| now < own.until)
 }
 
 /// Who must not be locked out of a scope: whoever holds a grant there that is open, and these administrators.

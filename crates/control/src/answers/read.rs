@@ -8,6 +8,7 @@ use palisade_model::{ResourceId, calendar::Moment};
 use palisade_net::{Direction, Prefix, ProtocolMatch};
 use serde_json::{Value, json};
 
+use super::throttle;
 use crate::access::{duration, seconds, sentence};
 use crate::{ControlError, time};
 
@@ -57,7 +58,7 @@ pub(crate) fn until(properties: &Value, now: u64) -> Result<u32, ControlError> {
         (false, false) => {
             Err(wrong("properties.endTimeUtc", "and duration exclude each other (give one of them)"))
         }
-        (true, true) => Err(wrong("properties.endTimeUtc", "is missing (a lock-out must end: say when)")),
+        (true, true) => Err(wrong("properties.endTimeUtc", "is missing (it must end: say when)")),
     }
 }
 
@@ -90,8 +91,8 @@ pub(crate) fn acts(properties: &Value, now: u32) -> Vec<(Step, u32)> {
 
 /// A policy; the first thing that is wrong is told, with its place.
 pub(crate) fn policy(properties: &Value) -> Result<Policy, ControlError> {
-    const MEMBERS: [&str; 7] =
-        ["provisioningState", "acts", "rules", "lockout", "budgets", "allow", "forensic"];
+    const MEMBERS: [&str; 8] =
+        ["provisioningState", "acts", "rules", "lockout", "throttle", "budgets", "allow", "forensic"];
     only(properties, "properties", &MEMBERS)?;
     let rules = elements(&properties["rules"]).enumerate();
     let rules = rules.map(|(index, value)| rule(value, &format!("properties.rules[{index}]")));
@@ -100,6 +101,7 @@ pub(crate) fn policy(properties: &Value) -> Result<Policy, ControlError> {
     let draft = Draft {
         rules: rules.collect::<Result<_, _>>()?,
         terms: terms(&properties["lockout"])?,
+        slowing: throttle::slowing(&properties["throttle"])?,
         budgets: budgets(&properties["budgets"])?,
         allowed: allowed.collect::<Result<_, _>>()?,
         forensic: paths(&properties["forensic"], "properties.forensic")?,
@@ -157,9 +159,10 @@ fn terms(value: &Value) -> Result<Terms, ControlError> {
 
 fn budgets(value: &Value) -> Result<Budgets, ControlError> {
     let path = "properties.budgets";
-    only(value, path, &["block", "lockout", "quarantine"])?;
+    only(value, path, &["throttle", "block", "lockout", "quarantine"])?;
     let mut budgets = Budgets::default();
     for (key, own) in [
+        ("throttle", &mut budgets.throttle),
         ("block", &mut budgets.block),
         ("lockout", &mut budgets.lockout),
         ("quarantine", &mut budgets.quarantine),
@@ -194,7 +197,7 @@ fn elements(value: &Value) -> impl Iterator<Item = &Value> {
 }
 
 /// A misspelt member must not be a policy that says less than its author thinks.
-fn only(value: &Value, path: &str, members: &[&str]) -> Result<(), ControlError> {
+pub(super) fn only(value: &Value, path: &str, members: &[&str]) -> Result<(), ControlError> {
     let unknown = value.as_object().into_iter().flat_map(|object| object.keys());
     match unknown.into_iter().find(|key| !members.contains(&key.as_str())) {
         Some(key) => Err(wrong(&format!("{path}.{key}"), format!("is none of {}", members.join(", ")))),
@@ -211,7 +214,7 @@ fn word<T: Copy>(value: &Value, known: &[(String, T)], path: &str) -> Result<T, 
         .ok_or_else(|| wrong(path, format!("is {value} and must be one of {}", names())))
 }
 
-fn number<T: TryFrom<u64>>(value: &Value, path: &str) -> Result<T, ControlError> {
+pub(super) fn number<T: TryFrom<u64>>(value: &Value, path: &str) -> Result<T, ControlError> {
     let number = value.as_u64().and_then(|number| T::try_from(number).ok());
     number.ok_or_else(|| wrong(path, format!("is {value}, which is no number that it may be")))
 }
@@ -221,13 +224,13 @@ fn prefix(value: &Value, path: &str) -> Result<Prefix, ControlError> {
     text.parse().map_err(|error| wrong(path, format!("is \"{text}\": {error}")))
 }
 
-fn time_of(value: &Value, path: &str) -> Result<u32, ControlError> {
+pub(super) fn time_of(value: &Value, path: &str) -> Result<u32, ControlError> {
     let text = value.as_str().unwrap_or_default();
     let read = duration::seconds(text);
     read.ok_or_else(|| wrong(path, format!("is \"{text}\" and must be a duration such as PT1H")))
 }
 
-fn moment(value: &Value, path: &str) -> Result<u32, ControlError> {
+pub(super) fn moment(value: &Value, path: &str) -> Result<u32, ControlError> {
     let text = value.as_str().unwrap_or_default();
     let read = Moment::parse(text).and_then(Moment::rounded_down);
     let example = time::rfc3339(0);

@@ -9,12 +9,12 @@ use palisade_model::ResourceId;
 use palisade_net::{Prefix, ProtocolMatch};
 use serde_json::{Value, json};
 
-use super::{lockout, of_scope, quarantine_paths, scope_of, shown};
+use super::{lockout, of_scope, quarantine_paths, scope_of, shown, throttle};
 use crate::kinds::{self, Kind, LOCKOUT, NIC, QUARANTINE, group_of};
 use crate::world::{Document, World};
 use crate::{access, time};
 
-/// The lists of an interface that come before the security admin rules, if it has any.
+/// The lists of an interface that come before the security admin rules, and its throttle, as far as it has any.
 pub(crate) fn own_lists(world: &World, nic: &Document) -> impl Iterator<Item = Document> {
     let targets: Vec<ResourceId> =
         access::machines(world, nic).into_iter().chain([nic.id().clone()]).collect();
@@ -22,7 +22,7 @@ pub(crate) fn own_lists(world: &World, nic: &Document) -> impl Iterator<Item = D
     let barred = barred(world, nic, &targets);
     let lists = [(&kinds::ISOLATED, isolation), (&kinds::BARRED, barred)];
     let lists = lists.map(|(kind, rules)| list(nic, kind, rules));
-    lists.into_iter().flatten()
+    lists.into_iter().chain([throttle::list(world, nic, &targets)]).flatten()
 }
 
 /// All interfaces of the subscription or the group that a lock-out stands at.
@@ -121,8 +121,12 @@ fn list(nic: &Document, kind: &'static Kind, mut rules: Vec<Value>) -> Option<Do
     for (index, rule) in rules.iter_mut().enumerate() {
         rule["properties"]["priority"] = (index + 1).into();
     }
-    let body = json!({"properties": {"networkInterface": {"id": nic.id().as_str()}, "rules": rules}});
+    document(nic, kind, json!({"networkInterface": {"id": nic.id().as_str()}, "rules": rules}))
+}
+
+/// A document of an interface's, which is called like it.
+pub(super) fn document(nic: &Document, kind: &'static Kind, properties: Value) -> Option<Document> {
     let group = nic.id().as_str().rsplit_once("/providers/").map(|(group, _)| group)?;
     let id = ResourceId::new(&format!("{group}/providers/{}/{}", kind.name, nic.id().name()));
-    Some(Document::new(id, kind, body, "answers".into(), 0))
+    Some(Document::new(id, kind, json!({"properties": properties}), "answers".into(), 0))
 }

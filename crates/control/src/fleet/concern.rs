@@ -90,7 +90,7 @@ impl<'a, F: FnMut(&Arc<Document>)> Walk<'a, F> {
                 let world = self.world;
                 document.references().filter_map(|nic| world.document(nic)).for_each(|nic| self.nic(nic));
             }
-            kinds::QUARANTINE | kinds::LOCKOUT => self.answer(document),
+            kinds::QUARANTINE | kinds::LOCKOUT | kinds::THROTTLE => self.answer(document),
             _ => {}
         }
     }

@@ -1,9 +1,10 @@
-//! Answers to alerts, by hand or by policy: machines in quarantine, sources that are locked out, and policies.
+//! Answers to alerts, by hand or by policy: machines in quarantine, sources that are locked out, machines that are throttled, and policies.
 //!
-//! `crate::answers` reads them. What becomes of them at an interface is two kinds more, which are stored nowhere.
+//! `crate::answers` reads them. What becomes of them at an interface is three kinds more, which are stored nowhere.
 
 use super::{
-    ANSWER_POLICY, Field, ISOLATION, Kind, LOCKED_OUT, LOCKOUT, QUARANTINE, Shape, security::MACHINE,
+    ANSWER_POLICY, Field, ISOLATION, Kind, LOCKED_OUT, LOCKOUT, QUARANTINE, Shape, THROTTLE, THROTTLED,
+    security::MACHINE,
 };
 
 /// What stays open to a machine in quarantine.
@@ -54,6 +55,28 @@ pub(super) static LOCKOUTS: Kind = Kind {
     is_tagged: false,
 };
 
+/// Machines that find new destinations at no more than a rate.
+pub(super) static THROTTLES: Kind = Kind {
+    name: THROTTLE,
+    label: "Throttle",
+    is_located: false,
+    envelope: &[Field::new("location", Shape::Text)],
+    properties: &[
+        Field::read_only("provisioningState"),
+        Field::read_only("startTimeUtc"),
+        Field::read_only("policy"),
+        Field::read_only("alert"),
+        Field::new("target", Shape::Reference(&MACHINE)),
+        Field::new("newDestinationsPerSecond", Shape::Integer),
+        Field::new("workingSet", Shape::Integer),
+        Field::new("endTimeUtc", Shape::Text),
+        Field::new("duration", Shape::Text),
+        Field::new("reason", Shape::Text),
+    ],
+    collections: &[],
+    is_tagged: false,
+};
+
 /// What is done about alerts by itself.
 pub(super) static ANSWER_POLICIES: Kind = Kind {
     name: ANSWER_POLICY,
@@ -84,8 +107,17 @@ pub(super) static ANSWER_POLICIES: Kind = Kind {
             ]),
         ),
         Field::new(
+            "throttle",
+            Shape::Object(&[
+                Field::new("newDestinationsPerSecond", Shape::Integer),
+                Field::new("workingSet", Shape::Integer),
+                Field::new("duration", Shape::Text),
+            ]),
+        ),
+        Field::new(
             "budgets",
             Shape::Object(&[
+                Field::new("throttle", Shape::Integer),
                 Field::new("block", Shape::Integer),
                 Field::new("lockout", Shape::Integer),
                 Field::new("quarantine", Shape::Integer),
@@ -114,3 +146,5 @@ const fn derived(name: &'static str, label: &'static str) -> Kind {
 pub(crate) static ISOLATED: Kind = derived(ISOLATION, "Isolation");
 /// What lock-outs are at an interface.
 pub(crate) static BARRED: Kind = derived(LOCKED_OUT, "Locked-out sources");
+/// What a throttle is at an interface.
+pub(crate) static SLOWED: Kind = derived(THROTTLED, "Throttle of an interface");

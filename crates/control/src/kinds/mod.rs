@@ -16,7 +16,7 @@ mod security;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use answers::{BARRED, ISOLATED};
+pub(crate) use answers::{BARRED, ISOLATED, SLOWED};
 pub(crate) use locate::group_of;
 pub use locate::{Target, canonical_location, locate};
 pub(crate) use security::TIMED_ACCESS;
@@ -199,12 +199,16 @@ pub const INTENTS: &str = "Palisade.Network/intents";
 pub const QUARANTINE: &str = "Palisade.Network/quarantines";
 /// Sources that are locked out, and pairs that are blocked.
 pub const LOCKOUT: &str = "Palisade.Network/lockouts";
+/// Machines that find new destinations at no more than a rate.
+pub const THROTTLE: &str = "Palisade.Network/throttles";
 /// What is done about alerts by itself.
 pub const ANSWER_POLICY: &str = "Palisade.Network/answerPolicies";
 /// What a quarantine is at an interface.
 pub const ISOLATION: &str = "Palisade.Network/isolation";
 /// What lock-outs are at an interface.
 pub const LOCKED_OUT: &str = "Palisade.Network/lockedOut";
+/// What a throttle is at an interface.
+pub const THROTTLED: &str = "Palisade.Network/throttled";
 
 /// Kinds that are no children, in the order of their names.
 pub const TOP_LEVEL: &[&Kind] = &[
@@ -226,6 +230,7 @@ pub const TOP_LEVEL: &[&Kind] = &[
     &intents::INTENT_SETS,
     &answers::LOCKOUTS,
     &answers::QUARANTINES,
+    &answers::THROTTLES,
 ];
 
 /// The kind of this type, compared without case; children too.

@@ -10,10 +10,10 @@ use palisade_model::ResourceId;
 use palisade_net::Prefix;
 use serde_json::{Value, json};
 
-use super::{Context, Draft, Planned, group, intents::check_scope, put};
+use super::{Context, Draft, Planned, group, intents::check_scope, put, throttle};
 use crate::access::{seconds, sentence};
 use crate::answers::{self, AnswerCall, LOCKOUTS_MAX, QUARANTINES_MAX, REASON_MAX, REMEMBERED_MAX};
-use crate::kinds::{self, ANSWER_POLICY, LOCKOUT, QUARANTINE, Target, group_of};
+use crate::kinds::{self, ANSWER_POLICY, LOCKOUT, QUARANTINE, THROTTLE, Target, group_of};
 use crate::world::Document;
 use crate::{ControlError, Effect, World, time};
 
@@ -81,18 +81,7 @@ pub(super) fn fill_lockout(
     check_scope(target, "Lock-outs stand", "InvalidLockoutScope")?;
     let (stored, now) = (world.document(&target.id), seconds(context.now));
     let properties = &mut own["properties"];
-    let until = answers::until(properties, context.now)?;
-    if until <= now || until - now > LOCKOUT_MAX {
-        let end = time::rfc3339(u64::from(until));
-        return Err(answers::wrong(
-            "properties.endTimeUtc",
-            format!("is {end} and must be at most a week from now"),
-        ));
-    }
-    if let Some(object) = properties.as_object_mut() {
-        object.remove("duration");
-    }
-    properties["endTimeUtc"] = time::rfc3339(u64::from(until)).into();
+    fill_end(properties, context.now)?;
     check_reason(properties)?;
     let before = stored.map(|stored| stored.properties());
     keep(properties, before, context.now);
@@ -116,6 +105,23 @@ pub(super) fn fill_lockout(
         return Err(ControlError::new(409, "LockoutNotAllowed", message).about("properties.source"));
     }
     check_room(world, &target.scope, &target.id, now)
+}
+
+/// Writes down when something ends, which was given as a moment or as a duration.
+pub(super) fn fill_end(properties: &mut Value, now: u64) -> Result<(), ControlError> {
+    let until = answers::until(properties, now)?;
+    if !(1..=LOCKOUT_MAX).contains(&until.saturating_sub(seconds(now))) {
+        let end = time::rfc3339(u64::from(until));
+        return Err(answers::wrong(
+            "properties.endTimeUtc",
+            format!("is {end} and must be at most a week from now"),
+        ));
+    }
+    if let Some(object) = properties.as_object_mut() {
+        object.remove("duration");
+    }
+    properties["endTimeUtc"] = time::rfc3339(u64::from(until)).into();
+    Ok(())
 }
 
 /// Plans the answer to an alert.
@@ -188,6 +194,10 @@ fn carry_out(
             properties["forensic"] = answers::paths_written(said.forensic());
             (group_of(machine), QUARANTINE, "quarantine")
         }
+        Act::Throttle { machine, until } => {
+            throttle::describe(&mut properties, machine, said.slowing().pace, *until);
+            (group_of(machine), THROTTLE, "throttle")
+        }
         Act::Block { prefix, machine, until, repetition } => {
             properties["target"] = json!({"id": machine.as_str()});
             bar(&mut properties, *prefix, *until, *repetition);
@@ -207,6 +217,9 @@ fn carry_out(
         check_room(draft.world(), &scope, &target.id, seconds(context.now))?;
         forget(draft, &scope, seconds(context.now));
     }
+    if kind == THROTTLE {
+        throttle::make_room(draft, &scope, seconds(context.now))?;
+    }
     let body = json!({"properties": properties});
     draft.put(Document::new(target.id.clone(), target.kind, body, put::new_etag(), 0));
     Ok((target.id, verb))
@@ -220,12 +233,7 @@ fn bar(properties: &mut Value, prefix: Prefix, until: u32, repetition: u32) {
 
 /// Writes down that a step of the hour's budget was taken.
 fn spend(draft: &mut Draft<'_>, policy: &Document, act: &Act, now: u32) {
-    let step = match act {
-        Act::Block { .. } => palisade_guard::answer::Step::Block,
-        Act::Lockout { .. } => palisade_guard::answer::Step::Lockout,
-        Act::Quarantine { .. } => palisade_guard::answer::Step::Quarantine,
-    };
-    let all = answers::acts(policy.properties(), now).into_iter().chain([(step, now)]);
+    let all = answers::acts(policy.properties(), now).into_iter().chain([(act.step(), now)]);
     let all = all.map(|(step, at)| json!({"step": step.name(), "timeUtc": time::rfc3339(u64::from(at))}));
     let mut body = policy.body().clone();
     body["properties"]["acts"] = all.collect();
@@ -256,13 +264,13 @@ fn check_room(world: &World, scope: &ResourceId, id: &ResourceId, now: u32) -> R
     )))
 }
 
-fn limit(message: String) -> ControlError {
+pub(super) fn limit(message: String) -> ControlError {
     ControlError::new(409, "AnswerLimitReached", message)
 }
 
 /// The machine or the interface that something is about. It is in the group of what is about it: who may write in one group must not
 /// cut off what is in another.
-fn subject(world: &World, id: &Value, group: &ResourceId) -> Result<ResourceId, ControlError> {
+pub(super) fn subject(world: &World, id: &Value, group: &ResourceId) -> Result<ResourceId, ControlError> {
     let path = "properties.target.id";
     let text = id.as_str().unwrap_or_default();
     let id = ResourceId::new(text);
@@ -282,7 +290,7 @@ fn subject(world: &World, id: &Value, group: &ResourceId) -> Result<ResourceId, 
     Ok(id)
 }
 
-fn check_reason(properties: &Value) -> Result<(), ControlError> {
+pub(super) fn check_reason(properties: &Value) -> Result<(), ControlError> {
     let length = properties["reason"].as_str().unwrap_or_default().trim().chars().count();
     if (1..=REASON_MAX).contains(&length) {
         return Ok(());
@@ -306,7 +314,7 @@ fn check_width(prefix: Prefix) -> Result<(), ControlError> {
 }
 
 /// What the server wrote stays as it was.
-fn keep(properties: &mut Value, stored: Option<&Value>, now: u64) {
+pub(super) fn keep(properties: &mut Value, stored: Option<&Value>, now: u64) {
     for key in ["policy", "alert"] {
         if let Some(value) = stored.and_then(|stored| stored.get(key)) {
             properties[key] = value.clone();

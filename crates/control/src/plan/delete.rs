@@ -52,7 +52,7 @@ pub(super) fn check_unused(world: &World, id: &ResourceId, within: &ResourceId) 
         // What is only observed, or only points there, does not hold a resource.
         .filter(|user| {
             let passing = [kinds::FLOW_LOG, kinds::PEERING, kinds::STATIC_MEMBER, kinds::JIT, kinds::TUNNEL];
-            let is_answer = [kinds::QUARANTINE, kinds::LOCKOUT].contains(&user.kind().name);
+            let is_answer = [kinds::QUARANTINE, kinds::LOCKOUT, kinds::THROTTLE].contains(&user.kind().name);
             !is_answer && !passing.contains(&user.kind().name)
         })
         .map(|user| user.id())

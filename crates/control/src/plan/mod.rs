@@ -22,6 +22,7 @@ mod put;
 mod records;
 #[cfg(test)]
 pub(crate) mod tests;
+mod throttle;
 mod tunnel;
 mod watcher;
 

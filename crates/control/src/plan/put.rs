@@ -10,7 +10,8 @@ use serde_json::{Map, Value};
 
 use super::body::{self, Body};
 use super::{
-    Context, Done, Draft, access, address, answers, check, defaults, group, intents, judge, lock, watcher,
+    Context, Done, Draft, access, address, answers, check, defaults, group, intents, judge, lock, throttle,
+    watcher,
 };
 use crate::kinds::{self, Collection, Kind, Target};
 use crate::world::Document;
@@ -28,7 +29,7 @@ pub(super) fn plan(
     }
     group::check_place(draft.world(), target)?;
     // What closes something is never locked.
-    if ![kinds::QUARANTINE, kinds::LOCKOUT].contains(&target.kind.name) {
+    if ![kinds::QUARANTINE, kinds::LOCKOUT, kinds::THROTTLE].contains(&target.kind.name) {
         lock::check_write(draft.world(), &target.id)?;
     }
     let body = body::read(target.kind, body)?;
@@ -53,6 +54,7 @@ fn resource(
         kinds::INTENTS => intents::check(draft.world(), target, &own)?,
         kinds::JIT => warnings = access::fill(draft.world(), context, target, &mut own)?,
         kinds::QUARANTINE => warnings = answers::fill_quarantine(draft.world(), context, target, &mut own)?,
+        kinds::THROTTLE => warnings = throttle::fill(draft.world(), context, target, &mut own)?,
         kinds::LOCKOUT => answers::fill_lockout(draft.world(), context, target, &mut own)?,
         kinds::ANSWER_POLICY => answers::fill_policy(draft.world(), target, &mut own)?,
         _ => {}
