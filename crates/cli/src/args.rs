@@ -74,11 +74,14 @@ pub enum Command {
     Jit(commands::remote::jit::Action),
     /// Isolate a machine: nothing passes but forensic paths, until it is released
     Quarantine(commands::remote::answers::Isolate),
-    /// Free a machine from quarantine, or a source that is locked out
+    /// Free a machine from quarantine or a throttle, or a source that is locked out
     Release(commands::remote::answers::Release),
     /// Sources that are locked out for a time, and pairs that are blocked
     #[command(subcommand)]
     Lockouts(commands::remote::answers::Lockouts),
+    /// Machines that find new destinations at no more than a rate, for a time
+    #[command(subcommand)]
+    Throttles(commands::remote::answers::Throttles),
     /// What is done about alerts by itself
     #[command(subcommand)]
     Answers(commands::remote::answers::Answers),

@@ -64,6 +64,7 @@ pub fn run(command: Command) -> Result<Exit, Failure> {
         Command::Quarantine(arguments) => remote::answers::isolate(&arguments),
         Command::Release(arguments) => remote::answers::release(&arguments),
         Command::Lockouts(action) => remote::answers::lockouts(&action),
+        Command::Throttles(action) => remote::answers::throttles(&action),
         Command::Answers(action) => remote::answers::policies(&action),
         Command::Alerts(action) => remote::alerts::run(&action),
         Command::JoinToken(action) => remote::join_token::run(&action),

@@ -21,11 +21,11 @@ use crate::{
 
 const FAR: &str = "203.0.113.9";
 
-fn answer(output: &Output) -> Value {
+pub fn answer(output: &Output) -> Value {
     serde_json::from_slice(&output.stdout).expect("JSON")
 }
 
-fn ready() -> Option<Stage> {
+pub fn ready() -> Option<Stage> {
     if let Some(reason) = obstacle() {
         println!("skipped: {reason}");
         return None;
@@ -39,7 +39,7 @@ fn open(stage: &Stage, from: &str) -> TcpStream {
     stream
 }
 
-fn is_after(end: &str) -> bool {
+pub fn is_after(end: &str) -> bool {
     let end = Moment::parse(end).expect("a moment").seconds;
     let end = UNIX_EPOCH + Duration::from_secs(u64::try_from(end).expect("after 1970"));
     SystemTime::now() >= end

@@ -8,6 +8,7 @@ mod jit;
 mod joining;
 mod lab;
 mod machine;
+mod throttle;
 mod up;
 
 use std::{

@@ -19,5 +19,6 @@ mod refusals;
 mod reload;
 mod resources;
 mod support;
+mod throttles;
 mod tunnels;
 mod unreliable;

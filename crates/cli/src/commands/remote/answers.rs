@@ -1,10 +1,11 @@
-//! `palisade quarantine`, `release`, `lockouts` and `answers`: what is done about alerts, by hand and by itself.
+//! `palisade quarantine`, `release`, `lockouts`, `throttles` and `answers`: what is done about alerts, by hand and by itself.
 //!
 //! Every write waits until the hosts concerned have it in force, unless it is told not to.
 
 mod lockout;
 mod path;
 mod policy;
+mod throttle;
 
 use palisade_client::{Client, Precondition};
 use serde_json::{Value, json};
@@ -17,6 +18,7 @@ use super::{
 use crate::{exit::Exit, exit::Failure, output, output::Format};
 pub use lockout::{Lockouts, run as lockouts};
 pub use policy::{Answers, run as policies};
+pub use throttle::{Throttles, run as throttles};
 
 /// Types of what can be isolated, and what people call them.
 const TARGETS: [(&str, &str); 2] = [
@@ -50,7 +52,7 @@ pub struct Isolate {
 /// Options of `release`.
 #[derive(Debug, clap::Args)]
 pub struct Release {
-    /// Machine or interface in quarantine, or source, machine or name of a lock-out
+    /// Machine or interface in quarantine or with a throttle, or source, machine or name of a lock-out
     #[arg(value_name = "WHAT")]
     what: String,
     #[command(flatten)]
@@ -90,10 +92,11 @@ pub fn release(arguments: &Release) -> Result<Exit, Failure> {
     let what = &arguments.what;
     let mut found = named(&client, "quarantines", what)?;
     found.extend(named(&client, "lockouts", what)?);
+    found.extend(named(&client, "throttles", what)?);
     remove(&client, what, &found, &arguments.write)
 }
 
-/// The quarantines or lock-outs that are meant by a name, a target or a source.
+/// The quarantines, lock-outs or throttles that are meant by a name, a target or a source.
 pub(super) fn named(client: &Client, kind: &str, what: &str) -> Result<Vec<Value>, Failure> {
     let path = format!("/subscriptions/{}/providers/Palisade.Network/{kind}", client.subscription());
     let mut all = client.list(&path)?;
@@ -112,7 +115,8 @@ pub(super) fn named(client: &Client, kind: &str, what: &str) -> Result<Vec<Value
 fn remove(client: &Client, what: &str, found: &[Value], write: &WriteArgs) -> Result<Exit, Failure> {
     if found.is_empty() {
         return Err(Failure::input(format!(
-            "nothing named {what:?} is in quarantine or locked out (see `palisade lockouts list`)"
+            "nothing named {what:?} is in quarantine, locked out or throttled (see `palisade lockouts list` and `palisade throttles \
+             list`)"
         )));
     }
     for one in found {

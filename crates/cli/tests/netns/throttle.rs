@@ -1,0 +1,116 @@
+//! A throttled machine with real packets and the real command: a scan gets through at the rate, with everybody dead too; what is
+//! established goes on, and after the release all of it passes.
+
+use std::{
+    collections::BTreeSet,
+    net::{Ipv4Addr, TcpStream, UdpSocket},
+    time::{Duration, Instant},
+};
+
+use palisade_lab::netns::{ip::Batch, stage::Stage};
+
+use crate::{
+    answers::{answer, ready},
+    machine::{OPEN_WITHIN, connect, lives, serve},
+    up::palisade,
+};
+
+/// Port that nothing but the scan talks to.
+const SCANNED: u16 = 4_000;
+/// New destinations per second.
+const RATE: f64 = 2.0;
+const WORKING_SET: usize = 5;
+
+fn hosts() -> impl Iterator<Item = Ipv4Addr> {
+    (100..150).map(|host| Ipv4Addr::new(203, 0, 113, host))
+}
+
+/// Gives `far` fifty more addresses; a socket that hears what comes to any of them.
+fn listen(stage: &Stage) -> UdpSocket {
+    let all = hosts().fold(Batch::new(), |batch, host| batch.line(format!("address add {host}/32 dev eth0")));
+    all.run_in(&stage.namespace("far")).expect("addresses");
+    let bind = || UdpSocket::bind((Ipv4Addr::UNSPECIFIED, SCANNED)).expect("the port is free");
+    let socket = stage.namespace("far").enter(bind).expect("the namespace is there");
+    socket.set_nonblocking(true).expect("it need not wait");
+    socket
+}
+
+/// Scans for a time from a port of its own; who was reached, and how long it took in seconds.
+fn scan(stage: &Stage, heard: &UdpSocket, time: Duration) -> (usize, f64) {
+    let bind = || UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0)).expect("a free port");
+    let from = stage.namespace("vm").enter(bind).expect("the namespace is there");
+    let (begun, mut reached) = (Instant::now(), BTreeSet::new());
+    while begun.elapsed() < time {
+        for host in hosts() {
+            from.send_to(&host.octets(), (host, SCANNED)).expect("it is sent");
+        }
+        std::thread::sleep(Duration::from_millis(20));
+        let mut message = [0; 4];
+        while heard.recv_from(&mut message).is_ok() {
+            reached.insert(message);
+        }
+    }
+    (reached.len(), begun.elapsed().as_secs_f64())
+}
+
+fn check(reached: usize, seconds: f64, saved: usize) {
+    println!("{reached} of 50 reached in {seconds:.2} s");
+    let earned = (RATE * seconds) as usize;
+    assert!(reached <= saved + earned + 1, "{reached} in {seconds} s is too fast");
+    assert!(reached + 2 >= saved + earned, "{reached} in {seconds} s is too slow");
+}
+
+#[test]
+fn a_scan_gets_through_at_the_rate_and_what_is_established_goes_on() {
+    let Some(stage) = ready() else { return };
+    let mut up = serve(&stage, &[]);
+    let heard = listen(&stage);
+    let mut inbound = connect(&stage, "near", OPEN_WITHIN).expect("the NSG allows it");
+    let echo = || {
+        let listener = std::net::TcpListener::bind(("203.0.113.9", SCANNED)).expect("the port is free");
+        std::thread::spawn(move || {
+            let (mut stream, _) = listener.accept().expect("one connection");
+            let mut other = stream.try_clone().expect("the same");
+            std::io::copy(&mut stream, &mut other)
+        });
+    };
+    stage.namespace("far").enter(echo).expect("the namespace is there");
+    let open = || TcpStream::connect(("203.0.113.9", SCANNED)).expect("nothing forbids it");
+    let mut outbound = stage.namespace("vm").enter(open).expect("the namespace is there");
+
+    let add =
+        ["throttles", "add", "vm1", "--rate", "2", "--for", "1h", "--why", "it scans", "--format", "json"];
+    let told = answer(&palisade(&stage, &add));
+    assert_eq!(told["properties"]["workingSet"], WORKING_SET);
+    let (reached, seconds) = scan(&stage, &heard, Duration::from_secs(5));
+    check(reached, seconds, WORKING_SET);
+    for (way, stream) in [("in", &mut inbound), ("out", &mut outbound)] {
+        assert!(lives(stream, OPEN_WITHIN), "what was established goes on: {way}");
+    }
+    assert!(connect(&stage, "near", OPEN_WITHIN).is_some(), "what comes in is answered");
+    let listed = answer(&palisade(&stage, &["throttles", "list", "--format", "json"]));
+    assert_eq!(listed[0]["name"], "vm1");
+    palisade(&stage, &["release", "vm1"]);
+    assert_eq!(scan(&stage, &heard, Duration::from_millis(200)).0, 50, "it is released");
+
+    palisade(&stage, &add);
+    up.kill();
+    let (reached, seconds) = scan(&stage, &heard, Duration::from_secs(3));
+    check(reached, seconds, WORKING_SET);
+}
+
+#[test]
+fn it_ends_at_its_time_by_the_kernel_alone() {
+    let Some(stage) = ready() else { return };
+    let mut up = serve(&stage, &[]);
+    let heard = listen(&stage);
+    let add = ["throttles", "add", "vm1", "--for", "8s", "--why", "it scans", "--format", "json"];
+    let told = answer(&palisade(&stage, &add));
+    let end = told["properties"]["endTimeUtc"].as_str().expect("it ends").to_owned();
+    up.kill();
+    assert!(scan(&stage, &heard, Duration::from_millis(500)).0 < 10);
+    while !crate::answers::is_after(&end) {
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    assert_eq!(scan(&stage, &heard, Duration::from_millis(200)).0, 50, "nobody but the kernel is there");
+}
