@@ -107,7 +107,8 @@ static __always_inline bool may_begin(__u32 pace, throttle_ref throttle, const s
 	__u32 place;
 
 	PACE_AT(pace)->asked = now;
-	if (PACE_AT(pace)->since != throttle->since)
+	/* A CPU that still sees the policy before does not take it back. */
+	if (PACE_AT(pace)->since < throttle->since)
 		begin_pace(pace, throttle->since);
 	place = recent_place(pace, to->high, to->low);
 	if (place >= PLSD_WORKING_SET_MAX) {

@@ -47,6 +47,11 @@ impl Throttle {
         self.pace
     }
 
+    /// Whether it is in force at `now`.
+    pub fn holds_at(&self, now: u32) -> bool {
+        self.until.is_none_or(|end| now < end)
+    }
+
     /// The second since 1970 in which it ends, if it does.
     pub const fn until(&self) -> Option<u32> {
         self.until

@@ -13,10 +13,11 @@ use super::agent::{InstanceArgs, others};
 use crate::{args::FormatArgs, exit::Exit, exit::Failure, output, output::Format};
 
 /// Limits that drop what rules allow, and what to say of them.
-const LIMITS: [(Reason, &str); 3] = [
+const LIMITS: [(Reason, &str); 4] = [
     (Reason::FlowTableFull, "the flow table was full"),
     (Reason::FlowQuota, "their NIC had as many as it may have"),
     (Reason::HalfOpenQuota, "their NIC had as many half-open connections as it may have"),
+    (Reason::Throttled, "their machine was throttled and had no token for a new destination"),
 ];
 /// So many NICs are named in one line.
 const NAMES_SHOWN_MAX: usize = 5;

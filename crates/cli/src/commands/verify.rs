@@ -14,8 +14,8 @@ use std::{
 
 use palisade_agent::clock::window_s;
 use palisade_classify::{Decision, Engine, Verdict};
-use palisade_model::Estate;
-use palisade_net::{Flow, PortRange};
+use palisade_model::{Estate, Throttle};
+use palisade_net::{Direction, Flow, PortRange};
 
 use self::{
     answer::Answer,
@@ -38,7 +38,7 @@ use crate::{
     after_help = "A flow file has one JSON object a line: {\"nic\" or \"nsg\", \"direction\", \"protocol\", \
                         \"localAddress\", \"localPort\", \"remoteAddress\", \"remotePort\"}. An ICMP flow has its type in \
                         localPort (Inbound) or remotePort (Outbound).\n\n\"audit\" in an answer is what it would be if \
-                        nothing were in audit, where that differs. \"explanation\", with --explain, has the hops of the flow with every \
+                        nothing were in audit, where that differs. \"throttle\" is what a new destination of an allowed flow must wait for. \"explanation\", with --explain, has the hops of the flow with every \
                         rule that was asked, the route, and changes that would turn the answer round.\n\nExit code 1 means that a flow is denied or \
                         unknown, 2 that a line could not be read."
 )]
@@ -97,8 +97,8 @@ fn print(
     format: Format,
 ) -> Result<Exit, Failure> {
     match answered {
-        Ok(Answered { engine, flow, decision, explanation }) => {
-            let answer = Answer::new(engine, &flow, &decision, explanation.as_ref());
+        Ok(Answered { engine, flow, decision, throttle, explanation }) => {
+            let answer = Answer::new(engine, &flow, &decision, throttle, explanation.as_ref());
             match format {
                 Format::Json => serde_json::to_writer(&mut *out, &answer)?,
                 Format::Table => write!(out, "{}", answer.sentence(&flow))?,
@@ -137,6 +137,8 @@ struct Answered<'v> {
     engine: &'v Engine,
     flow: Flow,
     decision: Decision,
+    /// What a new destination must wait for, too.
+    throttle: Option<&'v Throttle>,
     explanation: Option<Explanation>,
 }
 
@@ -169,7 +171,13 @@ impl<'a> Verifier<'a> {
         let flow = question.flow(local)?;
         let explanation =
             self.explain.then(|| Explanation::of(self.estate, *target, engine.policy(), &flow, self.at));
-        Ok(Answered { engine, flow, decision: engine.decide(&flow, self.at), explanation })
+        let decision = engine.decide(&flow, self.at);
+        let is_asked = flow.direction() == Direction::Outbound && decision.verdict == Verdict::Allow;
+        let throttle = match target {
+            Target::Nic(nic) => nic.throttle().filter(|throttle| is_asked && throttle.holds_at(self.at)),
+            Target::Nsg(_) => None,
+        };
+        Ok(Answered { engine, flow, decision, throttle, explanation })
     }
 
     const fn engines(&self, is_nic: bool) -> &HashMap<String, (Target<'a>, Engine)> {

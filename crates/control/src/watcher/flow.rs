@@ -6,7 +6,7 @@
 use std::net::IpAddr;
 
 use palisade_classify::{Decision, Verdict, oracle};
-use palisade_model::{EffectivePolicy, Estate, Nic, ResourceId, Truth};
+use palisade_model::{EffectivePolicy, Estate, Nic, Pace, ResourceId, Truth};
 use palisade_net::{AddressSet, Direction, Family, Flow, PortSet, Prefix, Protocol};
 use serde_json::{Value, json};
 
@@ -42,6 +42,17 @@ pub fn verify(estate: &Estate, nics: &[&Nic], body: &Value, now: u32) -> Result<
     let mut answer = json!({"access": access});
     if let Some(rule) = rule {
         answer["ruleName"] = rule.into();
+    }
+    let throttle = nic.throttle().filter(|throttle| throttle.holds_at(now));
+    if let Some(throttle) =
+        throttle.filter(|_| question.direction == Direction::Outbound && access == "Allow")
+    {
+        let Pace { per_second, working_set } = throttle.pace();
+        answer["throttle"] = json!({
+            "ruleName": throttle.rule(),
+            "newDestinationsPerSecond": per_second,
+            "workingSet": working_set,
+        });
     }
     Ok(answer)
 }

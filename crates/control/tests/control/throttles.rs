@@ -1,6 +1,7 @@
 //! Throttles as resources: what stands at an interface, what ends, what is refused, and what policies do by themselves.
 
 use palisade_control::answers::{AnswerCall, THROTTLES_MAX};
+use palisade_control::watcher::{self, Moment, WatcherRequest};
 use palisade_control::{Action, Caller, time};
 use palisade_guard::{Severity, answer::Sighting};
 use palisade_model::{Pace, Throttle};
@@ -28,9 +29,21 @@ fn standing(bench: &Bench) -> Option<(String, Pace, Option<u32>)> {
     nic.throttle().map(|own: &Throttle| (own.rule(), own.pace(), own.until()))
 }
 
+/// What IP flow verify says of a connection of the machine's.
+fn outward(bench: &Bench) -> Value {
+    let body = json!({
+        "direction": "Outbound", "protocol": "TCP", "localIPAddress": "10.0.1.4", "localPort": "50000",
+        "remoteIPAddress": "198.51.100.7", "remotePort": "443", "targetResourceId": id(MACHINE).as_str(),
+    });
+    let now =
+        Moment { seconds: u32::try_from(bench.now()).expect("a time"), stamp: time::rfc3339(bench.now()) };
+    let request = WatcherRequest::IpFlowVerify { body };
+    bench.control.read(|world| watcher::answer(world, &request, &now)).expect("an answer").value
+}
+
 async fn answer(bench: &Bench, number: usize) -> Value {
     let seen = Sighting {
-        name: "PortScanning_Outgoing".to_owned(),
+        name: "PortScanning".to_owned(),
         severity: Severity::Medium,
         direction: Direction::Outbound,
         remote: None,
@@ -53,6 +66,13 @@ async fn a_throttle_stands_at_the_interfaces_of_its_machine_until_it_is_released
     let end = u32::try_from(NOW + 3_600).expect("before 2106");
     assert_eq!(standing(&bench), Some(("throttle-vm1-Outbound".to_owned(), Pace::default(), Some(end))));
     assert!(bench.passes("198.51.100.7", 80), "no rule is touched");
+    let named = outward(&bench);
+    assert_eq!(
+        (&named["access"], &named["throttle"]["ruleName"]),
+        (&json!("Allow"), &json!("throttle-vm1-Outbound"))
+    );
+    bench.wait(3_600);
+    assert_eq!(outward(&bench)["throttle"], Value::Null, "it has ended");
     // Of several the one that ends last holds.
     let longer = json!({"newDestinationsPerSecond": 10, "workingSet": 32, "duration": "PT2H"});
     bench.put("rg/Palisade.Network/throttles/longer", throttle(&longer)).await.expect("another one");
@@ -67,7 +87,7 @@ async fn a_throttle_stands_at_the_interfaces_of_its_machine_until_it_is_released
 async fn a_policy_throttles_within_its_budget_and_forgets_what_has_ended() {
     let bench = Bench::new().await;
     let policy = json!({"properties": {
-        "rules": [{"alerts": ["PortScanning_Outgoing"], "step": "throttle"}],
+        "rules": [{"alerts": ["PortScanning"], "step": "throttle"}],
         "throttle": {"newDestinationsPerSecond": 2, "duration": "PT10M"},
         "budgets": {"throttle": 2}}});
     bench.put(ANSWERS, policy).await.expect("a policy");
@@ -75,7 +95,7 @@ async fn a_policy_throttles_within_its_budget_and_forgets_what_has_ended() {
     for number in 0..2 {
         let done = answer(&bench, number).await;
         assert_eq!(done["properties"]["newDestinationsPerSecond"], 2, "{done}");
-        assert_eq!(done["properties"]["alert"]["name"], "PortScanning_Outgoing");
+        assert_eq!(done["properties"]["alert"]["name"], "PortScanning");
         let again = answer(&bench, number).await;
         assert_eq!(
             (&again["told"], again["withheld"].is_string()),

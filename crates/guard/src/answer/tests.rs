@@ -24,13 +24,8 @@ const ADDRESSES: [&str; 8] = [
     "2001:db8::1",
     "2001:db8::2",
 ];
-const NAMES: [&str; 5] = [
-    "PortScanning_Incoming",
-    "RDP_Incoming_BF_OneToOne",
-    "RDP_Incoming_BF_Success",
-    "Other",
-    "PortScanning_Outgoing",
-];
+const NAMES: [&str; 5] =
+    ["PortScanning_Incoming", "RDP_Incoming_BF_OneToOne", "RDP_Incoming_BF_Success", "Other", "PortScanning"];
 
 fn prefix(text: &str) -> Prefix {
     text.parse().expect("a prefix")
@@ -57,7 +52,7 @@ fn draft(terms: Terms, budgets: Budgets, allowed: &[&str]) -> Draft {
         rules: vec![
             rule("*_BF_Success", Step::Quarantine),
             rule("RDP_*", Step::Lockout),
-            rule("PortScanning_Outgoing", Step::Throttle),
+            rule("PortScanning", Step::Throttle),
             rule("PortScanning*", Step::Block),
         ],
         terms,

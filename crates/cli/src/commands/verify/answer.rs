@@ -1,6 +1,7 @@
 //! An answer: the verdict, the deciding rule, and why.
 
 use palisade_classify::{Decision, Engine};
+use palisade_model::Throttle;
 use palisade_net::Flow;
 use serde::Serialize;
 use serde_json::Value;
@@ -16,9 +17,21 @@ pub struct Answer<'a> {
     /// What the answer would be if nothing were in audit, where it is another one.
     #[serde(skip_serializing_if = "Option::is_none")]
     audit: Option<Said<'a>>,
+    /// The rate that a new destination is held to, though the rules allow it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    throttle: Option<Rate>,
     /// Why, and what would have to change, if that was asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
     explanation: Option<Value>,
+}
+
+/// A throttle.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Rate {
+    rule_name: String,
+    new_destinations_per_second: u32,
+    working_set: u32,
 }
 
 impl<'a> Answer<'a> {
@@ -27,12 +40,18 @@ impl<'a> Answer<'a> {
         engine: &'a Engine,
         flow: &Flow,
         decision: &Decision,
+        throttle: Option<&Throttle>,
         explanation: Option<&Explanation>,
     ) -> Self {
         let said = |verdict, hit, reason| Said::new(engine.policy(), flow.direction(), verdict, hit, reason);
         Self {
             enforced: said(decision.verdict, decision.hit, decision.reason),
             audit: decision.shadow.map(|shadow| said(shadow.verdict, shadow.hit, shadow.reason)),
+            throttle: throttle.map(|throttle| Rate {
+                rule_name: throttle.rule(),
+                new_destinations_per_second: throttle.pace().per_second,
+                working_set: throttle.pace().working_set,
+            }),
             explanation: explanation.map(Explanation::document),
         }
     }
@@ -40,12 +59,17 @@ impl<'a> Answer<'a> {
     /// The answer as a sentence.
     pub fn sentence(&self, flow: &Flow) -> String {
         let audit = self.audit.as_ref().map(|audit| format!("; in audit {} by {}", audit.access, audit.by()));
+        let rate = self.throttle.as_ref().map(|rate| {
+            let Rate { rule_name, new_destinations_per_second, .. } = rate;
+            format!("; at most {new_destinations_per_second} new destinations a second by {rule_name}")
+        });
         format!(
-            "{:<7}  {}  by {}{}",
+            "{:<7}  {}  by {}{}{}",
             self.enforced.access,
             said::flow(flow),
             self.enforced.by(),
             audit.unwrap_or_default(),
+            rate.unwrap_or_default(),
         )
     }
 }
