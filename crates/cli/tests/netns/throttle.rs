@@ -27,7 +27,10 @@ fn hosts() -> impl Iterator<Item = Ipv4Addr> {
 
 /// Gives `far` fifty more addresses; a socket that hears what comes to any of them.
 fn listen(stage: &Stage) -> UdpSocket {
-    let all = hosts().fold(Batch::new(), |batch, host| batch.line(format!("address add {host}/32 dev eth0")));
+    let mut all = Batch::new();
+    for host in hosts() {
+        all.line(format!("address add {host}/32 dev eth0"));
+    }
     all.run_in(&stage.namespace("far")).expect("addresses");
     let bind = || UdpSocket::bind((Ipv4Addr::UNSPECIFIED, SCANNED)).expect("the port is free");
     let socket = stage.namespace("far").enter(bind).expect("the namespace is there");
