@@ -121,11 +121,11 @@ fn list(nic: &Document, kind: &'static Kind, mut rules: Vec<Value>) -> Option<Do
     for (index, rule) in rules.iter_mut().enumerate() {
         rule["properties"]["priority"] = (index + 1).into();
     }
-    document(nic, kind, json!({"networkInterface": {"id": nic.id().as_str()}, "rules": rules}))
+    document(nic, kind, &json!({"networkInterface": {"id": nic.id().as_str()}, "rules": rules}))
 }
 
 /// A document of an interface's, which is called like it.
-pub(super) fn document(nic: &Document, kind: &'static Kind, properties: Value) -> Option<Document> {
+pub(super) fn document(nic: &Document, kind: &'static Kind, properties: &Value) -> Option<Document> {
     let group = nic.id().as_str().rsplit_once("/providers/").map(|(group, _)| group)?;
     let id = ResourceId::new(&format!("{group}/providers/{}/{}", kind.name, nic.id().name()));
     Some(Document::new(id, kind, json!({"properties": properties}), "answers".into(), 0))

@@ -76,5 +76,5 @@ pub(super) fn list(world: &World, nic: &Document, targets: &[ResourceId]) -> Opt
         "workingSet": own.pace.working_set,
         "expiresAt": time::rfc3339(u64::from(own.until)),
     });
-    super::rules::document(nic, &kinds::SLOWED, properties)
+    super::rules::document(nic, &kinds::SLOWED, &properties)
 }
