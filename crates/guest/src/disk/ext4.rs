@@ -98,6 +98,17 @@ fn status(metadata: &Metadata) -> Status {
     }
 }
 
+/// A handle is a path, and whether it is that of a link: finding it is what takes time, and need not be done twice.
+fn handle(kind: Kind, path: &[u8]) -> Handle {
+    Handle([&[u8::from(kind == Kind::Link)], path].concat())
+}
+
+fn meant(handle: &Handle) -> Result<(bool, PathBuf), String> {
+    let (is_link, path) = handle.0.split_first().ok_or("it has no path")?;
+    let path = PathBuf::try_from(path).map_err(|error| format!("{error:?}"))?;
+    Ok((*is_link == 1, path))
+}
+
 /// Bytes of a file that are read at once.
 const PIECE: usize = 1 << 16;
 
@@ -117,32 +128,31 @@ impl Ext4Files {
 
 impl Tree for Ext4Files {
     fn root(&self) -> Handle {
-        Handle(b"/".to_vec())
+        handle(Kind::Folder, b"/")
     }
 
     fn list(&self, folder: &Handle) -> Result<Vec<Listed>, String> {
         let mut listed = Vec::new();
-        let path = PathBuf::try_from(folder.0.as_slice()).map_err(|error| format!("{error:?}"))?;
+        let (_, path) = meant(folder)?;
         for entry in self.0.read_dir(&path).map_err(|error| error.to_string())? {
             let entry = entry.map_err(|error| error.to_string())?;
             let name = entry.file_name();
             if name == "." || name == ".." {
                 continue;
             }
-            listed.push(Listed {
-                name: tree::escaped(name.as_ref()),
-                handle: Handle(entry.path().as_ref().to_vec()),
-                status: entry.metadata().map(|metadata| status(&metadata)).map_err(|error| error.to_string()),
-            });
+            let status =
+                entry.metadata().map(|metadata| status(&metadata)).map_err(|error| error.to_string());
+            let kind = status.as_ref().map_or(Kind::Other, |status| status.kind);
+            let handle = handle(kind, entry.path().as_ref());
+            listed.push(Listed { name: tree::escaped(name.as_ref()), handle, status });
             tree::bounded(listed.len())?;
         }
         Ok(listed)
     }
 
     fn contents(&self, file: &Handle, sink: &mut dyn FnMut(&[u8]) -> bool) -> Result<(), String> {
-        let path = PathBuf::try_from(file.0.as_slice()).map_err(|error| format!("{error:?}"))?;
-        let metadata = self.0.symlink_metadata(&path).map_err(|error| error.to_string())?;
-        if metadata.is_symlink() {
+        let (is_link, path) = meant(file)?;
+        if is_link {
             let target = self.0.read_link(&path).map_err(|error| error.to_string())?;
             sink(target.as_ref());
             return Ok(());

