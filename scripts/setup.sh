@@ -27,7 +27,8 @@ have npm || run_packages+=(nodejs npm)
 
 # What the story is told with.
 if [[ -n ${PALISADE_SETUP_STORY:-} ]]; then
-    run_packages+=(debootstrap e2fsprogs hydra openssh-client openssh-server openssl qemu-system-common sshpass xrdp)
+    run_packages+=(debootstrap e2fsprogs hydra libvirt-clients libvirt-daemon
+        libvirt-daemon-driver-qemu openssh-client openssh-server openssl qemu-system-common sshpass xrdp)
 fi
 
 # What the benchmark compares with.

@@ -7,6 +7,7 @@
 mod hands;
 pub mod inside;
 mod journal;
+pub mod libvirt;
 pub mod qmp;
 pub mod seed;
 mod steps;

@@ -3,6 +3,7 @@
 //! The machine has no system: its firmware boots from the network again and again, and so sends frames whenever its link is up. What an intruder would
 //! write, the test writes through the running QEMU's own block layer.
 
+mod libvirt;
 mod machine;
 
 use std::{fs, thread, time::Duration};
@@ -15,6 +16,7 @@ use palisade_recovery::{
 };
 use serde_json::{Value, json};
 
+use libvirt::Daemon;
 use machine::{Lab, NOW, STATE};
 
 /// Nobody judges packets here; the link alone isolates.
@@ -56,12 +58,18 @@ fn plan() -> Plan {
 }
 
 fn run(lab: &Lab, heed: &mut dyn FnMut(Moment) -> bool) -> Result<(), RevertError> {
+    run_with(lab, &mut lab.qemu.clone(), heed)
+}
+
+fn run_with(
+    lab: &Lab,
+    machine: &mut dyn Machine,
+    heed: &mut dyn FnMut(Moment) -> bool,
+) -> Result<(), RevertError> {
     let check = lab.key.check();
     let revert =
         Revert::resume(&lab.store, "web", &check).or_else(|_| Revert::begin(&lab.store, plan(), &check))?;
-    let mut qemu = lab.qemu.clone();
-    let mut hands =
-        Hands { machine: &mut qemu, policy: &mut Open, prepare: &mut Nothing, audit: &mut Nothing };
+    let mut hands = Hands { machine, policy: &mut Open, prepare: &mut Nothing, audit: &mut Nothing };
     revert.run(&mut hands, &|_| {}, &|| NOW, heed).map(drop)
 }
 
@@ -131,4 +139,37 @@ fn a_running_machine_is_not_sealed() {
     assert!(error.to_string().ends_with("is in use (stop the machine first)"), "{error}");
     lab.qemu.power_off().unwrap();
     lab.seal(NOW + 1).unwrap();
+}
+
+/// The same way back through libvirt, interrupted after every step that it takes part in.
+#[test]
+fn a_machine_of_libvirt_comes_back() {
+    let Some(lab) = Lab::new() else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let Some(daemon) = Daemon::start(folder.path(), &lab.disk) else { return };
+    let clean = root(&lab);
+    let mut machine = daemon.machine();
+    machine.boot().unwrap();
+    assert_eq!(daemon.virsh(&["domif-getlink", "web", "vm-web"]).trim(), "vm-web down");
+    daemon.virsh(&[
+        "qemu-monitor-command",
+        "--hmp",
+        "web",
+        "qemu-io libvirt-1-format \"write -P 0x66 1M 512\"",
+    ]);
+    for step in [Step::Quarantine, Step::Freeze, Step::PowerOff, Step::Boot, Step::LinkUp] {
+        let stopped = run_with(&lab, &mut machine, &mut |moment| moment != Moment::Undocumented(step));
+        assert!(matches!(stopped, Err(RevertError::Stopped { .. })), "{step}: {stopped:?}");
+    }
+    run_with(&lab, &mut machine, &mut |_| true).unwrap();
+    assert_eq!(daemon.virsh(&["domstate", "web"]).trim(), "running");
+    assert_eq!(daemon.virsh(&["domif-getlink", "web", "vm-web"]).trim(), "vm-web up");
+    machine.power_off().unwrap();
+    assert_eq!(root(&lab), clean);
+    let evidence = lab.store.evidence_named("revert-1").unwrap();
+    let names: Vec<&str> = evidence.files.iter().map(|file| file.name.as_str()).collect();
+    assert_eq!(names, ["disk-0.qcow2", "memory.elf", "record.json"]);
+    daemon.virsh(&["undefine", "web"]);
+    let error = machine.set_link(false).unwrap_err().to_string();
+    assert!(error.starts_with("virsh dominfo:") && error.contains("web"), "{error}");
 }

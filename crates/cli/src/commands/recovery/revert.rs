@@ -6,6 +6,7 @@ use palisade_recovery::{
     revert::{
         Cold, HandError, Hands, Journal, Machine, Moment, Nothing, Plan, Policy, Prepare, Record, Revert,
         inside::{Changes, Inside},
+        libvirt::Libvirt,
         qmp::Qemu,
         seed::Seed,
     },
@@ -72,10 +73,16 @@ struct WorldArgs {
     /// Resources to put in force before the link is up, as JSON bodies with their ids: fewer open ports, fewer ways out
     #[arg(long, value_name = "FILE", requires = "vm")]
     tightened: Option<PathBuf>,
-    /// Control socket of QEMU; without it, the machine is taken to be off
+    /// Control socket of QEMU
     #[arg(long, value_name = "SOCKET", requires_all = ["links", "start"])]
     qmp: Option<PathBuf>,
-    /// Network device or back end of the machine
+    /// Machine of libvirt, by name; without it and without --qmp, the machine is taken to be off
+    #[arg(long, value_name = "DOMAIN", requires = "links", conflicts_with = "qmp")]
+    libvirt: Option<String>,
+    /// Where libvirt listens
+    #[arg(long, value_name = "URI", requires = "libvirt", default_value = "qemu:///system")]
+    connect: String,
+    /// Network device or back end of the machine; of libvirt, the interface on the host or its MAC address
     #[arg(long = "link", value_name = "NAME")]
     links: Vec<String>,
     /// JSON file with the command that starts the machine, a list of strings
@@ -105,6 +112,7 @@ struct World {
     vm: Option<String>,
     tightened: Option<PathBuf>,
     qemu: Option<Qemu>,
+    libvirt: Option<Libvirt>,
     seed: Option<(PathBuf, PathBuf)>,
     audit_fails_on: FailsOn,
     changes: Option<Changes>,
@@ -129,6 +137,11 @@ impl WorldArgs {
             vm: self.vm.clone(),
             tightened: self.tightened.clone(),
             qemu,
+            libvirt: self.libvirt.clone().map(|domain| Libvirt {
+                connect: self.connect.clone(),
+                domain,
+                links: self.links.clone(),
+            }),
             seed: self.seed.clone().zip(self.user_data.clone()),
             audit_fails_on: self.audit_fails_on.unwrap_or_default(),
             changes,
@@ -193,9 +206,10 @@ fn with_hands(
     write: &WriteArgs,
     act: impl FnOnce(&mut Hands<'_>) -> Result<Journal, Failure>,
 ) -> Result<Journal, Failure> {
-    let mut machine: Box<dyn Machine> = match &world.qemu {
-        Some(qemu) => Box::new(qemu.clone()),
-        None => Box::new(Cold),
+    let mut machine: Box<dyn Machine> = match (&world.qemu, &world.libvirt) {
+        (Some(qemu), _) => Box::new(qemu.clone()),
+        (None, Some(libvirt)) => Box::new(libvirt.clone()),
+        (None, None) => Box::new(Cold),
     };
     let mut policy: Box<dyn Policy> = match &world.vm {
         Some(vm) => Box::new(Server::new(write, vm, world.tightened.as_deref())?),
