@@ -46,8 +46,8 @@ impl Disk for RawDisk {
 }
 
 /// Bytes of an image that are read at once, and how many such pieces are kept: file systems ask for a few bytes here and there, again and again.
-const PIECE: u64 = 1 << 16;
-const PIECES: u64 = 1_024;
+const PIECE: u64 = 1 << 14;
+const PIECES: u64 = 8_192;
 
 /// An image, of one layer or several.
 #[derive(Debug)]
