@@ -1,6 +1,6 @@
 //! What can go wrong in a measurement: a tool or the kernel refused, or a firewall decided otherwise than the rules say.
 
-use std::io;
+use std::{io, path::PathBuf};
 
 use palisade_abi::verdict::Reason;
 use palisade_lab::LabError;
@@ -53,6 +53,31 @@ pub enum Error {
     Server {
         /// What.
         what: String,
+    },
+    /// A sealed state or its store.
+    #[error(transparent)]
+    State(#[from] palisade_recovery::state::StateError),
+    /// A key that seals.
+    #[error(transparent)]
+    SealKey(#[from] palisade_recovery::key::KeyError),
+    /// A revert stopped.
+    #[error(transparent)]
+    Revert(#[from] palisade_recovery::revert::RevertError),
+    /// What is sealed, run or audited is not as it should be.
+    #[error("what should be clean and quick is not: {what}")]
+    Recovery {
+        /// What was said.
+        what: String,
+    },
+    /// Too little room for what is measured.
+    #[error("{} has room for {free} bytes and {wanted} are needed (name another folder with --folder)", path.display())]
+    Room {
+        /// The folder.
+        path: PathBuf,
+        /// Bytes that are wanted.
+        wanted: u64,
+        /// Bytes there are.
+        free: u64,
     },
     /// The kernel refused.
     #[error("cannot {action}")]

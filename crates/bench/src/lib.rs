@@ -1,5 +1,5 @@
-//! Measures the datapath beside what a user would pick instead, the control plane, exact analysis, and what watches flows, each in
-//! one run on one machine.
+//! Measures the datapath beside what a user would pick instead, the control plane, exact analysis, what watches flows, and the way
+//! back to a clean state, each in one run on one machine.
 //!
 //! Figures of different firewalls are compared only if they come from the same run, in rounds that alternate, so that what
 //! else the machine does hits all alike; and only after every firewall was found to do what the rules say. What
@@ -21,8 +21,10 @@ mod ours;
 mod peers;
 pub mod plot;
 mod policy;
+pub mod recovery;
 pub mod report;
 mod rules;
+mod scratch;
 mod site;
 mod stats;
 mod traffic;

@@ -6,13 +6,13 @@ use palisade_client::Client;
 use serde_json::json;
 
 use super::{
-    Run, Scratch,
+    Run,
     estate::{self, Ids},
     fleet::{self, Fleet},
     force::round,
     server::Server,
 };
-use crate::{error::Result, report::Case, stats};
+use crate::{error::Result, report::Case, scratch::Scratch, stats};
 
 pub(super) fn measure(run: &mut Run<'_>) -> Result<Vec<Case>> {
     let (hosts, rounds) = (run.choose(1_000, 200), run.choose(9, 3));

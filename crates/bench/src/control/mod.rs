@@ -15,15 +15,12 @@ mod server;
 mod start;
 mod writes;
 
-use std::{
-    collections::BTreeMap,
-    path::{Path, PathBuf},
-    sync::atomic::{AtomicU64, Ordering},
-};
+use std::{collections::BTreeMap, path::PathBuf};
 
 use crate::{
-    error::{Context, Result},
+    error::Result,
     report::{Case, Report},
+    scratch::Scratch,
 };
 
 /// What to measure, and how thoroughly.
@@ -119,31 +116,6 @@ pub fn run(options: &Options, tell: &mut dyn FnMut(&str)) -> Result<Report> {
         report.cases.extend(cases);
     }
     Ok(report)
-}
-
-/// A folder on disk.
-#[derive(Debug)]
-struct Scratch(PathBuf);
-
-impl Scratch {
-    fn make(under: &Path) -> Result<Self> {
-        static COUNT: AtomicU64 = AtomicU64::new(0);
-        let name = format!("palisade-bench-{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
-        let path = under.join(name);
-        std::fs::create_dir_all(&path).context(|| format!("make the folder {}", path.display()))?;
-        Ok(Self(path))
-    }
-
-    fn path(&self) -> &Path {
-        &self.0
-    }
-}
-
-impl Drop for Scratch {
-    fn drop(&mut self) {
-        // What cannot be removed is in the folder for temporary files, which is somebody else's to tidy.
-        let _ = std::fs::remove_dir_all(&self.0);
-    }
 }
 
 /// Rules by the NSG that they were acknowledged in.

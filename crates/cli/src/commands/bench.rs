@@ -8,7 +8,7 @@ use std::{
 
 use clap::builder::{PossibleValuesParser, TypedValueParser as _};
 use palisade_bench::{
-    Group, Options, Report, analysis, control, flows, plot,
+    Group, Options, Report, analysis, control, flows, plot, recovery,
     report::{Case, Goal},
 };
 
@@ -31,6 +31,35 @@ enum Subject {
     Control(ControlArgs),
     /// What watching flows takes: the detectors over a day, what they find in recordings, and the store that keeps flows
     Flows(FlowsArgs),
+    /// What the way back to a clean state takes: verification, a revert, the audit of a guest, and flipped bits
+    Recovery(RecoveryArgs),
+}
+
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Times are of the clock, on two processors, while the cache has what is read. Peers and QEMU are used \
+                        if they are installed. Figures of a debug build say nothing."
+)]
+struct RecoveryArgs {
+    /// Fewer rounds, smaller disks: under a minute
+    #[arg(long)]
+    quick: bool,
+    /// Measure only these cases
+    #[arg(long = "case", value_name = "NAME", value_parser = recovery_groups())]
+    cases: Vec<recovery::Group>,
+    /// Folder for what is written and removed again, 9 GB, quick 600 MB; that for temporary files if it is not given
+    #[arg(long, value_name = "DIR")]
+    folder: Option<PathBuf>,
+    /// Folder of the public collection, for its hives; without it their audit is left out
+    #[arg(long, value_name = "DIR", env = "PALISADE_REAL_DATA")]
+    collection: Option<PathBuf>,
+    #[command(flatten)]
+    format: FormatArgs,
+}
+
+fn recovery_groups() -> impl clap::builder::TypedValueParser<Value = recovery::Group> {
+    PossibleValuesParser::new(recovery::Group::ALL.map(recovery::Group::name))
+        .map(|name| recovery::Group::named(&name).expect("only names of groups are possible"))
 }
 
 #[derive(Debug, clap::Args)]
@@ -139,6 +168,7 @@ pub fn run(arguments: &Arguments) -> Result<Exit, Failure> {
         Subject::Datapath(arguments) => datapath(arguments),
         Subject::Control(arguments) => control_plane(arguments),
         Subject::Flows(arguments) => watching(arguments),
+        Subject::Recovery(arguments) => way_back(arguments),
     }
 }
 
@@ -172,6 +202,17 @@ fn watching(arguments: &FlowsArgs) -> Result<Exit, Failure> {
         scratch: arguments.scratch.clone(),
     };
     let report = flows::run(&options, &mut progress()).map_err(Failure::caused_by)?;
+    print(&report, arguments.format.format)
+}
+
+fn way_back(arguments: &RecoveryArgs) -> Result<Exit, Failure> {
+    let options = recovery::Options {
+        quick: arguments.quick,
+        groups: arguments.cases.clone(),
+        scratch: arguments.folder.clone().unwrap_or_else(std::env::temp_dir),
+        collection: arguments.collection.clone(),
+    };
+    let report = recovery::run(&options, &mut progress()).map_err(Failure::caused_by)?;
     print(&report, arguments.format.format)
 }
 

@@ -6,48 +6,22 @@
 mod measure;
 mod workload;
 
-use std::{
-    fs,
-    num::NonZero,
-    path::{Path, PathBuf},
-    thread,
-};
+use std::{num::NonZero, path::Path, thread};
 
-use crate::{
-    error::{Context, Result},
-    report::Case,
-};
+use crate::{error::Result, report::Case, scratch::Scratch};
 
 /// Records of the thorough run, and of the quick one.
 const RECORDS: [usize; 2] = [100_000_000, 2_000_000];
 /// Records that are written to say how fast that is.
 const WRITTEN: [usize; 2] = [8_000_000, 1_000_000];
 
-/// A folder on disk that is gone with its value.
-struct Scratch(PathBuf);
-
-impl Scratch {
-    fn make(under: &Path, name: &str) -> Result<Self> {
-        let path = under.join(format!("palisade-bench-flows-{name}-{}", std::process::id()));
-        fs::create_dir_all(&path).context(|| format!("make the folder {}", path.display()))?;
-        Ok(Self(path))
-    }
-}
-
-impl Drop for Scratch {
-    fn drop(&mut self) {
-        // What cannot be removed is in the folder for temporary files, which is somebody else's to tidy.
-        let _ = fs::remove_dir_all(&self.0);
-    }
-}
-
 /// Records to Parquet on one core.
 ///
 /// # Errors
 /// The store's.
 pub(super) fn write(scratch: &Path, is_quick: bool) -> Result<Vec<Case>> {
-    let folder = Scratch::make(scratch, "write")?;
-    let wrote = measure::write(&folder.0, WRITTEN[usize::from(is_quick)], false)?;
+    let folder = Scratch::make(scratch)?;
+    let wrote = measure::write(folder.path(), WRITTEN[usize::from(is_quick)], false)?;
     let rate = wrote.records as f64 / wrote.taken.processor.as_secs_f64().max(0.01);
     let case = Case::new("write/records", rate, "records/s")
         .with("records", wrote.records)
@@ -60,11 +34,11 @@ pub(super) fn write(scratch: &Path, is_quick: bool) -> Result<Vec<Case>> {
 /// # Errors
 /// The store's.
 pub(super) fn query(scratch: &Path, is_quick: bool) -> Result<Vec<Case>> {
-    let folder = Scratch::make(scratch, "query")?;
+    let folder = Scratch::make(scratch)?;
     let records = RECORDS[usize::from(is_quick)];
-    measure::write(&folder.0, records, true)?;
+    measure::write(folder.path(), records, true)?;
     let threads = thread::available_parallelism().unwrap_or(NonZero::<usize>::MIN);
-    let asked = measure::questions(&folder.0, threads)?;
+    let asked = measure::questions(folder.path(), threads)?;
     let case = |asked: measure::Asked| {
         let case = Case::new("query/time", asked.taken.wall.as_secs_f64(), "s")
             .with("question", asked.name)
