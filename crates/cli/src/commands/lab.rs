@@ -41,7 +41,7 @@ enum Action {
     Up(LabArgs),
     /// Remove a lab, also after a crash
     Down(NameArgs),
-    /// Two stories with real packets: an open administration port, and a machine that calls out
+    /// Three stories with real packets: an open administration port, a machine that calls out, and one that was taken
     Tour(NameArgs),
 }
 

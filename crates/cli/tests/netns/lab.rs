@@ -32,8 +32,13 @@ fn every_cell_of_a_deployed_estate_is_as_predicted() {
 }
 
 #[test]
-fn both_stories_hold_when_every_change_is_a_deployment() {
+fn the_stories_hold_when_every_change_is_a_deployment() {
     let Some(output) = lab(&["tour"]) else { return };
     let story = String::from_utf8(output.stdout).expect("the story is text");
+    println!("{story}");
     assert!(story.trim_end().ends_with("0 did not."), "{story}");
+    for told in ["Medium RDP_Incoming_BF_OneToOne", "Critical RDP_Incoming_BF_Success", "Medium PortScanning"]
+    {
+        assert!(story.contains(&format!("alert: {told}")), "{told}: {story}");
+    }
 }

@@ -8,6 +8,7 @@ pub mod http;
 mod icmp;
 pub mod server;
 pub mod service;
+pub mod session;
 mod tcp;
 mod udp;
 

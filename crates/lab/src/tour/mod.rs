@@ -1,11 +1,13 @@
-//! Two stories, told with real packets: an open administration port, and a machine that calls out.
+//! Three stories, told with real packets: an open administration port, a machine that calls out, and one that was taken.
 //!
 //! A story is a row of situations. In each, claims are tried over both families; every claim that does not hold is
 //! printed and remembered, and the story goes on, so one run shows all that is wrong. The tour knows hosts and
 //! services, not rules: the policy is in the parameters files.
 
 mod egress;
+mod guarded;
 mod rdp;
+mod taken;
 
 use std::io::{self, Write};
 use std::net::SocketAddr;
@@ -14,11 +16,12 @@ use palisade_net::Family;
 
 use crate::error::{LabError, Result};
 use crate::estate::Situation;
+use crate::guard::Guard;
 use crate::hosts::Host;
 use crate::interrupt::Interrupt;
 use crate::lab::Lab;
 use crate::matrix::Probe;
-use crate::policy::{Enforcer, EstateFiles};
+use crate::policy::EstateFiles;
 use crate::probe::service::service;
 use crate::probe::{Knock, Outcome, PATIENCE, Service, Transport, http, knock_all};
 
@@ -26,7 +29,7 @@ use crate::probe::{Knock, Outcome, PATIENCE, Service, Transport, http, knock_all
 struct Tour<'a> {
     lab: &'a Lab,
     files: EstateFiles,
-    enforcer: &'a mut dyn Enforcer,
+    guard: &'a mut dyn Guard,
     interrupt: Option<&'a Interrupt>,
     out: &'a mut dyn Write,
     held: usize,
@@ -62,16 +65,16 @@ const fn cannot(from: &'static str, to: &'static str, service: &'static str, tex
     Claim { from, to, service, is_open: false, text }
 }
 
-/// Tells both stories. Servers must be running.
+/// Tells all stories. Servers must be running.
 pub fn tell(
     lab: &Lab,
-    enforcer: &mut dyn Enforcer,
+    guard: &mut dyn Guard,
     interrupt: Option<&Interrupt>,
     out: &mut dyn Write,
 ) -> Result<Report> {
     let files = EstateFiles::write(&lab.stage().folder(), Situation::Default)?;
-    let mut tour = Tour { lab, files, enforcer, interrupt, out, held: 0, failures: Vec::new() };
-    let is_complete = rdp::tell(&mut tour)? && egress::tell(&mut tour)?;
+    let mut tour = Tour { lab, files, guard, interrupt, out, held: 0, failures: Vec::new() };
+    let is_complete = rdp::tell(&mut tour)? && egress::tell(&mut tour)? && taken::tell(&mut tour)?;
     let Tour { held, failures, .. } = tour;
     Ok(Report { held, failures, is_cut_short: !is_complete })
 }
@@ -81,14 +84,22 @@ impl Tour<'_> {
         self.print(&format!("\n{text}\n{}\n", "=".repeat(text.len())))
     }
 
-    /// Tells what happens and puts a situation in force; false means that somebody wants to stop here.
-    fn scene(&mut self, text: &str, situation: Situation) -> Result<bool> {
+    /// Tells what happens next; false means that somebody wants to stop here.
+    fn go_on(&mut self, text: &str) -> Result<bool> {
         if self.interrupt.is_some_and(Interrupt::is_wanted) {
             return Ok(false);
         }
         self.print(&format!("\n{text}\n"))?;
+        Ok(true)
+    }
+
+    /// Tells what happens and puts a situation in force; false means that somebody wants to stop here.
+    fn scene(&mut self, text: &str, situation: Situation) -> Result<bool> {
+        if !self.go_on(text)? {
+            return Ok(false);
+        }
         self.files.change(situation)?;
-        let generation = self.enforcer.enforce(&self.files).map_err(|source| LabError::Policy {
+        let generation = self.guard.enforce(&self.files).map_err(|source| LabError::Policy {
             what: format!("{} cannot be put in force", situation.file_name()),
             source,
         })?;

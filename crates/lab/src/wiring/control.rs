@@ -36,7 +36,7 @@ const HOST: &str = "hypervisor";
 /// The name of the owner's profile.
 const PROFILE: &str = "lab";
 /// How long the server may take to serve, or a deployment to be in force.
-const PATIENCE: Duration = Duration::from_secs(60);
+pub(super) const PATIENCE: Duration = Duration::from_secs(60);
 /// How often the server is looked for meanwhile.
 const LOOK_EVERY: Duration = Duration::from_millis(20);
 
@@ -89,11 +89,22 @@ impl ControlPlane {
     pub fn stop(self) -> std::result::Result<(), AgentError> {
         self.process.stop()
     }
+
+    /// Asks the server as its owner, from inside the hypervisor.
+    pub(super) fn ask<T: Send>(
+        &self,
+        question: impl FnOnce(&Client) -> anyhow::Result<T> + Send,
+    ) -> anyhow::Result<T> {
+        let client = self.client.as_ref().context("nothing was deployed yet")?;
+        self.inside.enter(|| question(client))?
+    }
 }
 
-/// The options of `palisade up`. Its addresses are the usual ones: the namespace has a loopback of its own.
+/// The options of `palisade up`. Its addresses are the usual ones: the namespace has a loopback of its own. Flows are kept, so that they are
+/// watched and stand in timelines.
 fn up(command: &mut Command, data: &Path, instance: &str) {
     command.arg("up").arg("--data").arg(data).args(["--host", HOST, "--instance", instance]);
+    command.arg("--flow-store").arg(data.join("flows"));
 }
 
 /// Started with the first estate; this and later ones are deployed.
@@ -137,6 +148,11 @@ fn log_in(process: &mut AgentProcess, places: &Places) -> anyhow::Result<Client>
     }
 }
 
+/// The resource group that a lab is deployed to, as an id.
+pub(super) fn group(client: &Client) -> String {
+    format!("/subscriptions/{}/resourceGroups/{GROUP}", client.subscription())
+}
+
 fn owner(places: &Places) -> anyhow::Result<Client> {
     let bootstrap = Bootstrap::read(&places.data.join("bootstrap.json"))?;
     let mut profiles = Profiles { current: Some(PROFILE.to_owned()), ..Profiles::default() };
@@ -156,10 +172,11 @@ fn has_interfaces(client: &Client) -> std::result::Result<bool, ClientError> {
 
 /// Deploys the template with its parameters, and waits until it is in force.
 fn deploy(client: &Client, estate: &EstateFiles) -> anyhow::Result<()> {
-    let group = format!("/subscriptions/{}/resourceGroups/{GROUP}", client.subscription());
+    let group = group(client);
     client.put(&group, &json!({ "location": LOCATION }), Precondition::Always)?;
     let (mut template, parameters) = (json_of(&estate.template)?, json_of(&estate.parameters)?);
     tell_hardware_addresses(&mut template);
+    tell_machines(&mut template);
     let properties =
         json!({ "mode": "Incremental", "template": template, "parameters": parameters["parameters"] });
     let path = format!("{group}/providers/Microsoft.Resources/deployments/lab");
@@ -176,6 +193,22 @@ fn tell_hardware_addresses(template: &mut Value) {
         if let Some(host) = HOSTS.iter().find(is_its) {
             resource["properties"]["macAddress"] = host.addresses.mac().into();
         }
+    }
+}
+
+/// Says which machine each interface belongs to: alerts and what is done about them are about machines.
+fn tell_machines(template: &mut Value) {
+    let Some(resources) = template["resources"].as_array_mut() else { return };
+    for (host, machine) in HOSTS.iter().filter_map(|host| Some((host, host.machine?))) {
+        let id = format!("[resourceId('Microsoft.Network/networkInterfaces', '{}')]", machine.nic);
+        resources.push(json!({
+            "type": "Microsoft.Compute/virtualMachines",
+            "apiVersion": "2024-07-01",
+            "name": host.name,
+            "location": LOCATION,
+            "dependsOn": [id],
+            "properties": { "networkProfile": { "networkInterfaces": [{ "id": id }] } },
+        }));
     }
 }
 
