@@ -18,7 +18,7 @@ use serde_json::Value;
 use crate::{
     PATIENCE,
     machine::{OPEN_WITHIN, PARTS, SILENCE, connect, lives, serve, wire},
-    up::{command, login, palisade},
+    up::{command, login_another, palisade},
 };
 
 /// `palisade connect` that listens, until it is dropped.
@@ -223,17 +223,7 @@ fn roles(stage: &Stage, count: usize) {
         serde_json::from_slice(&printed.stdout).expect("JSON")
     };
     let text = |value: &Value, key: &str| value[key].as_str().unwrap_or_else(|| panic!("{value}")).to_owned();
-    let made = read(&["principal", "create", "guest"]);
-    let (endpoint, ca) = {
-        let bootstrap = std::fs::read(stage.folder().join("data/bootstrap.json")).expect("it is there");
-        let bootstrap: Value = serde_json::from_slice(&bootstrap).expect("JSON");
-        (text(&bootstrap, "endpoint"), text(&bootstrap, "caFile"))
-    };
-    let (name, secret) = (text(&made, "clientId"), text(&made, "clientSecret"));
-    let who = ["--service-principal", "-u", &name, "-p", &secret, "--profile", "guest"];
-    palisade(stage, &[&["login", "--endpoint", &endpoint, "--ca-file", &ca], &who[..]].concat());
-    // Who logged in last is whom the command speaks for.
-    login(stage);
+    login_another(stage, "guest");
     palisade(stage, &["role", "assign", "Reader", "--to", "guest", "-g", "g"]);
     refused(stage, Some("guest"), &[], "AuthorizationFailed");
 

@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 use crate::{
     PATIENCE,
     machine::{NEAR, OPEN_WITHIN, PARTS, SILENCE, connect, lives, serve, wire},
-    up::palisade,
+    up::{command, login_another, palisade, palisade_as},
 };
 
 /// How soon after its end a grant must be closed.
@@ -145,6 +145,50 @@ fn a_grant_for_one_connection_is_used_up_by_it() {
         assert!(begun.elapsed() < PATIENCE, "its end does not close it: {}", door());
     }
     assert!(connect(&stage, "near", SILENCE).is_none());
+}
+
+/// Who must not, is told so by a code.
+fn refused(stage: &Stage, words: &[&str], code: &str) {
+    let output = command(stage).args(words).output().expect("it runs");
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(2), "{said}");
+    assert!(said.contains(code), "{said}");
+}
+
+/// Who asks can neither let himself in nor stay longer; somebody else can let him.
+#[test]
+fn a_door_with_four_eyes_opens_when_somebody_else_approves() {
+    if let Some(reason) = obstacle() {
+        println!("skipped: {reason}");
+        return;
+    }
+    let stage = Stage::up(&unique_name(), Lifetime::Process, &PARTS, wire).expect("namespaces");
+    let _up = serve(&stage, &[]);
+    login_another(&stage, "colleague");
+    palisade(&stage, &["role", "assign", "Palisade Security Operator", "--to", "colleague", "-g", "g"]);
+    palisade(&stage, &["jit", "policy", "vm1", "--port", "3389", "--max", "1h", "--approval"]);
+
+    let words = ["jit", "request", "vm1", "--port", "3389", "--for", "30m", "--from", NEAR, "--why", "test"];
+    let request = answer(&palisade(&stage, &[&words[..], &["--format", "json"]].concat()));
+    let name = request["name"].as_str().expect("it has a name");
+    assert_eq!(request["virtualMachines"][0]["ports"][0]["state"], "Pending");
+    refused(&stage, &["jit", "approve", name], "JitApprovalByRequester");
+    assert!(connect(&stage, "near", SILENCE).is_none(), "it waits");
+
+    let approve = ["jit", "approve", name, "--format", "json"];
+    let approved = answer(&palisade_as(&stage, "colleague", &approve));
+    assert_eq!(approved["virtualMachines"][0]["ports"][0]["state"], "Active");
+    assert_ne!(approved["approver"], approved["requestorId"], "{approved}");
+    let mut live = connect(&stage, "near", OPEN_WITHIN).expect("it is open when the command returns");
+    assert!(lives(&mut live, OPEN_WITHIN));
+    assert!(connect(&stage, "far", SILENCE).is_none(), "one source only");
+
+    refused(&stage, &["jit", "extend", name, "--for", "50m"], "JitApprovalByRequester");
+    palisade_as(&stage, "colleague", &["jit", "extend", name, "--for", "50m"]);
+    let told = palisade(&stage, &["jit", "history", "--format", "json"]);
+    assert_eq!(answer(&told)[0]["approver"], approved["approver"]);
+    palisade(&stage, &["jit", "revoke", name]);
+    assert!(!lives(&mut live, SILENCE), "who asked may end it");
 }
 
 /// Seconds since 1970 of a moment as the server writes it.

@@ -9,6 +9,7 @@ use std::{
 
 use palisade_client::{Bootstrap, Client};
 use palisade_lab::netns::stage::Stage;
+use serde_json::Value;
 
 use crate::{PALISADE, PATIENCE, succeeded};
 
@@ -78,11 +79,33 @@ pub fn login(stage: &Stage) {
     palisade(stage, &["login", "--bootstrap", bootstrap.to_str().expect("a path of text")]);
 }
 
+/// Makes another principal and logs it in, as the profile of its name; without a profile the command goes on as before.
+pub fn login_another(stage: &Stage, principal: &str) {
+    let made = palisade(stage, &["principal", "create", principal, "--format", "json"]);
+    let made: Value = serde_json::from_slice(&made.stdout).expect("JSON");
+    let bootstrap = std::fs::read(data(stage).join("bootstrap.json")).expect("it is there");
+    let bootstrap: Value = serde_json::from_slice(&bootstrap).expect("JSON");
+    let text = |value: &Value, key: &str| value[key].as_str().unwrap_or_else(|| panic!("{value}")).to_owned();
+    let (endpoint, ca) = (text(&bootstrap, "endpoint"), text(&bootstrap, "caFile"));
+    let (name, secret) = (text(&made, "clientId"), text(&made, "clientSecret"));
+    let who = ["--service-principal", "-u", &name, "-p", &secret, "--profile", principal];
+    palisade(stage, &[&["login", "--endpoint", &endpoint, "--ca-file", &ca], &who[..]].concat());
+    // Who logged in last is whom the command speaks for.
+    login(stage);
+}
+
 /// The command as who `login` made it.
 pub fn command(stage: &Stage) -> Command {
     let mut command = stage.command("host", PALISADE).expect("the namespace is there");
     command.env("HOME", stage.folder()).env_remove("XDG_CONFIG_HOME").env_remove("PALISADE_PROFILE");
     command
+}
+
+/// Runs it as the principal of a profile.
+pub fn palisade_as(stage: &Stage, profile: &str, words: &[&str]) -> Output {
+    let mut command = command(stage);
+    command.env("PALISADE_PROFILE", profile).args(words);
+    succeeded(command)
 }
 
 /// Runs it.
