@@ -71,7 +71,7 @@ fn a_machine_is_brought_back_and_evidence_kept() {
     let run = case.run(&["clean-state", "revert", "web", "--why", "INC-7", "--format", "json"]);
     assert_eq!(run.code, 0, "{}", run.stderr);
     assert!(
-        run.stderr.contains("warning: no --vm") && run.stderr.contains("warning: no --seed"),
+        run.stderr.contains("warning: no --vm") && run.stderr.contains("neither --changes nor --seed"),
         "{}",
         run.stderr
     );

@@ -21,7 +21,9 @@ mount --bind run /run
 for folder in /var/lib /var/log /var/cache; do mount -t tmpfs tmpfs "$folder"; done
 mount --bind conf /etc/libvirt
 ip link set lo up
-exec libvirtd
+# The first process here inherits those of machines, and a shell that waits collects them; libvirt would wait for them for ever.
+libvirtd &
+wait
 "#;
 const SETTINGS: &str = r#"user = "root"
 group = "root"
