@@ -21,7 +21,7 @@ test-clients: ## real clients (az, SDKs for Python and JavaScript, schemathesis)
 test-engines: ## Spark, Azurite and an S3 server have the flow store, and agree with our own answers
 	@scripts/test-engines.sh
 
-test-story: ## the founding story with hydra, nmap, xrdp and sshd: found, guessed at, taken, isolated
+test-story: ## the founding story with hydra, nmap, xrdp and sshd: found, guessed at, taken, isolated, brought back
 	@scripts/test-story.sh
 
 bench: ## what a packet costs, beside nftables, iptables with ipset, and no firewall

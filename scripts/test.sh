@@ -10,6 +10,9 @@ source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 # Seconds for each fuzz target: enough to see that it runs and that no known input breaks it.
 fuzz_seconds=${PALISADE_FUZZ_SECONDS:-10}
 
+# The story is told if no more seconds than these have gone by, so that all of this stays below 45 minutes.
+story_by=${PALISADE_STORY_BY:-2280}
+
 steps=()
 skips=()
 current=
@@ -25,6 +28,11 @@ main() {
     step judges run_judges
     if [[ -f fuzz/Cargo.toml ]]; then
         step fuzz scripts/fuzz.sh "$fuzz_seconds"
+    fi
+    if ((SECONDS < story_by)); then
+        step story run_story
+    else
+        skips+=("skipped: the story, because $SECONDS seconds have gone by (make test-story tells it)")
     fi
     current=
 }
@@ -78,6 +86,17 @@ run_judges() {
     scripts/judge.sh 2>&1 | tee "$log" >&2 || status=$?
     mapfile -t -O "${#skips[@]}" skips < <(grep '^skipped: ' "$log" | sort | uniq -c)
     return "$status"
+}
+
+# Two of its parts; like a test, it may be tried twice, which is told.
+run_story() {
+    local log parts=(taken answered)
+    log=$(target_dir)/story.log
+    if ! scripts/test-story.sh "${parts[@]}" 2>&1 | tee "$log" >&2; then
+        scripts/test-story.sh "${parts[@]}" 2>&1 | tee "$log" >&2 || return 1
+        skips+=("passed only the second time: the story")
+    fi
+    mapfile -t -O "${#skips[@]}" skips < <(grep '^skipped: ' "$log" | sort | uniq -c)
 }
 
 # Runs however the script ends, and leaves the exit code alone.
