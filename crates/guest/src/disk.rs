@@ -28,6 +28,20 @@ pub trait Disk {
     fn read_at(&self, place: u64, into: &mut [u8]) -> Result<(), String>;
 }
 
+/// A disk in memory.
+impl Disk for Vec<u8> {
+    fn size(&self) -> u64 {
+        self.len() as u64
+    }
+
+    fn read_at(&self, place: u64, into: &mut [u8]) -> Result<(), String> {
+        let start = usize::try_from(place).map_err(|error| error.to_string())?;
+        let part = start.checked_add(into.len()).and_then(|end| self.get(start..end));
+        into.copy_from_slice(part.ok_or("it is beyond the end")?);
+        Ok(())
+    }
+}
+
 /// Why a disk gives no files of a system.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum DiskError {

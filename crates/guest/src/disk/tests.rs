@@ -10,15 +10,11 @@ struct Memory(RefCell<Vec<u8>>);
 
 impl Disk for Memory {
     fn size(&self) -> u64 {
-        self.0.borrow().len() as u64
+        self.0.borrow().size()
     }
 
     fn read_at(&self, place: u64, into: &mut [u8]) -> Result<(), String> {
-        let bytes = self.0.borrow();
-        let start = usize::try_from(place).map_err(|error| error.to_string())?;
-        let part = start.checked_add(into.len()).and_then(|end| bytes.get(start..end));
-        into.copy_from_slice(part.ok_or("it is beyond the end")?);
-        Ok(())
+        self.0.borrow().read_at(place, into)
     }
 }
 

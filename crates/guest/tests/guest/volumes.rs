@@ -15,24 +15,8 @@ use proptest::prelude::*;
 
 use crate::hives::{hive, report};
 
-/// A disk in memory.
-struct Memory(Vec<u8>);
-
-impl Disk for Memory {
-    fn size(&self) -> u64 {
-        self.0.len() as u64
-    }
-
-    fn read_at(&self, place: u64, into: &mut [u8]) -> Result<(), String> {
-        let start = usize::try_from(place).map_err(|error| error.to_string())?;
-        let part = start.checked_add(into.len()).and_then(|end| self.0.get(start..end));
-        into.copy_from_slice(part.ok_or("it is beyond the end")?);
-        Ok(())
-    }
-}
-
 fn disk(bytes: Vec<u8>) -> Rc<dyn Disk> {
-    Rc::new(Memory(bytes))
+    Rc::new(bytes)
 }
 
 /// Runs a tool; `false`, and a word about it, where it is not installed.
