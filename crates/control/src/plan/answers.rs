@@ -11,7 +11,7 @@ use palisade_net::Prefix;
 use serde_json::{Value, json};
 
 use super::{Context, Draft, Planned, group, intents::check_scope, put, throttle};
-use crate::access::{seconds, sentence};
+use crate::access::{self, seconds, sentence};
 use crate::answers::{self, AnswerCall, LOCKOUTS_MAX, QUARANTINES_MAX, REASON_MAX, REMEMBERED_MAX};
 use crate::kinds::{self, ANSWER_POLICY, LOCKOUT, QUARANTINE, THROTTLE, Target, group_of};
 use crate::world::Document;
@@ -54,16 +54,7 @@ pub(super) fn fill_quarantine(
     let paths = answers::quarantine_paths(properties)?;
     palisade_guard::answer::check_paths(&paths).map_err(|error| answers::refused(&error))?;
     keep(properties, stored.map(|stored| stored.properties()), context.now);
-    let is_seen = world.document(&whom).is_some_and(|document| document.kind().name == kinds::NIC)
-        || !crate::access::interfaces(world, &whom).is_empty();
-    let mut warnings = Vec::new();
-    if !is_seen {
-        let message = format!(
-            "No network interface belongs to {whom}: nothing is isolated until one names it as its virtualMachine, or the virtual \
-             machine is a resource that names one."
-        );
-        warnings.push(ControlError::bad("QuarantineHasNoInterface", message).about(whom.as_str()));
-    }
+    let mut warnings = Vec::from_iter(unseen(world, &whom, "QuarantineHasNoInterface", "isolated"));
     if paths.is_empty() {
         let message = format!("No forensic path stays open: nobody can look at {whom} until it is released.");
         warnings.push(ControlError::bad("QuarantineHasNoForensicPath", message).about(whom.as_str()));
@@ -288,6 +279,21 @@ pub(super) fn subject(world: &World, id: &Value, group: &ResourceId) -> Result<R
         return Err(ControlError::not_found(&id));
     }
     Ok(id)
+}
+
+/// What is to be told of a machine that has no interface at which anything could hold.
+pub(super) fn unseen(
+    world: &World,
+    whom: &ResourceId,
+    code: &'static str,
+    what: &str,
+) -> Option<ControlError> {
+    let is_seen = whom.segment("networkInterfaces").is_some() || !access::interfaces(world, whom).is_empty();
+    let message = format!(
+        "No network interface belongs to {whom}: nothing is {what} until one names it as its virtualMachine, or the virtual machine \
+         is a resource that names one."
+    );
+    (!is_seen).then(|| ControlError::bad(code, message).about(whom.as_str()))
 }
 
 pub(super) fn check_reason(properties: &Value) -> Result<(), ControlError> {

@@ -26,14 +26,7 @@ pub(super) fn fill(
     let throttled = answers::throttle(properties)?;
     describe(properties, &whom, throttled.pace, throttled.until);
     check_room(world, &group, &target.id, seconds(context.now))?;
-    let is_seen =
-        whom.segment("networkInterfaces").is_some() || !crate::access::interfaces(world, &whom).is_empty();
-    let message = format!(
-        "No network interface belongs to {whom}: nothing is throttled until one names it as its virtualMachine, or the virtual machine \
-         is a resource that names one."
-    );
-    let warning = ControlError::bad("ThrottleHasNoInterface", message).about(whom.as_str());
-    Ok(if is_seen { Vec::new() } else { vec![warning] })
+    Ok(Vec::from_iter(plan::unseen(world, &whom, "ThrottleHasNoInterface", "throttled")))
 }
 
 /// Writes what is throttled, how much, and until when.

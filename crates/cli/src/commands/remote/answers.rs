@@ -70,12 +70,23 @@ pub fn isolate(arguments: &Isolate) -> Result<Exit, Failure> {
     if !arguments.forensic.is_empty() {
         body["properties"]["forensic"] = arguments.forensic.iter().map(path::Path::body).collect();
     }
-    let written = client.put(&id, &body, Precondition::Always)?;
-    let what = format!("putting the quarantine of {name} in force");
-    arguments.write.settle(&client, &what, &written.warnings, written.operation.as_ref())?;
-    match arguments.write.form() {
+    put(&client, &arguments.write, &id, &body, &format!("putting the quarantine of {name} in force"), COLUMNS)
+}
+
+/// Writes an answer, waits until hosts have it, and shows it.
+fn put<const N: usize>(
+    client: &Client,
+    write: &WriteArgs,
+    id: &str,
+    body: &Value,
+    what: &str,
+    columns: [Column; N],
+) -> Result<Exit, Failure> {
+    let written = client.put(id, body, Precondition::Always)?;
+    write.settle(client, what, &written.warnings, written.operation.as_ref())?;
+    match write.form() {
         Format::Json => output::json(&written.resource)?,
-        Format::Table => rows::table(COLUMNS, std::slice::from_ref(&written.resource))?,
+        Format::Table => rows::table(columns, std::slice::from_ref(&written.resource))?,
     }
     Ok(Exit::Clean)
 }
@@ -124,10 +135,7 @@ fn remove(client: &Client, what: &str, found: &[Value], write: &WriteArgs) -> Re
         let deleted = client.delete(&id, Precondition::Always)?;
         write.settle(client, &format!("releasing {id}"), &deleted.warnings, deleted.operation.as_ref())?;
     }
-    match write.form() {
-        Format::Json => output::json(&found)?,
-        Format::Table => rows::table(COLUMNS, found)?,
-    }
+    rows::list(write.form(), COLUMNS, found)?;
     Ok(Exit::Clean)
 }
 

@@ -1,9 +1,8 @@
 //! `palisade lockouts`: sources that are kept out for a time, by policies and by hand.
 
-use palisade_client::Precondition;
 use serde_json::json;
 
-use super::{COLUMNS, TARGETS, listed, named, place, remove};
+use super::{COLUMNS, TARGETS, listed, named, place, put, remove};
 use crate::commands::remote::{
     RequestArgs,
     jit::{
@@ -13,7 +12,7 @@ use crate::commands::remote::{
     rows,
     writing::WriteArgs,
 };
-use crate::{exit::Exit, exit::Failure, output, output::Format};
+use crate::{exit::Exit, exit::Failure};
 
 /// What to do.
 #[derive(Debug, clap::Subcommand)]
@@ -87,10 +86,7 @@ pub fn run(action: &Lockouts) -> Result<Exit, Failure> {
 
 fn list(arguments: &List) -> Result<Exit, Failure> {
     let found = listed(&arguments.request.client()?, "lockouts", arguments.all)?;
-    match arguments.request.form() {
-        Format::Json => output::json(&found)?,
-        Format::Table => rows::table(COLUMNS, &found)?,
-    }
+    rows::list(arguments.request.form(), COLUMNS, &found)?;
     Ok(Exit::Clean)
 }
 
@@ -113,12 +109,6 @@ fn add(arguments: &Add) -> Result<Exit, Failure> {
     }
     let name = &uuid::Uuid::new_v4().simple().to_string()[..12];
     let id = format!("{scope}/providers/Palisade.Network/lockouts/{name}");
-    let written = client.put(&id, &json!({"properties": properties}), Precondition::Always)?;
     let what = format!("locking out {}", arguments.source);
-    arguments.write.settle(&client, &what, &written.warnings, written.operation.as_ref())?;
-    match arguments.write.form() {
-        Format::Json => output::json(&written.resource)?,
-        Format::Table => rows::table(COLUMNS, std::slice::from_ref(&written.resource))?,
-    }
-    Ok(Exit::Clean)
+    put(&client, &arguments.write, &id, &json!({"properties": properties}), &what, COLUMNS)
 }

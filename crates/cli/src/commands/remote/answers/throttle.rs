@@ -1,9 +1,8 @@
 //! `palisade throttles`: machines that find new destinations at no more than a rate, by policies and by hand.
 
-use palisade_client::Precondition;
-use serde_json::{Value, json};
+use serde_json::json;
 
-use super::{TARGETS, listed, named, place, remove};
+use super::{TARGETS, listed, named, place, put, remove};
 use crate::commands::remote::{
     RequestArgs,
     jit::{
@@ -13,7 +12,7 @@ use crate::commands::remote::{
     rows::{self, Column, text},
     writing::WriteArgs,
 };
-use crate::{exit::Exit, exit::Failure, output, output::Format};
+use crate::{exit::Exit, exit::Failure};
 
 /// What to do.
 #[derive(Debug, clap::Subcommand)]
@@ -80,7 +79,8 @@ pub fn run(action: &Throttles) -> Result<Exit, Failure> {
     match action {
         Throttles::List(arguments) => {
             let found = listed(&arguments.request.client()?, "throttles", arguments.all)?;
-            show(arguments.request.form(), &found, &json!(found))
+            rows::list(arguments.request.form(), COLUMNS, &found)?;
+            Ok(Exit::Clean)
         }
         Throttles::Add(arguments) => add(arguments),
         Throttles::Remove(arguments) => {
@@ -108,18 +108,8 @@ fn add(arguments: &Add) -> Result<Exit, Failure> {
         }
     }
     let id = format!("{group}/providers/Palisade.Network/throttles/{name}");
-    let written = client.put(&id, &json!({"properties": properties}), Precondition::Always)?;
-    let what = format!("throttling {name}");
-    arguments.write.settle(&client, &what, &written.warnings, written.operation.as_ref())?;
-    show(arguments.write.form(), std::slice::from_ref(&written.resource), &written.resource)
-}
-
-fn show(form: Format, rows: &[Value], all: &Value) -> Result<Exit, Failure> {
-    match form {
-        Format::Json => output::json(all)?,
-        Format::Table => rows::table(COLUMNS, rows)?,
-    }
-    Ok(Exit::Clean)
+    let body = json!({"properties": properties});
+    put(&client, &arguments.write, &id, &body, &format!("throttling {name}"), COLUMNS)
 }
 
 const COLUMNS: [Column; 8] = [
