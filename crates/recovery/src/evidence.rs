@@ -325,30 +325,6 @@ impl Store {
         };
         manifest.disks.iter().zip(&evidence.files).map(pair).collect()
     }
-
-    /// In which bytes the disks of evidence differ from what was sealed.
-    ///
-    /// # Errors
-    /// Evidence, or a state, that was changed.
-    pub fn evidence_ranges(
-        &self,
-        id: &str,
-        check: &SealCheck,
-        progress: Progress<'_>,
-    ) -> Result<Vec<Difference>, EvidenceError> {
-        let of = |pair: &Pair| Ok(Difference { disk: pair.disk.clone(), ranges: pair.ranges(progress)? });
-        self.evidence_disks(id, check)?.iter().map(of).collect()
-    }
-}
-
-/// How a disk of evidence differs from what was sealed.
-#[derive(Debug, Clone, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Difference {
-    /// The disk, as the state names it.
-    pub disk: PathBuf,
-    /// Bytes of the disk that differ, whole blocks.
-    pub ranges: Vec<Range<u64>>,
 }
 
 /// A disk of evidence.

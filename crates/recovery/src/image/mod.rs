@@ -4,6 +4,7 @@
 //! before a library sees the file; the library (imago) then reads guest data. A format is never guessed from content, since the guest
 //! writes a raw disk's content. Files are opened once, so that what was judged is what is read.
 
+mod disk;
 mod header;
 mod overlay;
 mod refusal;
@@ -25,6 +26,7 @@ use nix::unistd::{Whence, lseek};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
+pub use disk::ImageDisk;
 pub use header::{HEADER_MAX, Header, L1_BYTES_MAX, MAGIC, REFCOUNT_TABLE_BYTES_MAX, VIRTUAL_SIZE_MAX};
 pub use overlay::write_overlay;
 pub use refusal::Refusal;

@@ -10,21 +10,23 @@ mod settings;
 
 use std::{
     collections::BTreeMap,
-    fs::File,
-    os::unix::fs::FileExt as _,
     path::{Path, PathBuf},
     rc::Rc,
 };
 
-use palisade_guest::disk::{self, Disk};
+use palisade_guest::disk::{self, Disk, DiskError};
 use serde::{Deserialize, Serialize};
 
 use self::{
     debugfs::{FileSystem, Owner},
     export::Export,
+    settings::Home,
 };
 use super::{HandError, Plan, Prepare};
-use crate::files;
+use crate::{
+    files,
+    image::{Format, Image, ImageDisk, Place},
+};
 
 /// Bytes of the document that names changes.
 pub const CHANGES_MAX: u64 = 1 << 20;
@@ -104,10 +106,9 @@ impl Prepare for Inside {
     fn prepare(&mut self, _: &Plan, disks: &[PathBuf]) -> Result<String, HandError> {
         let mut refused = Vec::new();
         for disk in disks {
-            let export = Export::open(disk)?;
-            let bytes: Rc<dyn Disk> = Rc::new(Exported::open(&export.file())?);
-            match disk::linux_root(&bytes) {
+            match root(disk)? {
                 Ok(start) => {
+                    let export = Export::open(disk)?;
                     let told = self.change(&FileSystem::new(&export.file(), start, export.folder()))?;
                     export.close()?;
                     return Ok(told);
@@ -128,9 +129,12 @@ impl Inside {
             let count = self.lock(system)?;
             told.push(format!("{count} passwords locked"));
         }
-        for (account, keys) in &self.changes.authorized_keys {
-            replace_keys(system, account, keys)?;
-            told.push(format!("{} keys for {account}", keys.len()));
+        if !self.changes.authorized_keys.is_empty() {
+            let (passwd, _) = system.text(PASSWD)?;
+            for (account, keys) in &self.changes.authorized_keys {
+                replace_keys(system, &settings::home(&passwd, account)?, keys)?;
+                told.push(format!("{} keys for {account}", keys.len()));
+            }
         }
         if !self.changes.sshd.is_empty() {
             let (text, owner) = system.text(SSHD)?;
@@ -158,36 +162,16 @@ impl Inside {
     }
 }
 
-fn replace_keys(system: &FileSystem, account: &str, keys: &[String]) -> Result<(), HandError> {
-    let (passwd, _) = system.text(PASSWD)?;
-    let home = settings::home(&passwd, account)?;
+/// Where the Linux system of an overlay begins; why it has none.
+fn root(overlay: &Path) -> Result<Result<u64, DiskError>, HandError> {
+    let image = Image::open(&Place::new(overlay, Format::Qcow2))?;
+    Ok(disk::linux_root(&(Rc::new(ImageDisk::new(image)) as Rc<dyn Disk>)))
+}
+
+fn replace_keys(system: &FileSystem, home: &Home, keys: &[String]) -> Result<(), HandError> {
     let folder = format!("{}/.ssh", home.path.trim_end_matches('/'));
     system.make_folder(&folder, Owner { mode: 0o700, user: home.user, group: home.group })?;
     let text: String = keys.iter().flat_map(|key| [key.as_str(), "\n"]).collect();
     let owner = Owner { mode: 0o600, user: home.user, group: home.group };
     system.put(&format!("{folder}/authorized_keys"), text.as_bytes(), owner)
-}
-
-/// The bytes of an exported disk.
-struct Exported {
-    file: File,
-    size: u64,
-}
-
-impl Exported {
-    fn open(path: &Path) -> Result<Self, HandError> {
-        let file = File::open(path)?;
-        let size = file.metadata()?.len();
-        Ok(Self { file, size })
-    }
-}
-
-impl Disk for Exported {
-    fn size(&self) -> u64 {
-        self.size
-    }
-
-    fn read_at(&self, place: u64, into: &mut [u8]) -> Result<(), String> {
-        self.file.read_exact_at(into, place).map_err(|error| error.to_string())
-    }
 }

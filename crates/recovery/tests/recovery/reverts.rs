@@ -96,9 +96,9 @@ fn check_reverted(fixture: &Fixture, state: &str, clean: [u8; 32], taken: [u8; 3
     let base = fixture.store.state(state, &fixture.check()).unwrap().disks[0].layers[0].path.clone();
     let image = Image::open_on(&top, &Place::new(base, Format::Raw)).unwrap();
     assert_eq!(scan::content(&image, &|_| {}).unwrap().root(), taken);
-    let ranges = fixture.store.evidence_ranges("revert-1", &fixture.check(), &|_| {}).unwrap();
+    let disks = fixture.store.evidence_disks("revert-1", &fixture.check()).unwrap();
     let written = 65_536..327_680;
-    assert_eq!(ranges[0].ranges, [written]);
+    assert_eq!(disks[0].ranges(&|_| {}).unwrap(), [written]);
     assert!(unfinished(&fixture.store).unwrap().is_empty());
 }
 

@@ -13,10 +13,10 @@ use palisade_guest::{
     disk::{Disk, Volume, volumes},
     facts::{Change, Facts, of_disks},
 };
-use palisade_recovery::evidence::Pair;
+use palisade_recovery::{evidence::Pair, image::ImageDisk};
 
 use super::meter::Meter;
-use crate::{commands::guest::disk::ImageDisk, exit::Failure};
+use crate::exit::Failure;
 
 /// How all disks of a piece of evidence differ.
 pub struct Difference {
