@@ -6,14 +6,15 @@ use serde_json::Value;
 
 use crate::{Run, palisade};
 
-struct Case(tempfile::TempDir);
+/// A machine of one disk, its store and its key.
+pub struct Case(pub tempfile::TempDir);
 
 impl Case {
-    fn path(&self, name: &str) -> String {
+    pub fn path(&self, name: &str) -> String {
         self.0.path().join(name).to_str().expect("paths here are text").to_owned()
     }
 
-    fn run(&self, arguments: &[&str]) -> Run {
+    pub fn run(&self, arguments: &[&str]) -> Run {
         let (store, public) = (self.path("store"), self.path("key.pub"));
         palisade(&[arguments, &["--store", &store, "--public-key", &public]].concat(), b"")
     }

@@ -4,21 +4,9 @@ use std::fs;
 
 use serde_json::Value;
 
-use crate::{Run, images, palisade};
-
-/// A machine of one disk, its store and its key.
-struct Case(tempfile::TempDir);
+use crate::{clean_state::Case, images, palisade};
 
 impl Case {
-    fn path(&self, name: &str) -> String {
-        self.0.path().join(name).to_str().expect("paths here are text").to_owned()
-    }
-
-    fn run(&self, arguments: &[&str]) -> Run {
-        let (store, public) = (self.path("store"), self.path("key.pub"));
-        palisade(&[arguments, &["--store", &store, "--public-key", &public]].concat(), b"")
-    }
-
     fn json(&self, arguments: &[&str], code: i32) -> Value {
         let run = self.run(&[arguments, &["--format", "json"]].concat());
         assert_eq!(run.code, code, "{}", run.stderr);
