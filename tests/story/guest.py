@@ -3,7 +3,7 @@
 import json
 import subprocess
 
-from machine import SSH, USER, WEAK
+from machine import USER, key_login, password_login
 from stage import VM1, wait_for
 
 # It boots in half a minute on an idle computer.
@@ -43,12 +43,8 @@ class Guest:
                                                         start_new_session=True))
         wait_for("the guest's sshd answers", lambda: self.by_password("office", "true").returncode == 0, BOOT_SECONDS, pause=1)
 
-    def by_password(self, part, command, user=USER, password=WEAK):
-        words = ["sshpass", "-p", password, *SSH, "-o", "ConnectTimeout=15", "-o", "PreferredAuthentications=password",
-                 "-o", "PubkeyAuthentication=no", f"{user}@{VM1}", command]
-        return self.stage.run(part, *words, check=False)
+    def by_password(self, part, command):
+        return password_login(self.stage, part, VM1, command)
 
     def by_key(self, part, command, key=None, user=USER):
-        words = [*SSH, "-o", "ConnectTimeout=15", "-o", "BatchMode=yes", "-o", "IdentitiesOnly=yes", "-i", key or self.key,
-                 f"{user}@{VM1}", command]
-        return self.stage.run(part, *words, check=False)
+        return key_login(self.stage, part, VM1, command, key or self.key, user)

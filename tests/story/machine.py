@@ -5,7 +5,7 @@ import re
 import shutil
 import subprocess
 
-from stage import wait_for
+from stage import VM1, wait_for
 
 USER, WEAK = "ada", "sunshine7"
 # Mounts and processes of its own: neither accounts nor sockets of the computer are touched.
@@ -75,14 +75,23 @@ class Machine:
 
     def login(self, part, command, password=WEAK):
         """A shell with a password from elsewhere; it is told what to do, and what it says is given."""
-        words = ["sshpass", "-p", password, *SSH, "-o", "PreferredAuthentications=password", f"{USER}@{self.address}", command]
-        return self.stage.run(part, *words, check=False)
+        return password_login(self.stage, part, self.address, command, password)
 
     def key_login(self, part, command, *options):
         """The same with the key of its administrator."""
-        words = [*SSH, "-o", "BatchMode=yes", "-o", "IdentitiesOnly=yes", "-i", self.folder / "user-key", *options,
-                 f"{USER}@{self.address}", command]
-        return self.stage.run(part, *words, check=False)
+        return key_login(self.stage, part, self.address, command, self.folder / "user-key", USER, *options)
+
+
+def password_login(stage, part, address, command, password=WEAK):
+    """A command over a real ssh, let in by a password."""
+    words = ["sshpass", "-p", password, *SSH, "-o", "PreferredAuthentications=password", f"{USER}@{address}", command]
+    return stage.run(part, *words, check=False)
+
+
+def key_login(stage, part, address, command, key, user=USER, *options):
+    """The same, let in by a key alone."""
+    words = [*SSH, "-o", "BatchMode=yes", "-o", "IdentitiesOnly=yes", "-i", key, *options, f"{user}@{address}", command]
+    return stage.run(part, *words, check=False)
 
 
 def takes_penalties():
@@ -96,3 +105,10 @@ def hydra(stage, part, service, address, log, *options):
     """Real guessing; it ends with the stage, or when it is done."""
     return stage.start(part, "hydra", "-I", *options, f"{service}://{address}", log=log, cwd=stage.folder,
                        env={**os.environ, "HOME": str(stage.folder)})
+
+
+def guess_ssh(stage, log, wrong):
+    """hydra at the sshd of vm1, with so many passwords before the right one; it ends when that is found."""
+    words = stage.folder / "passwords"
+    words.write_text("".join(f"wrong{number}\n" for number in range(wrong)) + f"{WEAK}\n", encoding="utf-8")
+    return hydra(stage, "knocker", "ssh", VM1, log, "-t", "4", "-l", USER, "-P", words, "-f")

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import witness
 from guest import BOOT_SECONDS, Guest
-from machine import USER, WEAK, hydra
+from machine import USER, WEAK, guess_ssh
 from server import ALLOW
 from stage import HOST, KNOCKER, OFFICE, VM1, Failed, wait_for
 
@@ -40,15 +40,14 @@ def tell(stage, server, told):
     told.claim("anybody reaches the machine", stage.opens("knocker", VM1, 22, 15))
     server.set_policy(ISOLATE, forensic=[{"source": HOST, "port": 22}])
     intruder = take(stage, server, guest, told)
-    with Frames(stage) as frames:
-        begun = time.time()
-        steps = revert(stage, server, guest, told)
-        told.figure("revert begun to clean boot started", f"{steps['tighten the policy'] - begun:.1f} s, of which the base was verified in "
-                    f"{steps['new overlay'] - steps['verify the base']:.1f} s")
-        wait_for("the clean guest answers its administrator", lambda: guest.by_key("office", "true").returncode == 0,
-                 BOOT_SECONDS, pause=1)
-        clean(stage, guest, told, intruder)
-        alone(frames, told)
+    frames = Frames(stage).start()
+    begun = time.time()
+    steps = revert(stage, server, guest, told)
+    told.figure("revert begun to clean boot started", f"{steps['tighten the policy'] - begun:.1f} s, of which the base was verified in "
+                f"{steps['new overlay'] - steps['verify the base']:.1f} s")
+    wait_for("the clean guest answers its administrator", lambda: guest.by_key("office", "true").returncode == 0, BOOT_SECONDS, pause=1)
+    clean(stage, guest, told, intruder)
+    alone(frames, told)
     evidence(server, told)
 
 
@@ -65,13 +64,12 @@ def seal(server, guest, told):
 
 def take(stage, server, guest, told):
     """hydra finds the password, the intruder stays; the alarm isolates the machine. Returns the intruder's key."""
-    words = stage.folder / "passwords"
-    words.write_text("".join(f"wrong{number}\n" for number in range(24)) + f"{WEAK}\n", encoding="utf-8")
     path = stage.folder / "hydra-guest.log"
     with open(path, "w", encoding="utf-8") as log:
-        child = hydra(stage, "knocker", "ssh", VM1, log, "-t", "4", "-l", USER, "-P", words, "-f")
+        child = guess_ssh(stage, log, 24)
         wait_for("hydra ends", lambda: child.poll() is not None, 300)
-    told.claim("hydra finds the weak password", f"password: {WEAK}" in path.read_text(encoding="utf-8"), path.read_text(encoding="utf-8"))
+    said = path.read_text(encoding="utf-8")
+    told.claim("hydra finds the weak password", f"password: {WEAK}" in said, said)
     key = stage.folder / "intruder-key"
     subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", key], check=True)
     public = Path(f"{key}.pub").read_text(encoding="utf-8").strip()
@@ -143,16 +141,13 @@ class Frames:
     def __init__(self, stage):
         self.stage = stage
 
-    def __enter__(self):
+    def start(self):
         for interface in ("vm-1", "knocker", "world"):
             with open(self.path(interface), "w", encoding="utf-8") as log:
                 self.stage.start("host", "python3", witness.__file__, "packets", interface, log=log)
         wait_for("the counters count", lambda: all(self.lines(name) for name in ("vm-1", "knocker", "world")))
         self.stage.start("knocker", "bash", "-c", self.KNOCK, VM1)
         return self
-
-    def __exit__(self, *_):
-        pass
 
     def path(self, interface):
         return self.stage.folder / f"packets-{interface}.log"

@@ -7,7 +7,7 @@ administrator reaches it through `palisade connect` alone.
 import shlex
 import time
 
-from machine import SSH, USER, WEAK, Machine, hydra
+from machine import SSH, USER, WEAK, Machine, guess_ssh
 from stage import HOST, KNOCKER, VM1, wait_for
 
 QUARANTINE = [{"alerts": ["PortScanning", "*_Outgoing_BF_*"], "minSeverity": "Medium", "direction": "Outbound", "step": "quarantine"}]
@@ -34,11 +34,9 @@ def found(stage, told):
 
 def guessed(stage, server, machine, told):
     """hydra finds the planted password, and is told of before."""
-    words = stage.folder / "passwords"
-    words.write_text("".join(f"wrong{number}\n" for number in range(44)) + f"{WEAK}\n", encoding="utf-8")
     path = stage.folder / "hydra-ssh.log"
     with open(path, "w", encoding="utf-8") as log:
-        child = hydra(stage, "knocker", "ssh", VM1, log, "-t", "4", "-l", USER, "-P", words, "-f")
+        child = guess_ssh(stage, log, 44)
         begun = time.time()
         alert, at = server.alert("SSH_Incoming_BF_OneToOne", 60, subject=KNOCKER)
         tries = machine.ssh_tries(KNOCKER)
