@@ -143,6 +143,10 @@ impl Policy for Unasked {
         Ok("no server".into())
     }
 
+    fn note_custody(&mut self, _: &Plan, _: &str) -> Result<String, HandError> {
+        Ok("no server".into())
+    }
+
     fn tighten(&mut self, _: &Plan) -> Result<String, HandError> {
         Ok("no server".into())
     }

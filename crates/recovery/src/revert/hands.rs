@@ -51,6 +51,11 @@ pub trait Policy {
     /// # Errors
     /// One of them holds still.
     fn revoke_grants(&mut self, plan: &Plan) -> Result<String, HandError>;
+    /// Notes elsewhere what the custody log ends with now, so that nobody can cut it here without being seen.
+    ///
+    /// # Errors
+    /// It is not noted.
+    fn note_custody(&mut self, plan: &Plan, head: &str) -> Result<String, HandError>;
     /// Puts in force what the machine may do after a revert: less than before.
     ///
     /// # Errors

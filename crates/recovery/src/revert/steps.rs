@@ -41,7 +41,11 @@ impl Revert<'_> {
             Step::Grants => hands.policy.revoke_grants(plan).map_err(failed),
             Step::Freeze => self.freeze(hands),
             Step::PowerOff => hands.machine.power_off().map_err(failed),
-            Step::Evidence => self.take(),
+            Step::Evidence => {
+                let taken = self.take()?;
+                let noted = hands.policy.note_custody(plan, &self.store.custody_head()?).map_err(failed)?;
+                Ok(format!("{taken}; {noted}"))
+            }
             Step::VerifyBase => self.verify(progress),
             Step::Overlay => self.replace(),
             Step::Changes => hands.prepare.prepare(plan, &disks()).map_err(failed),

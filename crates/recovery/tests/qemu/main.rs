@@ -35,6 +35,10 @@ impl Policy for Open {
         Ok(String::new())
     }
 
+    fn note_custody(&mut self, _: &Plan, _: &str) -> Result<String, HandError> {
+        Ok(String::new())
+    }
+
     fn tighten(&mut self, _: &Plan) -> Result<String, HandError> {
         Ok(String::new())
     }

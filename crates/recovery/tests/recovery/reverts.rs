@@ -39,6 +39,11 @@ impl Policy for Paper {
         self.write("revoke")
     }
 
+    fn note_custody(&mut self, _: &Plan, head: &str) -> Result<String, HandError> {
+        assert_eq!(head.len(), 64);
+        self.write("custody")
+    }
+
     fn tighten(&mut self, _: &Plan) -> Result<String, HandError> {
         self.write("tighten")
     }
@@ -117,7 +122,11 @@ fn a_crash_at_any_moment_is_continued() {
             check_reverted(&fixture, &id, clean, was);
             // In order; the one that was interrupted perhaps twice.
             paper.0.dedup();
-            assert_eq!(paper.0, ["quarantine", "record", "revoke", "tighten", "watch"], "{moment:?}");
+            assert_eq!(
+                paper.0,
+                ["quarantine", "record", "revoke", "custody", "tighten", "watch"],
+                "{moment:?}"
+            );
         }
     }
 }

@@ -3,6 +3,7 @@
 use std::{fs, path::Path};
 
 use palisade_client::{Client, Precondition};
+use palisade_control::answers::REASON_MAX;
 use palisade_recovery::revert::{HandError, Plan, Policy};
 use serde_json::{Value, json};
 
@@ -28,6 +29,16 @@ impl<'w> Server<'w> {
         let target = string(&find::machine(&client, vm, None)?, "id");
         let tightened = tightened.map(bodies).transpose()?.unwrap_or_default();
         Ok(Self { client, write, target, tightened })
+    }
+
+    /// Puts the machine in quarantine, or says more of the one that it is in.
+    fn isolate(&self, plan: &Plan, more: &str) -> Result<(), HandError> {
+        let more = format!(" (revert {}{more})", plan.id);
+        let why: String = plan.why.chars().take(REASON_MAX.saturating_sub(more.chars().count())).collect();
+        let body = json!({"properties": {"target": {"id": self.target}, "reason": why + &more}});
+        let written = self.client.put(&answers::quarantine_id(&self.target), &body, Precondition::Always)?;
+        let what = format!("putting the quarantine of {} in force", self.name());
+        self.write.settle(&self.client, &what, &written.warnings, written.operation.as_ref()).map_err(told)
     }
 
     fn name(&self) -> &str {
@@ -58,13 +69,7 @@ fn bodies(path: &Path) -> Result<Vec<Value>, Failure> {
 
 impl Policy for Server<'_> {
     fn quarantine(&mut self, plan: &Plan) -> Result<String, HandError> {
-        let why = format!("{} (revert {})", plan.why, plan.id);
-        let body = json!({"properties": {"target": {"id": self.target}, "reason": why}});
-        let written = self.client.put(&answers::quarantine_id(&self.target), &body, Precondition::Always)?;
-        let what = format!("putting the quarantine of {} in force", self.name());
-        self.write
-            .settle(&self.client, &what, &written.warnings, written.operation.as_ref())
-            .map_err(told)?;
+        self.isolate(plan, "")?;
         Ok(format!("{} is in quarantine", self.name()))
     }
 
@@ -88,6 +93,12 @@ impl Policy for Server<'_> {
                 .map_err(told)?;
         }
         Ok(format!("{} grants revoked", grants.len()))
+    }
+
+    /// In the reason of the quarantine, which the server's audit log keeps.
+    fn note_custody(&mut self, plan: &Plan, head: &str) -> Result<String, HandError> {
+        self.isolate(plan, &format!("; custody {head}"))?;
+        Ok("in the server's audit log".into())
     }
 
     /// The quarantine ends last, and only when all else is in force. The machine's link is still down then.
@@ -136,6 +147,10 @@ impl Policy for ByHand {
 
     fn revoke_grants(&mut self, _: &Plan) -> Result<String, HandError> {
         Ok("no server: no grants are known".into())
+    }
+
+    fn note_custody(&mut self, _: &Plan, _: &str) -> Result<String, HandError> {
+        Ok("no server: note the head elsewhere".into())
     }
 
     fn tighten(&mut self, _: &Plan) -> Result<String, HandError> {
