@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Others judge the exact analysis: Z3 solves what `palisade_analysis` answers, of rules that it reads and expands anew, and the schema
 # of OASIS judges what `palisade check` writes as SARIF. DuckDB reads the flow store and is asked what `palisade flows query` is asked.
-# regipy reads registry hives of real machines beside our reader.
+# regipy reads registry hives of real machines beside our reader. cloudbase-init reads the drive of settings that a revert writes.
 # Prints one line an estate; any difference fails.
 #
 # Arguments are the number of rules of the larger NSG, and seeds: Z3 alone. Without any, four estates of 100 rules, the SARIF and the flow
@@ -28,6 +28,7 @@ main() {
         sarif
         flows
         hives
+        drive
         set -- 100 1 2 3 4
     fi
     solve "$@"
@@ -67,6 +68,13 @@ hives() {
     cargo build --quiet --locked --workspace --example hive
     PYTHONDONTWRITEBYTECODE=1 "$venv/bin/python" "$pins/hives.py" "$(target_dir)/debug/examples/hive" \
         "${PALISADE_REAL_DATA:-../shared/data}/hives"
+}
+
+# cloudbase-init reads a drive of settings as it would on Windows.
+drive() {
+    judge_venv cloudbase || { say "skipped: cloudbase-init as a judge of the drive of settings, because it could not be installed"; return; }
+    cargo build --quiet --locked --workspace --bin palisade
+    PYTHONDONTWRITEBYTECODE=1 "$venv/bin/python" "$pins/seed.py" "$(target_dir)/debug/palisade"
 }
 
 solve() {

@@ -1,7 +1,8 @@
 //! A revert that ends anywhere goes on, or is given up, and ends where it should.
 
-use std::{fs, path::PathBuf};
+use std::{fs, path::PathBuf, rc::Rc};
 
+use palisade_guest::disk::{Disk, volumes};
 use palisade_recovery::{
     evidence::EvidenceError,
     image::{Format, Image, Place},
@@ -241,7 +242,11 @@ fn settings_are_on_the_drive_before_the_boot() {
     let mut hands = Hands { machine: &mut cold, policy: &mut paper, prepare: &mut seed, audit: &mut audit };
     let revert = Revert::begin(&fixture.store, plan(&id), &fixture.check()).unwrap();
     revert.run(&mut hands, &|_| {}, &|| NOW, &mut |_| true).unwrap();
-    let drive = fs::read(at("seed.img")).unwrap();
-    let has = |text: &str| drive.windows(text.len()).any(|window| window == text.as_bytes());
-    assert!(has("CIDATA     ") && has("instance-id: \"revert-1\"") && has("ssh_pwauth: false"));
+    let drive: Rc<dyn Disk> = Rc::new(fs::read(at("seed.img")).unwrap());
+    let drive = volumes(&drive).remove(0);
+    let files = drive.tree.unwrap().unwrap();
+    let text = |name: &str| String::from_utf8(files.read(name, 100).unwrap().unwrap()).unwrap();
+    assert_eq!(drive.kind, "FAT");
+    assert_eq!(text("/meta-data"), "instance-id: \"revert-1\"\nlocal-hostname: \"web\"\n");
+    assert_eq!(text("/user-data"), "#cloud-config\nssh_pwauth: false\n");
 }
