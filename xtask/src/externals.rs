@@ -364,7 +364,7 @@ pub(crate) const EXTERNALS: &[External] = &[
     External {
         name: "tempfile",
         why: "folders that are gone after their use, also after a failed one",
-        code: &["palisade-recovery"],
+        code: &[],
         tests: &[
             "palisade-agent",
             "palisade-cli",
@@ -373,6 +373,7 @@ pub(crate) const EXTERNALS: &[External] = &[
             "palisade-flowlog",
             "palisade-flowstore",
             "palisade-guest",
+            "palisade-recovery",
             "palisade-server",
             "palisade-store",
         ],

@@ -7,7 +7,7 @@ use serde_json::Value;
 use crate::{clean_state::Case, images, palisade};
 
 impl Case {
-    fn json(&self, arguments: &[&str], code: i32) -> Value {
+    pub fn json(&self, arguments: &[&str], code: i32) -> Value {
         let run = self.run(&[arguments, &["--format", "json"]].concat());
         assert_eq!(run.code, code, "{}", run.stderr);
         serde_json::from_str(&run.stdout).expect("JSON")
@@ -21,7 +21,7 @@ impl Case {
 }
 
 /// A machine that was sealed with these options; `None` where tools are missing.
-fn sealed(options: &[&str]) -> Option<Case> {
+pub fn sealed(options: &[&str]) -> Option<Case> {
     let case = Case(tempfile::tempdir().expect("a folder"));
     let put = |path: &str, text: &str| {
         let path = case.0.path().join("tree").join(path);
@@ -48,7 +48,7 @@ fn sealed(options: &[&str]) -> Option<Case> {
 }
 
 /// Lets somebody in: an account that is root, a job, another program with root's rights, and a weaker sshd.
-fn taken(case: &Case) -> bool {
+pub fn taken(case: &Case) -> bool {
     let put = |name: &str, text: &str, path: &str| {
         fs::write(case.path(name), text).expect("it is written");
         [format!("rm {path}"), format!("write {} {path}", case.path(name))]

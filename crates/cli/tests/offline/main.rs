@@ -19,6 +19,7 @@ mod lockdown;
 mod matrix;
 mod password;
 mod prove;
+mod reverts;
 mod usage;
 mod verify;
 mod whatif;
