@@ -2,6 +2,7 @@
 # Others judge the exact analysis: Z3 solves what `palisade_analysis` answers, of rules that it reads and expands anew, and the schema
 # of OASIS judges what `palisade check` writes as SARIF. DuckDB reads the flow store and is asked what `palisade flows query` is asked.
 # regipy reads registry hives of real machines beside our reader. cloudbase-init reads the drive of settings that a revert writes.
+# The grammar of PowerShell reads the scripts for Windows' firewall.
 # Prints one line an estate; any difference fails.
 #
 # Arguments are the number of rules of the larger NSG, and seeds: Z3 alone. Without any, four estates of 100 rules, the SARIF and the flow
@@ -29,6 +30,7 @@ main() {
         flows
         hives
         drive
+        scripts
         set -- 100 1 2 3 4
     fi
     solve "$@"
@@ -75,6 +77,13 @@ drive() {
     judge_venv cloudbase || { say "skipped: cloudbase-init as a judge of the drive of settings, because it could not be installed"; return; }
     cargo build --quiet --locked --workspace --bin palisade
     PYTHONDONTWRITEBYTECODE=1 "$venv/bin/python" "$pins/seed.py" "$(target_dir)/debug/palisade"
+}
+
+# tree-sitter's grammar reads what is exported for Windows.
+scripts() {
+    judge_venv powershell || { say "skipped: the grammar of PowerShell as a judge, because it could not be installed"; return; }
+    cargo build --quiet --locked --workspace --bin palisade
+    PYTHONDONTWRITEBYTECODE=1 "$venv/bin/python" "$pins/powershell.py" "$(target_dir)/debug/palisade" examples/lab
 }
 
 solve() {

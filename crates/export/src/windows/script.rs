@@ -34,12 +34,16 @@ pub fn script(plain: &Plain) -> Result<String, TooManyBlocks> {
 
 /// A rule for each family in which it holds, and for each thousand addresses.
 fn write_rule(text: &mut String, number: usize, rule: &Allowed) {
-    let families = [v4 as fn(&AddressSet) -> Vec<String>, v6];
+    // Control messages are of one family; Windows is not asked for them with addresses of the other.
+    let is_of_other = |other: Protocol| rule.protocols == [other];
+    let families: [(fn(&AddressSet) -> Vec<String>, Protocol); 2] =
+        [(v4, Protocol::ICMPV6), (v6, Protocol::ICMP)];
     let is_any = rule.remote.is_full() && rule.local.is_full();
     let sets: Vec<(Vec<String>, Vec<String>)> = if is_any {
         vec![(vec!["Any".to_owned()], vec!["Any".to_owned()])]
     } else {
-        families.iter().map(|ranges| (ranges(&rule.remote), ranges(&rule.local))).collect()
+        let own = families.iter().filter(|(_, other)| !is_of_other(*other));
+        own.map(|(ranges, _)| (ranges(&rule.remote), ranges(&rule.local))).collect()
     };
     let mut part = 0;
     for (remote, local) in sets {
