@@ -54,14 +54,14 @@ impl Listener for Answers {
 async fn answer(app: &App, raised: &Raised) {
     let target = raised.machine.as_deref().or(raised.nic.as_deref()).map(ResourceId::new);
     let seen = Sighting::of(&raised.alert, target);
-    let Some(policy) = policy(app, &seen) else { return };
+    let now = time::unix_seconds(app.now());
+    let Some(policy) = policy(app, &seen, now) else { return };
     let caller = Caller {
         principal: "answers".to_owned(),
         name: format!("policy {} for alert {}", policy.name(), raised.id),
         correlation: raised.id.clone(),
         ..Caller::default()
     };
-    let now = time::unix_seconds(app.now());
     let administrators = app.gate.visitors().administrators(&app.control, &policy, now);
     let call = answers::AnswerCall { alert: raised.id.clone(), seen, administrators };
     let outcome = app.control.act(&caller, Action::Answer { policy: policy.clone(), call }).await;
@@ -78,8 +78,10 @@ async fn answer(app: &App, raised: &Raised) {
 }
 
 /// The policy that decides about an alert; `None` if none is to do more than to look.
-fn policy(app: &App, seen: &Sighting) -> Option<ResourceId> {
-    let all = app.control.read(|world| answers::policies(world, seen.machine.as_ref(), &app.site.scope()));
+fn policy(app: &App, seen: &Sighting, now: u64) -> Option<ResourceId> {
+    let now = u32::try_from(now).unwrap_or(u32::MAX);
+    let machine = seen.machine.as_ref();
+    let all = app.control.read(|world| answers::policies(world, machine, &app.site.scope(), now));
     let mut asked = all.into_iter().filter_map(|(id, policy)| Some((id, policy.step(seen)?)));
     asked.next().filter(|(_, step)| *step != Step::Observe).map(|(id, _)| id)
 }

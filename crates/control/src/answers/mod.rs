@@ -19,7 +19,8 @@ use crate::kinds::{self, ANSWER_POLICY};
 use crate::world::{Document, World};
 pub(crate) use past::{past, spared};
 pub(crate) use read::{
-    acts, lockout, paths_written, policy, quarantine_paths, refused, scope_of, shown, until, wrong,
+    acts, lockout, paths_written, policy, policy_end, policy_target, quarantine_paths, refused, scope_of,
+    shown, until, wrong,
 };
 pub(crate) use rules::{interfaces_of, own_lists};
 pub(crate) use throttle::{throttle, throttles_of};
@@ -47,17 +48,30 @@ pub struct AnswerCall {
     pub administrators: Vec<IpAddr>,
 }
 
-/// The policies that an alert about a machine or an interface falls under, in the order in which they are asked: those of its group by
-/// their names, then those of the subscription.
+/// The policies that an alert about a machine or an interface falls under at a time, in the order in which they are asked: those about it
+/// alone, those of its group by their names, then those of the subscription.
 pub fn policies(
     world: &World,
     target: Option<&ResourceId>,
     subscription: &ResourceId,
+    now: u32,
 ) -> Vec<(ResourceId, Policy)> {
     let group = target.and_then(kinds::group_of);
     let scopes = group.iter().chain([subscription]);
     let all = scopes.flat_map(|scope| of_scope(world, scope, ANSWER_POLICY));
-    all.filter_map(|document| Some((document.id().clone(), policy(document.properties()).ok()?))).collect()
+    let holds = |document: &&Arc<Document>| {
+        // What was stored could be read when it was.
+        policy_end(document.properties()).ok().flatten().is_none_or(|end| now < end)
+    };
+    let (own, others): (Vec<_>, Vec<_>) = all
+        .filter(holds)
+        .map(|document| (policy_target(document.properties()), document))
+        .filter(|(own, _)| own.as_ref().is_none_or(|own| target == Some(own)))
+        .partition(|(own, _)| own.is_some());
+    let read = |(_, document): (_, &Arc<Document>)| {
+        Some((document.id().clone(), policy(document.properties()).ok()?))
+    };
+    own.into_iter().chain(others).filter_map(read).collect()
 }
 
 /// The documents of a kind that stand at a subscription or in a group.

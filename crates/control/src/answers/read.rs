@@ -89,10 +89,31 @@ pub(crate) fn acts(properties: &Value, now: u32) -> Vec<(Step, u32)> {
     all.filter(|(_, at)| now < at.saturating_add(HOUR)).collect()
 }
 
+/// The machine that a policy is about, if it is about one alone.
+pub(crate) fn policy_target(properties: &Value) -> Option<ResourceId> {
+    properties["target"]["id"].as_str().map(ResourceId::new)
+}
+
+/// When a policy ends, if it ends by itself.
+pub(crate) fn policy_end(properties: &Value) -> Result<Option<u32>, ControlError> {
+    let end = &properties["endTimeUtc"];
+    if end.is_null() { Ok(None) } else { moment(end, "properties.endTimeUtc").map(Some) }
+}
+
 /// A policy; the first thing that is wrong is told, with its place.
 pub(crate) fn policy(properties: &Value) -> Result<Policy, ControlError> {
-    const MEMBERS: [&str; 8] =
-        ["provisioningState", "acts", "rules", "lockout", "throttle", "budgets", "allow", "forensic"];
+    const MEMBERS: [&str; 10] = [
+        "provisioningState",
+        "acts",
+        "target",
+        "endTimeUtc",
+        "rules",
+        "lockout",
+        "throttle",
+        "budgets",
+        "allow",
+        "forensic",
+    ];
     only(properties, "properties", &MEMBERS)?;
     let rules = elements(&properties["rules"]).enumerate();
     let rules = rules.map(|(index, value)| rule(value, &format!("properties.rules[{index}]")));

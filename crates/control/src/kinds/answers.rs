@@ -86,6 +86,8 @@ pub(super) static ANSWER_POLICIES: Kind = Kind {
     properties: &[
         Field::read_only("provisioningState"),
         Field::read_only("acts"),
+        Field::new("target", Shape::Reference(&MACHINE)),
+        Field::new("endTimeUtc", Shape::Text),
         Field::new(
             "rules",
             Shape::Objects(&[

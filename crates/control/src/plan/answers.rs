@@ -21,6 +21,13 @@ use crate::{ControlError, Effect, World, time};
 pub(super) fn fill_policy(world: &World, target: &Target, own: &mut Value) -> Result<(), ControlError> {
     check_scope(target, "Answer policies stand", "InvalidAnswerPolicyScope")?;
     answers::policy(&own["properties"])?;
+    answers::policy_end(&own["properties"])?;
+    if let Some(machine) = answers::policy_target(&own["properties"]) {
+        let group = target.group().filter(|group| *group == target.scope);
+        let group =
+            group.ok_or_else(|| answers::wrong("properties.target", "needs a policy in its group"))?;
+        subject(world, &json!(machine.as_str()), &group)?;
+    }
     // What was spent is spent, whatever the budget is now.
     let stored = world.document(&target.id).map(|stored| stored.properties()["acts"].clone());
     own["properties"]["acts"] = stored.unwrap_or_else(|| json!([]));
@@ -47,7 +54,7 @@ pub(super) fn fill_quarantine(
     let properties = &mut own["properties"];
     if properties["forensic"].is_null() {
         let subscription = ResourceId::new(&format!("/subscriptions/{}", target.subscription()));
-        let policies = answers::policies(world, Some(&whom), &subscription);
+        let policies = answers::policies(world, Some(&whom), &subscription, seconds(context.now));
         let first = policies.iter().find(|(_, policy)| !policy.forensic().is_empty());
         properties["forensic"] = answers::paths_written(first.map_or(&[], |(_, policy)| policy.forensic()));
     }
@@ -88,7 +95,7 @@ pub(super) fn fill_lockout(
     let administrators: Vec<IpAddr> = context.address.parse().into_iter().collect();
     let spared = answers::spared(world, &target.scope, administrators, now);
     let subscription = ResourceId::new(&format!("/subscriptions/{}", target.subscription()));
-    let policies = answers::policies(world, Some(&target.id), &subscription);
+    let policies = answers::policies(world, Some(&target.id), &subscription, now);
     let allowing = policies.iter().map(|(_, policy)| policy.check(barred.prefix, &spared));
     let refusal = allowing.chain([spared.check(barred.prefix)]).find_map(Result::err);
     if let Some(why) = refusal {

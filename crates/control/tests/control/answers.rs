@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::{Duration, UNIX_EPOCH};
 
-use palisade_control::answers::AnswerCall;
+use palisade_control::answers::{AnswerCall, policies};
 use palisade_control::audit::Entry;
 use palisade_control::{Action, Caller, Control, ControlError, Options, Outcome, Precondition, time};
 use palisade_guard::{Severity, answer::Sighting};
@@ -247,6 +247,39 @@ async fn policies_answer_within_their_budgets_and_the_audit_log_says_by_which_an
     assert_eq!(last_event(&bench).await.verb, "quarantine");
     let parted = answer(&bench.control, alert("Network_CommunicationWithC2", "203.0.113.77")).await;
     assert_eq!(parted["properties"]["target"]["id"], id(MACHINE).as_str());
+}
+
+#[tokio::test]
+async fn a_policy_about_one_machine_is_asked_first_and_ends() {
+    const WATCH: &str = "rg/Palisade.Network/answerPolicies/watch-vm1";
+    let bench = Bench::new().await;
+    bench.put(ANSWERS, answers(&json!({}))).await.expect("a policy");
+    let end = time::rfc3339(NOW + 3_600);
+    let watch = answers(&json!({"target": reference(MACHINE), "endTimeUtc": end}));
+    bench.put(WATCH, watch).await.expect("a policy");
+    let subscription = ResourceId::new(SUBSCRIPTION);
+    let asked = |machine: &str, now: u64| -> Vec<String> {
+        let now = u32::try_from(now).expect("a time");
+        let all = bench.control.read(|world| policies(world, Some(&id(machine)), &subscription, now));
+        all.iter().map(|(id, _)| id.name().to_owned()).collect()
+    };
+    assert_eq!(asked(MACHINE, NOW + 3_599), ["watch-vm1", "default"]);
+    assert_eq!(asked("rg/vm/virtualMachines/vm2", NOW), ["default"]);
+    assert_eq!(asked(MACHINE, NOW + 3_600), ["default"]);
+    for (place, wrong) in [
+        (WATCH, json!({"target": reference("other/vm/virtualMachines/vm9")})),
+        (WATCH, json!({"endTimeUtc": "tomorrow"})),
+    ] {
+        let error = bench.put(place, answers(&wrong)).await.expect_err("it is wrong");
+        assert_eq!(error.status, 400, "{wrong}: {error}");
+    }
+    let everywhere = Action::Put {
+        id: ResourceId::new(&format!("{SUBSCRIPTION}/providers/{}", WATCH.trim_start_matches("rg/"))),
+        body: answers(&json!({"target": reference(MACHINE)})),
+        precondition: Precondition::default(),
+    };
+    let error = bench.control.act(&caller(), everywhere).await.expect_err("a machine is in a group");
+    assert_eq!(error.status, 400, "{error}");
 }
 
 #[tokio::test]

@@ -1,6 +1,9 @@
 //! `palisade clean-state revert`: from a machine that was taken to one that is known to be clean.
 
-use std::{fs, path::PathBuf};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
 
 use palisade_recovery::{
     revert::{
@@ -13,6 +16,7 @@ use palisade_recovery::{
     state::Store,
 };
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use super::{
     StoreArgs,
@@ -22,7 +26,8 @@ use super::{
 };
 use crate::{
     commands::remote::{
-        recovery::{ByHand, Server},
+        jit::door,
+        recovery::{ByHand, Server, Watch},
         writing::WriteArgs,
     },
     exit::{Exit, Failure},
@@ -73,6 +78,12 @@ struct WorldArgs {
     /// Resources to put in force before the link is up, as JSON bodies with their ids: fewer open ports, fewer ways out
     #[arg(long, value_name = "FILE", requires = "vm")]
     tightened: Option<PathBuf>,
+    /// Answer policy for this machine alone, as for `palisade answers policy set`, from the end of the revert on
+    #[arg(long, value_name = "FILE", requires = "vm")]
+    watch: Option<PathBuf>,
+    /// For how long it is watched so, such as 24h
+    #[arg(long, value_name = "TIME", requires = "watch", default_value = "24h", value_parser = door::time)]
+    watch_for: door::Time,
     /// Control socket of QEMU
     #[arg(long, value_name = "SOCKET", requires_all = ["links", "start"])]
     qmp: Option<PathBuf>,
@@ -116,6 +127,7 @@ struct World {
     seed: Option<(PathBuf, PathBuf)>,
     audit_fails_on: FailsOn,
     changes: Option<Changes>,
+    watch: Option<Watch>,
 }
 
 impl WorldArgs {
@@ -145,7 +157,19 @@ impl WorldArgs {
             seed: self.seed.clone().zip(self.user_data.clone()),
             audit_fails_on: self.audit_fails_on.unwrap_or_default(),
             changes,
+            watch: self.watch.as_deref().map(|path| self.watch(path)).transpose()?,
         })
+    }
+
+    fn watch(&self, path: &Path) -> Result<Watch, Failure> {
+        let bad = |error: String| Failure::input(format!("{}: {error}", path.display()));
+        let text = fs::read(path).map_err(|error| bad(error.to_string()))?;
+        let body: Value = serde_json::from_slice(&text).map_err(|error| bad(error.to_string()))?;
+        let policy = body.get("properties").cloned().unwrap_or(body);
+        if !policy.is_object() {
+            return Err(bad("it is no answer policy (docs/answers.md)".to_owned()));
+        }
+        Ok(Watch { policy, seconds: self.watch_for.seconds().into() })
     }
 }
 
@@ -212,7 +236,7 @@ fn with_hands(
         (None, None) => Box::new(Cold),
     };
     let mut policy: Box<dyn Policy> = match &world.vm {
-        Some(vm) => Box::new(Server::new(write, vm, world.tightened.as_deref())?),
+        Some(vm) => Box::new(Server::new(write, vm, world.tightened.as_deref(), world.watch.clone())?),
         None => {
             eprintln!(
                 "warning: no --vm: isolate the machine yourself, and give it a tighter policy before its link is up"

@@ -97,6 +97,12 @@ pub(super) fn quarantine_id(target: &str) -> String {
     format!("{group}/providers/Palisade.Network/quarantines/{name}")
 }
 
+/// Where the policy stands by which a machine is watched after a revert.
+pub(super) fn watch_id(target: &str) -> String {
+    let (group, name) = place(target);
+    format!("{group}/providers/Palisade.Network/answerPolicies/watch-{name}")
+}
+
 /// Frees whatever is named so: machines, sources, lock-outs.
 pub fn release(arguments: &Release) -> Result<Exit, Failure> {
     let client = arguments.write.client()?;

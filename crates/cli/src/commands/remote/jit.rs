@@ -3,7 +3,7 @@
 //! A machine is named by the name or the id of its virtual machine, a request by the name that it was given. Every write waits until the
 //! hosts concerned have it in force, unless it is told not to.
 
-pub(super) mod door;
+pub mod door;
 pub(super) mod find;
 mod policy;
 

@@ -1,10 +1,11 @@
 //! What a revert asks of the server: isolate the machine, end its grants, and let it out under a tighter policy.
 
-use std::{fs, path::Path};
+use std::{fs, path::Path, time::SystemTime};
 
 use palisade_client::{Client, Precondition};
-use palisade_control::answers::REASON_MAX;
+use palisade_control::{answers::REASON_MAX, time};
 use palisade_recovery::revert::{HandError, Plan, Policy};
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::{
@@ -20,15 +21,30 @@ pub struct Server<'w> {
     write: &'w WriteArgs,
     target: String,
     tightened: Vec<Value>,
+    watch: Option<Watch>,
+}
+
+/// How a machine is watched after a revert.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Watch {
+    /// The properties of an answer policy for it alone.
+    pub policy: Value,
+    /// For how long, in seconds.
+    pub seconds: u64,
 }
 
 impl<'w> Server<'w> {
     /// Finds the machine and reads what is to be put in force, before anything is done.
-    pub fn new(write: &'w WriteArgs, vm: &str, tightened: Option<&Path>) -> Result<Self, Failure> {
+    pub fn new(
+        write: &'w WriteArgs,
+        vm: &str,
+        tightened: Option<&Path>,
+        watch: Option<Watch>,
+    ) -> Result<Self, Failure> {
         let client = write.client()?;
         let target = string(&find::machine(&client, vm, None)?, "id");
         let tightened = tightened.map(bodies).transpose()?.unwrap_or_default();
-        Ok(Self { client, write, target, tightened })
+        Ok(Self { client, write, target, tightened, watch })
     }
 
     /// Puts the machine in quarantine, or says more of the one that it is in.
@@ -128,8 +144,22 @@ impl Policy for Server<'_> {
         })
     }
 
+    /// By an answer policy that is asked before all others about this machine, and ends by itself.
     fn watch(&mut self, _: &Plan) -> Result<String, HandError> {
-        Ok(format!("see palisade alerts list --vm {}", self.name()))
+        let Some(Watch { policy, seconds }) = &self.watch else {
+            return Ok(format!("as before (see palisade alerts list --vm {})", self.name()));
+        };
+        let end = time::rfc3339(time::unix_seconds(SystemTime::now()) + seconds);
+        let mut body = json!({ "properties": policy });
+        body["properties"]["target"] = json!({ "id": self.target });
+        body["properties"]["endTimeUtc"] = end.as_str().into();
+        let id = answers::watch_id(&self.target);
+        let written = self.client.put(&id, &body, Precondition::Always)?;
+        let what = format!("writing {id}");
+        self.write
+            .settle(&self.client, &what, &written.warnings, written.operation.as_ref())
+            .map_err(told)?;
+        Ok(format!("answered by its own policy until {end}"))
     }
 }
 
