@@ -68,8 +68,11 @@ flows() {
 hives() {
     judge_venv regipy || { say "skipped: regipy as a judge of registry hives, because it could not be installed"; return; }
     cargo build --quiet --locked --workspace --example hive
-    PYTHONDONTWRITEBYTECODE=1 "$venv/bin/python" "$pins/hives.py" "$(target_dir)/debug/examples/hive" \
-        "${PALISADE_REAL_DATA:-../shared/data}/hives"
+    local judge
+    for judge in hives dirty; do
+        PYTHONDONTWRITEBYTECODE=1 "$venv/bin/python" "$pins/$judge.py" "$(target_dir)/debug/examples/hive" \
+            "${PALISADE_REAL_DATA:-../shared/data}/hives"
+    done
 }
 
 # cloudbase-init reads a drive of settings as it would on Windows.

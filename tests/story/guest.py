@@ -16,6 +16,9 @@ class Guest:
     def __init__(self, stage, image):
         self.stage, self.image = stage, image
         self.disk = stage.folder / "vm1.qcow2"
+        # Blank until a revert writes settings on it.
+        self.drive = stage.folder / "settings.raw"
+        self.drive.write_bytes(bytes(1 << 20))
         self.qmp = stage.folder / "vm1.qmp"
         self.key = stage.folder / "office-key"
         subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", self.key], check=True)
@@ -27,7 +30,8 @@ class Guest:
             "host", "qemu-system-x86_64", "-nodefaults", "-no-user-config", "-display", "none", "-accel", "tcg,thread=multi",
             "-cpu", "max", "-m", "384M", "-kernel", self.image / "vmlinuz", "-initrd", self.image / "initrd",
             "-append", "root=/dev/vda rw console=ttyS0 panic=-1", "-serial", f"file:{self.stage.folder}/vm1.console",
-            "-drive", f"file={self.disk},if=virtio,format=qcow2,cache=unsafe", "-qmp", f"unix:{self.qmp},server=on,wait=off",
+            "-drive", f"file={self.disk},if=virtio,format=qcow2,cache=unsafe",
+            "-drive", f"file={self.drive},if=virtio,format=raw,readonly=on", "-qmp", f"unix:{self.qmp},server=on,wait=off",
             "-netdev", "tap,id=net0,ifname=vm-1,script=no,downscript=no,vhost=off",
             "-device", "virtio-net-pci,netdev=net0,mac=02:50:00:00:00:01,romfile=")
 

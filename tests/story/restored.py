@@ -17,6 +17,8 @@ from server import ALLOW
 from stage import HOST, KNOCKER, OFFICE, VM1, Failed, wait_for
 
 ISOLATE = [{"alerts": ["SSH_Incoming_BF_Success"], "minSeverity": "High", "step": "quarantine"}]
+# And of the machine that came back, for a day.
+STRICT = [{"alerts": ["*"], "minSeverity": "Low", "step": "quarantine"}]
 # What an intruder leaves behind: an account, a key, a word home each minute, a changed sshd, a service that listens.
 TAKE = r"""
 useradd --non-unique --uid 0 --gid 0 --create-home mallory
@@ -27,6 +29,14 @@ sed -i 's/^#PermitRootLogin.*/PermitRootLogin yes/' /etc/ssh/sshd_config
 printf '[Service]\nExecStart=/usr/bin/python3 -c "import socket as s; a=s.create_server((\\"\\",4444)); [a.accept() for _ in iter(int,1)]"\n[Install]\nWantedBy=multi-user.target\n' >/etc/systemd/system/updates.service
 systemctl daemon-reload; systemctl enable --now updates.service; systemctl restart ssh
 sync
+"""
+# What cloud-init is to do with the machine that comes back, and a file that says that it did.
+SETTINGS = """#cloud-config
+users: []
+ssh_pwauth: false
+ssh_genkeytypes: [ed25519]
+write_files:
+  - {path: /etc/came-back, content: by its settings}
 """
 LEFT = ["/etc/passwd", "/etc/shadow", ".ssh/authorized_keys", "/etc/cron.d/updates", "/etc/ssh/sshd_config",
         "/etc/systemd/system/updates.service"]
@@ -49,6 +59,8 @@ def tell(stage, server, told):
     clean(stage, guest, told, intruder)
     alone(frames, told)
     evidence(server, told)
+    policies = json.loads(server.command("answers", "policy", "show", "-g", "g"))
+    told.claim("it is watched by a policy of its own", "watch-vm1" in [policy["name"] for policy in policies], policies)
 
 
 def seal(server, guest, told):
@@ -96,8 +108,12 @@ def revert(stage, server, guest, told):
     office = Path(f"{guest.key}.pub").read_text(encoding="utf-8").strip()
     changes.write_text(json.dumps({"lockPasswords": ["*"], "authorizedKeys": {USER: [office]},
                                    "sshd": ["PasswordAuthentication no"]}), encoding="utf-8")
-    words = [stage.palisade, "clean-state", "revert", "vm1", "--vm", "vm1", "--why", "it was taken", "--tightened", closed,
-             "--qmp", guest.qmp, "--link", "net0", "--start", guest.write_command(), "--changes", changes, "--memory-max", "1GiB"]
+    settings = stage.folder / "settings"
+    settings.write_text(SETTINGS, encoding="utf-8")
+    strict = stage.folder / "strict.json"
+    strict.write_text(json.dumps({"rules": STRICT, "forensic": [{"source": HOST, "port": 22}]}), encoding="utf-8")
+    words = [stage.palisade, "clean-state", "revert", "vm1", "--vm", "vm1", "--why", "it was taken", "--tightened", closed, "--watch", strict,
+             "--seed", guest.drive, "--user-data", settings, "--qmp", guest.qmp, "--link", "net0", "--start", guest.write_command(), "--changes", changes, "--memory-max", "1GiB"]
     child = subprocess.Popen(stage.inside("host", *words), env=server.environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
                              text=True)
     steps, said = {}, []
@@ -116,6 +132,9 @@ def clean(stage, guest, told, intruder):
     told.claim("account, word home and service are gone", gone.stdout == "" and gone.returncode != 0, gone.stdout)
     told.claim("his key opens nothing", guest.by_key("office", "id", intruder, "root").returncode != 0)
     told.claim("the weak password opens nothing", guest.by_password("office", "id").returncode != 0)
+    read = guest.by_key("office", "cat /run/cloud-init/instance-data.json /etc/came-back")
+    told.claim("cloud-init has read the settings that were written for it", '"instance_id": "vm1-revert-' in read.stdout
+               and read.stdout.endswith("by its settings"), read.stdout[-500:] + read.stderr)
     told.claim("he himself reaches nothing", not stage.opens("knocker", VM1, 22, 3) and not stage.opens("knocker", VM1, 4444, 3))
 
 
@@ -164,6 +183,8 @@ class Frames:
 def evidence(server, told):
     kept = server.tell("evidence", "list")
     told.claim("the machine as it was is in custody", len(kept["evidence"]) == 1, kept)
+    head = [line["previous"] for line in kept["custody"]][1:] + [kept["head"]]
+    told.claim("the server's audit log has the head of the custody log", f"custody {head[0]}" in server.command("audit", "export"), kept)
     said = server.command("evidence", "diff", kept["evidence"][0]["id"], "--format", "json", codes=(1,))
     missing = [path for path in LEFT if path not in said]
     told.claim("the evidence names all that he left behind", not missing, missing)

@@ -4,8 +4,10 @@ Nothing answers by itself until the machine is taken: this part shows what is se
 administrator reaches it through `palisade connect` alone.
 """
 
+import os
 import shlex
 import time
+from pathlib import Path
 
 from machine import SSH, USER, WEAK, Machine, guess_ssh
 from stage import HOST, KNOCKER, VM1, wait_for
@@ -22,6 +24,7 @@ def tell(stage, server, told):
     guessed(stage, server, machine, told)
     entered(server, machine, told)
     timeline(server, told)
+    inside(server, told)
     scans(stage, server, machine, told)
     administered(stage, machine, server, told)
 
@@ -69,6 +72,19 @@ def timeline(server, told):
     told.claim("the timeline has guesses before success", in_order, words)
     times = [item["time"] for item in items]
     told.claim("the timeline is in the order of time", [time[:19] for time in times] == sorted(time[:19] for time in times), times)
+
+
+def inside(server, told):
+    """What a Windows wrote down is told in its place between what the server saw. The log is a public one, so it is of another machine and year."""
+    log = Path(os.environ.get("PALISADE_REAL_DATA", "../shared/data")) / "evtx/omerbenamram/post-Security.evtx"
+    if not log.exists():
+        print(f"    skipped: the log of a Windows in the timeline, because {log} is not there (set PALISADE_REAL_DATA)")
+        return
+    items = server.tell("alerts", "timeline", "vm1", "--guest", log.resolve(), "--since", "2000-01-01T00:00Z")["value"]
+    alone = server.command("guest", "timeline", log.resolve(), "--format", "json").splitlines()
+    own = [item["what"] == "inside" for item in items]
+    told.claim("the log of a Windows stands in the timeline, before the flows of today", sum(own) == len(alone) > 0
+               and own == sorted(own, reverse=True) and not all(own), [item["summary"] for item in items[:3]])
 
 
 def scans(stage, server, machine, told):
