@@ -68,6 +68,7 @@ impl Query {
             mode: Mode::Enforce,
             certain: true,
             collection: None,
+            own_list: None,
             services: Vec::new(),
         }
     }

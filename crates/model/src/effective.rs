@@ -16,6 +16,7 @@ use palisade_net::{AddressSet, Direction, ProtocolMatch};
 use crate::{
     Access, AddressField, Addresses, Estate, IpConfiguration, Maybe, Mode, Nic, Nsg, PlatformService, Ports,
     Priority, ResourceId, Rule, Subnet, TagName, VirtualNetwork, Window, defaults, spec::Given,
+    spec::OwnList,
 };
 pub use addresses::GroupMembers;
 use addresses::Scope;
@@ -82,6 +83,8 @@ pub struct EffectiveRule {
     pub certain: bool,
     /// Name of its security admin collection, since a layer merges several; `None` for a rule of an NSG.
     pub collection: Option<String>,
+    /// Which of the interface's own lists it is of; `None` for a rule of a network's or of an NSG.
+    pub own_list: Option<OwnList>,
     /// Platform services whose tag it names, or may name.
     pub services: Vec<PlatformService>,
 }
@@ -235,6 +238,7 @@ impl Estate {
             mode: rule.mode,
             certain: rule.certain && rule.priority.known().is_some() && rule.direction.known().is_some(),
             collection: None,
+            own_list: None,
             services: PlatformService::ALL
                 .into_iter()
                 .filter(|service| service.may_be_named_by(rule))

@@ -256,6 +256,18 @@ impl Estate {
         validate::leniently(spec, tags)
     }
 
+    /// The same without quarantines, lock-outs, blocked pairs and throttles: what is meant to last. An interface in audit whose
+    /// machine is in quarantine stays one that enforces.
+    #[must_use]
+    pub fn without_answers(&self) -> Self {
+        let mut lasting = self.clone();
+        lasting
+            .admin_collections
+            .retain(|_, collection| collection.interface.is_none() || !collection.own_list.is_answer());
+        lasting.nics.values_mut().for_each(|nic| nic.throttle = None);
+        lasting
+    }
+
     /// NSGs by id.
     pub fn nsgs(&self) -> impl Iterator<Item = &Nsg> {
         self.nsgs.values()

@@ -451,6 +451,23 @@ pub enum OwnList {
     Door,
 }
 
+impl OwnList {
+    /// Whether it answers an alert: it is there for a while, and says nothing of what is meant to be reached.
+    pub const fn is_answer(self) -> bool {
+        matches!(self, Self::Quarantine | Self::Lockout)
+    }
+}
+
+impl fmt::Display for OwnList {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Quarantine => "Quarantine",
+            Self::Lockout => "Lockout",
+            Self::Door => "TimedAccess",
+        })
+    }
+}
+
 /// A security admin rule.
 #[derive(Debug, Clone)]
 pub struct AdminRuleSpec {

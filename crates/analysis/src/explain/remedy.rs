@@ -270,6 +270,7 @@ fn exactly(flow: &Flow, access: Access) -> EffectiveRule {
         mode: Mode::Enforce,
         certain: true,
         collection: None,
+        own_list: None,
         services: Vec::new(),
     }
 }

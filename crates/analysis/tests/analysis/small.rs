@@ -223,6 +223,7 @@ fn everything(number: usize) -> EffectiveRule {
         mode: Mode::Enforce,
         certain: true,
         collection: None,
+        own_list: None,
         services: Vec::new(),
     }
 }

@@ -280,6 +280,7 @@ fn any(name: String, access: Access) -> EffectiveRule {
         mode: Mode::Enforce,
         certain: true,
         collection: None,
+        own_list: None,
         services: Vec::new(),
     }
 }

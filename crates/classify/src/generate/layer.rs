@@ -43,6 +43,7 @@ fn rule(number: usize, row: &Row) -> EffectiveRule {
         mode: if row.audit { Mode::Audit } else { Mode::Enforce },
         certain: true,
         collection: None,
+        own_list: None,
         services: Vec::new(),
     }
 }

@@ -5,7 +5,10 @@ mod shares;
 
 use palisade_agent::clock::window_s;
 use palisade_control::time::rfc3339;
-use palisade_model::{AddressField, Addresses, EffectivePolicy, EffectiveRule, Maybe, Mode, Ports};
+use palisade_model::{
+    AddressField, Addresses, EffectiveLayer, EffectivePolicy, EffectiveRule, Maybe, Mode, Pace, Ports,
+    Throttle, spec::OwnList,
+};
 use palisade_net::Direction;
 
 use self::shares::Shares;
@@ -24,7 +27,7 @@ use crate::{
 #[command(
     after_help = "JSON has the shape of Azure's effectiveNetworkSecurityGroups. What may not exist or is not fully known has \
                   \"unknown\", \"sourceAddressUnknown\" or \"destinationAddressUnknown\": true; expanded prefixes are those \
-                  that surely belong. Windows and audit, which Azure does not have, are in \"palisade\"; \"explanation\", with --explain, counts \
+                  that surely belong. Windows, audit, lists of the interface's own (quarantine, lock-outs, timed access) and its throttle, which Azure does not have, are in \"palisade\"; \"explanation\", with --explain, counts \
                   the first packets that a rule matches and decides."
 )]
 pub struct Arguments {
@@ -51,46 +54,77 @@ pub fn run(arguments: &Arguments) -> Result<Exit, Failure> {
     let shares = arguments.explain.then(|| Shares::of(&policy, now)).transpose().map_err(Failure::input)?;
     match arguments.format.format {
         Format::Json => output::json(&document::document(&policy, target, shares.as_ref()))?,
-        Format::Table => table(&policy, shares.as_ref())?,
+        Format::Table => table(&policy, target.throttle(), shares.as_ref())?,
     }
     Ok(Exit::Clean)
 }
 
-fn table(policy: &EffectivePolicy, shares: Option<&Shares>) -> std::io::Result<()> {
+fn table(
+    policy: &EffectivePolicy,
+    throttle: Option<&Throttle>,
+    shares: Option<&Shares>,
+) -> std::io::Result<()> {
     let mut rows = Vec::new();
     let mut explained = Vec::new();
     for direction in Direction::ALL {
         for (index, layer) in policy.layers(direction).iter().enumerate() {
-            let list = layer.name.clone().unwrap_or_else(|| "(public address)".to_owned());
             for (number, rule) in layer.rules.iter().enumerate() {
-                let row = [
+                rows.push([
                     direction.to_string(),
-                    list.clone(),
+                    list_text(layer, rule),
                     text(rule.priority.known().map(palisade_model::Priority::get)),
                     rule.name.clone(),
                     text(rule.protocol.known()),
                     side_text(&rule.source_field, &rule.source, &rule.source_ports),
                     side_text(&rule.destination_field, &rule.destination, &rule.destination_ports),
                     access_text(rule),
-                ];
-                if let Some(shares) = shares {
-                    let share = shares.rule(direction, index, number);
-                    let [a, b, c, d, e, f, g, h] = row;
-                    explained.push([a, b, c, d, e, f, g, h, share.decides(), share.hidden_by.join(", ")]);
-                } else {
-                    rows.push(row);
-                }
+                ]);
+                let share = shares.map(|shares| shares.rule(direction, index, number));
+                explained.extend(share.map(|share| [share.decides(), share.hidden_by.join(", ")]));
             }
         }
     }
+    rows.extend(throttle.map(throttle_row));
     let heading = ["DIRECTION", "NSG", "PRIORITY", "RULE", "PROTOCOL", "SOURCE", "DESTINATION", "ACCESS"];
-    match shares {
-        None => output::table(heading, &rows),
-        Some(_) => {
-            let [a, b, c, d, e, f, g, h] = heading;
-            output::table([a, b, c, d, e, f, g, h, "DECIDES", "HIDDEN BY"], &explained)
+    if shares.is_none() {
+        return output::table(heading, &rows);
+    }
+    let explained = explained.into_iter().chain(std::iter::repeat_with(Default::default));
+    let rows: Vec<_> = rows.into_iter().zip(explained).map(|(row, share)| joined(row, share)).collect();
+    output::table(joined(heading, ["DECIDES", "HIDDEN BY"]), &rows)
+}
+
+fn joined<T>([a, b, c, d, e, f, g, h]: [T; 8], [i, j]: [T; 2]) -> [T; 10] {
+    [a, b, c, d, e, f, g, h, i, j]
+}
+
+/// Where a rule stands: the NSG, the security admin collection, or which of the interface's own lists.
+fn list_text(layer: &EffectiveLayer, rule: &EffectiveRule) -> String {
+    match rule.own_list {
+        Some(OwnList::Quarantine) => "(quarantine)".to_owned(),
+        Some(OwnList::Lockout) => "(lock-outs)".to_owned(),
+        Some(OwnList::Door) => "(timed access)".to_owned(),
+        None => {
+            let name = rule.collection.as_ref().or(layer.name.as_ref());
+            name.cloned().unwrap_or_else(|| "(public address)".to_owned())
         }
     }
+}
+
+/// What is asked last, of what all lists allow.
+fn throttle_row(throttle: &Throttle) -> [String; 8] {
+    let Pace { per_second, working_set } = throttle.pace();
+    let until = throttle.until().map(|end| format!(" until {}", rfc3339(u64::from(end)))).unwrap_or_default();
+    [
+        Direction::Outbound.to_string(),
+        "(throttle)".to_owned(),
+        String::new(),
+        throttle.rule(),
+        "*".to_owned(),
+        "*".to_owned(),
+        format!("new ones, beyond the last {working_set}"),
+        format!("at most {per_second} a second{until}"),
+    ]
 }
 
 /// What the rule does, when, and whether it is only counted.

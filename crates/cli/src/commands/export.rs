@@ -5,7 +5,10 @@ use std::io::{self, Write as _};
 use palisade_agent::clock::window_s;
 use palisade_export::{Plain, nftables, windows};
 
-use super::target::{Target, TargetArgs};
+use super::{
+    standing::Standing,
+    target::{Target, TargetArgs},
+};
 use crate::{
     args::{self, EstateArgs},
     commands::estate,
@@ -15,7 +18,7 @@ use crate::{
 /// Options of the command.
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "The rules are those of one moment: windows are not exported. What is only in audit is left out.\n\nExamples:\n  \
+    after_help = "The rules are those of one moment: windows are not exported. What is only in audit is left out, and so are quarantines, lock-outs, blocked pairs and throttles: those in force are named on stderr and at the head of what is printed.\n\nExamples:\n  \
                   palisade export estate/ --nic web1-nic --format nftables >palisade.nft\n  palisade export estate/ --nic web1-nic --format windows-firewall >palisade.ps1"
 )]
 pub struct Arguments {
@@ -44,12 +47,26 @@ enum Firewall {
 pub fn run(arguments: &Arguments) -> Result<Exit, Failure> {
     let loaded = estate::load(&arguments.estate)?;
     let target = Target::named(&loaded.estate, &arguments.target)?;
+    let now = arguments.at.unwrap_or_else(window_s);
     let policy = target.effective(&loaded.estate, &arguments.target);
-    let plain = Plain::of(&policy, arguments.at.unwrap_or_else(window_s)).map_err(Failure::input)?;
+    let left_out = left_out(&Standing::of(&policy, target.throttle(), now));
+    let lasting = loaded.estate.without_answers();
+    let target = Target::named(&lasting, &arguments.target)?;
+    let policy = target.effective(&lasting, &arguments.target);
+    let plain = Plain::of(&policy, now).map_err(Failure::input)?;
     let text = match arguments.format {
         Firewall::Nftables => nftables::table(&plain),
         Firewall::WindowsFirewall => windows::script(&plain).map_err(Failure::input)?,
     };
-    io::stdout().lock().write_all(text.as_bytes())?;
+    left_out.iter().for_each(|line| eprintln!("warning: {line}"));
+    let mut out = io::stdout().lock();
+    left_out.iter().try_for_each(|line| writeln!(out, "# {line}"))?;
+    out.write_all(text.as_bytes())?;
     Ok(Exit::Clean)
+}
+
+/// What is said of answers in force. A machine's own firewall would keep them when they have ended.
+fn left_out(standing: &[Standing]) -> Vec<String> {
+    let line = |answer: &Standing| format!("not part of this, the host enforces it: {}", answer.text());
+    standing.iter().map(line).collect()
 }

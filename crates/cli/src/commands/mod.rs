@@ -25,6 +25,7 @@ pub mod recovery;
 pub mod remote;
 mod said;
 pub mod server;
+mod standing;
 pub mod status;
 pub mod store;
 pub mod target;

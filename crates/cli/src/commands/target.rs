@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use clap::Args;
-use palisade_model::{EffectivePolicy, Estate, Nic, Nsg};
+use palisade_model::{EffectivePolicy, Estate, Nic, Nsg, Throttle};
 use palisade_net::{AddressSet, Family, Prefix};
 
 use crate::exit::Failure;
@@ -76,6 +76,14 @@ impl<'a> Target<'a> {
                 let network: AddressSet = arguments.virtual_network.iter().copied().collect();
                 estate.effective_alone(nsg, given.then_some(network))
             }
+        }
+    }
+
+    /// How fast the machine may find new destinations, if that is limited.
+    pub const fn throttle(self) -> Option<&'a Throttle> {
+        match self {
+            Self::Nic(nic) => nic.throttle(),
+            Self::Nsg(_) => None,
         }
     }
 

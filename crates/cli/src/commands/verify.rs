@@ -173,10 +173,7 @@ impl<'a> Verifier<'a> {
             self.explain.then(|| Explanation::of(self.estate, *target, engine.policy(), &flow, self.at));
         let decision = engine.decide(&flow, self.at);
         let is_asked = flow.direction() == Direction::Outbound && decision.verdict == Verdict::Allow;
-        let throttle = match target {
-            Target::Nic(nic) => nic.throttle().filter(|throttle| is_asked && throttle.holds_at(self.at)),
-            Target::Nsg(_) => None,
-        };
+        let throttle = target.throttle().filter(|throttle| is_asked && throttle.holds_at(self.at));
         Ok(Answered { engine, flow, decision, throttle, explanation })
     }
 

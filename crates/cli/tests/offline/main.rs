@@ -3,6 +3,7 @@
 //! Runs the built binary on the small files of `tests/fixtures`. What rules mean is tested in the crates below; here it is
 //! shapes, order, streams and exit codes (`palisade --help` names them).
 
+mod answered;
 mod check;
 mod clean_state;
 mod detect;

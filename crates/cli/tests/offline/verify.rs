@@ -179,7 +179,10 @@ fn what_a_trial_would_change_is_said_for_the_time_that_is_asked() {
     };
     let open = at("2027-01-15T08:00:00Z", "json");
     let mut expected = said("Allow", "securityRules/allow-web", "UserRule");
+    expected["palisade"] =
+        json!({ "notBefore": "2027-01-15T08:00:00Z", "expiresAt": "2027-01-15T09:00:00Z" });
     expected["audit"] = said("Deny", "securityRules/close-web", "UserRule");
+    expected["audit"]["palisade"] = json!({ "mode": "Audit" });
     assert_eq!((answers(&open), open.code), (vec![expected], 0));
     let closed = said("Deny", "defaultSecurityRules/DenyAllInBound", "DefaultRule");
     for time in ["2027-01-15T07:59:59Z", "2027-01-15T10:00:00+01:00"] {
@@ -187,7 +190,7 @@ fn what_a_trial_would_change_is_said_for_the_time_that_is_asked() {
         assert_eq!((answers(&run), run.code), (vec![closed.clone()], 1), "{time}");
     }
     let sentence = at("2027-01-15T08:30Z", "table").stdout;
-    let end = "by securityRules/allow-web of trial-nsg (NetworkInterface); in audit Deny by securityRules/close-web of \
+    let end = "by securityRules/allow-web of trial-nsg (NetworkInterface) until 2027-01-15T09:00:00Z; in audit Deny by securityRules/close-web of \
                trial-nsg (NetworkInterface)\n";
     assert!(sentence.ends_with(end), "{sentence}");
     let refused = at("tomorrow", "json");

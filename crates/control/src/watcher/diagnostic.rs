@@ -8,9 +8,10 @@ use palisade_model::{Access, EffectiveRule, Estate, Layer, Nic, ResourceId, TagN
 use palisade_net::{AddressSet, Direction, Family, PortSet, Prefix, Protocol};
 use serde_json::{Value, json};
 
-use super::effective::{manager_of, subnet_of};
+use super::effective::subnet_of;
 use super::flow::direction;
 use super::input::{Body, invalid, list, missing};
+use super::own::manager_of;
 use super::region::{self, Region, Said, matched_ports, undetermined};
 use super::rules::Dialect;
 use crate::ControlError;
@@ -132,10 +133,10 @@ fn evaluated(said: &Said<'_>, nic: &Nic, profile: &Profile) -> Value {
     let layer = said.layer;
     let source = layer.source.as_ref();
     let (group, applied_to) = match layer.layer {
-        Layer::Admin => {
-            let network = subnet_of(nic).and_then(ResourceId::parent);
-            (source.map(manager_of), network)
-        }
+        Layer::Admin => match source.and_then(manager_of) {
+            Some(manager) => (Some(manager), subnet_of(nic).and_then(ResourceId::parent)),
+            None => (source.cloned(), Some(nic.id().clone())),
+        },
         Layer::Subnet => (source.cloned(), subnet_of(nic).cloned()),
         _ => (source.cloned(), Some(nic.id().clone())),
     };

@@ -7,6 +7,7 @@ use palisade_model::{EffectiveLayer, EffectivePolicy, Estate, Layer, Nic, Resour
 use palisade_net::Direction;
 use serde_json::{Value, json};
 
+use super::own;
 use super::rules::{self, Dialect};
 
 /// `effectiveNetworkSecurityGroups`: one entry for each rule list that holds at `nic`, in the order of inbound evaluation.
@@ -16,15 +17,15 @@ pub fn network_security_groups(estate: &Estate, nic: &Nic) -> Value {
         let layers = both(&policy, place);
         let source = layers.into_iter().flatten().find_map(|layer| layer.source.as_ref())?;
         let (group, association) = match place {
-            Layer::Admin => {
-                let manager = manager_of(source);
-                (manager.clone(), json!({"networkManager": {"id": manager.as_str()}}))
-            }
+            Layer::Admin => match own::manager_of(source) {
+                Some(manager) => (manager.clone(), json!({"networkManager": {"id": manager.as_str()}})),
+                None => (source.clone(), at_interface(nic)),
+            },
             Layer::Subnet => {
                 let subnet = subnet_of(nic).map(ResourceId::as_str);
                 (source.clone(), json!({"subnet": {"id": subnet}}))
             }
-            _ => (source.clone(), json!({"networkInterface": {"id": nic.id().as_str()}})),
+            _ => (source.clone(), at_interface(nic)),
         };
         Some(json!({
             "networkSecurityGroup": {"id": group.as_str()},
@@ -33,7 +34,15 @@ pub fn network_security_groups(estate: &Estate, nic: &Nic) -> Value {
             "tagMap": rules::tag_map(layers),
         }))
     });
-    json!({"value": entries.collect::<Vec<_>>()})
+    let mut answer = json!({"value": entries.collect::<Vec<_>>()});
+    if let Some(throttle) = nic.throttle() {
+        answer["palisade"] = json!({"throttle": own::of_throttle(throttle)});
+    }
+    answer
+}
+
+fn at_interface(nic: &Nic) -> Value {
+    json!({"networkInterface": {"id": nic.id().as_str()}})
 }
 
 /// `securityGroupView` of the interfaces of one machine. `document` renders an NSG as `GET` answers it.
@@ -81,11 +90,4 @@ fn both(policy: &EffectivePolicy, place: Layer) -> [Option<&EffectiveLayer>; 2] 
 /// The subnet of an interface's primary IP configuration.
 pub(super) fn subnet_of(nic: &Nic) -> Option<&ResourceId> {
     nic.ip_configurations().first()?.subnet()?.known()
-}
-
-/// The network manager that a security admin collection belongs to.
-pub(super) fn manager_of(collection: &ResourceId) -> ResourceId {
-    let parts: Vec<&str> = collection.as_str().split('/').collect();
-    let at = parts.iter().position(|part| part.eq_ignore_ascii_case("networkManagers"));
-    at.map_or_else(|| collection.clone(), |at| ResourceId::new(&parts[..parts.len().min(at + 2)].join("/")))
 }

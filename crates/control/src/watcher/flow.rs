@@ -6,11 +6,12 @@
 use std::net::IpAddr;
 
 use palisade_classify::{Decision, Verdict, oracle};
-use palisade_model::{EffectivePolicy, Estate, Nic, Pace, ResourceId, Truth};
+use palisade_model::{EffectivePolicy, Estate, Nic, ResourceId, Truth};
 use palisade_net::{AddressSet, Direction, Family, Flow, PortSet, Prefix, Protocol};
 use serde_json::{Value, json};
 
 use super::input::{Body, invalid};
+use super::own;
 use super::region::{self, Region, undetermined};
 use super::rules::Dialect;
 use crate::ControlError;
@@ -47,12 +48,7 @@ pub fn verify(estate: &Estate, nics: &[&Nic], body: &Value, now: u32) -> Result<
     if let Some(throttle) =
         throttle.filter(|_| question.direction == Direction::Outbound && access == "Allow")
     {
-        let Pace { per_second, working_set } = throttle.pace();
-        answer["throttle"] = json!({
-            "ruleName": throttle.rule(),
-            "newDestinationsPerSecond": per_second,
-            "workingSet": working_set,
-        });
+        answer["throttle"] = own::of_throttle(throttle);
     }
     Ok(answer)
 }

@@ -8,6 +8,7 @@ mod diagnostic;
 mod effective;
 mod flow;
 mod input;
+pub mod own;
 mod region;
 mod routes;
 mod rules;

@@ -7,6 +7,8 @@ use palisade_model::{Access, AddressField, Addresses, EffectiveLayer, EffectiveR
 use palisade_net::{AddressSet, Direction, ProtocolMatch};
 use serde_json::{Map, Value, json};
 
+use super::own;
+
 /// How a surface of Azure's names a rule.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Dialect {
@@ -52,6 +54,9 @@ fn one(layer: Layer, rule: &EffectiveRule, direction: Direction, dialect: Dialec
     members.insert("access".to_owned(), access(rule.access));
     members.insert("priority".to_owned(), rule.priority.known().map(palisade_model::Priority::get).into());
     members.insert("direction".to_owned(), direction.to_string().into());
+    if let Some(own) = own::of_rule(rule) {
+        members.insert("palisade".to_owned(), own);
+    }
     members.into()
 }
 

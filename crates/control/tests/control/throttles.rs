@@ -41,6 +41,34 @@ fn outward(bench: &Bench) -> Value {
     bench.control.read(|world| watcher::answer(world, &request, &now)).expect("an answer").value
 }
 
+/// What the effective rules say of throttles, and of each rule of the interface's own lists.
+fn told(bench: &Bench) -> (Value, Vec<(String, Value)>) {
+    let now =
+        Moment { seconds: u32::try_from(bench.now()).expect("a time"), stamp: time::rfc3339(bench.now()) };
+    let request = WatcherRequest::EffectiveNetworkSecurityGroups { nic: id(NIC) };
+    let answer = bench.control.read(|world| watcher::answer(world, &request, &now)).expect("an answer").value;
+    let rules = answer["value"].as_array().into_iter().flatten();
+    let rules = rules.filter_map(|entry| entry["effectiveSecurityRules"].as_array()).flatten();
+    let own = rules.filter(|rule| !rule["palisade"].is_null());
+    let own = own.map(|rule| (rule["name"].as_str().expect("a name").to_owned(), rule["palisade"].clone()));
+    (answer["palisade"]["throttle"].clone(), own.collect())
+}
+
+#[tokio::test]
+async fn effective_rules_name_answers_with_their_end() {
+    let bench = Bench::new().await;
+    assert_eq!(told(&bench), (Value::Null, Vec::new()));
+    bench.put(THROTTLE, throttle(&json!({}))).await.expect("it is throttled");
+    let lockout =
+        json!({"properties": {"source": "203.0.113.9", "duration": "PT1H", "reason": "it guesses"}});
+    bench.put("rg/Palisade.Network/lockouts/one", lockout).await.expect("it is locked out");
+    let end = time::rfc3339(NOW + 3_600);
+    let (throttle, own) = told(&bench);
+    assert_eq!(throttle["ruleName"], "throttle-vm1-Outbound");
+    assert_eq!(throttle["expiresAt"], end);
+    assert_eq!(own, [("lockout-one".to_owned(), json!({"list": "Lockout", "expiresAt": end}))]);
+}
+
 async fn answer(bench: &Bench, number: usize) -> Value {
     let seen = Sighting {
         name: "PortScanning".to_owned(),

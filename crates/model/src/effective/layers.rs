@@ -185,8 +185,10 @@ fn admin(
     network.sort_by_key(|rule| rule.priority.known());
     let doors = lister.own(nic, OwnList::Door);
     let rules = own::together(quarantine, lockouts, network, &doors);
-    let names: Vec<&str> = lister.collections.iter().map(|id| id.name()).collect();
-    let source = lister.collections.first().map(|id| (*id).clone());
+    let names: Vec<&str> = lister.collections.iter().map(|collection| collection.id.name()).collect();
+    // The network's go by the name of a manager; the interface's own lists are nobody's but its.
+    let of_network = lister.collections.iter().find(|collection| collection.interface.is_none());
+    let source = of_network.or(lister.collections.first()).map(|collection| collection.id.clone());
     let (name, mode, flush) = (Some(names.join(", ")), Mode::Enforce, true);
     EffectiveLayer { layer: Layer::Admin, source, name, rules, mode, flush, certain: true }
 }
@@ -196,7 +198,7 @@ struct Lister<'e, 's> {
     estate: &'e Estate,
     direction: Direction,
     scope: &'s Scope,
-    collections: Vec<&'e ResourceId>,
+    collections: Vec<&'e AdminCollection>,
 }
 
 impl<'e> Lister<'e, '_> {
@@ -213,12 +215,13 @@ impl<'e> Lister<'e, '_> {
     ) -> Vec<EffectiveRule> {
         let mut rules = Vec::new();
         for (collection, certain) in collections {
-            self.collections.push(&collection.id);
+            self.collections.push(collection);
             for rule in collection.rules.iter().filter(|rule| rule.concerns(self.direction)) {
                 let resolved = self.estate.resolve(rule, rule.name().to_owned(), self.direction, self.scope);
                 rules.push(EffectiveRule {
                     certain: certain && resolved.certain,
                     collection: Some(collection.id.name().to_owned()),
+                    own_list: collection.interface.is_some().then_some(collection.own_list),
                     ..resolved
                 });
             }

@@ -138,7 +138,8 @@ impl Answer {
 
 fn ask(sources: &EstateSources, tags: &TagCatalog, now: u32) -> Result<Asked, AnalysisError> {
     let salvaged = load::leniently(sources, tags.clone());
-    let found = findings(&salvaged.estate, now, Limits::default())?;
+    // What an answer to an alert closes is open again when it ends, and must not be found only then.
+    let found = findings(&salvaged.estate.without_answers(), now, Limits::default())?;
     Ok(Asked { salvaged, found })
 }
 

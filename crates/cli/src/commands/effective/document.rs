@@ -4,9 +4,9 @@
 //! tags stand under their names, expanded beside the rule and in `tagMap`. What Azure has no word for, a part that is not
 //! known, is said in fields of our own. Groups are expanded too, which Azure does not do.
 
-use palisade_control::time::rfc3339;
+use palisade_control::watcher::own;
 use palisade_model::{
-    AddressField, Addresses, EffectiveLayer, EffectivePolicy, EffectiveRule, Layer, Mode, Ports, ResourceId,
+    AddressField, Addresses, EffectiveLayer, EffectivePolicy, EffectiveRule, Layer, Ports, ResourceId,
     TagName,
 };
 use palisade_net::{Direction, ProtocolMatch};
@@ -32,7 +32,12 @@ pub fn document(policy: &EffectivePolicy, target: Target<'_>, shares: Option<&Sh
             }
         }
     }
-    json!({ "value": entries.into_iter().map(|entry| entry.json(target)).collect::<Vec<_>>() })
+    let mut answer =
+        json!({ "value": entries.into_iter().map(|entry| entry.json(target)).collect::<Vec<_>>() });
+    if let Some(throttle) = target.throttle() {
+        answer["palisade"] = json!({ "throttle": own::of_throttle(throttle) });
+    }
+    answer
 }
 
 /// What is said of one NSG.
@@ -86,12 +91,10 @@ fn association(place: Layer, target: Target<'_>, source: Option<&ResourceId>) ->
     let primary = nic.ip_configurations().first();
     let subnet = primary.and_then(|primary| primary.subnet()).and_then(|subnet| subnet.known());
     match place {
-        Layer::Admin => {
-            // A collection is a child of a configuration, which is one of a manager.
-            let manager =
-                source.and_then(ResourceId::parent).and_then(|configuration| configuration.parent());
-            json!({ "networkManager": { "id": manager.as_ref().map(ResourceId::as_str) } })
-        }
+        Layer::Admin => match source.and_then(own::manager_of) {
+            Some(manager) => json!({ "networkManager": { "id": manager.as_str() } }),
+            None => json!({ "networkInterface": { "id": nic.id().as_str() } }),
+        },
         Layer::Subnet => json!({ "subnet": { "id": subnet.map(ResourceId::as_str) } }),
         Layer::NetworkInterface | Layer::PublicAddress => {
             json!({ "networkInterface": { "id": nic.id().as_str() } })
@@ -117,23 +120,10 @@ fn rule_json(rule: &EffectiveRule, direction: Direction) -> Map<String, Value> {
     if !rule.certain {
         object.insert("unknown".into(), json!(true));
     }
-    if let Some(own) = own_json(rule) {
+    if let Some(own) = own::of_rule(rule) {
         object.insert("palisade".into(), own);
     }
     object
-}
-
-/// What Azure's rules do not have: a window, and being only counted.
-fn own_json(rule: &EffectiveRule) -> Option<Value> {
-    let time = |second: u32| rfc3339(u64::from(second));
-    let members = [
-        ("notBefore", rule.window.not_before().map(time)),
-        ("expiresAt", rule.window.expires_at().map(time)),
-        ("mode", (rule.mode != Mode::Enforce).then(|| rule.mode.to_string())),
-    ];
-    let own: Map<_, _> =
-        members.into_iter().filter_map(|(name, value)| Some((name.to_owned(), json!(value?)))).collect();
-    (!own.is_empty()).then_some(Value::Object(own))
 }
 
 fn side_json(

@@ -1,6 +1,7 @@
 //! An answer: the verdict, the deciding rule, and why.
 
 use palisade_classify::{Decision, Engine};
+use palisade_control::watcher::own;
 use palisade_model::Throttle;
 use palisade_net::Flow;
 use serde::Serialize;
@@ -19,19 +20,12 @@ pub struct Answer<'a> {
     audit: Option<Said<'a>>,
     /// The rate that a new destination is held to, though the rules allow it.
     #[serde(skip_serializing_if = "Option::is_none")]
-    throttle: Option<Rate>,
+    throttle: Option<Value>,
+    #[serde(skip)]
+    pace: Option<&'a Throttle>,
     /// Why, and what would have to change, if that was asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
     explanation: Option<Value>,
-}
-
-/// A throttle.
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Rate {
-    rule_name: String,
-    new_destinations_per_second: u32,
-    working_set: u32,
 }
 
 impl<'a> Answer<'a> {
@@ -40,18 +34,15 @@ impl<'a> Answer<'a> {
         engine: &'a Engine,
         flow: &Flow,
         decision: &Decision,
-        throttle: Option<&Throttle>,
+        throttle: Option<&'a Throttle>,
         explanation: Option<&Explanation>,
     ) -> Self {
         let said = |verdict, hit, reason| Said::new(engine.policy(), flow.direction(), verdict, hit, reason);
         Self {
             enforced: said(decision.verdict, decision.hit, decision.reason),
             audit: decision.shadow.map(|shadow| said(shadow.verdict, shadow.hit, shadow.reason)),
-            throttle: throttle.map(|throttle| Rate {
-                rule_name: throttle.rule(),
-                new_destinations_per_second: throttle.pace().per_second,
-                working_set: throttle.pace().working_set,
-            }),
+            throttle: throttle.map(own::of_throttle),
+            pace: throttle,
             explanation: explanation.map(Explanation::document),
         }
     }
@@ -59,9 +50,10 @@ impl<'a> Answer<'a> {
     /// The answer as a sentence.
     pub fn sentence(&self, flow: &Flow) -> String {
         let audit = self.audit.as_ref().map(|audit| format!("; in audit {} by {}", audit.access, audit.by()));
-        let rate = self.throttle.as_ref().map(|rate| {
-            let Rate { rule_name, new_destinations_per_second, .. } = rate;
-            format!("; at most {new_destinations_per_second} new destinations a second by {rule_name}")
+        let rate = self.pace.map(|throttle| {
+            let until = said::until(throttle.until());
+            let (number, rule) = (throttle.pace().per_second, throttle.rule());
+            format!("; at most {number} new destinations a second by {rule}{until}")
         });
         format!(
             "{:<7}  {}  by {}{}{}",
