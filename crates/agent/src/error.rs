@@ -30,8 +30,8 @@ pub enum AgentError {
     /// What an agent of a server keeps cannot be used.
     #[error("the agent of a server cannot start")]
     Remote(#[from] crate::remote::RemoteError),
-    /// The table of endpoints cannot be removed.
-    #[error("the table {table} of nftables cannot be removed: {why}")]
+    /// Endpoints cannot be closed.
+    #[error("the endpoints in the table {table} of nftables cannot be closed: {why}")]
     Endpoints {
         /// The table.
         table: String,

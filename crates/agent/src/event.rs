@@ -82,6 +82,11 @@ pub enum Event {
     },
     /// The last endpoint was removed.
     EndpointsGone,
+    /// What came through endpoints that are no more was ended.
+    EndpointsEnded {
+        /// How many connections that were.
+        count: usize,
+    },
     /// An endpoint is not in force.
     EndpointClosed {
         /// Resource id of its inbound NAT rule.
@@ -141,6 +146,9 @@ impl fmt::Display for Event {
                 write!(f, "endpoints were changed by somebody else and are in force again ({count})")
             }
             Self::EndpointsGone => f.write_str("the last endpoint is removed"),
+            Self::EndpointsEnded { count } => {
+                write!(f, "connections through endpoints that are gone are ended ({count})")
+            }
             Self::EndpointClosed { id, why } => write!(f, "endpoint {id} is not in force: {why}"),
             Self::Trouble { error } => write!(f, "{error}; it is tried again"),
             Self::Stopping { why, releases: false } => write!(f, "stopping ({why}); enforcement goes on"),

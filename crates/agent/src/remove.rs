@@ -7,7 +7,7 @@ use std::io;
 
 use palisade_datapath::{Config, Datapath, Error};
 
-use crate::endpoints::nft;
+use crate::endpoints::{nft, tracked};
 use crate::error::{AgentError, Context};
 use crate::instance::Instance;
 use crate::state::State;
@@ -45,14 +45,17 @@ pub(crate) fn release(datapath: Datapath, instance: &Instance) -> Result<(), Age
     forget(instance)
 }
 
-/// Removes the table of endpoints, if the state tells of one. Nobody shall be let in to a machine that is guarded no longer, so
-/// that comes first.
+/// Removes the table of endpoints, if the state tells of one, and ends what came through it. Nobody shall be let in to a machine that is
+/// guarded no longer, so that comes first.
 fn close_endpoints(instance: &Instance) -> Result<(), AgentError> {
-    if State::read(instance)?.is_none_or(|state| state.translation.is_none()) {
-        return Ok(());
-    }
+    let Some(state) = State::read(instance)? else { return Ok(()) };
     let table = instance.table();
-    nft::remove(&table).map_err(|error| AgentError::Endpoints { table, why: error.to_string() })
+    let removed = match state.translation {
+        None => Ok(()),
+        Some(_) => nft::remove(&table).map_err(|error| error.to_string()),
+    };
+    let ended = removed.and_then(|()| tracked::cut(&state.opened).map_err(|error| error.to_string()));
+    ended.map(|_| ()).map_err(|why| AgentError::Endpoints { table, why })
 }
 
 /// Removes the state.

@@ -13,7 +13,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use crate::disk::{self, Outlives};
-use crate::endpoints::{EndpointRecord, Translation};
+use crate::endpoints::{EndpointRecord, Lead, Translation};
 use crate::error::{AgentError, Context};
 use crate::identity::{Identity, NicId};
 use crate::instance::Instance;
@@ -69,6 +69,9 @@ pub struct State {
     /// What the kernel was given for them, if anything.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub translation: Option<Translation>,
+    /// Through what the machines here may have connections: all that the kernel was ever given and that has not ended since.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub opened: BTreeSet<Lead>,
     /// By what the NICs of the estate are recognised.
     pub identities: Vec<Identity>,
     /// The server that gives the estate, if one does.

@@ -3,6 +3,8 @@
 //! What is enforced does not wait for it, and nothing here fails an agent: an endpoint that cannot be put in force is told so,
 //! with the remedy, and tried again at the next look. A host without endpoints never runs `nft`.
 
+use std::collections::BTreeSet;
+
 use data_encoding::HEXLOWER;
 use palisade_datapath::Plane;
 use palisade_model::Endpoint;
@@ -10,7 +12,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::Agent;
 use crate::endpoints::nft::{self, NftError};
-use crate::endpoints::{EndpointRecord, Translation, records, script, wanted};
+use crate::endpoints::{EndpointRecord, Lead, Translation, records, script, tracked, wanted};
 use crate::error::AgentError;
 use crate::event::Event;
 use crate::state::State;
@@ -35,6 +37,8 @@ impl<P: Plane> Agent<P> {
             if wanted.is_empty() {
                 self.events.push(Event::Trouble { error: format!("endpoints cannot be removed: {error}") });
             }
+        } else {
+            self.end_connections(leads(&wanted))?;
         }
         self.tell_endpoints(&records);
         self.write(State { endpoints: records, ..self.state.clone() })
@@ -65,9 +69,10 @@ impl<P: Plane> Agent<P> {
         if is_ours && before.as_ref().map(|before| &before.listing) == seen.as_ref() {
             return Ok(Ok(()));
         }
-        // Written down first: who dies in between leaves a table that its successor knows of.
+        // Written down first: who dies in between leaves a table that its successor knows of, and connections that it will end.
         let told = Translation { script: asked, listing: String::new() };
-        self.write(State { translation: Some(told.clone()), ..self.state.clone() })?;
+        let opened = self.state.opened.union(&leads(wanted)).copied().collect();
+        self.write(State { translation: Some(told.clone()), opened, ..self.state.clone() })?;
         let listing = match nft::carry_out(&text).and_then(|()| nft::listing(&table)) {
             Ok(listing) => listing.as_deref().map(digest).unwrap_or_default(),
             Err(error) => return Ok(Err(error)),
@@ -76,6 +81,25 @@ impl<P: Plane> Agent<P> {
         let is_repaired = is_ours && before.is_some_and(|before| !before.listing.is_empty());
         self.events.push(Event::Endpoints { count: wanted.len(), is_repaired });
         Ok(Ok(()))
+    }
+
+    /// Ends what came through endpoints that the kernel has no more; it would translate connections that live to their end.
+    fn end_connections(&mut self, open: BTreeSet<Lead>) -> Result<(), AgentError> {
+        let ended: BTreeSet<Lead> = self.state.opened.difference(&open).copied().collect();
+        if ended.is_empty() {
+            return Ok(());
+        }
+        match tracked::cut(&ended) {
+            Ok(count) => {
+                self.events.push(Event::EndpointsEnded { count });
+                self.write(State { opened: open, ..self.state.clone() })
+            }
+            Err(error) => {
+                let error = format!("connections through endpoints that are gone cannot be ended: {error}");
+                self.events.push(Event::Trouble { error });
+                Ok(())
+            }
+        }
     }
 
     /// Tells of endpoints that are not in force, once for each reason.
@@ -88,6 +112,10 @@ impl<P: Plane> Agent<P> {
             }
         }
     }
+}
+
+fn leads(endpoints: &[Endpoint]) -> BTreeSet<Lead> {
+    endpoints.iter().flat_map(Lead::of).collect()
 }
 
 fn digest(text: &str) -> String {

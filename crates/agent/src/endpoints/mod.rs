@@ -9,10 +9,11 @@ pub(crate) mod nft;
 pub(crate) mod script;
 #[cfg(test)]
 mod tests;
+pub(crate) mod tracked;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use palisade_model::{Endpoint, Estate};
 use palisade_net::{Family, Protocol};
@@ -79,6 +80,27 @@ impl From<&Endpoint> for Mapping {
             private_port: endpoint.private_port,
             sources: endpoint.sources.as_ref().map(prefixes),
         }
+    }
+}
+
+/// Where packets of one transport come, and where an endpoint leads them, whoever may use it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Lead {
+    /// Number of the transport.
+    pub protocol: u8,
+    /// The address and the port that are reached.
+    pub frontend: SocketAddr,
+    /// The machine's.
+    pub machine: SocketAddr,
+}
+
+impl Lead {
+    /// Those of an endpoint: one for each transport.
+    pub(crate) fn of(endpoint: &Endpoint) -> impl Iterator<Item = Self> {
+        let frontend = SocketAddr::new(endpoint.frontend, endpoint.public_port);
+        let machine = SocketAddr::new(endpoint.address, endpoint.private_port);
+        let transports = endpoint.protocol.transports().iter();
+        transports.map(move |transport| Self { protocol: transport.0, frontend, machine })
     }
 }
 

@@ -195,7 +195,7 @@ fn kind_of(name: &str, hardware: u16) -> LinkKind {
 }
 
 /// Type and value of the attributes in a run of them; ends at the first that is cut.
-struct Attributes<'a>(&'a [u8]);
+pub(crate) struct Attributes<'a>(pub(crate) &'a [u8]);
 
 impl<'a> Iterator for Attributes<'a> {
     type Item = (u16, &'a [u8]);
@@ -210,7 +210,7 @@ impl<'a> Iterator for Attributes<'a> {
 }
 
 /// The bytes of a number at an offset.
-fn number<const N: usize>(bytes: &[u8], offset: usize) -> Option<[u8; N]> {
+pub(crate) fn number<const N: usize>(bytes: &[u8], offset: usize) -> Option<[u8; N]> {
     bytes.get(offset..offset + N)?.try_into().ok()
 }
 

@@ -13,16 +13,16 @@ use crate::stage::{Server, Stage, inside, new_namespace, run, try_run};
 use crate::{ANSWER, OPEN, SHUT, drops, enforced};
 
 /// Where the machine is reached from outside, and at which port.
-const FRONTENDS: [&str; 2] = ["203.0.113.7", "2001:db8:7::7"];
-const PUBLIC_PORT: u16 = 50_001;
+pub const FRONTENDS: [&str; 2] = ["203.0.113.7", "2001:db8:7::7"];
+pub const PUBLIC_PORT: u16 = 50_001;
 /// Addresses outside, by family: one that is listed, and one that is not.
-const LISTED: [&str; 2] = ["192.0.2.2", "2001:db8:1::2"];
+pub const LISTED: [&str; 2] = ["192.0.2.2", "2001:db8:1::2"];
 const UNLISTED: [&str; 2] = ["192.0.2.3", "2001:db8:1::3"];
 /// What is closed must stay silent so long.
-const SILENCE: Duration = Duration::from_millis(300);
+pub const SILENCE: Duration = Duration::from_millis(300);
 
 /// A stage with somebody outside, or why there is none.
-fn stage() -> Option<(Stage, OwnedFd)> {
+pub fn stage() -> Option<(Stage, OwnedFd)> {
     let stage = crate::stage()?;
     if let Err(why) = try_run("nft", ["list", "tables"].into_iter()) {
         println!("skipped: nft cannot be used here: {why}");
@@ -72,7 +72,7 @@ fn outside(stage: &Stage) -> OwnedFd {
 }
 
 /// The estate of the other tests with an address of each family, and an endpoint at each.
-fn estate(port: u16) -> String {
+pub fn estate(port: u16) -> String {
     let lb = "[resourceId('Microsoft.Network/loadBalancers/KIND', 'lb', 'NAME')]";
     let reference =
         |kind: &str, name: &str| format!(r#"{{"id": "{}"}}"#, lb.replace("KIND", kind).replace("NAME", name));
@@ -158,11 +158,11 @@ fn is_shut(outside: &OwnedFd) {
     }
 }
 
-fn endpoints(stage: &Stage) -> Vec<EndpointRecord> {
+pub fn endpoints(stage: &Stage) -> Vec<EndpointRecord> {
     stage.status().endpoints
 }
 
-fn in_force(stage: &Stage) {
+pub fn in_force(stage: &Stage) {
     wait_for("both endpoints to be in force", || {
         let found = endpoints(stage);
         (found.len() == 2 && found.iter().all(|endpoint| endpoint.in_force)).then_some(())
@@ -176,7 +176,7 @@ fn table(stage: &Stage) -> Option<String> {
 }
 
 /// What answers in the machine at the private port, of both families.
-fn serve(stage: &Stage) -> Server {
+pub fn serve(stage: &Stage) -> Server {
     let at = |address: &str| SocketAddr::new(address.parse().unwrap(), OPEN);
     stage.serve_at(&[at("10.0.0.4"), at("fd00::4")])
 }

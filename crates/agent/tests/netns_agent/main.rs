@@ -3,6 +3,7 @@
 //! The namespaces have no names: they end with the test's threads, however these end. Traffic that goes on while policy
 //! changes or agents die is the business of the end-to-end tests.
 
+mod endpoint_cuts;
 mod endpoints;
 mod first_start;
 // It serves the tests of the crate itself too, which ask for more.
