@@ -1,9 +1,10 @@
 //! Whole estates made from a seed, with an interface to ask about and flows that lie on the edges of its rules.
 //!
-//! [`known`] makes estates of which everything is known, so that they can be enforced; [`any`] leaves parts open. Both
-//! use what the model has: rules of both NSGs and of security admin collections, windows, audit, application security groups, tags from
+//! [`known`] makes estates of which everything is known, so that they can be enforced; [`any`] leaves parts open; in those of [`answered`]
+//! answers to alerts are in force at the interface. All use what the model has: rules of both NSGs and of security admin collections, windows, audit, application security groups, tags from
 //! a file and computed ones, peerings, gateways, routes, public addresses. The same seed gives the same estate.
 
+mod answers;
 mod flows;
 mod pool;
 mod rules;
@@ -41,18 +42,27 @@ pub struct Generated {
 
 /// An estate of which everything is known, and `flows` flows.
 pub fn known(seed: u64, flows: usize) -> Generated {
-    generate(seed, flows, 0)
+    generate(seed, flows, 0, false)
+}
+
+/// An estate of which everything is known, with answers to alerts and time-limited access, and `flows` flows.
+pub fn answered(seed: u64, flows: usize) -> Generated {
+    generate(seed, flows, 0, true)
 }
 
 /// An estate of which some parts are open, and `flows` flows.
 pub fn any(seed: u64, flows: usize) -> Generated {
     // Few open parts leave most answers sure, and many leave none; both are of use.
-    generate(seed, flows, if seed.is_multiple_of(4) { 12 } else { 2 })
+    generate(seed, flows, if seed.is_multiple_of(4) { 12 } else { 2 }, false)
 }
 
-fn generate(seed: u64, flows: usize, open_percent: usize) -> Generated {
+fn generate(seed: u64, flows: usize, open_percent: usize, answered: bool) -> Generated {
     let mut maker = Maker { random: Random::new(seed), open_percent };
-    let spec = maker.estate();
+    let mut spec = maker.estate();
+    if answered {
+        spec.admin_collections.extend(maker.own_lists());
+        spec.throttles = maker.throttles();
+    }
     let tags = maker.catalog();
     let (estate, problems) = Estate::validate(&spec, tags);
     let estate =

@@ -25,6 +25,11 @@ impl Pace {
         Self { interval, size, saved: interval.saturating_mul(size as u64), counted: 0, recent: Vec::new() }
     }
 
+    /// Whether this destination is of the working set.
+    pub fn knows(&self, destination: IpAddr) -> bool {
+        self.recent.contains(&destination.to_canonical())
+    }
+
     /// Whether something may begin with this destination now.
     pub fn admits(&mut self, now: u64, destination: IpAddr) -> bool {
         let destination = destination.to_canonical();

@@ -86,7 +86,7 @@ impl Maker {
         side
     }
 
-    fn one_of(&mut self, pool: &[&str]) -> Text {
+    pub(super) fn one_of(&mut self, pool: &[&str]) -> Text {
         let value = *self.random.pick(pool);
         self.field(value)
     }
