@@ -21,7 +21,7 @@ use crate::{
     records::{Host, Place, begun, now_ms},
 };
 
-const PATIENCE: Duration = Duration::from_secs(40);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(40);
 
 /// One try at a password: it began at a time, and was over half a second later.
 fn guess(time_ms: u64, port: u16) -> Record {
@@ -41,7 +41,7 @@ fn guess(time_ms: u64, port: u16) -> Record {
 }
 
 /// What the host calls its only interface.
-fn book(nic: &str) -> NameBook {
+pub(crate) fn book(nic: &str) -> NameBook {
     let names = NicNames {
         id: nic.to_owned().into(),
         name: "web1-nic".to_owned(),
@@ -69,7 +69,7 @@ async fn alerts(client: &Client, query: &str) -> Vec<Value> {
 }
 
 /// Waits until the alerts are as they should be.
-async fn until(client: &Client, query: &str, is_it: impl Fn(&[Value]) -> bool) -> Vec<Value> {
+pub(crate) async fn until(client: &Client, query: &str, is_it: impl Fn(&[Value]) -> bool) -> Vec<Value> {
     let end = Instant::now() + PATIENCE;
     loop {
         let found = alerts(client, query).await;
@@ -82,7 +82,7 @@ async fn until(client: &Client, query: &str, is_it: impl Fn(&[Value]) -> bool) -
 }
 
 /// A network interface of a virtual machine; its id.
-async fn machine(client: &Client, subscription: &str) -> (String, String) {
+pub(crate) async fn machine(client: &Client, subscription: &str) -> (String, String) {
     let group = format!("/subscriptions/{subscription}/resourceGroups/lab");
     client.put(&group, json!({ "location": "westeurope" })).await;
     let network = format!("{group}/providers/Microsoft.Network");
@@ -106,7 +106,7 @@ async fn machine(client: &Client, subscription: &str) -> (String, String) {
 }
 
 /// A server at this place, a host of it, and its first principal.
-async fn begin(place: &Place, change: impl FnOnce(&mut ServerOptions)) -> (Running, Host, Client) {
+pub(crate) async fn begin(place: &Place, change: impl FnOnce(&mut ServerOptions)) -> (Running, Host, Client) {
     let server = place.serve_with("127.0.0.1:0".parse().unwrap(), change).await;
     let client = Client::of(&server).await;
     let follow = place.follow(&server).await;
@@ -128,7 +128,7 @@ fn posted(listener: &TcpListener) -> Value {
     serde_json::from_slice(&body).unwrap()
 }
 
-async fn end(server: Running, host: Host) {
+pub(crate) async fn end(server: Running, host: Host) {
     tokio::task::spawn_blocking(move || drop((host.recorder, host.link))).await.unwrap();
     server.stop().await;
 }

@@ -4,6 +4,7 @@ mod access;
 mod alerts;
 mod api;
 mod authorization;
+mod beacons;
 mod client;
 mod flow_upkeep;
 mod gate;
