@@ -1,4 +1,4 @@
-//! A machine behind a host that routes, and two addresses outside: wires, resources, and connections over them.
+//! A machine behind a host that routes, and two addresses outside, of both families: wires, resources, and connections over them.
 
 use std::{
     io::{Read as _, Write as _},
@@ -22,6 +22,12 @@ pub const PARTS: [&str; 4] = ["host", "vm", "near", "far"];
 pub const VM: &str = "10.30.1.4";
 /// Address of `near`.
 pub const NEAR: &str = "198.51.100.7";
+/// The same of the other family.
+pub const VM_SIX: &str = "fd30:0:0:1::4";
+/// Address of `near`.
+pub const NEAR_SIX: &str = "2001:db8:1::7";
+/// Address of `far`.
+pub const FAR_SIX: &str = "2001:db8:2::9";
 /// Port that [`echo`] serves.
 pub const PORT: u16 = 3389;
 /// What is closed must stay silent so long.
@@ -36,6 +42,7 @@ pub fn wire(stage: &Stage) -> palisade_lab::Result<()> {
         .line("link set lo up")
         .line("link add br0 type bridge stp_state 0 forward_delay 0 mcast_snooping 0")
         .line("address add 10.30.1.1/24 dev br0")
+        .line("address add fd30:0:0:1::1/64 dev br0 nodad")
         .line("link set br0 up")
         .line(format!(
             "link add vm-1 type veth peer name eth0 address 02:50:00:00:00:0a netns {}",
@@ -45,22 +52,26 @@ pub fn wire(stage: &Stage) -> palisade_lab::Result<()> {
         .line("link set vm-1 master br0 up")
         .line(format!("link add near type veth peer name eth0 netns {}", inner("near")))
         .line("address add 198.51.100.1/24 dev near")
+        .line("address add 2001:db8:1::1/64 dev near nodad")
         .line("link set near up")
         .line(format!("link add far type veth peer name eth0 netns {}", inner("far")))
         .line("address add 203.0.113.1/24 dev far")
+        .line("address add 2001:db8:2::1/64 dev far nodad")
         .line("link set far up")
         .run_in(&stage.namespace("host"))?;
-    stage.namespace("host").configure(&[("ipv4/ip_forward", "1")])?;
-    for (part, address, via) in [
-        ("vm", "10.30.1.4/24", "10.30.1.1"),
-        ("near", "198.51.100.7/24", "198.51.100.1"),
-        ("far", "203.0.113.9/24", "203.0.113.1"),
+    stage.namespace("host").configure(&[("ipv4/ip_forward", "1"), ("ipv6/conf/all/forwarding", "1")])?;
+    for (part, addresses, via) in [
+        ("vm", ["10.30.1.4/24", "fd30:0:0:1::4/64"], ["10.30.1.1", "fd30:0:0:1::1"]),
+        ("near", ["198.51.100.7/24", "2001:db8:1::7/64"], ["198.51.100.1", "2001:db8:1::1"]),
+        ("far", ["203.0.113.9/24", "2001:db8:2::9/64"], ["203.0.113.1", "2001:db8:2::1"]),
     ] {
         Batch::new()
             .line("link set lo up")
-            .line(format!("address add {address} dev eth0"))
+            .line(format!("address add {} dev eth0", addresses[0]))
+            .line(format!("address add {} dev eth0 nodad", addresses[1]))
             .line("link set eth0 up")
-            .line(format!("route add default via {via}"))
+            .line(format!("route add default via {}", via[0]))
+            .line(format!("route add ::/0 via {}", via[1]))
             .run_in(&stage.namespace(part))?;
     }
     Ok(())
@@ -71,22 +82,28 @@ pub fn make_estate(client: &Client) {
     let group = format!("/subscriptions/{}/resourceGroups/g", client.subscription());
     let id = |kind: &str, name: &str| format!("{group}/providers/Microsoft.Network/{kind}/{name}");
     let reference = |kind: &str, name: &str| json!({"id": id(kind, name)});
-    let rule = json!([{"name": "older", "properties": {"priority": 100, "direction": "Inbound", "access": "Allow",
-        "protocol": "*", "sourceAddressPrefix": "*", "sourcePortRange": "*", "destinationAddressPrefix": "*",
-        "destinationPortRange": "*"}}]);
-    let subnets = json!([{"name": "lan", "properties": {"addressPrefix": "10.30.1.0/24"}}]);
+    let older = |way: &str| {
+        json!({"name": format!("older{way}"), "properties": {"priority": 100, "direction": way, "access": "Allow",
+            "protocol": "*", "sourceAddressPrefix": "*", "sourcePortRange": "*", "destinationAddressPrefix": "*",
+            "destinationPortRange": "*"}})
+    };
+    let rules = [older("Inbound"), older("Outbound")];
+    let prefixes = json!(["10.30.1.0/24", "fd30:0:0:1::/64"]);
+    let subnets = json!([{"name": "lan", "properties": {"addressPrefixes": prefixes}}]);
     let subnet = json!({"id": format!("{}/subnets/lan", id("virtualNetworks", "net"))});
     let address = json!({"subnet": subnet, "privateIPAddress": VM, "privateIPAllocationMethod": "Static"});
+    let six = json!({"subnet": subnet, "privateIPAddress": VM_SIX, "privateIPAddressVersion": "IPv6",
+        "privateIPAllocationMethod": "Static"});
     let nic = json!({"macAddress": "02-50-00-00-00-0A", "networkSecurityGroup": reference("networkSecurityGroups", "nsg"),
-        "ipConfigurations": [{"name": "main", "properties": address}]});
+        "ipConfigurations": [{"name": "main", "properties": address}, {"name": "six", "properties": six}]});
     let machine =
         json!({"networkProfile": {"networkInterfaces": [reference("networkInterfaces", "vm1-nic")]}});
     for (id, properties) in [
         (group.clone(), json!({})),
-        (id("networkSecurityGroups", "nsg"), json!({"securityRules": rule})),
+        (id("networkSecurityGroups", "nsg"), json!({"securityRules": rules})),
         (
             id("virtualNetworks", "net"),
-            json!({"addressSpace": {"addressPrefixes": ["10.30.0.0/16"]}, "subnets": subnets}),
+            json!({"addressSpace": {"addressPrefixes": ["10.30.0.0/16", "fd30::/48"]}, "subnets": subnets}),
         ),
         (id("networkInterfaces", "vm1-nic"), nic),
         (format!("{group}/providers/Microsoft.Compute/virtualMachines/vm1"), machine),
@@ -108,9 +125,9 @@ pub fn serve<'s>(stage: &'s Stage, more: &[&str]) -> Up<'s> {
     up
 }
 
-/// Answers every byte with itself, on every connection.
+/// Answers every byte with itself, on every connection of both families.
 pub fn echo(stage: &Stage) {
-    let listen = || TcpListener::bind((VM, PORT)).expect("the port is free");
+    let listen = || TcpListener::bind((std::net::Ipv6Addr::UNSPECIFIED, PORT)).expect("the port is free");
     let listener = stage.namespace("vm").enter(listen).expect("the namespace is there");
     thread::spawn(move || {
         for stream in listener.incoming() {

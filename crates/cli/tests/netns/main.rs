@@ -1,6 +1,7 @@
 //! The command with real packets, in network namespaces of its own.
 
 mod answers;
+mod answers_six;
 mod connect;
 mod connect_tools;
 mod endpoint;

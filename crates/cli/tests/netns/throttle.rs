@@ -3,7 +3,7 @@
 
 use std::{
     collections::BTreeSet,
-    net::{Ipv4Addr, TcpStream, UdpSocket},
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, TcpStream, UdpSocket},
     time::{Duration, Instant},
 };
 
@@ -21,42 +21,65 @@ const SCANNED: u16 = 4_000;
 const RATE: f64 = 2.0;
 const WORKING_SET: usize = 5;
 
-fn hosts() -> impl Iterator<Item = Ipv4Addr> {
-    (100..150).map(|host| Ipv4Addr::new(203, 0, 113, host))
+/// What is scanned, by family.
+#[derive(Clone, Copy)]
+pub enum Hosts {
+    Four,
+    Six,
+}
+
+impl Hosts {
+    fn each(self) -> impl Iterator<Item = IpAddr> {
+        (100..150).map(move |host: u8| match self {
+            Self::Four => Ipv4Addr::new(203, 0, 113, host).into(),
+            Self::Six => Ipv6Addr::new(0x2001, 0xdb8, 2, 0, 0, 0, 0, host.into()).into(),
+        })
+    }
+
+    const fn unspecified(self) -> IpAddr {
+        match self {
+            Self::Four => IpAddr::V4(Ipv4Addr::UNSPECIFIED),
+            Self::Six => IpAddr::V6(Ipv6Addr::UNSPECIFIED),
+        }
+    }
 }
 
 /// Gives `far` fifty more addresses; a socket that hears what comes to any of them.
-fn listen(stage: &Stage) -> UdpSocket {
+pub fn listen(stage: &Stage, hosts: Hosts) -> UdpSocket {
     let mut all = Batch::new();
-    for host in hosts() {
-        all.line(format!("address add {host}/32 dev eth0"));
+    for host in hosts.each() {
+        all.line(match host {
+            IpAddr::V4(host) => format!("address add {host}/32 dev eth0"),
+            // Not preferred: `far` goes on speaking with the address that it had.
+            IpAddr::V6(host) => format!("address add {host}/128 dev eth0 nodad preferred_lft 0"),
+        });
     }
     all.run_in(&stage.namespace("far")).expect("addresses");
-    let bind = || UdpSocket::bind((Ipv4Addr::UNSPECIFIED, SCANNED)).expect("the port is free");
+    let bind = || UdpSocket::bind((hosts.unspecified(), SCANNED)).expect("the port is free");
     let socket = stage.namespace("far").enter(bind).expect("the namespace is there");
     socket.set_nonblocking(true).expect("it need not wait");
     socket
 }
 
 /// Scans for a time from a port of its own; who was reached, and how long it took in seconds.
-fn scan(stage: &Stage, heard: &UdpSocket, time: Duration) -> (usize, f64) {
-    let bind = || UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0)).expect("a free port");
+pub fn scan(stage: &Stage, heard: &UdpSocket, hosts: Hosts, time: Duration) -> (usize, f64) {
+    let bind = || UdpSocket::bind((hosts.unspecified(), 0)).expect("a free port");
     let from = stage.namespace("vm").enter(bind).expect("the namespace is there");
     let (begun, mut reached) = (Instant::now(), BTreeSet::new());
     while begun.elapsed() < time {
-        for host in hosts() {
-            from.send_to(&host.octets(), (host, SCANNED)).expect("it is sent");
+        for host in hosts.each() {
+            from.send_to(host.to_string().as_bytes(), (host, SCANNED)).expect("it is sent");
         }
         std::thread::sleep(Duration::from_millis(20));
-        let mut message = [0; 4];
-        while heard.recv_from(&mut message).is_ok() {
-            reached.insert(message);
+        let mut message = [0; 64];
+        while let Ok((length, _)) = heard.recv_from(&mut message) {
+            reached.insert(message[..length].to_vec());
         }
     }
     (reached.len(), begun.elapsed().as_secs_f64())
 }
 
-fn check(reached: usize, seconds: f64, saved: usize) {
+pub fn check(reached: usize, seconds: f64, saved: usize) {
     println!("{reached} of 50 reached in {seconds:.2} s");
     let earned = (RATE * seconds) as usize;
     assert!(reached <= saved + earned + 1, "{reached} in {seconds} s is too fast");
@@ -67,7 +90,7 @@ fn check(reached: usize, seconds: f64, saved: usize) {
 fn a_scan_gets_through_at_the_rate_and_what_is_established_goes_on() {
     let Some(stage) = ready() else { return };
     let mut up = serve(&stage, &[]);
-    let heard = listen(&stage);
+    let heard = listen(&stage, Hosts::Four);
     let mut inbound = connect(&stage, "near", OPEN_WITHIN).expect("the NSG allows it");
     let echo = || {
         let listener = std::net::TcpListener::bind(("203.0.113.9", SCANNED)).expect("the port is free");
@@ -85,7 +108,7 @@ fn a_scan_gets_through_at_the_rate_and_what_is_established_goes_on() {
         ["throttles", "add", "vm1", "--rate", "2", "--for", "1h", "--why", "it scans", "--format", "json"];
     let told = answer(&palisade(&stage, &add));
     assert_eq!(told["properties"]["workingSet"], WORKING_SET);
-    let (reached, seconds) = scan(&stage, &heard, Duration::from_secs(5));
+    let (reached, seconds) = scan(&stage, &heard, Hosts::Four, Duration::from_secs(5));
     check(reached, seconds, WORKING_SET);
     for (way, stream) in [("in", &mut inbound), ("out", &mut outbound)] {
         assert!(lives(stream, OPEN_WITHIN), "what was established goes on: {way}");
@@ -94,11 +117,11 @@ fn a_scan_gets_through_at_the_rate_and_what_is_established_goes_on() {
     let listed = answer(&palisade(&stage, &["throttles", "list", "--format", "json"]));
     assert_eq!(listed[0]["name"], "vm1");
     palisade(&stage, &["release", "vm1"]);
-    assert_eq!(scan(&stage, &heard, Duration::from_millis(200)).0, 50, "it is released");
+    assert_eq!(scan(&stage, &heard, Hosts::Four, Duration::from_millis(200)).0, 50, "it is released");
 
     palisade(&stage, &add);
     up.kill();
-    let (reached, seconds) = scan(&stage, &heard, Duration::from_secs(3));
+    let (reached, seconds) = scan(&stage, &heard, Hosts::Four, Duration::from_secs(3));
     check(reached, seconds, WORKING_SET);
 }
 
@@ -106,14 +129,18 @@ fn a_scan_gets_through_at_the_rate_and_what_is_established_goes_on() {
 fn it_ends_at_its_time_by_the_kernel_alone() {
     let Some(stage) = ready() else { return };
     let mut up = serve(&stage, &[]);
-    let heard = listen(&stage);
+    let heard = listen(&stage, Hosts::Four);
     let add = ["throttles", "add", "vm1", "--for", "8s", "--why", "it scans", "--format", "json"];
     let told = answer(&palisade(&stage, &add));
     let end = told["properties"]["endTimeUtc"].as_str().expect("it ends").to_owned();
     up.kill();
-    assert!(scan(&stage, &heard, Duration::from_millis(500)).0 < 10);
+    assert!(scan(&stage, &heard, Hosts::Four, Duration::from_millis(500)).0 < 10);
     while !crate::answers::is_after(&end) {
         std::thread::sleep(Duration::from_millis(50));
     }
-    assert_eq!(scan(&stage, &heard, Duration::from_millis(200)).0, 50, "nobody but the kernel is there");
+    assert_eq!(
+        scan(&stage, &heard, Hosts::Four, Duration::from_millis(200)).0,
+        50,
+        "nobody but the kernel is there"
+    );
 }
