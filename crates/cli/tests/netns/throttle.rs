@@ -3,13 +3,15 @@
 
 use std::{
     collections::BTreeSet,
-    net::{IpAddr, Ipv4Addr, Ipv6Addr, TcpStream, UdpSocket},
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream, UdpSocket},
     time::{Duration, Instant},
 };
 
 use palisade_lab::netns::{ip::Batch, stage::Stage};
+use serde_json::json;
 
 use crate::{
+    PATIENCE,
     answers::{answer, ready},
     machine::{OPEN_WITHIN, connect, lives, serve},
     up::palisade,
@@ -143,4 +145,67 @@ fn it_ends_at_its_time_by_the_kernel_alone() {
         50,
         "nobody but the kernel is there"
     );
+}
+
+/// Asks for Remote Desktop at every host, where nobody answers.
+fn seek(stage: &Stage) {
+    let seek = || {
+        for host in Hosts::Four.each() {
+            let _refused =
+                TcpStream::connect_timeout(&SocketAddr::new(host, 3_389), Duration::from_millis(100));
+        }
+    };
+    stage.namespace("vm").enter(seek).expect("the namespace is there");
+}
+
+/// Makes this step the answer to a scan outward.
+fn set_policy(stage: &Stage, step: &str) {
+    let policy = stage.folder().join("answers.json");
+    let rules = json!([{"alerts": ["PortScanning"], "direction": "Outbound", "step": step}]);
+    let throttle = json!({"newDestinationsPerSecond": 2, "workingSet": WORKING_SET, "duration": "PT1H"});
+    std::fs::write(&policy, json!({"rules": rules, "throttle": throttle}).to_string())
+        .expect("the folder is there");
+    palisade(stage, &["answers", "policy", "set", policy.to_str().expect("a path of text")]);
+}
+
+#[test]
+fn who_scans_outward_is_throttled_by_policy_until_it_is_released() {
+    let Some(stage) = ready() else { return };
+    let _up = serve(&stage, &["--detect"]);
+    let heard = listen(&stage, Hosts::Four);
+    set_policy(&stage, "throttle");
+    assert_eq!(
+        scan(&stage, &heard, Hosts::Four, Duration::from_millis(200)).0,
+        50,
+        "nothing holds it up yet"
+    );
+
+    let begun = Instant::now();
+    let throttles = || answer(&palisade(&stage, &["throttles", "list", "--format", "json"]));
+    while throttles().as_array().is_some_and(Vec::is_empty) {
+        assert!(begun.elapsed() < PATIENCE, "the scan is not answered");
+        seek(&stage);
+    }
+    println!("throttled {:?} after the scan began", begun.elapsed());
+    let listed = throttles();
+    assert_eq!(listed[0]["properties"]["alert"]["name"], "PortScanning", "{listed}");
+    // It is listed when it is stored, and in force a moment later.
+    let in_force = || scan(&stage, &heard, Hosts::Four, Duration::from_millis(100)).0 < 50;
+    while !in_force() {
+        assert!(begun.elapsed() < PATIENCE, "the throttle is not in force");
+    }
+    // What it reached last it reaches still; of others no more than the rate.
+    let (reached, seconds) = scan(&stage, &heard, Hosts::Four, Duration::from_secs(5));
+    println!("{reached} of 50 reached in {seconds:.2} s");
+    let earned = (RATE * seconds) as usize;
+    assert!((earned - 1..=2 * WORKING_SET + earned + 1).contains(&reached), "{reached} in {seconds} s");
+    let status = answer(&palisade(&stage, &["status", "--instance", stage.name(), "--format", "json"]));
+    let dropped = &status["nics"][0]["outbound"]["dropped"]["Throttled"];
+    assert!(dropped.as_u64().is_some_and(|packets| packets > 100), "{status}");
+    assert!(connect(&stage, "near", OPEN_WITHIN).is_some(), "what comes in is answered");
+
+    // From here on it is only looked at, so that what follows is not answered again.
+    set_policy(&stage, "observe");
+    palisade(&stage, &["release", "vm1"]);
+    assert_eq!(scan(&stage, &heard, Hosts::Four, Duration::from_millis(200)).0, 50, "it is released");
 }
