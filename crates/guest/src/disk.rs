@@ -94,9 +94,7 @@ pub fn volumes(disk: &Rc<dyn Disk>) -> Vec<Volume> {
     let volume = |partition: Partition| {
         let kind = file_system(disk.as_ref(), &partition);
         let opened: Option<Result<Box<dyn Tree>, String>> = match kind {
-            "ext4" => {
-                Some(ext4::Ext4Files::open(Rc::clone(disk), &partition).map(|files| Box::new(files) as _))
-            }
+            "ext4" => Some(ext4::Ext4::open(Rc::clone(disk), &partition).map(|files| Box::new(files) as _)),
             "NTFS" => Some(ntfs::Ntfs::open(Rc::clone(disk), &partition).map(|files| Box::new(files) as _)),
             "FAT" => Some(fat::Fat::open(Rc::clone(disk), &partition).map(|files| Box::new(files) as _)),
             _ => None,

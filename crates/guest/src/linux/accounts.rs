@@ -1,5 +1,7 @@
 //! Accounts: who is root, who has no password, and in which form passwords are kept. What a password was made into is not kept nor told.
 
+use std::collections::HashMap;
+
 use crate::{Files, FilesError, Report, checks, files, finding::Said};
 
 const PASSWD: &str = "/etc/passwd";
@@ -82,13 +84,13 @@ pub(super) struct Accounts {
 impl Accounts {
     pub(super) fn read(files: &dyn Files) -> Result<Self, FilesError> {
         let shadow = files::text(files, SHADOW)?.unwrap_or_default();
-        let kept = |name: &str| {
-            shadow.lines().enumerate().find_map(|(number, line)| {
-                let (own, rest) = line.split_once(':')?;
-                let field = rest.split(':').next().unwrap_or_default();
-                (own == name).then(|| (Scheme::of(field), number + 1))
-            })
-        };
+        let mut kept = HashMap::new();
+        for (number, line) in shadow.lines().enumerate() {
+            let Some((name, rest)) = line.split_once(':') else { continue };
+            let field = rest.split(':').next().unwrap_or_default();
+            // Of a name that is there twice the first line holds.
+            kept.entry(name).or_insert_with(|| (Scheme::of(field), number + 1));
+        }
         let passwd = files::text(files, PASSWD)?.unwrap_or_default();
         let mut all = Vec::new();
         for (number, line) in passwd.lines().enumerate() {
@@ -96,8 +98,9 @@ impl Accounts {
             let [name, password, uid, _, _, home, shell] = fields[..] else { continue };
             let line = number + 1;
             let (scheme, kept) = match password {
-                "x" => kept(name)
-                    .map_or((Scheme::Locked, (SHADOW, 0)), |(scheme, line)| (scheme, (SHADOW, line))),
+                "x" => kept
+                    .get(name)
+                    .map_or((Scheme::Locked, (SHADOW, 0)), |(scheme, line)| (*scheme, (SHADOW, *line))),
                 field => (Scheme::of(field), (PASSWD, line)),
             };
             let [name, number, home, shell] = [name, uid, home, shell].map(str::to_owned);

@@ -9,7 +9,10 @@ mod line;
 mod matching;
 mod words;
 
-use std::{collections::BTreeMap, rc::Rc};
+use std::{
+    collections::{BTreeMap, HashMap},
+    rc::Rc,
+};
 
 pub use matching::Connection;
 use matching::{Condition, matches_name};
@@ -126,31 +129,45 @@ impl Config {
 
     /// What each `Match` changes, in their order; those for all are not among them.
     pub fn blocks(&self) -> Vec<Block> {
-        let ends = self.blocks.iter().filter(|(_, under)| !under.iter().all(|condition| condition.is_all()));
-        ends.map(|(place, under)| {
-            let is_own = |line: &&Line| same(&line.under, under);
-            let mut changes: Vec<&str> =
-                self.lines.iter().filter(is_own).map(|line| line.word.name).collect();
+        let (mut own, mut always) = (HashMap::<_, Vec<usize>>::new(), Vec::new());
+        for (at, line) in self.lines.iter().enumerate() {
+            match line.under.last() {
+                Some(_) if line.is_under(None) => always.push(at),
+                Some(last) => own.entry(Rc::as_ptr(last)).or_default().push(at),
+                None => {}
+            }
+        }
+        let all = self.outside();
+        let is_some = |(_, under): &&(Place, Vec<Rc<Condition>>)| !under.iter().all(|one| one.is_all());
+        let block = |(place, under): &(Place, Vec<Rc<Condition>>)| {
+            // The last condition is that of the `Match`, and stands in no other.
+            let own = under.last().and_then(|last| own.get(&Rc::as_ptr(last)));
+            let own = own.map(Vec::as_slice).unwrap_or_default();
+            let mut changes: Vec<&str> = own.iter().map(|at| self.lines[*at].word.name).collect();
             changes.sort_unstable();
             changes.dedup();
+            let mut matched = [own, always.as_slice()].concat();
+            matched.sort_unstable();
             Block {
                 title: under.iter().map(|condition| condition.text()).collect::<Vec<_>>().join(" and "),
                 place: place.clone(),
-                settings: self.second_pass(|line| is_own(&line) || line.is_under(None)),
+                settings: all.clone().under(matched.iter().map(|at| &self.lines[*at])),
                 changes,
             }
-        })
-        .collect()
+        };
+        self.blocks.iter().filter(is_some).map(block).collect()
     }
 
     /// What holds for all, with what stands in a `Match` and is wanted in its place.
     fn second_pass(&self, is_wanted: impl Fn(&Line) -> bool) -> Settings {
+        let matched = self.lines.iter().filter(|line| !line.under.is_empty());
+        self.outside().under(matched.filter(|line| is_wanted(line)))
+    }
+
+    /// What the first pass finds: what holds where no connection is known.
+    fn outside(&self) -> Settings {
         let mut settings = Settings::default();
         self.lines.iter().filter(|line| line.is_under(None)).for_each(|line| settings.add(line));
-        let mut over = Settings::default();
-        let matched = self.lines.iter().filter(|line| line.word.may_match && !line.under.is_empty());
-        matched.filter(|line| is_wanted(line)).for_each(|line| over.add(line));
-        settings.set.extend(over.set);
         settings
     }
 
@@ -170,7 +187,7 @@ impl Config {
         let mut current = under.to_vec();
         for (number, text) in text.lines().enumerate() {
             let place = Place { file: Rc::clone(&file), line: number + 1 };
-            if self.lines.len() >= LINES_MAX {
+            if self.lines.len() + self.blocks.len() >= LINES_MAX {
                 return Err(FilesError::new(path, format!("there are more than {LINES_MAX} settings")));
             }
             let (keyword, rest) = match line::keyword(text) {
@@ -268,6 +285,14 @@ impl Config {
 }
 
 impl Settings {
+    /// These, with what lines in a `Match` put in their place.
+    fn under<'l>(mut self, matched: impl Iterator<Item = &'l Line>) -> Self {
+        let mut over = Self::default();
+        matched.filter(|line| line.word.may_match).for_each(|line| over.add(line));
+        self.set.extend(over.set);
+        self
+    }
+
     fn add(&mut self, line: &Line) {
         let first = (line.values.clone(), line.place.clone());
         match self.set.entry(line.word.name) {
@@ -301,11 +326,6 @@ impl Settings {
         });
         lines.collect()
     }
-}
-
-/// Whether two lists hold the very same conditions.
-fn same(one: &[Rc<Condition>], other: &[Rc<Condition>]) -> bool {
-    one.len() == other.len() && one.iter().zip(other).all(|(one, other)| Rc::ptr_eq(one, other))
 }
 
 /// The files that a pattern names, in order of their bytes; wildcards stand for no dot at the beginning of a name.

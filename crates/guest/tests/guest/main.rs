@@ -1,5 +1,6 @@
 //! Readers of a machine's files, held against programs that read the same: sshd, hives of real machines, and tools that make file systems.
 
+mod ext4;
 mod hives;
 mod sshd;
 mod volumes;

@@ -20,7 +20,7 @@ fn disk(bytes: Vec<u8>) -> Rc<dyn Disk> {
 }
 
 /// Runs a tool; `false`, and a word about it, where it is not installed.
-fn tool(name: &str, arguments: &[&str], package: &str) -> bool {
+pub(crate) fn tool(name: &str, arguments: &[&str], package: &str) -> bool {
     match Command::new(name).args(arguments).output() {
         Ok(output) if output.status.success() => true,
         Ok(output) => panic!("{name} {arguments:?}: {}", String::from_utf8_lossy(&output.stderr)),
@@ -97,12 +97,16 @@ fn ext4() -> Option<Vec<u8>> {
         .then(|| fs::read(image).expect("it is there"))
 }
 
-fn tree(bytes: Vec<u8>) -> Box<dyn Tree> {
-    let tree = volumes(&disk(bytes)).remove(0).tree;
-    tree.expect("it is read").unwrap_or_else(|error| panic!("{error}"))
+/// The file system that a disk is, or why it is none.
+pub(crate) fn opened(bytes: Vec<u8>) -> Result<Box<dyn Tree>, String> {
+    volumes(&disk(bytes)).remove(0).tree.expect("it is read")
 }
 
-fn sample(length: u32) -> Vec<u8> {
+pub(crate) fn tree(bytes: Vec<u8>) -> Box<dyn Tree> {
+    opened(bytes).unwrap_or_else(|error| panic!("{error}"))
+}
+
+pub(crate) fn sample(length: u32) -> Vec<u8> {
     (0..length).map(|at| ((at * 31) >> 7) as u8).collect()
 }
 
