@@ -26,7 +26,7 @@ pub(crate) struct Found {
     kind: Kind,
     mode: u32,
     seconds: i64,
-    holds: Vec<u8>,
+    pub(crate) holds: Vec<u8>,
 }
 
 /// All that is below a folder, by path.
@@ -170,7 +170,7 @@ fn planted() -> TempDir {
 }
 
 /// Makes a file system of a folder; `None` where there is no program for it.
-fn made(folder: &Path, options: &[&str], megabytes: u32) -> Option<Vec<u8>> {
+pub(crate) fn made(folder: &Path, options: &[&str], megabytes: u32) -> Option<Vec<u8>> {
     let own = tempfile::tempdir().expect("a folder");
     let image = own.path().join("image");
     let (image, folder) = (image.to_str().expect("text"), folder.to_str().expect("text"));
