@@ -62,7 +62,8 @@ pub trait Files {
 /// Reads a file of settings as text, what is no text replaced; `None` if there is none.
 pub(crate) fn text(files: &dyn Files, path: &str) -> Result<Option<String>, FilesError> {
     let bytes = files.read(path, SETTINGS_MAX)?;
-    Ok(bytes.map(|bytes| String::from_utf8_lossy(&bytes).into_owned()))
+    let replaced = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
+    Ok(bytes.map(|bytes| String::from_utf8(bytes).unwrap_or_else(|error| replaced(error.into_bytes()))))
 }
 
 /// The names in a folder, sorted by bytes.

@@ -145,17 +145,26 @@ impl Ext4 {
         if inode.size > max {
             return Err(format!("inode {}: it has more than {max} bytes", inode.number));
         }
-        let mut bytes = Vec::with_capacity(usize::try_from(inode.size).map_err(|error| error.to_string())?);
-        self.hand_on(inode, &mut |piece| {
-            bytes.extend_from_slice(piece);
-            true
-        })?;
+        if let Some(bytes) = inode.inside() {
+            return Ok(bytes.to_vec());
+        }
+        let mut bytes = vec![0; usize::try_from(inode.size).map_err(|error| error.to_string())?];
+        let place = |block: u64| block.saturating_mul(self.superblock.block as u64).min(inode.size);
+        let place = |block: u64| usize::try_from(place(block)).expect("it is below the size");
+        let mut take = |run: Run| {
+            let part = place(run.first)..place(run.first + run.length);
+            if let Some(from) = run.place.filter(|_| !part.is_empty()) {
+                self.blocks.read(from, &mut bytes[part.clone()])?;
+            }
+            Ok(part.end < bytes.len())
+        };
+        map::runs(&self.blocks, inode, &mut take)?;
         Ok(bytes)
     }
 
     /// Hands on what an inode holds, until `sink` answers `false`.
     fn hand_on(&self, inode: &Inode, sink: &mut dyn FnMut(&[u8]) -> bool) -> Result<(), String> {
-        if let Some(bytes) = inode.inline.as_deref().or_else(|| inode.short_target()) {
+        if let Some(bytes) = inode.inside() {
             sink(bytes);
             return Ok(());
         }

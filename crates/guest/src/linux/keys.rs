@@ -8,10 +8,11 @@ use super::{
 };
 use crate::{Files, FilesError, Profile, Report, checks, files, finding::Said};
 
+const RSA: &str = "ssh-rsa";
 /// Types of keys, as a line names them before the key.
 const TYPES: [&str; 8] = [
     "ssh-ed25519",
-    "ssh-rsa",
+    RSA,
     "ssh-dss",
     "ecdsa-sha2-nistp256",
     "ecdsa-sha2-nistp384",
@@ -60,10 +61,9 @@ fn of_file(text: &str, path: &str, account: &Account, profile: &Profile, report:
             continue;
         }
         let Some(key) = Key::read(line) else { continue };
-        let place = format!("{path}:{}", number + 1);
-        let told = format!("{} {}", key.kind, key.comment);
         let mut say = |check, severity, message: String, wanted: &str| {
-            let (path, value, wanted) = (place.clone(), told.trim().to_owned(), wanted.to_owned());
+            let (path, wanted) = (format!("{path}:{}", number + 1), wanted.to_owned());
+            let value = format!("{} {}", key.kind, key.comment).trim().to_owned();
             report.say_as(
                 check,
                 severity,
@@ -77,7 +77,7 @@ fn of_file(text: &str, path: &str, account: &Account, profile: &Profile, report:
         }
         let why = match (key.kind, key.bits) {
             ("ssh-dss", _) => Some("is DSA".to_owned()),
-            ("ssh-rsa", Some(bits)) if bits < profile.rsa_bits_min => Some(format!("is RSA of {bits} bits")),
+            (RSA, Some(bits)) if bits < profile.rsa_bits_min => Some(format!("is RSA of {bits} bits")),
             _ => None,
         };
         if let Some(why) = why {
@@ -101,7 +101,7 @@ impl<'l> Key<'l> {
         let (options, rest) = split_options(line)?;
         let mut words = rest.splitn(3, [' ', '\t']);
         let kind = words.next()?;
-        let bits = words.next().and_then(decoded).and_then(|key| rsa_bits(&key));
+        let bits = words.next().filter(|_| kind == RSA).and_then(decoded).and_then(|key| rsa_bits(&key));
         let comment = words.next().unwrap_or_default();
         let is_bound =
             ["from=", "command="].iter().any(|option| options.to_ascii_lowercase().contains(option));
@@ -166,7 +166,7 @@ fn rsa_bits(key: &[u8]) -> Option<u32> {
     }
     let modulus: Vec<u8> = parts[2].iter().copied().skip_while(|byte| *byte == 0).collect();
     let first = modulus.first()?;
-    (parts[0] == b"ssh-rsa")
+    (parts[0] == RSA.as_bytes())
         .then(|| u32::try_from(modulus.len()).unwrap_or(u32::MAX).saturating_mul(8) - first.leading_zeros())
 }
 

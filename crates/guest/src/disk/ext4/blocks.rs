@@ -26,7 +26,7 @@ pub(super) struct Blocks {
     pub(super) size: usize,
     pub(super) count: u64,
     replayed: BTreeMap<u64, Logged>,
-    kept: RefCell<Kept<u64, Rc<[u8]>>>,
+    kept: RefCell<Kept<u64, Rc<Vec<u8>>>>,
 }
 
 impl Blocks {
@@ -70,13 +70,13 @@ impl Blocks {
     }
 
     /// A block of metadata.
-    pub(super) fn block(&self, number: u64) -> Result<Rc<[u8]>, String> {
+    pub(super) fn block(&self, number: u64) -> Result<Rc<Vec<u8>>, String> {
         if let Some(block) = self.kept.borrow_mut().get(number) {
             return Ok(block);
         }
         let mut bytes = vec![0; self.size];
         self.read(number, &mut bytes)?;
-        let block: Rc<[u8]> = bytes.into();
+        let block = Rc::new(bytes);
         self.kept.borrow_mut().keep(number, Rc::clone(&block), self.size);
         Ok(block)
     }

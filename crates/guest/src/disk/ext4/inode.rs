@@ -97,10 +97,11 @@ impl Inode {
         self.has(flag::FOLDED)
     }
 
-    /// Where a short link leads, which stands in the room.
-    pub(super) fn short_target(&self) -> Option<&[u8]> {
-        let is_short = self.kind == Kind::Link && self.inline.is_none() && self.size < ROOM as u64;
-        is_short.then(|| &self.room[..usize::try_from(self.size).expect("it is short")])
+    /// What it holds, if that is in the inode: data, or where a short link leads, which stands in the room.
+    pub(super) fn inside(&self) -> Option<&[u8]> {
+        let is_short = self.kind == Kind::Link && self.size < ROOM as u64;
+        let room = || is_short.then(|| &self.room[..usize::try_from(self.size).expect("it is short")]);
+        self.inline.as_deref().or_else(room)
     }
 
     /// Permissions.
