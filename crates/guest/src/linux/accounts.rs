@@ -132,7 +132,7 @@ impl Accounts {
 fn judge(account: &Account, report: &mut Report) {
     let name = &account.name;
     let (file, line) = account.kept;
-    let kept = format!("{file}:{line}");
+    let kept = || format!("{file}:{line}");
     let mut say = |check, message: String, path: String, value: &str, wanted: &str| {
         let (value, wanted) = (value.to_owned(), wanted.to_owned());
         report.say(check, Said { subject: Some(name), message, path, value, wanted });
@@ -150,18 +150,18 @@ fn judge(account: &Account, report: &mut Report) {
     match account.scheme {
         Scheme::Empty if account.has_shell() => {
             let message = format!("the account \"{name}\" has no password and a shell");
-            say(&checks::PASSWORD_EMPTY, message, kept.clone(), "empty", "locked, or a password");
+            say(&checks::PASSWORD_EMPTY, message, kept(), "empty", "locked, or a password");
         }
         Scheme::Old(scheme) => {
             let message = format!("the password of \"{name}\" is kept as {scheme}");
-            say(&checks::PASSWORD_SCHEME, message, kept.clone(), scheme, "yescrypt or SHA-512");
+            say(&checks::PASSWORD_SCHEME, message, kept(), scheme, "yescrypt or SHA-512");
         }
         _ => {}
     }
     let is_kept = !matches!(account.scheme, Scheme::Empty | Scheme::Locked);
     if file == PASSWD && is_kept {
         let message = format!("the password of \"{name}\" is kept where everybody can read it");
-        say(&checks::PASSWORD_OPEN, message, kept, "in /etc/passwd", "in /etc/shadow");
+        say(&checks::PASSWORD_OPEN, message, kept(), "in /etc/passwd", "in /etc/shadow");
     }
 }
 

@@ -45,12 +45,25 @@ pub(super) fn audit(
 
 /// The file of a pattern for an account.
 fn path_of(pattern: &str, account: &Account) -> String {
-    let path = pattern
-        .replace("%%", "\u{0}")
-        .replace("%h", &account.home)
-        .replace("%u", &account.name)
-        .replace("%U", &account.number);
-    let path = path.replace('\u{0}', "%");
+    let mut path = String::with_capacity(pattern.len() + account.home.len());
+    let mut rest = pattern;
+    while let Some((before, behind)) = rest.split_once('%') {
+        path.push_str(before);
+        let stands_for = match behind.as_bytes().first() {
+            Some(b'%') => "%",
+            Some(b'h') => &account.home,
+            Some(b'u') => &account.name,
+            Some(b'U') => &account.number,
+            _ => {
+                path.push('%');
+                rest = behind;
+                continue;
+            }
+        };
+        path.push_str(stands_for);
+        rest = &behind[1..];
+    }
+    path.push_str(rest);
     if path.starts_with('/') { path } else { format!("{}/{path}", account.home.trim_end_matches('/')) }
 }
 

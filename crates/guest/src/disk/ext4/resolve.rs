@@ -1,13 +1,37 @@
 //! Paths: links are followed as Linux follows them, with the first folder of the file system as the root, above which there is nothing.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, rc::Rc};
 
-use super::{Ext4, Inode, ROOT};
+use super::{Ext4, Folder, Inode, ROOT};
 use crate::disk::Kind;
 
 /// Links that are followed for one path, and bytes of what is left of it; Linux has the same limits.
 const LINKS_MAX: usize = 40;
 const PATH_MAX: usize = 4_096;
+
+/// The folders below the first, to the one where a path has come to.
+struct Way {
+    folders: Vec<u32>,
+    /// The last of them, if it has been read.
+    last: Option<Rc<Folder>>,
+}
+
+impl Way {
+    fn number(&self) -> u32 {
+        self.folders.last().copied().unwrap_or(ROOT)
+    }
+
+    fn down(&mut self, number: u32, folder: Option<Rc<Folder>>) {
+        self.folders.push(number);
+        self.last = folder;
+    }
+
+    /// Above the first folder is the first folder.
+    fn up(&mut self) {
+        self.folders.pop();
+        self.last = None;
+    }
+}
 
 impl Ext4 {
     /// What a path leads to; `None` if there is nothing.
@@ -17,7 +41,7 @@ impl Ext4 {
         }
         let mut left = Cow::Borrowed(path);
         let mut at = 0;
-        let mut folders = vec![ROOT];
+        let mut way = Way { folders: Vec::new(), last: None };
         let mut links = 0;
         loop {
             if left.len() > PATH_MAX {
@@ -25,28 +49,27 @@ impl Ext4 {
             }
             let Some(name) = next(&left, at) else { break };
             at = name.end;
-            let own = *folders.last().expect("the first folder stays");
             let number = match &left[name] {
                 b"." => continue,
-                b".." if folders.len() > 1 => {
-                    folders.pop();
+                b".." => {
+                    way.up();
                     continue;
                 }
-                b".." => continue,
-                name => match self.named(own, name)? {
+                name => match self.named(&mut way, name)? {
                     Some(number) => number,
                     None => return Ok(None),
                 },
             };
-            // A folder that was read before is one.
-            if self.folders.borrow_mut().get(number).is_some() {
-                folders.push(number);
+            // What was read as a folder before is one.
+            let kept = self.folders.borrow_mut().get(number);
+            if kept.is_some() {
+                way.down(number, kept);
                 continue;
             }
             let inode = self.inode(number)?;
             match inode.kind {
                 Kind::Folder => {
-                    folders.push(number);
+                    way.down(number, None);
                     continue;
                 }
                 Kind::Link => {}
@@ -58,20 +81,26 @@ impl Ext4 {
             }
             let mut target = self.target(&inode)?;
             if target.starts_with(b"/") {
-                folders.truncate(1);
+                way = Way { folders: Vec::new(), last: None };
             }
             target.extend_from_slice(&left[at..]);
             (left, at) = (Cow::Owned(target), 0);
         }
-        self.inode(*folders.last().expect("the first folder stays")).map(Some)
+        self.inode(way.number()).map(Some)
     }
 
     /// The inode of a name in a folder. What stands under an encrypted name is not known, so that nothing is told of it.
-    fn named(&self, folder: u32, name: &[u8]) -> Result<Option<u32>, String> {
-        let folder = self.folder(folder)?;
+    fn named(&self, way: &mut Way, name: &[u8]) -> Result<Option<u32>, String> {
+        let folder = match way.last.take() {
+            Some(folder) => folder,
+            None => self.folder(way.number())?,
+        };
         match folder.find(name) {
             None if folder.is_encrypted => Err("a folder on its path is encrypted".to_owned()),
-            found => Ok(found),
+            found => {
+                way.last = Some(folder);
+                Ok(found)
+            }
         }
     }
 
