@@ -41,13 +41,13 @@ fn blocks(image: &Path, path: &str) -> Vec<String> {
 }
 
 /// The journal of an image in which a file of four blocks was written, as transactions tell it.
-fn journaled(folder: &Path, options: &[&str], block: usize, open: &str) -> Option<PathBuf> {
+pub(crate) fn journaled(folder: &Path, options: &[&str], block: usize, open: &str) -> Option<PathBuf> {
     let tree = folder.join("tree");
     fs::create_dir_all(&tree).expect("a folder");
     fs::write(tree.join("file"), sample(u32::try_from(4 * block).expect("it is small")))
         .expect("it is written");
     let image = folder.join("image");
-    fs::write(&image, made(&tree, options, 24)?).expect("it is written");
+    fs::write(&image, made(&tree, options, 9)?).expect("it is written");
     let numbers = blocks(&image, "/file");
     assert_eq!(numbers.len(), 4, "{numbers:?}");
     let put = |name: &str, bytes: Vec<u8>| {

@@ -13,7 +13,11 @@ use palisade_guest::{
 };
 use proptest::prelude::*;
 
-use crate::hives::{hive, report};
+use crate::{
+    ext4::made,
+    ext4_journal::journaled,
+    hives::{hive, report},
+};
 
 fn disk(bytes: Vec<u8>) -> Rc<dyn Disk> {
     Rc::new(bytes)
@@ -83,18 +87,28 @@ fn fat(width: &str, megabytes: u64, files: &[(&str, Vec<u8>)]) -> Option<Vec<u8>
     Some(fs::read(image).expect("it is there"))
 }
 
-/// An ext4 with folders, files and a link.
-fn ext4() -> Option<Vec<u8>> {
+/// ext2 to ext4 with folders, files and a link, most of them without sums, which would find damage before anything else does; the last has a journal that was not replayed.
+fn ext4() -> Option<Vec<Vec<u8>>> {
+    const SHAPES: [&[&str]; 4] = [
+        &["-t", "ext4"],
+        &["-t", "ext2", "-b", "1024"],
+        &["-t", "ext4", "-b", "1024", "-O", "^metadata_csum,inline_data"],
+        &["-t", "ext4", "-b", "4096", "-O", "^metadata_csum,^resize_inode,meta_bg"],
+    ];
     let folder = tempfile::tempdir().expect("a folder");
     let tree = folder.path().join("tree");
     fs::create_dir_all(tree.join("etc/cron.d")).expect("a folder");
     fs::write(tree.join("etc/passwd"), "root:x:0:0::/root:/bin/sh\n").expect("it is written");
     fs::write(tree.join("etc/cron.d/job"), sample(50_000)).expect("it is written");
+    for number in 0..100 {
+        fs::write(tree.join(format!("etc/cron.d/a name of some length {number}")), "x")
+            .expect("it is written");
+    }
     std::os::unix::fs::symlink("passwd", tree.join("etc/link")).expect("a link");
-    let image = folder.path().join("image");
-    let (image, tree) = (image.to_str().expect("text"), tree.to_str().expect("text"));
-    tool("mkfs.ext4", &["-q", "-d", tree, image, "2M"], "e2fsprogs")
-        .then(|| fs::read(image).expect("it is there"))
+    let shape = |options: &&[&str]| made(&tree, &[*options, &["-N", "200"]].concat(), 3);
+    let mut all = SHAPES.iter().map(shape).collect::<Option<Vec<_>>>()?;
+    all.push(fs::read(journaled(folder.path(), SHAPES[3], 4_096, "")?).expect("it is there"));
+    Some(all)
 }
 
 /// The file system that a disk is, or why it is none.
@@ -278,9 +292,9 @@ proptest! {
     }
 
     #[test]
-    fn a_damaged_ext4_is_an_error_or_is_read(edits in edits()) {
-        thread_local! { static SYSTEM: Option<Vec<u8>> = ext4(); }
-        let Some(bytes) = SYSTEM.with(Clone::clone) else { return Ok(()) };
+    fn a_damaged_ext4_is_an_error_or_is_read(edits in edits(), shape in 0..5_usize) {
+        thread_local! { static SYSTEMS: Option<Vec<Vec<u8>>> = ext4(); }
+        let Some(bytes) = SYSTEMS.with(|all| all.as_ref().map(|all| all[shape].clone())) else { return Ok(()) };
         damaged(bytes, &edits);
     }
 
