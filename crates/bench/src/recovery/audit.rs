@@ -1,7 +1,7 @@
 //! The audit of a guest, from its disk and from its hives, for each GiB that it touches.
 //!
-//! The disk is an ext4 file system with many accounts, keys and fragments of settings, so that reading counts and not starting; what of it is touched
-//! is counted by blocks, each once. Hives are read whole.
+//! Disks are ext4 file systems with many accounts, keys and fragments of settings, so that reading counts and not starting. What is touched is
+//! every block of which anything was read, each once: tables of inodes, folders, and the small files of settings. Hives are read whole.
 
 use std::{
     cell::RefCell,
@@ -23,8 +23,8 @@ use crate::{
     stats,
 };
 
-/// Accounts of the machine; a tenth of them has keys.
-const ACCOUNTS: [usize; 2] = [1_000, 200];
+/// Machines with ext4 by their accounts, each of which has a folder and a tenth of which have keys; the quick run has only the first.
+const ACCOUNTS: [(&str, usize); 2] = [("audit/ext4", 2_000), ("audit/ext4-large", 20_000)];
 /// Machines of the public collection: files, and which hive each is.
 const MACHINES: [&[(&str, &str)]; 2] =
     [&[("SAM", "SAM"), ("SYSTEM", "SYSTEM")], &[("SYSTEM_WIN_10_1709", "SYSTEM")]];
@@ -33,7 +33,9 @@ pub(super) fn measure(run: &mut Run<'_>) -> Result<Vec<Case>> {
     (run.tell)("audit");
     let rounds = run.choose([9, 3]);
     let mut cases = Vec::new();
-    cases.extend(file_system(run, rounds)?);
+    for (name, accounts) in &ACCOUNTS[..run.choose([2, 1])] {
+        cases.extend(file_system(run, rounds, name, *accounts)?);
+    }
     cases.extend(hives(run, rounds)?);
     Ok(cases)
 }
@@ -47,10 +49,14 @@ fn case(name: &'static str, touched: u64, taken: &[f64]) -> Case {
         .at_most(1.0)
 }
 
-fn file_system(run: &mut Run<'_>, rounds: usize) -> Result<Option<Case>> {
+fn file_system(
+    run: &mut Run<'_>,
+    rounds: usize,
+    name: &'static str,
+    accounts: usize,
+) -> Result<Option<Case>> {
     let folder = run.folder(2 * guest::SIZE)?;
     let tree = folder.path().join("tree");
-    let accounts = run.choose(ACCOUNTS);
     guest::plant(&tree, accounts).context(|| format!("write {}", tree.display()))?;
     let image = folder.path().join("image.raw");
     if !guest::format(&tree, &image)? {
@@ -66,7 +72,7 @@ fn file_system(run: &mut Run<'_>, rounds: usize) -> Result<Option<Case>> {
         Ok(begun.elapsed().as_secs_f64())
     });
     let bytes = touched.blocks.borrow().len() as u64 * guest::BLOCK;
-    let case = case("audit/ext4", bytes, &taken.collect::<Result<Vec<_>>>()?);
+    let case = case(name, bytes, &taken.collect::<Result<Vec<_>>>()?);
     Ok(Some(case.with("accounts", accounts).with("findings", findings)))
 }
 

@@ -15,12 +15,15 @@ pub(super) const MAKER: &str = "mke2fs";
 const FRAGMENTS: usize = 500;
 /// Keys of an account that has some.
 const KEYS: usize = 40;
-/// Where accounts have their folders.
+/// Where accounts have their folders, and how many of them stand in one.
 const HOMES: &str = "srv/accounts";
+const HOMES_EACH: usize = 200;
+/// Bytes for each inode: there are many small files.
+const INODE_EACH: &str = "4096";
 /// A public key of nobody.
 const KEY: &str = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIHN0cmljdGx5IGEga2V5IG9mIG5vYm9keSBoZXJlISE";
 
-/// Writes the files of a machine with so many accounts, a tenth of them with keys.
+/// Writes the files of a machine with so many accounts, each with a folder of its own, a tenth of them with keys.
 pub(super) fn plant(tree: &Path, accounts: usize) -> io::Result<()> {
     for folder in ["etc/ssh/sshd_config.d", "etc/sudoers.d"] {
         fs::create_dir_all(tree.join(folder))?;
@@ -45,23 +48,29 @@ fn plant_accounts(tree: &Path, accounts: usize) -> io::Result<()> {
         let id = 1_000 + number;
         // Every hundredth has no password.
         let password = if number % 100 == 0 { "" } else { "$y$j9T$" };
-        let _ = writeln!(passwd, "user{number}:x:{id}:{id}:User {number}:/{HOMES}/user{number}:/bin/bash");
+        let home = home(number);
+        let _ = writeln!(passwd, "user{number}:x:{id}:{id}:User {number}:/{home}:/bin/bash");
         let _ = writeln!(shadow, "user{number}:{password}:19000:0:99999:7:::");
+        fs::create_dir_all(tree.join(home))?;
     }
     fs::write(tree.join("etc/passwd"), passwd)?;
     fs::write(tree.join("etc/shadow"), shadow)?;
     for number in 0..accounts / 10 {
-        let folder = tree.join(format!("{HOMES}/user{number}/.ssh"));
+        let folder = tree.join(home(number)).join(".ssh");
         fs::create_dir_all(&folder)?;
         fs::write(folder.join("authorized_keys"), format!("{KEY} user{number}\n").repeat(KEYS))?;
     }
     Ok(())
 }
 
+fn home(number: usize) -> String {
+    format!("{HOMES}/{}/user{number}", number / HOMES_EACH)
+}
+
 /// Makes a file system of a tree; false where there is nothing to make it with.
 pub(super) fn format(tree: &Path, image: &Path) -> Result<bool> {
     let mut command = Command::new(MAKER);
-    command.args(["-q", "-t", "ext4", "-b", &BLOCK.to_string(), "-d"]).arg(tree).arg(image);
+    command.args(["-q", "-t", "ext4", "-b", &BLOCK.to_string(), "-i", INODE_EACH, "-d"]).arg(tree).arg(image);
     match succeed(command.arg(format!("{}K", SIZE >> 10))) {
         Err(Error::Kernel { source, .. }) if source.kind() == io::ErrorKind::NotFound => Ok(false),
         made => made.map(|()| true),

@@ -18,7 +18,10 @@ use ext4_view::{Ext4, FileType};
 use palisade_guest::disk::{Handle, Kind, Tree};
 use tempfile::TempDir;
 
-use crate::volumes::{sample, tool, tree};
+use crate::{
+    ext4_journal::debugfs,
+    volumes::{sample, tool, tree},
+};
 
 /// What stands at a path.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -318,4 +321,27 @@ fn what_is_not_read_is_refused_by_name() {
     for (place, value) in [(0x18, 7), (0x59, 0xff), (0x58, 0x81), (0x03, 0xff)] {
         assert_eq!(refused(place, &[value]), "its superblock is wrong", "{place:#x}");
     }
+}
+
+#[test]
+fn what_is_encrypted_or_without_case_is_told() {
+    let folder = tempfile::tempdir().expect("a folder");
+    for path in ["secret/folder", "Folded"] {
+        fs::create_dir_all(folder.path().join(path)).expect("a folder");
+        fs::write(folder.path().join(path).join("File"), "text").expect("it is written");
+    }
+    let Some(bytes) = made(folder.path(), &["-t", "ext4"], 8) else { return };
+    let image = folder.path().join("image");
+    fs::write(&image, bytes).expect("it is written");
+    // Bits of an inode: extents, and encryption or names without case.
+    let set = [("/secret", 0x8_0800), ("/secret/folder/File", 0x8_0800), ("/Folded", 0x4008_0000)];
+    let commands: Vec<String> = set.iter().map(|(path, flags)| format!("sif {path} flags {flags}")).collect();
+    debugfs(&image, &commands);
+    let tree = tree(fs::read(&image).expect("it is there"));
+    let why = |error: palisade_guest::FilesError| error.why;
+    assert_eq!(tree.names("/secret").map_err(why), Err("its names are encrypted".to_owned()));
+    assert_eq!(tree.meta("/secret/none").map_err(why), Err("a folder on its path is encrypted".to_owned()));
+    assert_eq!(tree.read("/secret/folder/File", 10).map_err(why), Err("it is encrypted".to_owned()));
+    assert_eq!(tree.read("/Folded/fILE", 10), Ok(Some(b"text".to_vec())));
+    assert_eq!(tree.read("/folded/File", 10), Ok(None));
 }

@@ -25,7 +25,7 @@ fn found(bytes: Vec<u8>) -> All {
 }
 
 /// Runs commands of `debugfs` on an image; what it says.
-fn debugfs(image: &Path, commands: &[String]) -> String {
+pub(crate) fn debugfs(image: &Path, commands: &[String]) -> String {
     let script = image.with_extension("commands");
     fs::write(&script, commands.join("\n")).expect("it is written");
     let output =

@@ -147,6 +147,9 @@ impl Walk<'_, '_> {
 
     /// Runs that go on where another ends are one.
     fn hand_on(&mut self, run: Run) -> Result<bool, String> {
+        if run.place.is_some_and(|place| place + run.length > self.blocks.count) {
+            return Err(self.bad("a block of it is beyond the file system"));
+        }
         if let Some(pending) = &mut self.pending {
             let goes_on = pending.first + pending.length == run.first
                 && pending.place.map(|place| place + pending.length) == run.place;
