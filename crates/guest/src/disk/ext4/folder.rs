@@ -45,7 +45,7 @@ impl Folder {
             let room = room.get(ABOVE..).ok_or_else(|| bad("it ends too soon"))?;
             [room, more].into_iter().try_for_each(|part| folder.add(part)).map_err(bad)?;
         } else {
-            if bytes.len() % block != 0 {
+            if !bytes.len().is_multiple_of(block) {
                 return Err(bad("it ends within a block"));
             }
             for (at, block) in bytes.chunks_exact(block).enumerate() {
@@ -70,7 +70,8 @@ impl Folder {
             let length = entry_length(rest, block.len());
             // Where names have no kind, the byte behind is the upper half of their length, which is never used.
             let name_length = usize::from(rest[6]);
-            if length < ENTRY_MIN.max(HEAD + name_length) || length % 4 != 0 || length > rest.len() {
+            if length < ENTRY_MIN.max(HEAD + name_length) || !length.is_multiple_of(4) || length > rest.len()
+            {
                 return Err("its entries are damaged");
             }
             let (entry, behind) = rest.split_at(length);
