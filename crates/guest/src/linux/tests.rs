@@ -71,6 +71,23 @@ fn accounts() {
 }
 
 #[test]
+fn of_a_name_that_is_there_twice_the_first_password_holds() {
+    let shadow = "root:!:1::::::\nalice:$1$s$h:1::::::\nalice::1::::::\nwww:*:1::::::\n";
+    assert_eq!(found(&[("/etc/shadow", shadow)]), ["warning PASSWORD-SCHEME alice /etc/shadow:2"]);
+}
+
+#[test]
+fn keys_are_where_a_pattern_says() {
+    let sshd = "UsePAM yes\nPasswordAuthentication no\nKbdInteractiveAuthentication no\nPermitRootLogin no\nMaxAuthTries 4\nLoginGraceTime 60\n\
+                AllowUsers alice\nDisableForwarding yes\nAuthorizedKeysFile /keys/%u-%U-%%-%x %h/own own\n";
+    let key = "ssh-dss AAAA old\n";
+    let paths = ["/keys/alice-1000-%-%x", "/srv/alice/own"];
+    let files = [("/etc/ssh/sshd_config", sshd), (paths[0], key), (paths[1], key)];
+    let weak = |path: &str| format!("warning KEY-WEAK alice {path}:1");
+    assert_eq!(found(&files), [weak(paths[0]), weak(paths[1]), weak(paths[1])]);
+}
+
+#[test]
 fn no_hash_is_told() {
     let files: MemoryFiles = GOOD
         .iter()
