@@ -8,6 +8,7 @@ use super::{Image, ImageError};
 
 /// Bytes of an image that are read at once, and how many such pieces are kept: file systems ask for a few bytes here and there, again and again.
 const PIECE: u64 = 1 << 14;
+const PIECE_LENGTH: usize = PIECE as usize;
 const PIECES: u64 = 8_192;
 
 /// An image, of one layer or several.
@@ -52,6 +53,14 @@ impl Disk for ImageDisk {
         while done < into.len() {
             let at = place + done as u64;
             let from = at % PIECE;
+            let pieces = (into.len() - done) / PIECE_LENGTH;
+            if from == 0 && pieces > 0 {
+                // Whole pieces are of files, which are read once.
+                let part = &mut into[done..done + pieces * PIECE_LENGTH];
+                self.image.read(part, at).map_err(|error| told(&error))?;
+                done += part.len();
+                continue;
+            }
             let count = usize::try_from(PIECE - from).expect("a piece is small").min(into.len() - done);
             let from = usize::try_from(from).expect("a piece is small");
             self.read_piece(at / PIECE, from, &mut into[done..done + count])?;
