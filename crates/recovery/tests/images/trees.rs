@@ -2,13 +2,33 @@
 
 use std::{fs, path::Path};
 
+use palisade_guest::disk::Disk as _;
 use palisade_recovery::{
-    image::{Format, Image, Place, write_overlay},
+    image::{Format, Image, ImageDisk, Place, write_overlay},
     merkle::{BLOCK, Tree},
     scan,
 };
 
 use crate::tools::{SIZE, disk, folder, qemu_img};
+
+#[test]
+fn a_disk_is_read_at_every_place_and_length() {
+    let folder = folder();
+    let Some(()) = qemu_img(folder.path(), "convert -f raw -O qcow2 disk.raw disk.qcow2") else { return };
+    let bytes = disk();
+    for name in ["disk.raw", "disk.qcow2"] {
+        let place = Place::parse(folder.path().join(name).to_str().unwrap()).unwrap();
+        let disk = ImageDisk::new(Image::open(&place).unwrap());
+        for place in [0, 1, 16_383, 16_384, 50_000, SIZE - 70_000] {
+            for length in [1, 16_383, 16_384, 16_385, 40_000, 65_536, 70_000] {
+                let mut read = vec![9; length];
+                disk.read_at(place as u64, &mut read).unwrap();
+                assert!(read == bytes[place..place + length], "{name} {place} {length}");
+            }
+        }
+        assert!(disk.read_at(SIZE as u64 - 10, &mut [0; 11]).is_err());
+    }
+}
 
 fn content(path: &Path) -> Tree {
     let place = Place::parse(path.to_str().unwrap()).unwrap();
