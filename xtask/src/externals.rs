@@ -362,6 +362,12 @@ pub(crate) const EXTERNALS: &[External] = &[
         tests: &[],
     },
     External {
+        name: "snap",
+        why: "Snappy of the pages of Parquet",
+        code: &["palisade-flowstore"],
+        tests: &[],
+    },
+    External {
         name: "tempfile",
         why: "folders that are gone after their use, also after a failed one",
         code: &[],

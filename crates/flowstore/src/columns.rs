@@ -1,68 +1,320 @@
-//! Records become columns.
+//! Records become columns, page by page.
 //!
-//! Texts that records share become dictionaries whose keys all such columns share, so that a record costs one key and not a text a
-//! column. It must not know where the columns go.
+//! Labels that records share are numbered, and each text of theirs is looked up once for each label, not for each record. It must not know
+//! where the columns go.
 
 use std::{collections::HashMap, net::IpAddr, sync::Arc};
 
-use arrow_array::{
-    ArrayRef, BooleanArray, DictionaryArray, Int32Array, Int64Array, RecordBatch, StringArray,
-    TimestampMillisecondArray, builder::StringBuilder, new_null_array, types::Int32Type,
-};
-use arrow_buffer::{NullBuffer, ScalarBuffer};
+use bytes::Bytes;
 use palisade_model::FlowTraffic;
 use palisade_net::Direction;
+use parquet::{column::writer::ColumnCloseResult, errors::Result, schema::types::ColumnDescPtr};
 
 use crate::{
+    encode::{Flags, NONE, Numbers, Presence, Texts},
+    hash::Keyed,
     record::{Kind, Labels, Record, format_word},
-    schema::{self, COLUMNS, Holds},
+    schema::{COLUMNS, Column, Holds},
     text,
 };
 
-/// Records that become one batch at a time: their fields stay in the processor's cache while column after column is made.
-pub(crate) const CHUNK_ROWS: usize = 4_096;
+/// Records of a page: their fields stay in the processor's cache while column after column is made.
+pub(crate) const PAGE_ROWS: usize = 4_096;
 
-/// The columns of some records.
-pub(crate) fn of(records: &[Record]) -> RecordBatch {
-    let shared = Shared::of(records);
-    let arrays = COLUMNS.iter().map(|column| array(column.name, records, &shared)).collect();
-    RecordBatch::try_new(schema::arrow(), arrays).expect("there is an array for each column of the schema")
+/// A row group that is being made.
+pub(crate) struct RowGroup<'r> {
+    columns: Vec<Filling<'r>>,
+    shared: Shared<'r>,
+    scratch: Scratch,
+    rows: usize,
 }
 
-fn array(name: &str, records: &[Record], shared: &Shared<'_>) -> ArrayRef {
-    match name {
-        "time" => moments(records, |record| Some(record.time_ms)),
-        "began" => moments(records, |record| record.began_ms),
-        "last" => moments(records, |record| record.last_ms),
-        "kind" => words(records, &Kind::ALL.map(Kind::word), |record| record.kind.place()),
-        "direction" => {
-            words(records, &DIRECTIONS, |record| usize::from(record.direction == Direction::Outbound))
+impl<'r> RowGroup<'r> {
+    pub(crate) fn new() -> Self {
+        Self {
+            columns: COLUMNS.iter().map(Filling::new).collect(),
+            shared: Shared::default(),
+            scratch: Scratch::default(),
+            rows: 0,
         }
-        "protocol" => numbers(records, |record| Some(record.protocol.0.into())),
-        "local_address" => addresses(records, |record| record.local.0),
-        "local_port" => numbers(records, |record| Some(record.local.1.into())),
-        "remote_address" => addresses(records, |record| record.remote.0),
-        "remote_port" => numbers(records, |record| Some(record.remote.1.into())),
-        "icmp_type" => numbers(records, |record| record.icmp_type.map(i32::from)),
-        "icmp_code" => numbers(records, |record| record.icmp_code.map(i32::from)),
-        "packets_to_destination" => counts(records, |record| Some(record.since?.packets_to_destination)),
-        "bytes_to_destination" => counts(records, |record| Some(record.since?.bytes_to_destination)),
-        "packets_to_source" => counts(records, |record| Some(record.since?.packets_to_source)),
-        "bytes_to_source" => counts(records, |record| Some(record.since?.bytes_to_source)),
-        "flow_packets_to_destination" => total(records, |total| total.packets_to_destination),
-        "flow_bytes_to_destination" => total(records, |total| total.bytes_to_destination),
-        "flow_packets_to_source" => total(records, |total| total.packets_to_source),
-        "flow_bytes_to_source" => total(records, |total| total.bytes_to_source),
-        "tcp_flags_to_destination" => numbers(records, |record| record.tcp_flags[0].map(i32::from)),
-        "tcp_flags_to_source" => numbers(records, |record| record.tcp_flags[1].map(i32::from)),
-        "generation" => counts(records, |record| record.generation),
-        "audited" => flags(records, |record| record.audited),
-        "midstream" => flags(records, |record| record.midstream),
-        "slot" => counts(records, |record| record.labels.slot.map(u64::from)),
-        "log_list" => numbers(records, |record| record.place.map(|(list, _)| list.cast_signed())),
-        "log_place" => numbers(records, |record| record.place.map(|(_, place)| place.cast_signed())),
-        "log_tuple" => tuples(records),
-        label => shared.array(label_of(label)),
+    }
+
+    /// Adds a page of these records.
+    pub(crate) fn add(&mut self, records: &'r [Record]) -> Result<()> {
+        self.shared.note(records);
+        for (column, filling) in COLUMNS.iter().zip(&mut self.columns) {
+            let page = Page { records, shared: &self.shared, scratch: &mut self.scratch };
+            filling.add(column.name, page)?;
+        }
+        self.rows += records.len();
+        Ok(())
+    }
+
+    /// Records so far.
+    pub(crate) const fn rows(&self) -> usize {
+        self.rows
+    }
+
+    /// Bytes of the largest dictionary.
+    pub(crate) fn dictionary_bytes(&self) -> usize {
+        self.columns.iter().map(Filling::dictionary_bytes).max().unwrap_or(0)
+    }
+
+    /// The columns as they are in a file.
+    pub(crate) fn close(
+        self,
+        columns: &[ColumnDescPtr],
+    ) -> impl Iterator<Item = Result<(Bytes, ColumnCloseResult)>> {
+        columns.iter().zip(self.columns).map(|(column, filling)| filling.close(column.clone()))
+    }
+}
+
+/// Room for the values of a page, which all columns use.
+#[derive(Default)]
+struct Scratch {
+    levels: Vec<u32>,
+    values: Vec<i64>,
+    keys: Vec<u32>,
+}
+
+/// The records of a page, and what is known of their labels.
+struct Page<'r, 'p> {
+    records: &'r [Record],
+    shared: &'p Shared<'r>,
+    scratch: &'p mut Scratch,
+}
+
+/// The different labels of a row group, and which record of a page has which.
+#[derive(Default)]
+struct Shared<'r> {
+    labels: Vec<&'r Labels>,
+    /// Their numbers, by where they lie.
+    known: HashMap<usize, u32, Keyed>,
+    keys: Vec<u32>,
+}
+
+impl<'r> Shared<'r> {
+    /// Numbers the labels of a page.
+    fn note(&mut self, records: &'r [Record]) {
+        let Self { labels, known, keys } = self;
+        keys.clear();
+        keys.extend(records.iter().map(|record| {
+            *known.entry(Arc::as_ptr(&record.labels).addr()).or_insert_with(|| {
+                labels.push(&record.labels);
+                labels.len() as u32 - 1
+            })
+        }));
+    }
+}
+
+/// A column that is being made.
+enum Filling<'r> {
+    Texts { texts: Texts<'r>, labels: OfLabels, addresses: Addresses },
+    Numbers(Numbers),
+    Flags(Flags),
+}
+
+/// The keys of a text of labels, by the number of the labels.
+#[derive(Default)]
+struct OfLabels {
+    keys: Vec<u32>,
+    /// Whether one of them is not the first.
+    is_mixed: bool,
+}
+
+/// The keys of addresses.
+#[derive(Default)]
+struct Addresses {
+    four: HashMap<u32, u32, Keyed>,
+    six: HashMap<u128, u32, Keyed>,
+}
+
+impl<'r> Filling<'r> {
+    fn new(column: &Column) -> Self {
+        let is_optional = column.is_optional;
+        match column.holds {
+            Holds::Text => Self::Texts {
+                texts: Texts::new(is_optional),
+                labels: OfLabels::default(),
+                addresses: Addresses::default(),
+            },
+            Holds::Moment => Self::Numbers(Numbers::steady(is_optional, false)),
+            Holds::Number => Self::Numbers(Numbers::new(is_optional, true)),
+            Holds::Count => Self::Numbers(Numbers::new(is_optional, false)),
+            Holds::Flag => Self::Flags(Flags::new(is_optional)),
+        }
+    }
+
+    fn add(&mut self, name: &str, page: Page<'r, '_>) -> Result<()> {
+        match name {
+            "time" => self.counts(page, |record| Some(record.time_ms)),
+            "began" => self.counts(page, |record| record.began_ms),
+            "last" => self.counts(page, |record| record.last_ms),
+            "kind" => self.words(page, &Kind::ALL.map(Kind::word), |record| record.kind.place()),
+            "direction" => {
+                self.words(page, &DIRECTIONS, |record| usize::from(record.direction == Direction::Outbound))
+            }
+            "protocol" => self.numbers(page, |record| Some(record.protocol.0)),
+            "local_address" => self.addresses(page, |record| record.local.0),
+            "local_port" => self.numbers(page, |record| Some(record.local.1)),
+            "remote_address" => self.addresses(page, |record| record.remote.0),
+            "remote_port" => self.numbers(page, |record| Some(record.remote.1)),
+            "icmp_type" => self.numbers(page, |record| record.icmp_type),
+            "icmp_code" => self.numbers(page, |record| record.icmp_code),
+            "packets_to_destination" => self.since(page, |since| since.packets_to_destination),
+            "bytes_to_destination" => self.since(page, |since| since.bytes_to_destination),
+            "packets_to_source" => self.since(page, |since| since.packets_to_source),
+            "bytes_to_source" => self.since(page, |since| since.bytes_to_source),
+            "flow_packets_to_destination" => self.total(page, |total| total.packets_to_destination),
+            "flow_bytes_to_destination" => self.total(page, |total| total.bytes_to_destination),
+            "flow_packets_to_source" => self.total(page, |total| total.packets_to_source),
+            "flow_bytes_to_source" => self.total(page, |total| total.bytes_to_source),
+            "tcp_flags_to_destination" => self.numbers(page, |record| record.tcp_flags[0]),
+            "tcp_flags_to_source" => self.numbers(page, |record| record.tcp_flags[1]),
+            "generation" => self.counts(page, |record| record.generation),
+            "audited" => self.numbers(page, |record| record.audited),
+            "midstream" => self.numbers(page, |record| record.midstream),
+            "slot" => self.slots(page),
+            "log_list" => self.numbers(page, |record| Some(record.place?.0.cast_signed())),
+            "log_place" => self.numbers(page, |record| Some(record.place?.1.cast_signed())),
+            "log_tuple" => self.tuples(page),
+            label => self.labels(page, label_of(label)),
+        }
+    }
+
+    fn numbers<T: Into<i64>>(
+        &mut self,
+        page: Page<'r, '_>,
+        number: impl Fn(&Record) -> Option<T>,
+    ) -> Result<()> {
+        self.put(page.scratch, page.records.iter().map(|record| number(record).map(Into::into)))
+    }
+
+    fn counts(&mut self, page: Page<'r, '_>, count: impl Fn(&Record) -> Option<u64>) -> Result<()> {
+        self.numbers(page, |record| count(record).map(u64::cast_signed))
+    }
+
+    fn since(&mut self, page: Page<'r, '_>, count: impl Fn(FlowTraffic) -> u64) -> Result<()> {
+        self.counts(page, |record| record.since.map(&count))
+    }
+
+    fn total(&mut self, page: Page<'r, '_>, count: impl Fn(FlowTraffic) -> u64) -> Result<()> {
+        self.counts(page, |record| record.total.map(&count))
+    }
+
+    fn slots(&mut self, page: Page<'r, '_>) -> Result<()> {
+        let Shared { labels, keys, .. } = page.shared;
+        self.put(page.scratch, keys.iter().map(|key| labels[*key as usize].slot.map(i64::from)))
+    }
+
+    /// Adds a page of numbers or flags.
+    fn put(
+        &mut self,
+        scratch: &mut Scratch,
+        numbers: impl ExactSizeIterator<Item = Option<i64>>,
+    ) -> Result<()> {
+        let Scratch { levels, values, .. } = scratch;
+        levels.resize(numbers.len(), 0);
+        values.resize(numbers.len(), 0);
+        let mut met = 0;
+        // What is not there is written over by the next: no branch.
+        for (number, level) in numbers.zip(levels.iter_mut()) {
+            values[met] = number.unwrap_or(0);
+            *level = number.is_some().into();
+            met += usize::from(number.is_some());
+        }
+        let (presence, values) = (Presence::of(levels, met), &values[..met]);
+        match self {
+            Self::Numbers(column) => column.add(presence, values),
+            Self::Flags(column) => column.add(presence, values),
+            Self::Texts { .. } => unreachable!("a column of texts is given no numbers"),
+        }
+    }
+
+    /// A column of one of a few words.
+    fn words(
+        &mut self,
+        page: Page<'r, '_>,
+        words: &[&'static str],
+        place: impl Fn(&Record) -> usize,
+    ) -> Result<()> {
+        let (texts, ..) = self.texts();
+        let mut known = [NONE; 8];
+        let keys = page.records.iter().map(|record| {
+            let place = place(record);
+            if known[place] == NONE {
+                known[place] = texts.key(words[place]);
+            }
+            known[place]
+        });
+        page.scratch.keys.clear();
+        page.scratch.keys.extend(keys);
+        texts.add(&page.scratch.keys)
+    }
+
+    fn addresses(&mut self, page: Page<'r, '_>, address: impl Fn(&Record) -> IpAddr) -> Result<()> {
+        let (texts, _, Addresses { four, six }) = self.texts();
+        let mut buffer = text::Buffer::new();
+        let keys = page.records.iter().map(|record| {
+            let address = address(record);
+            let mut push = || texts.push(buffer.address(address));
+            match address {
+                IpAddr::V4(v4) => *four.entry(v4.to_bits()).or_insert_with(&mut push),
+                IpAddr::V6(v6) => *six.entry(v6.to_bits()).or_insert_with(&mut push),
+            }
+        });
+        page.scratch.keys.clear();
+        page.scratch.keys.extend(keys);
+        texts.add(&page.scratch.keys)
+    }
+
+    fn tuples(&mut self, page: Page<'r, '_>) -> Result<()> {
+        let (texts, ..) = self.texts();
+        if page.records.iter().all(|record| record.tuple.is_none()) {
+            return texts.add_same(NONE, page.records.len());
+        }
+        let keys =
+            page.records.iter().map(|record| record.tuple.as_deref().map_or(NONE, |text| texts.key(text)));
+        page.scratch.keys.clear();
+        page.scratch.keys.extend(keys);
+        texts.add(&page.scratch.keys)
+    }
+
+    fn labels(&mut self, page: Page<'r, '_>, text: LabelOf) -> Result<()> {
+        let (texts, OfLabels { keys, is_mixed }, _) = self.texts();
+        for labels in &page.shared.labels[keys.len()..] {
+            let key = text(labels).map_or(NONE, |text| texts.key(text));
+            keys.push(key);
+            *is_mixed |= key != keys[0];
+        }
+        if !*is_mixed {
+            return texts.add_same(keys[0], page.records.len());
+        }
+        page.scratch.keys.clear();
+        page.scratch.keys.extend(page.shared.keys.iter().map(|labels| keys[*labels as usize]));
+        texts.add(&page.scratch.keys)
+    }
+
+    fn texts(&mut self) -> (&mut Texts<'r>, &mut OfLabels, &mut Addresses) {
+        match self {
+            Self::Texts { texts, labels, addresses } => (texts, labels, addresses),
+            Self::Numbers(_) | Self::Flags(_) => unreachable!("a column of numbers is given no texts"),
+        }
+    }
+
+    fn dictionary_bytes(&self) -> usize {
+        match self {
+            Self::Texts { texts, .. } => texts.dictionary_bytes(),
+            Self::Numbers(_) | Self::Flags(_) => 0,
+        }
+    }
+
+    fn close(self, column: ColumnDescPtr) -> Result<(Bytes, ColumnCloseResult)> {
+        match self {
+            Self::Texts { texts, .. } => texts.close(column),
+            Self::Numbers(numbers) => numbers.close(column),
+            Self::Flags(flags) => flags.close(column),
+        }
     }
 }
 
@@ -91,94 +343,4 @@ fn label_of(name: &str) -> LabelOf {
         "log" => |labels| labels.log.as_deref(),
         other => unreachable!("the schema has a column {other} that records do not"),
     }
-}
-
-/// The different labels of some records, and which record has which.
-struct Shared<'r> {
-    labels: Vec<&'r Labels>,
-    keys: ScalarBuffer<i32>,
-}
-
-impl<'r> Shared<'r> {
-    fn of(records: &'r [Record]) -> Self {
-        let mut labels: Vec<&Labels> = Vec::new();
-        let mut known: HashMap<*const Labels, i32> = HashMap::new();
-        let mut last: (*const Labels, i32) = (std::ptr::null(), 0);
-        let keys = records.iter().map(|record| {
-            let address = Arc::as_ptr(&record.labels);
-            if last.0 != address {
-                let key = *known.entry(address).or_insert_with(|| {
-                    labels.push(&record.labels);
-                    labels.len() as i32 - 1
-                });
-                last = (address, key);
-            }
-            last.1
-        });
-        let keys = keys.collect();
-        Self { labels, keys }
-    }
-
-    /// The column that one of their texts makes.
-    fn array(&self, text: LabelOf) -> ArrayRef {
-        let texts: Vec<Option<&str>> = self.labels.iter().map(|labels| text(labels)).collect();
-        if texts.iter().all(Option::is_none) {
-            return new_null_array(&Holds::Text.data_type(), self.keys.len());
-        }
-        let is_whole = texts.iter().all(Option::is_some);
-        let nulls = (!is_whole)
-            .then(|| self.keys.iter().map(|key| texts[*key as usize].is_some()).collect::<NullBuffer>());
-        let values: StringArray = texts.iter().map(|text| Some(text.unwrap_or_default())).collect();
-        dictionary(Int32Array::new(self.keys.clone(), nulls), values)
-    }
-}
-
-fn dictionary(keys: Int32Array, values: StringArray) -> ArrayRef {
-    Arc::new(DictionaryArray::<Int32Type>::new(keys, Arc::new(values)))
-}
-
-/// A column of one of a few words.
-fn words(records: &[Record], words: &[&str], place: impl Fn(&Record) -> usize) -> ArrayRef {
-    let keys: ScalarBuffer<i32> = records.iter().map(|record| place(record) as i32).collect();
-    dictionary(Int32Array::new(keys, None), words.iter().map(Some).collect())
-}
-
-fn addresses(records: &[Record], address: impl Fn(&Record) -> IpAddr) -> ArrayRef {
-    let mut values = StringBuilder::with_capacity(records.len(), 14 * records.len());
-    let mut buffer = text::Buffer::new();
-    for record in records {
-        values.append_value(buffer.address(address(record)));
-    }
-    let keys: ScalarBuffer<i32> = (0..records.len() as i32).collect();
-    dictionary(Int32Array::new(keys, None), values.finish())
-}
-
-fn tuples(records: &[Record]) -> ArrayRef {
-    if records.iter().all(|record| record.tuple.is_none()) {
-        return new_null_array(&Holds::Text.data_type(), records.len());
-    }
-    let array: DictionaryArray<Int32Type> = records.iter().map(|record| record.tuple.as_deref()).collect();
-    Arc::new(array)
-}
-
-fn moments(records: &[Record], moment: impl Fn(&Record) -> Option<u64>) -> ArrayRef {
-    let array: TimestampMillisecondArray =
-        records.iter().map(|record| moment(record).map(u64::cast_signed)).collect();
-    Arc::new(array.with_timezone("UTC"))
-}
-
-fn numbers(records: &[Record], number: impl Fn(&Record) -> Option<i32>) -> ArrayRef {
-    Arc::new(records.iter().map(number).collect::<Int32Array>())
-}
-
-fn counts(records: &[Record], count: impl Fn(&Record) -> Option<u64>) -> ArrayRef {
-    Arc::new(records.iter().map(|record| count(record).map(u64::cast_signed)).collect::<Int64Array>())
-}
-
-fn total(records: &[Record], count: impl Fn(FlowTraffic) -> u64) -> ArrayRef {
-    counts(records, |record| record.total.map(&count))
-}
-
-fn flags(records: &[Record], flag: impl Fn(&Record) -> Option<bool>) -> ArrayRef {
-    Arc::new(records.iter().map(flag).collect::<BooleanArray>())
 }

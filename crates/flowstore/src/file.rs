@@ -1,69 +1,65 @@
 //! One file of a store: records in, the bytes of a Parquet file out.
 //!
-//! Texts and small numbers are dictionaries, moments are differences, pages are compressed by Snappy. Statistics of row groups and
+//! Texts and small numbers are dictionaries, moments are differences, and Snappy packs what it makes smaller. Statistics of row groups and
 //! dictionaries let a reader pass over what cannot answer it. It must not know where the bytes go.
 
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 
 use parquet::{
-    arrow::ArrowWriter,
-    basic::{Compression, Encoding},
+    arrow::{ArrowSchemaConverter, add_encoded_arrow_schema_to_metadata},
     errors::ParquetError,
     file::{
         metadata::KeyValue,
-        properties::{EnabledStatistics, WriterProperties, WriterPropertiesBuilder},
+        properties::{WriterProperties, WriterPropertiesPtr, WriterVersion},
+        writer::SerializedFileWriter,
     },
-    schema::types::ColumnPath,
+    schema::types::SchemaDescriptor,
 };
 
 use crate::{
-    columns::{self, CHUNK_ROWS},
-    limits::ROW_GROUP_RECORDS,
+    columns::{PAGE_ROWS, RowGroup},
+    limits::{DICTIONARY_BYTES, ROW_GROUP_RECORDS},
     record::Record,
-    schema::{self, COLUMNS, Holds, REPLACES_KEY, VERSION, VERSION_KEY},
+    schema::{self, REPLACES_KEY, VERSION, VERSION_KEY},
 };
-
-/// Bytes of the dictionary of one column of a row group: beyond, values stand for themselves. A reader that groups by a column
-/// counts keys of dictionaries, which is many times faster than texts.
-const DICTIONARY_BYTES: usize = 8 << 20;
-/// The same for numbers, of which many are different.
-const NUMBERS_BYTES: usize = 256 << 10;
 
 /// The bytes of a file of these records, which stands in the place of some others.
 pub(crate) fn of(records: &[Record], replaces: &[&str]) -> Result<Vec<u8>, ParquetError> {
-    let mut writer = ArrowWriter::try_new(Vec::new(), schema::arrow(), Some(properties().clone()))?;
+    static SHAPE: LazyLock<(SchemaDescriptor, WriterPropertiesPtr)> = LazyLock::new(shape);
+    let (schema, properties) = &*SHAPE;
+    let mut writer = SerializedFileWriter::new(Vec::new(), schema.root_schema_ptr(), properties.clone())?;
     if !replaces.is_empty() {
         writer.append_key_value_metadata(KeyValue::new(REPLACES_KEY.to_owned(), replaces.join("\n")));
     }
-    for chunk in records.chunks(CHUNK_ROWS) {
-        writer.write(&columns::of(chunk))?;
+    let mut pages = records.chunks(PAGE_ROWS).peekable();
+    while pages.peek().is_some() {
+        let mut group = RowGroup::new();
+        while group.rows() < ROW_GROUP_RECORDS
+            && group.dictionary_bytes() < DICTIONARY_BYTES
+            && let Some(page) = pages.next()
+        {
+            group.add(page)?;
+        }
+        let mut open = writer.next_row_group()?;
+        for column in group.close(schema.columns()) {
+            let (bytes, close) = column?;
+            open.append_column(&bytes, close)?;
+        }
+        open.close()?;
     }
     writer.into_inner()
 }
 
-fn properties() -> &'static WriterProperties {
-    static PROPERTIES: LazyLock<WriterProperties> = LazyLock::new(|| {
-        let version = KeyValue::new(VERSION_KEY.to_owned(), VERSION.to_owned());
-        let all = WriterProperties::builder()
-            .set_created_by(concat!("palisade ", env!("CARGO_PKG_VERSION")).to_owned())
-            .set_key_value_metadata(Some(vec![version]))
-            .set_compression(Compression::SNAPPY)
-            .set_statistics_enabled(EnabledStatistics::Chunk)
-            .set_max_row_group_row_count(Some(ROW_GROUP_RECORDS))
-            .set_write_batch_size(CHUNK_ROWS)
-            .set_dictionary_page_size_limit(DICTIONARY_BYTES);
-        COLUMNS.iter().fold(all, encoded).build()
-    });
-    &PROPERTIES
-}
-
-fn encoded(properties: WriterPropertiesBuilder, column: &schema::Column) -> WriterPropertiesBuilder {
-    let path = ColumnPath::from(column.name);
-    match column.holds {
-        Holds::Moment => properties
-            .set_column_dictionary_enabled(path.clone(), false)
-            .set_column_encoding(path, Encoding::DELTA_BINARY_PACKED),
-        Holds::Count => properties.set_column_dictionary_page_size_limit(path, NUMBERS_BYTES),
-        Holds::Text | Holds::Number | Holds::Flag => properties,
-    }
+/// The schema and what else stands in each file.
+fn shape() -> (SchemaDescriptor, WriterPropertiesPtr) {
+    let arrow = schema::arrow();
+    let version = KeyValue::new(VERSION_KEY.to_owned(), VERSION.to_owned());
+    let mut properties = WriterProperties::builder()
+        .set_writer_version(WriterVersion::PARQUET_2_0)
+        .set_created_by(concat!("palisade ", env!("CARGO_PKG_VERSION")).to_owned())
+        .set_key_value_metadata(Some(vec![version]))
+        .build();
+    add_encoded_arrow_schema_to_metadata(&arrow, &mut properties);
+    let schema = ArrowSchemaConverter::new().convert(&arrow).expect("every column has a type in Parquet");
+    (schema, Arc::new(properties))
 }

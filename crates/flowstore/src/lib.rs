@@ -5,9 +5,11 @@
 //! [`schema::COLUMNS`] and mean what `docs/flows.md` says. It must not judge a flow, and it reads no clock.
 
 mod columns;
+mod encode;
 mod error;
 pub mod exchange;
 mod file;
+mod hash;
 mod http;
 pub mod limits;
 mod partition;

@@ -2,6 +2,8 @@
 
 /// Records of one row group: what a reader skips or reads as one.
 pub const ROW_GROUP_RECORDS: usize = 1 << 20;
+/// Bytes of the largest dictionary of a row group: beyond, the next row group begins.
+pub const DICTIONARY_BYTES: usize = 32 << 20;
 /// Records that a writer holds at most before it writes them: about 250 bytes each.
 pub const OPEN_RECORDS_MAX: usize = 1 << 19;
 /// Records of one file after compaction; files that have as many are left alone.

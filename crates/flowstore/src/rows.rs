@@ -14,7 +14,10 @@ use arrow_array::{
 use palisade_model::FlowTraffic;
 use palisade_net::{Direction, Protocol};
 
-use crate::record::{Kind, Labels, Record, format_named};
+use crate::{
+    hash::Keyed,
+    record::{Kind, Labels, Record, format_named},
+};
 
 /// The records of a batch that has all columns of its file.
 ///
@@ -22,7 +25,7 @@ use crate::record::{Kind, Labels, Record, format_named};
 /// What is wrong with a value, in words that follow the file's name.
 pub(crate) fn of(batch: &RecordBatch) -> Result<Vec<Record>, String> {
     let rows = Rows::of(batch);
-    let mut labels = HashMap::new();
+    let mut labels = Known::default();
     (0..batch.num_rows()).map(|row| rows.record(row, &mut labels)).collect()
 }
 
@@ -46,7 +49,7 @@ const LABELS: [&str; 15] = [
 ];
 
 /// Labels by the keys of their texts and the slot.
-type Known = HashMap<([i32; LABELS.len()], Option<i64>), Arc<Labels>>;
+type Known = HashMap<([i32; LABELS.len()], Option<i64>), Arc<Labels>, Keyed>;
 
 /// A column of texts that may not be there.
 struct Texts<'b>(Option<(&'b Int32Array, &'b StringArray)>);
@@ -84,11 +87,12 @@ struct Rows<'b> {
     addresses: [Texts<'b>; 2],
     tuple: Texts<'b>,
     labels: [Texts<'b>; LABELS.len()],
-    numbers: HashMap<&'static str, &'b Int32Array>,
-    counts: HashMap<&'static str, &'b Int64Array>,
+    numbers: [Option<&'b Int32Array>; NUMBERS.len()],
+    counts: [Option<&'b Int64Array>; COUNTS.len()],
     flags: [Option<&'b BooleanArray>; 2],
 }
 
+/// Numbers of 32 bits, in the order of [`Rows::numbers`].
 const NUMBERS: [&str; 9] = [
     "protocol",
     "local_port",
@@ -101,6 +105,14 @@ const NUMBERS: [&str; 9] = [
     "log_place",
 ];
 
+/// Their places.
+const PROTOCOL: usize = 0;
+const PORTS: [usize; 2] = [1, 2];
+const ICMP: [usize; 2] = [3, 4];
+const TCP_FLAGS: [usize; 2] = [5, 6];
+const PLACE: [usize; 2] = [7, 8];
+
+/// Numbers of 64 bits, in the order of [`Rows::counts`].
 const COUNTS: [&str; 10] = [
     "packets_to_destination",
     "bytes_to_destination",
@@ -114,13 +126,17 @@ const COUNTS: [&str; 10] = [
     "slot",
 ];
 
+/// Their places; the first of four.
+const SINCE: usize = 0;
+const TOTAL: usize = 4;
+const GENERATION: usize = 8;
+const SLOT: usize = 9;
+
 impl<'b> Rows<'b> {
     fn of(batch: &'b RecordBatch) -> Self {
         let texts = |name| Texts::of(batch, name);
         let column = |name: &str| batch.column_by_name(name);
         let moments = |name| column(name).map(AsArray::as_primitive::<TimestampMillisecondType>);
-        let number = |name: &&'static str| Some((*name, column(name)?.as_primitive::<Int32Type>()));
-        let count = |name: &&'static str| Some((*name, column(name)?.as_primitive::<Int64Type>()));
         Self {
             time: moments("time").expect("every file has the first column"),
             began: moments("began"),
@@ -130,8 +146,8 @@ impl<'b> Rows<'b> {
             addresses: ["local_address", "remote_address"].map(texts),
             tuple: texts("log_tuple"),
             labels: LABELS.map(texts),
-            numbers: NUMBERS.iter().filter_map(number).collect(),
-            counts: COUNTS.iter().filter_map(count).collect(),
+            numbers: NUMBERS.map(|name| column(name).map(AsArray::as_primitive::<Int32Type>)),
+            counts: COUNTS.map(|name| column(name).map(AsArray::as_primitive::<Int64Type>)),
             flags: ["audited", "midstream"].map(|name| column(name).map(AsArray::as_boolean)),
         }
     }
@@ -143,10 +159,10 @@ impl<'b> Rows<'b> {
         let [local, remote] = [0, 1].map(|end| {
             let name = ["local_address", "remote_address"][end];
             let address: IpAddr = self.word(&self.addresses[end], name, row, |text| text.parse().ok())?;
-            let port = self.number(["local_port", "remote_port"][end], row)?;
+            let port = self.number(PORTS[end], row)?;
             Ok::<_, String>((address, port.unwrap_or(0)))
         });
-        let place = self.number::<i32>("log_list", row)?.zip(self.number::<i32>("log_place", row)?);
+        let place = self.number::<i32>(PLACE[0], row)?.zip(self.number::<i32>(PLACE[1], row)?);
         let flag = |place: usize| {
             self.flags[place].filter(|array| array.is_valid(row)).map(|array| array.value(row))
         };
@@ -159,18 +175,15 @@ impl<'b> Rows<'b> {
             began_ms: maybe("began", self.began)?,
             last_ms: maybe("last", self.last)?,
             direction,
-            protocol: Protocol(self.number("protocol", row)?.unwrap_or(0)),
+            protocol: Protocol(self.number(PROTOCOL, row)?.unwrap_or(0)),
             local: local?,
             remote: remote?,
-            icmp_type: self.number("icmp_type", row)?,
-            icmp_code: self.number("icmp_code", row)?,
-            since: self.traffic(&COUNTS[..4], row),
-            total: self.traffic(&COUNTS[4..8], row),
-            tcp_flags: [
-                self.number("tcp_flags_to_destination", row)?,
-                self.number("tcp_flags_to_source", row)?,
-            ],
-            generation: self.count("generation", row),
+            icmp_type: self.number(ICMP[0], row)?,
+            icmp_code: self.number(ICMP[1], row)?,
+            since: self.traffic(SINCE, row),
+            total: self.traffic(TOTAL, row),
+            tcp_flags: [self.number(TCP_FLAGS[0], row)?, self.number(TCP_FLAGS[1], row)?],
+            generation: self.count(GENERATION, row),
             audited: flag(0),
             midstream: flag(1),
             place: place.map(|(list, place)| (list.cast_unsigned(), place.cast_unsigned())),
@@ -181,7 +194,7 @@ impl<'b> Rows<'b> {
 
     fn labels(&self, row: usize, known: &mut Known) -> Result<Arc<Labels>, String> {
         let keys = std::array::from_fn(|place| self.labels[place].key(row));
-        let slot = self.count("slot", row);
+        let slot = self.count(SLOT, row);
         let id = (keys, slot.map(u64::cast_signed));
         if let Some(labels) = known.get(&id) {
             return Ok(labels.clone());
@@ -223,24 +236,24 @@ impl<'b> Rows<'b> {
         of(text).ok_or_else(|| wrong(name, text))
     }
 
-    fn number<T: TryFrom<i32>>(&self, name: &str, row: usize) -> Result<Option<T>, String> {
-        let Some(array) = self.numbers.get(name).filter(|array| array.is_valid(row)) else { return Ok(None) };
+    fn number<T: TryFrom<i32>>(&self, place: usize, row: usize) -> Result<Option<T>, String> {
+        let Some(array) = self.numbers[place].filter(|array| array.is_valid(row)) else { return Ok(None) };
         let value = array.value(row);
-        T::try_from(value).map(Some).map_err(|_| wrong(name, &value.to_string()))
+        T::try_from(value).map(Some).map_err(|_| wrong(NUMBERS[place], &value.to_string()))
     }
 
-    fn count(&self, name: &str, row: usize) -> Option<u64> {
-        let array = self.counts.get(name).filter(|array| array.is_valid(row))?;
+    fn count(&self, place: usize, row: usize) -> Option<u64> {
+        let array = self.counts[place].filter(|array| array.is_valid(row))?;
         Some(array.value(row).max(0).cast_unsigned())
     }
 
     /// Four counters, or none.
-    fn traffic(&self, names: &[&str], row: usize) -> Option<FlowTraffic> {
+    fn traffic(&self, first: usize, row: usize) -> Option<FlowTraffic> {
         Some(FlowTraffic {
-            packets_to_destination: self.count(names[0], row)?,
-            bytes_to_destination: self.count(names[1], row)?,
-            packets_to_source: self.count(names[2], row)?,
-            bytes_to_source: self.count(names[3], row)?,
+            packets_to_destination: self.count(first, row)?,
+            bytes_to_destination: self.count(first + 1, row)?,
+            packets_to_source: self.count(first + 2, row)?,
+            bytes_to_source: self.count(first + 3, row)?,
         })
     }
 }

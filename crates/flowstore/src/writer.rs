@@ -4,10 +4,14 @@
 //! and what is not whole is never in view. What cannot be written stays open and is tried again. It reads no clock: who appends
 //! says what time it is.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::Arc,
+};
 
 use crate::{
     StoreError, file,
+    hash::Keyed,
     limits::OPEN_RECORDS_MAX,
     partition::{Partition, group_of},
     record::{Labels, Record},
@@ -50,8 +54,8 @@ pub struct FlowWriter {
     records: usize,
     /// When the oldest open record came.
     since_ms: Option<u64>,
-    /// The last labels, and the group they belong to: records of one interface come together.
-    last: Option<(Arc<Labels>, u8)>,
+    /// The groups of labels that were met since the last flush, by where they lie. They are held, so that no others come to lie there.
+    groups: HashMap<usize, (Arc<Labels>, u8), Keyed>,
     written: Written,
     paths: Vec<String>,
     keeps_paths: bool,
@@ -67,7 +71,7 @@ impl FlowWriter {
             open: BTreeMap::new(),
             records: 0,
             since_ms: None,
-            last: None,
+            groups: HashMap::default(),
             written: Written::default(),
             paths: Vec::new(),
             keeps_paths: false,
@@ -90,14 +94,9 @@ impl FlowWriter {
         } else {
             self.flush_due(now_ms)?;
         }
-        let group = match &self.last {
-            Some((labels, group)) if Arc::ptr_eq(labels, &record.labels) => *group,
-            _ => {
-                let group = group_of(&record.labels);
-                self.last = Some((record.labels.clone(), group));
-                group
-            }
-        };
+        let labels = &record.labels;
+        let of_labels = || (labels.clone(), group_of(labels));
+        let (_, group) = *self.groups.entry(Arc::as_ptr(labels).addr()).or_insert_with(of_labels);
         self.open.entry(Partition::of(record.time_ms, group)).or_default().push(record);
         self.records += 1;
         self.since_ms.get_or_insert(now_ms);
@@ -138,6 +137,7 @@ impl FlowWriter {
                 self.paths.push(path);
             }
         }
+        self.groups.clear();
         self.since_ms = None;
         Ok(())
     }
