@@ -6,6 +6,8 @@ mod open;
 mod question;
 mod read;
 mod scan;
+mod sums;
+mod texts;
 
 pub use filter::{Filter, NIC, Term, Test};
 pub use groups::Value;
