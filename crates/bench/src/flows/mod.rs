@@ -80,7 +80,7 @@ pub fn run(options: &Options, tell: &mut dyn FnMut(&str)) -> Result<Report> {
             Group::Detectors => detectors::measure(options, tell)?,
             Group::Scores => scores::measure(options, tell)?,
             Group::Write => store::write(&options.scratch(), options.quick)?,
-            Group::Query => store::query(&options.scratch(), options.quick)?,
+            Group::Query => store::query(&options.scratch(), options.quick, tell)?,
         };
         report.cases.extend(cases);
     }

@@ -1,22 +1,29 @@
 //! Writing and asking, with their times: of the clock and of the processor.
 
 use std::{
-    fs,
     num::NonZero,
     path::Path,
+    sync::atomic::{AtomicUsize, Ordering},
+    thread,
     time::{Duration, Instant},
 };
 
+use nix::time::{ClockId, clock_gettime};
 use palisade_flowstore::{
-    FlowWriter, Store, StoreError, WriterOptions, compact,
+    FlowWriter, GROUPS, Store, StoreError, WriterOptions,
     query::{Answer, Filter, Key, Measure, NIC, Question, Scanned, Term, Test, ask},
     schema,
 };
 
 use super::workload::{DAY_MS, RARE, START_MS, Workload};
 
-/// Records that are made at once.
-const PART: usize = 1 << 19;
+/// Records that are made at once, about as many as a server takes from a host.
+const PART: usize = 1 << 14;
+/// How often is told how far the making of records is.
+const TOLD_EVERY: Duration = Duration::from_secs(10);
+/// Hours of a day, and their milliseconds.
+const HOURS: usize = 24;
+const HOUR_MS: u64 = DAY_MS / HOURS as u64;
 
 /// Times of one thing.
 #[derive(Debug, Clone, Copy, Default)]
@@ -25,6 +32,17 @@ pub struct Taken {
     pub wall: Duration,
     /// Of the processor: all threads of this process.
     pub processor: Duration,
+}
+
+impl Taken {
+    /// Adds what some work takes.
+    fn measure<T>(&mut self, work: impl FnOnce() -> T) -> T {
+        let (begun, processor) = (Instant::now(), processor_time());
+        let done = work();
+        self.wall += begun.elapsed();
+        self.processor += processor_time().saturating_sub(processor);
+        done
+    }
 }
 
 /// What writing took.
@@ -51,33 +69,78 @@ pub struct Asked {
     pub taken: Taken,
 }
 
-/// Writes a day of so many records, an hour after the other, and compacts each hour when it is over.
+/// Writes a day of so many records as they come, all interfaces mixed, and measures that: appending, and flushing whenever the writer is
+/// full and at the end.
 ///
 /// # Errors
 /// [`StoreError`].
-pub fn write(folder: &Path, records: usize, compacts: bool) -> Result<Wrote, StoreError> {
-    let store = Store::open(&folder.to_string_lossy())?;
-    let mut writer =
-        FlowWriter::new(store.clone(), WriterOptions { age_ms: u64::MAX, ..WriterOptions::default() });
+pub fn write(folder: &Path, records: usize) -> Result<Wrote, StoreError> {
+    let mut writer = writer(&Store::open(&folder.to_string_lossy())?);
     let mut workload = Workload::new(1);
     let mut taken = Taken::default();
     let parts = records.div_ceil(PART);
     for part in 0..parts {
         let place = |part: usize| START_MS + DAY_MS * part as u64 / parts as u64;
         let made = workload.records((records - part * PART).min(PART), place(part), place(part + 1));
-        let (begun, processor) = (Instant::now(), processor_time());
-        for record in made {
-            writer.append(record, 0)?;
-        }
-        writer.flush()?;
-        taken.wall += begun.elapsed();
-        taken.processor += processor_time().saturating_sub(processor);
+        taken.measure(|| made.into_iter().try_for_each(|record| writer.append(record, 0)))?;
     }
+    taken.measure(|| writer.flush())?;
     let written = writer.written();
-    if compacts {
-        compact(&store, u64::MAX, NonZero::<usize>::MIN)?;
-    }
     Ok(Wrote { records: written.records, bytes: written.bytes, taken })
+}
+
+/// Fills a store with a day of about so many records, an hour of a group after the other on each thread: as large files as compaction would
+/// make, in a part of its time.
+///
+/// # Errors
+/// [`StoreError`].
+pub fn fill(
+    folder: &Path,
+    records: usize,
+    threads: NonZero<usize>,
+    tell: &mut dyn FnMut(&str),
+) -> Result<u64, StoreError> {
+    let store = Store::open(&folder.to_string_lossy())?;
+    let all = Workload::new(0);
+    let partitions = HOURS * usize::from(GROUPS);
+    let (next, made) = (AtomicUsize::new(0), AtomicUsize::new(0));
+    let work = || -> Result<(), StoreError> {
+        let mut writer = writer(&store);
+        loop {
+            let partition = next.fetch_add(1, Ordering::Relaxed);
+            if partition >= partitions {
+                return Ok(());
+            }
+            let (hour, group) = (partition / usize::from(GROUPS), partition % usize::from(GROUPS));
+            let mut workload = all.of_group(group as u8, partition as u64);
+            let count = (records as f64 * workload.share() / HOURS as f64) as usize;
+            let parts = count.div_ceil(PART);
+            let place = |part: usize| START_MS + HOUR_MS * hour as u64 + HOUR_MS * part as u64 / parts as u64;
+            for part in 0..parts {
+                let some = workload.records((count - part * PART).min(PART), place(part), place(part + 1));
+                some.into_iter().try_for_each(|record| writer.append(record, 0))?;
+            }
+            writer.flush()?;
+            made.fetch_add(count, Ordering::Relaxed);
+        }
+    };
+    thread::scope(|scope| {
+        let workers: Vec<_> = (0..threads.get()).map(|_| scope.spawn(work)).collect();
+        while workers.iter().any(|worker| !worker.is_finished()) {
+            tell(&format!("{} of {records} records are made", made.load(Ordering::Relaxed)));
+            let begun = Instant::now();
+            while begun.elapsed() < TOLD_EVERY && workers.iter().any(|worker| !worker.is_finished()) {
+                thread::sleep(Duration::from_millis(20));
+            }
+        }
+        workers.into_iter().try_for_each(|worker| worker.join().expect("a writer does not panic"))
+    })?;
+    Ok(made.into_inner() as u64)
+}
+
+/// A writer that writes when it is full.
+fn writer(store: &Store) -> FlowWriter {
+    FlowWriter::new(store.clone(), WriterOptions { age_ms: u64::MAX, ..WriterOptions::default() })
 }
 
 /// Asks what people ask of a day of flows.
@@ -120,9 +183,8 @@ pub fn questions(folder: &Path, threads: NonZero<usize>) -> Result<Vec<Asked>, S
 fn best(name: &'static str, ask: impl Fn() -> Result<Answer, StoreError>) -> Result<Asked, StoreError> {
     let mut best: Option<Asked> = None;
     for _ in 0..3 {
-        let (begun, processor) = (Instant::now(), processor_time());
-        let answer = ask()?;
-        let taken = Taken { wall: begun.elapsed(), processor: processor_time().saturating_sub(processor) };
+        let mut taken = Taken::default();
+        let answer = taken.measure(&ask)?;
         if best.as_ref().is_none_or(|best| taken.wall < best.taken.wall) {
             best = Some(Asked { name, groups: answer.groups_found, scanned: answer.scanned, taken });
         }
@@ -130,12 +192,7 @@ fn best(name: &'static str, ask: impl Fn() -> Result<Answer, StoreError>) -> Res
     Ok(best.expect("it was asked"))
 }
 
-/// Time that the processor spent on this process, in hundredths of a second.
+/// Time that the processor has spent on this process, on all its threads.
 fn processor_time() -> Duration {
-    let text = fs::read_to_string("/proc/self/stat").unwrap_or_default();
-    let behind_name = text.rsplit_once(')').map_or("", |(_, rest)| rest);
-    let field =
-        |place| behind_name.split_ascii_whitespace().nth(place).and_then(|field| field.parse::<u64>().ok());
-    let ticks = field(11).unwrap_or(0) + field(12).unwrap_or(0);
-    Duration::from_millis(ticks * 10)
+    clock_gettime(ClockId::CLOCK_PROCESS_CPUTIME_ID).map_or(Duration::ZERO, Duration::from)
 }

@@ -21,7 +21,7 @@ const WRITTEN: [usize; 2] = [8_000_000, 1_000_000];
 /// The store's.
 pub(super) fn write(scratch: &Path, is_quick: bool) -> Result<Vec<Case>> {
     let folder = Scratch::make(scratch)?;
-    let wrote = measure::write(folder.path(), WRITTEN[usize::from(is_quick)], false)?;
+    let wrote = measure::write(folder.path(), WRITTEN[usize::from(is_quick)])?;
     let rate = wrote.records as f64 / wrote.taken.processor.as_secs_f64().max(0.01);
     let case = Case::new("write/records", rate, "records/s")
         .with("records", wrote.records)
@@ -33,16 +33,17 @@ pub(super) fn write(scratch: &Path, is_quick: bool) -> Result<Vec<Case>> {
 ///
 /// # Errors
 /// The store's.
-pub(super) fn query(scratch: &Path, is_quick: bool) -> Result<Vec<Case>> {
+pub(super) fn query(scratch: &Path, is_quick: bool, tell: &mut dyn FnMut(&str)) -> Result<Vec<Case>> {
     let folder = Scratch::make(scratch)?;
     let records = RECORDS[usize::from(is_quick)];
-    measure::write(folder.path(), records, true)?;
     let threads = thread::available_parallelism().unwrap_or(NonZero::<usize>::MIN);
+    let records = measure::fill(folder.path(), records, threads, tell)?;
+    tell("questions are asked");
     let asked = measure::questions(folder.path(), threads)?;
     let case = |asked: measure::Asked| {
         let case = Case::new("query/time", asked.taken.wall.as_secs_f64(), "s")
             .with("question", asked.name)
-            .with("records", records as u64)
+            .with("records", records)
             .with("threads", threads.get() as u64)
             .with("groups", asked.groups)
             .with("bytes read", asked.scanned.bytes);

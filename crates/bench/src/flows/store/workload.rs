@@ -4,7 +4,7 @@
 
 use std::{net::IpAddr, sync::Arc};
 
-use palisade_flowstore::{Kind, Labels, Record};
+use palisade_flowstore::{Kind, Labels, Record, group_of};
 use palisade_model::FlowTraffic;
 use palisade_net::{Direction, Protocol};
 
@@ -17,10 +17,14 @@ pub const RARE: [u8; 4] = [203, 0, 113, 199];
 
 const INTERFACES: u64 = 300;
 const REMOTES: u64 = 200_000;
+/// Labels of an interface.
+const LABELS: u64 = (RULES.len() * STATES.len()) as u64;
 
 /// What records share: for each interface a rule and a state.
 pub struct Workload {
-    labels: Vec<Arc<Labels>>,
+    labels: Arc<[Arc<Labels>]>,
+    /// The interfaces that records are of.
+    interfaces: Vec<u64>,
     seed: u64,
 }
 
@@ -38,7 +42,19 @@ impl Workload {
         let labels = (0..INTERFACES).flat_map(|nic| {
             RULES.iter().flat_map(move |rule| STATES.iter().map(move |state| labels(nic, *rule, state)))
         });
-        Self { labels: labels.collect(), seed }
+        Self { labels: labels.collect(), interfaces: (0..INTERFACES).collect(), seed }
+    }
+
+    /// The same of the interfaces of one group alone, beginning with another number.
+    pub fn of_group(&self, group: u8, seed: u64) -> Self {
+        let labels = self.labels.clone();
+        let is_of_group = |nic: &u64| group_of(&labels[(nic * LABELS) as usize]) == group;
+        Self { interfaces: (0..INTERFACES).filter(is_of_group).collect(), labels: self.labels.clone(), seed }
+    }
+
+    /// Which part of all records its interfaces have.
+    pub fn share(&self) -> f64 {
+        self.interfaces.len() as f64 / INTERFACES as f64
     }
 
     /// So many records of a span of time, in its order.
@@ -52,9 +68,9 @@ impl Workload {
         // The square makes the low numbers frequent, as real peers are.
         let share = ((dice >> 32) * (dice >> 32)) >> 32;
         let remote = (share * REMOTES) >> 32;
-        let nic = ((dice & 0xffff) * INTERFACES) >> 16;
+        let nic = self.interfaces[(((dice & 0xffff) * self.interfaces.len() as u64) >> 16) as usize];
         let (rule, state) = ((dice >> 16) & 3, ((dice >> 18) & 15).min(2));
-        let labels = self.labels[(nic * 12 + rule * 3 + state) as usize].clone();
+        let labels = self.labels[(nic * LABELS + rule * 3 + state) as usize].clone();
         let more = self.next();
         let is_rare = more >> 44 == 7;
         let octets = if is_rare { RARE } else { (0x0b00_0000 + remote as u32 * 77).to_be_bytes() };
