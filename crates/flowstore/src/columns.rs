@@ -43,8 +43,8 @@ impl<'r> RowGroup<'r> {
     pub(crate) fn add(&mut self, records: &'r [Record]) -> Result<()> {
         self.shared.note(records);
         for (column, filling) in COLUMNS.iter().zip(&mut self.columns) {
-            let page = Page { records, shared: &self.shared, scratch: &mut self.scratch };
-            filling.add(column.name, page)?;
+            let mut page = Page { records, shared: &self.shared, scratch: &mut self.scratch };
+            filling.add(column.name, &mut page)?;
         }
         self.rows += records.len();
         Ok(())
@@ -145,7 +145,7 @@ impl<'r> Filling<'r> {
         }
     }
 
-    fn add(&mut self, name: &str, page: Page<'r, '_>) -> Result<()> {
+    fn add(&mut self, name: &str, page: &mut Page<'r, '_>) -> Result<()> {
         match name {
             "time" => self.counts(page, |record| Some(record.time_ms)),
             "began" => self.counts(page, |record| record.began_ms),
@@ -184,25 +184,25 @@ impl<'r> Filling<'r> {
 
     fn numbers<T: Into<i64>>(
         &mut self,
-        page: Page<'r, '_>,
+        page: &mut Page<'r, '_>,
         number: impl Fn(&Record) -> Option<T>,
     ) -> Result<()> {
         self.put(page.scratch, page.records.iter().map(|record| number(record).map(Into::into)))
     }
 
-    fn counts(&mut self, page: Page<'r, '_>, count: impl Fn(&Record) -> Option<u64>) -> Result<()> {
+    fn counts(&mut self, page: &mut Page<'r, '_>, count: impl Fn(&Record) -> Option<u64>) -> Result<()> {
         self.numbers(page, |record| count(record).map(u64::cast_signed))
     }
 
-    fn since(&mut self, page: Page<'r, '_>, count: impl Fn(FlowTraffic) -> u64) -> Result<()> {
+    fn since(&mut self, page: &mut Page<'r, '_>, count: impl Fn(FlowTraffic) -> u64) -> Result<()> {
         self.counts(page, |record| record.since.map(&count))
     }
 
-    fn total(&mut self, page: Page<'r, '_>, count: impl Fn(FlowTraffic) -> u64) -> Result<()> {
+    fn total(&mut self, page: &mut Page<'r, '_>, count: impl Fn(FlowTraffic) -> u64) -> Result<()> {
         self.counts(page, |record| record.total.map(&count))
     }
 
-    fn slots(&mut self, page: Page<'r, '_>) -> Result<()> {
+    fn slots(&mut self, page: &mut Page<'r, '_>) -> Result<()> {
         let Shared { labels, keys, .. } = page.shared;
         self.put(page.scratch, keys.iter().map(|key| labels[*key as usize].slot.map(i64::from)))
     }
@@ -234,7 +234,7 @@ impl<'r> Filling<'r> {
     /// A column of one of a few words.
     fn words(
         &mut self,
-        page: Page<'r, '_>,
+        page: &mut Page<'r, '_>,
         words: &[&'static str],
         place: impl Fn(&Record) -> usize,
     ) -> Result<()> {
@@ -252,7 +252,7 @@ impl<'r> Filling<'r> {
         texts.add(&page.scratch.keys)
     }
 
-    fn addresses(&mut self, page: Page<'r, '_>, address: impl Fn(&Record) -> IpAddr) -> Result<()> {
+    fn addresses(&mut self, page: &mut Page<'r, '_>, address: impl Fn(&Record) -> IpAddr) -> Result<()> {
         let (texts, _, Addresses { four, six }) = self.texts();
         let mut buffer = text::Buffer::new();
         let keys = page.records.iter().map(|record| {
@@ -268,7 +268,7 @@ impl<'r> Filling<'r> {
         texts.add(&page.scratch.keys)
     }
 
-    fn tuples(&mut self, page: Page<'r, '_>) -> Result<()> {
+    fn tuples(&mut self, page: &mut Page<'r, '_>) -> Result<()> {
         let (texts, ..) = self.texts();
         if page.records.iter().all(|record| record.tuple.is_none()) {
             return texts.add_same(NONE, page.records.len());
@@ -280,7 +280,7 @@ impl<'r> Filling<'r> {
         texts.add(&page.scratch.keys)
     }
 
-    fn labels(&mut self, page: Page<'r, '_>, text: LabelOf) -> Result<()> {
+    fn labels(&mut self, page: &mut Page<'r, '_>, text: LabelOf) -> Result<()> {
         let (texts, OfLabels { keys, is_mixed }, _) = self.texts();
         for labels in &page.shared.labels[keys.len()..] {
             let key = text(labels).map_or(NONE, |text| texts.key(text));

@@ -17,6 +17,7 @@ use palisade_net::{Direction, Protocol};
 use crate::{
     hash::Keyed,
     record::{Kind, Labels, Record, format_named},
+    text,
 };
 
 /// The records of a batch that has all columns of its file.
@@ -158,7 +159,7 @@ impl<'b> Rows<'b> {
             self.word(&self.direction, "direction", row, |word| Direction::from_str(word).ok())?;
         let [local, remote] = [0, 1].map(|end| {
             let name = ["local_address", "remote_address"][end];
-            let address: IpAddr = self.word(&self.addresses[end], name, row, |text| text.parse().ok())?;
+            let address: IpAddr = self.word(&self.addresses[end], name, row, text::address)?;
             let port = self.number(PORTS[end], row)?;
             Ok::<_, String>((address, port.unwrap_or(0)))
         });

@@ -2,7 +2,7 @@
 
 use std::{
     io::{Cursor, Write as _},
-    net::IpAddr,
+    net::{IpAddr, Ipv4Addr},
 };
 
 /// A place to write one text into.
@@ -52,6 +52,31 @@ impl Buffer {
     }
 }
 
+/// The address of a text; as the standard library reads it, and several times as fast where it is one of IPv4.
+pub(crate) fn address(text: &str) -> Option<IpAddr> {
+    v4(text.as_bytes()).map(|bits| IpAddr::V4(Ipv4Addr::from_bits(bits))).or_else(|| text.parse().ok())
+}
+
+/// Four numbers without leading zeros and dots between them.
+fn v4(text: &[u8]) -> Option<u32> {
+    let (mut bits, mut octet, mut digits, mut dots) = (0_u32, 0_u32, 0, 0);
+    for byte in text {
+        match byte {
+            b'0'..=b'9' if digits == 0 || (octet > 0 && digits < 3) => {
+                octet = 10 * octet + u32::from(byte - b'0');
+                digits += 1;
+            }
+            b'.' if digits > 0 && octet < 256 && dots < 3 => {
+                bits = bits << 8 | octet;
+                (octet, digits) = (0, 0);
+                dots += 1;
+            }
+            _ => return None,
+        }
+    }
+    (dots == 3 && digits > 0 && octet < 256).then_some(bits << 8 | octet)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -67,6 +92,34 @@ mod tests {
         }
         for text in ["::", "2001:db8::1", "::ffff:10.0.0.1", "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff"] {
             assert_eq!(buffer.address(text.parse().expect("an address")), text);
+        }
+    }
+
+    #[test]
+    fn texts_are_read_as_by_the_standard_library() {
+        for octet in 0..=300 {
+            for text in
+                [format!("{octet}.0.255.{octet}"), format!("9.{octet}.10.99"), format!("9.9.{octet:02}.9")]
+            {
+                assert_eq!(address(&text), text.parse().ok(), "{text}");
+            }
+        }
+        let others = [
+            "",
+            "1",
+            "1.2.3",
+            "1.2.3.4.5",
+            "1.2.3.",
+            ".1.2.3",
+            "1..2.3",
+            "1.2.3.4 ",
+            "1.2.3.0004",
+            "::",
+            "::ffff:1.2.3.4",
+            "é",
+        ];
+        for text in others {
+            assert_eq!(address(text), text.parse().ok(), "{text}");
         }
     }
 }

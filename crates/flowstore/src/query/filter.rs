@@ -15,6 +15,7 @@ use palisade_net::Prefix;
 use crate::{
     partition::{Partition, group_of},
     record::Labels,
+    text,
 };
 
 /// Which records are asked about: those in the time for which all terms hold.
@@ -168,7 +169,7 @@ fn passes(test: &Test, entry: &str) -> bool {
     match test {
         Test::Text(words) => words.iter().any(|word| word.eq_ignore_ascii_case(entry)),
         Test::Address(prefixes) => {
-            entry.parse().is_ok_and(|address| prefixes.iter().any(|prefix| prefix.contains(address)))
+            text::address(entry).is_some_and(|address| prefixes.iter().any(|prefix| prefix.contains(address)))
         }
         Test::Number(_) | Test::Flag(_) => false,
     }

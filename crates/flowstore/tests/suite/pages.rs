@@ -88,7 +88,7 @@ fn records() -> Vec<Record> {
         Arc::new(Labels {
             // All are of one group.
             nic_id: Some("/nic".to_owned()),
-            nic: (number % 3 > 0).then(|| format!("nic{}", number % 3)),
+            nic: (!number.is_multiple_of(3)).then(|| format!("nic{}", number % 3)),
             slot: (number > 0).then_some(number),
             rule: Some("r".repeat(number as usize)),
             reason: (number == 7).then(|| "Reason".to_owned()),
