@@ -1,7 +1,8 @@
 //! Batches of columns out of many files, on several threads, in no order.
 //!
 //! Files whose hour or interfaces are not asked about are not opened; row groups whose statistics say no are not read; of the others the
-//! columns of the filter come first, and the rest only where something passes. Each thread holds one row group.
+//! columns of the filter come first, and the rest only where something passes. Each thread holds one row group, all together the footers of
+//! [`OPEN_FILES`].
 
 use std::{
     collections::HashSet,
@@ -31,6 +32,8 @@ use crate::{
 
 /// Records of one batch.
 const BATCH_RECORDS: usize = 16_384;
+/// Files whose footers are held at one time, about 40 KB each; more only if one partition has more.
+const OPEN_FILES: usize = 512;
 /// How often files are listed until all of them stay until they are read.
 const TRIES: usize = 20;
 /// The pause between two tries: a file that many were put together into is listed before they are gone.
@@ -101,31 +104,45 @@ fn scan_files<T: Send>(
     state: impl Fn() -> T + Sync,
     take: impl Fn(&mut T, &RecordBatch) -> Result<(), StoreError> + Sync,
 ) -> Result<(Vec<T>, Scanned), StoreError> {
-    let open = open_all(store, files, threads)?;
-    let mut scanned = Scanned { files: open.len() as u64, ..Scanned::default() };
-    let mut units = Vec::new();
-    for file in &open {
-        for group in 0..file.parquet().num_row_groups() {
-            scanned.row_groups += 1;
-            if !file.excludes(group, filter) {
-                units.push((file, group));
+    let mut scanned = Scanned::default();
+    let mut states: Vec<_> = (0..threads.get()).map(|_| (state(), Scanned::default())).collect();
+    for files in together(files) {
+        let open = open_all(store, files, threads)?;
+        scanned.files += open.len() as u64;
+        let mut units = Vec::new();
+        for file in &open {
+            for group in 0..file.parquet().num_row_groups() {
+                scanned.row_groups += 1;
+                if !file.excludes(group, filter) {
+                    units.push((file, group));
+                }
             }
         }
-    }
-    let done = on_threads(
-        &units,
-        threads,
-        |(file, group), (state, scanned): &mut (T, Scanned)| {
+        states = on_threads(&units, states, |(file, group), (state, scanned)| {
             read(store, file, *group, filter, columns, scanned, |batch| take(state, batch))
-        },
-        || (state(), Scanned::default()),
-    )?;
-    let mut states = Vec::new();
-    for (state, part) in done {
-        scanned.add(&part);
-        states.push(state);
+        })?;
     }
+    let (states, parts): (Vec<T>, Vec<Scanned>) = states.into_iter().unzip();
+    parts.iter().for_each(|part| scanned.add(part));
     Ok((states, scanned))
+}
+
+/// Files that are open at one time, no more than [`OPEN_FILES`]; whole partitions, since a file may stand in the place of others there.
+fn together(files: &[StoredFile]) -> Vec<&[StoredFile]> {
+    let (mut all, mut rest) = (Vec::new(), files);
+    while !rest.is_empty() {
+        let mut count = 0;
+        for partition in rest.chunk_by(|a, b| a.partition == b.partition) {
+            if count > 0 && count + partition.len() > OPEN_FILES {
+                break;
+            }
+            count += partition.len();
+        }
+        let (these, others) = rest.split_at(count);
+        all.push(these);
+        rest = others;
+    }
+    all
 }
 
 /// The footers of all files, without those in whose place another one stands.
@@ -134,15 +151,11 @@ pub(crate) fn open_all(
     files: &[StoredFile],
     threads: NonZero<usize>,
 ) -> Result<Vec<OpenFile>, StoreError> {
-    let found = on_threads(
-        files,
-        threads,
-        |file, found: &mut Vec<OpenFile>| {
-            found.push(OpenFile::read(store, file.clone())?);
-            Ok(())
-        },
-        Vec::new,
-    )?;
+    let none = (0..threads.get().min(files.len())).map(|_| Vec::new()).collect();
+    let found = on_threads(files, none, |file, found: &mut Vec<OpenFile>| {
+        found.push(OpenFile::read(store, file.clone())?);
+        Ok(())
+    })?;
     let mut open: Vec<OpenFile> = found.into_iter().flatten().collect();
     let replaced: HashSet<String> = open.iter().flat_map(OpenFile::replaces).map(str::to_owned).collect();
     open.retain(|open| !replaced.contains(&open.file.path));
@@ -150,28 +163,30 @@ pub(crate) fn open_all(
     Ok(open)
 }
 
-/// Works through all units on some threads; the first error ends the work.
+/// Works through all units, on a thread for each state; the first error ends the work.
 fn on_threads<U: Sync, T: Send>(
     units: &[U],
-    threads: NonZero<usize>,
+    states: Vec<T>,
     work: impl Fn(&U, &mut T) -> Result<(), StoreError> + Sync,
-    state: impl Fn() -> T + Sync,
 ) -> Result<Vec<T>, StoreError> {
     let (next, is_over) = (AtomicUsize::new(0), AtomicBool::new(false));
     let failed = Mutex::new(None);
-    let states = thread::scope(|scope| {
-        let one = || {
-            let mut state = state();
-            while !is_over.load(Ordering::Relaxed) {
-                let Some(unit) = units.get(next.fetch_add(1, Ordering::Relaxed)) else { break };
-                if let Err(error) = work(unit, &mut state) {
-                    is_over.store(true, Ordering::Relaxed);
-                    failed.lock().expect("no thread panics with it").get_or_insert(error);
-                }
+    let one = |mut state| {
+        while !is_over.load(Ordering::Relaxed) {
+            let Some(unit) = units.get(next.fetch_add(1, Ordering::Relaxed)) else { break };
+            if let Err(error) = work(unit, &mut state) {
+                is_over.store(true, Ordering::Relaxed);
+                failed.lock().expect("no thread panics with it").get_or_insert(error);
             }
-            state
+        }
+        state
+    };
+    let states = thread::scope(|scope| {
+        let start = |state| {
+            let one = &one;
+            scope.spawn(move || one(state))
         };
-        let workers: Vec<_> = (0..threads.get().min(units.len().max(1))).map(|_| scope.spawn(one)).collect();
+        let workers: Vec<_> = states.into_iter().map(start).collect();
         workers.into_iter().map(|worker| worker.join().expect("a reader does not panic")).collect()
     });
     match failed.into_inner().expect("no thread panics with it") {
@@ -214,4 +229,36 @@ pub(super) fn read(
     scanned.records += open.parquet().row_group(group).num_rows().cast_unsigned();
     scanned.bytes += bytes.fetched();
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::partition::Partition;
+
+    #[test]
+    fn partitions_are_opened_whole() {
+        let files = |counts: &[usize]| -> Vec<StoredFile> {
+            let of = |(hour, count): (usize, &usize)| {
+                let partition = Partition { hour: hour as u32, group: 0 };
+                (0..*count).map(move |name| StoredFile { path: name.to_string(), partition, bytes: 0 })
+            };
+            counts.iter().enumerate().flat_map(of).collect()
+        };
+        for (counts, expected) in [
+            (&[][..], &[][..]),
+            (&[1], &[1]),
+            (&[512], &[512]),
+            (&[513, 1], &[513, 1]),
+            (&[1, 2_000, 3], &[1, 2_000, 3]),
+            (&[500, 12, 1], &[512, 1]),
+            (&[500, 13, 1, 499], &[500, 14, 499]),
+            (&[200; 5], &[400, 400, 200]),
+        ] {
+            let files = files(counts);
+            let found = together(&files);
+            assert_eq!(found.concat(), files, "{counts:?}");
+            assert_eq!(found.iter().map(|files| files.len()).collect::<Vec<_>>(), expected, "{counts:?}");
+        }
+    }
 }
