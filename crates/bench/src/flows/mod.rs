@@ -23,7 +23,7 @@ pub struct Options {
     pub groups: Vec<Group>,
     /// Folder of recordings, for the score.
     pub recordings: Option<PathBuf>,
-    /// Folder for what is written and removed again: 5 GB, or 100 MB of the quick run. That for temporary files if it is not given.
+    /// Folder for what is written and removed again: 3 GB, or 100 MB of the quick run. That for temporary files if it is not given.
     pub scratch: Option<PathBuf>,
 }
 

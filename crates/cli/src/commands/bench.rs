@@ -74,7 +74,7 @@ struct FlowsArgs {
     /// Folder of recorded attacks, for the case scores; without it that is left out
     #[arg(long, value_name = "DIR", env = "PALISADE_REAL_DATA")]
     recordings: Option<PathBuf>,
-    /// Folder for what is written and removed again, 5 GB, quick 100 MB; that for temporary files if it is not given
+    /// Folder for what is written and removed again, 3 GB, quick 100 MB; that for temporary files if it is not given
     #[arg(long, value_name = "DIR")]
     scratch: Option<PathBuf>,
     #[command(flatten)]

@@ -69,13 +69,14 @@ pub struct Asked {
     pub taken: Taken,
 }
 
-/// Writes a day of so many records as they come, all interfaces mixed, and measures that: appending, and flushing whenever the writer is
-/// full and at the end.
+/// Writes a day of so many records as they come, all interfaces mixed, and measures that: appending, and flushing whenever so many are open
+/// and at the end.
 ///
 /// # Errors
 /// [`StoreError`].
-pub fn write(folder: &Path, records: usize) -> Result<Wrote, StoreError> {
-    let mut writer = writer(&Store::open(&folder.to_string_lossy())?);
+pub fn write(folder: &Path, records: usize, open: usize) -> Result<Wrote, StoreError> {
+    let options = WriterOptions { records: open, age_ms: u64::MAX };
+    let mut writer = FlowWriter::new(Store::open(&folder.to_string_lossy())?, options);
     let mut workload = Workload::new(1);
     let mut taken = Taken::default();
     let parts = records.div_ceil(PART);
@@ -105,7 +106,8 @@ pub fn fill(
     let partitions = HOURS * usize::from(GROUPS);
     let (next, made) = (AtomicUsize::new(0), AtomicUsize::new(0));
     let work = || -> Result<(), StoreError> {
-        let mut writer = writer(&store);
+        let options = WriterOptions { age_ms: u64::MAX, ..WriterOptions::default() };
+        let mut writer = FlowWriter::new(store.clone(), options);
         loop {
             let partition = next.fetch_add(1, Ordering::Relaxed);
             if partition >= partitions {
@@ -136,11 +138,6 @@ pub fn fill(
         workers.into_iter().try_for_each(|worker| worker.join().expect("a writer does not panic"))
     })?;
     Ok(made.into_inner() as u64)
-}
-
-/// A writer that writes when it is full.
-fn writer(store: &Store) -> FlowWriter {
-    FlowWriter::new(store.clone(), WriterOptions { age_ms: u64::MAX, ..WriterOptions::default() })
 }
 
 /// Asks what people ask of a day of flows.
