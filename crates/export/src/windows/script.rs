@@ -32,12 +32,14 @@ pub fn script(plain: &Plain) -> Result<String, TooManyBlocks> {
     Ok(text)
 }
 
+/// What a family's part of a set is called.
+type Ranges = fn(&AddressSet) -> Vec<String>;
+
 /// A rule for each family in which it holds, and for each thousand addresses.
 fn write_rule(text: &mut String, number: usize, rule: &Allowed) {
     // Control messages are of one family; Windows is not asked for them with addresses of the other.
     let is_of_other = |other: Protocol| rule.protocols == [other];
-    let families: [(fn(&AddressSet) -> Vec<String>, Protocol); 2] =
-        [(v4, Protocol::ICMPV6), (v6, Protocol::ICMP)];
+    let families = [(v4 as Ranges, Protocol::ICMPV6), (v6, Protocol::ICMP)];
     let is_any = rule.remote.is_full() && rule.local.is_full();
     let sets: Vec<(Vec<String>, Vec<String>)> = if is_any {
         vec![(vec!["Any".to_owned()], vec!["Any".to_owned()])]
