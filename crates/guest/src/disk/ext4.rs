@@ -1,7 +1,7 @@
 //! ext2, ext3 and ext4, read only. References: Linux, `Documentation/filesystems/ext4`; compared with `mkfs.ext4`, `debugfs` and the crate `ext4-view`.
 //!
-//! A reader of ours: `ext4-view` 1.0.0 finds a file by its path only, and reads the folders on the way to it again each time, block by block, so that an audit of 20,000
-//! accounts took more than a minute. Here a folder is read once, names of it are found by halving, and a comparison goes by the numbers of inodes.
+//! A reader of ours: `ext4-view` 1.0.0 finds a file by its path only, and reads the folders on the way to it again each time, so that an audit of
+//! 20,000 accounts took more than a minute. Here a folder is read once, its names are found by halving, and a comparison goes by the numbers of inodes.
 //! A journal that was not replayed is read with the file system ([`journal`]); sums of metadata are checked where there are some. Features that
 //! are not known are refused by name. Every number is checked against the file system; nothing that is kept has no limit.
 

@@ -165,6 +165,29 @@ fn change(root: &Path) {
     written(&root.join("last"), b"last");
 }
 
+/// An empty file system that is mounted, and its image.
+fn mounted(folder: &Path, options: &[&str]) -> Option<(PathBuf, Mounted)> {
+    let (image, empty) = (folder.join("image"), folder.join("empty"));
+    fs::create_dir(&empty).expect("a folder");
+    fs::write(&image, made(&empty, options, 96)?).expect("it is written");
+    let mounted = Mounted::new(&image, folder.join("mounted"))?;
+    Some((image, mounted))
+}
+
+#[test]
+fn fast_commits_are_refused() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let Some((image, mounted)) = mounted(folder.path(), &["-t", "ext4", "-O", "fast_commit"]) else { return };
+    written(&mounted.0.join("first"), b"in a commit as a whole");
+    assert!(Command::new("sync").arg("-f").arg(&mounted.0).status().is_ok_and(|synced| synced.success()));
+    for name in ["second", "third", "fourth"] {
+        let mut file = File::create(mounted.0.join(name)).expect("a file");
+        file.write_all(b"in a fast one").and_then(|()| file.sync_all()).expect("it is written");
+    }
+    let refused = opened(fs::read(&image).expect("it is there")).err().expect("it is refused");
+    assert!(refused.starts_with("its journal: it has fast commits"), "{refused}");
+}
+
 #[test]
 fn a_mounted_file_system_is_read_as_linux_shows_it() {
     let shapes: [&[&str]; 4] = [
@@ -175,13 +198,8 @@ fn a_mounted_file_system_is_read_as_linux_shows_it() {
     ];
     for options in shapes {
         let folder = tempfile::tempdir().expect("a folder");
-        let image = folder.path().join("image");
-        let empty = folder.path().join("empty");
-        fs::create_dir(&empty).expect("a folder");
         let options = [options, &["-N", "25000"]].concat();
-        let Some(bytes) = made(&empty, &options, 96) else { return };
-        fs::write(&image, bytes).expect("it is written");
-        let Some(mounted) = Mounted::new(&image, folder.path().join("mounted")) else { return };
+        let Some((image, mounted)) = mounted(folder.path(), &options) else { return };
         change(&mounted.0);
         let mut dirty = fs::read(&image).expect("it is there");
         assert_eq!(dirty[FEATURES] & RECOVER, RECOVER, "{options:?}");

@@ -87,7 +87,8 @@ fn fat(width: &str, megabytes: u64, files: &[(&str, Vec<u8>)]) -> Option<Vec<u8>
     Some(fs::read(image).expect("it is there"))
 }
 
-/// ext2 to ext4 with folders, files and a link, most of them without sums, which would find damage before anything else does; the last has a journal that was not replayed.
+/// ext2 to ext4 with folders, files and a link, most of them without sums, which would find damage before anything else does; the last has a
+/// journal that was not replayed.
 fn ext4() -> Option<Vec<Vec<u8>>> {
     const SHAPES: [&[&str]; 4] = [
         &["-t", "ext4"],
