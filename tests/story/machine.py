@@ -23,7 +23,7 @@ fi
 exec /usr/sbin/sshd -D -E "$folder/sshd.log" -f "$folder/sshd_config"
 """
 SSH = ("ssh", "-F", "none", "-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null", "-o", "LogLevel=ERROR",
-       "-o", "ConnectTimeout=5")
+       "-o", "ConnectTimeout=5", "-o", "ServerAliveInterval=20")
 
 
 class Machine:

@@ -17,8 +17,10 @@ from server import ALLOW
 from stage import HOST, KNOCKER, OFFICE, VM1, Failed, wait_for
 
 ISOLATE = [{"alerts": ["SSH_Incoming_BF_Success"], "minSeverity": "High", "step": "quarantine"}]
-# And of the machine that came back, for a day.
-STRICT = [{"alerts": ["*"], "minSeverity": "Low", "step": "quarantine"}]
+# And of the machine that came back, for a day: whatever says that it does harm itself. Its administrator, who asks again and again whether it
+# is up, looks like somebody who guesses.
+STRICT = [{"alerts": ["PortScanning", "SSH_Outgoing_BF_OneToMany", "RDP_Outgoing_BF_OneToMany", "Network_CommunicationWithC2",
+                      "Network_RefusedBeacon", "Network_Exfiltration"], "minSeverity": "Low", "step": "quarantine"}]
 # What an intruder leaves behind: an account, a key, a word home each minute, a changed sshd, a service that listens.
 TAKE = r"""
 useradd --non-unique --uid 0 --gid 0 --create-home mallory
@@ -38,6 +40,7 @@ ssh_genkeytypes: [ed25519]
 write_files:
   - {path: /etc/came-back, content: by its settings}
 """
+SETTLED = "test -e /var/lib/cloud/instance/boot-finished"
 LEFT = ["/etc/passwd", "/etc/shadow", ".ssh/authorized_keys", "/etc/cron.d/updates", "/etc/ssh/sshd_config",
         "/etc/systemd/system/updates.service"]
 
@@ -55,7 +58,9 @@ def tell(stage, server, told):
     steps = revert(stage, server, guest, told)
     told.figure("revert begun to clean boot started", f"{steps['tighten the policy'] - begun:.1f} s, of which the base was verified in "
                 f"{steps['new overlay'] - steps['verify the base']:.1f} s")
-    wait_for("the clean guest answers its administrator", lambda: guest.by_key("office", "true").returncode == 0, BOOT_SECONDS, pause=1)
+    # cloud-init starts sshd anew while it is at work; what opens nothing then says nothing.
+    wait_for("the clean guest answers its administrator, with its settings in place", lambda: guest.by_key("office", SETTLED).returncode == 0,
+             BOOT_SECONDS, pause=5)
     clean(stage, guest, told, intruder)
     alone(frames, told)
     evidence(server, told)
