@@ -1,6 +1,6 @@
 //! Connections out of logs and captures: what detectors take.
 //!
-//! Reads Argus binetflow, Zeek's conn.log (as text and as JSON), captures in the classic pcap format, and every flow log that
+//! Reads Argus binetflow, Zeek's conn.log (as text and as JSON), captures (pcap and pcapng), and every flow log that
 //! [`crate::read`] knows, told apart by content, also where gzip compressed them. All that is read becomes one log in the order of ends; the
 //! records of flow logs are put together over all files, since a flow may begin in one and end in another. Other formats do not
 //! say which end is guarded: a connection goes out if its source is at home. What guests tell of logons (Windows event logs,
@@ -258,10 +258,16 @@ struct ConnectionIntake<'a> {
 
 impl ConnectionIntake<'_> {
     fn add(&mut self, connection: Connection) -> Result<(), FlowLogError> {
-        if self.log.connections.len() >= self.max {
+        self.has_room(1)?;
+        self.log.connections.push(connection);
+        Ok(())
+    }
+
+    /// Refuses so many more connections if they were too many.
+    fn has_room(&self, more: usize) -> Result<(), FlowLogError> {
+        if self.log.connections.len() + more > self.max {
             return Err(FlowLogError::TooMuch { what: "connections", max: self.max as u64 });
         }
-        self.log.connections.push(connection);
         Ok(())
     }
 

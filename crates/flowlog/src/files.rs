@@ -11,7 +11,7 @@ use crate::FlowLogError;
 pub(crate) const LOG_ENDINGS: &[&str] = &["json", "jsonl", "ndjson", "log", "gz"];
 /// How names of all that detectors take end.
 pub(crate) const CONNECTION_ENDINGS: &[&str] =
-    &["json", "jsonl", "ndjson", "log", "gz", "binetflow", "csv", "pcap", "cap", "evtx"];
+    &["json", "jsonl", "ndjson", "log", "gz", "binetflow", "csv", "pcap", "pcapng", "cap", "evtx"];
 /// How deep folders may be nested: the layout of Azure's storage takes 16.
 const DEPTH_MAX: usize = 64;
 

@@ -32,9 +32,6 @@ impl Format {
         match first {
             _ if capture::is_one(head) => Self::Capture,
             _ if event_log::is_one(head) => Self::EventLog,
-            _ if head.starts_with(&[0x0a, 0x0d, 0x0d, 0x0a]) => {
-                Self::Other("it is a pcapng capture (make it a pcap: editcap -F pcap IN OUT)")
-            }
             [b'P', b'A', b'R', b'1', ..] => {
                 Self::Other("it is a Parquet file (export it: palisade flows export)")
             }
@@ -83,6 +80,7 @@ mod tests {
             (b"{\"ts\":1,\"id.orig_h\":\"10.0.0.1\",\"conn_state\":\"SF\"}", Format::ZeekJson),
             (b"{\"records\":[]}", Format::FlowLog),
             (&[0xd4, 0xc3, 0xb2, 0xa1, 2, 0], Format::Capture),
+            (b"\x0a\x0d\x0d\x0a\x1c", Format::Capture),
             (b"ElfFile\0\0\0", Format::EventLog),
             (b"Jan 31 08:00:00 web1 sshd[812]: Server listening", Format::Syslog),
             (b"{\"__REALTIME_TIMESTAMP\":\"1\",\"MESSAGE\":\"x\"}", Format::Journal),
@@ -91,8 +89,7 @@ mod tests {
         for (head, format) in cases {
             assert_eq!(Format::of(head), *format, "{}", String::from_utf8_lossy(head));
         }
-        let others: [&[u8]; 4] = [
-            b"\x0a\x0d\x0d\x0a\x1c",
+        let others: [&[u8]; 3] = [
             b"PAR1",
             b"#separator \\x09\n#path\tdns\n#fields\tts",
             b"{\"ts\":1,\"id.orig_h\":\"10.0.0.1\",\"query\":\"a.example\"}",
