@@ -40,6 +40,8 @@ fn event(entry: &Value, messages: &mut Messages) -> Option<(GuestEvent, usize)> 
     }
     // Microseconds, as text.
     let time_ms = text("__REALTIME_TIMESTAMP")?.parse::<u64>().ok()? / 1_000;
-    let (what, times) = messages.told(text("MESSAGE")?)?;
-    Some((GuestEvent { time_ms, machine: text("_HOSTNAME").unwrap_or("localhost").to_owned(), what }, times))
+    let machine = text("_HOSTNAME").unwrap_or("localhost");
+    let process = text("_PID").or_else(|| text("SYSLOG_PID"));
+    let (what, times) = messages.told((machine, process), text("MESSAGE")?)?;
+    Some((GuestEvent { time_ms, machine: machine.to_owned(), what }, times))
 }

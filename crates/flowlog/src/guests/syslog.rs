@@ -22,6 +22,8 @@ struct Line<'a> {
     time_ms: u64,
     machine: &'a str,
     program: &'a str,
+    /// Its number, if it is told.
+    process: Option<&'a str>,
     message: &'a str,
 }
 
@@ -36,7 +38,7 @@ pub(crate) fn read(text: &str, newest: i64, mut give: impl FnMut(GuestEvent), mu
     let mut messages = Messages::default();
     for line in text.lines() {
         let told = parts(line, newest).filter(|line| is_sshd(line.program)).and_then(|line| {
-            let (what, times) = messages.told(line.message)?;
+            let (what, times) = messages.told((line.machine, line.process), line.message)?;
             Some((GuestEvent { time_ms: line.time_ms, machine: line.machine.to_owned(), what }, times))
         });
         match told {
@@ -70,8 +72,11 @@ fn parts(line: &str, newest: i64) -> Option<Line<'_>> {
     };
     let (machine, rest) = rest.trim_start().split_once(' ')?;
     let (tag, message) = rest.trim_start().split_once(": ")?;
-    let program = tag.split('[').next().unwrap_or(tag);
-    Some(Line { time_ms, machine, program, message })
+    let (program, process) = match tag.strip_suffix(']').and_then(|tag| tag.split_once('[')) {
+        Some((program, process)) => (program, Some(process)),
+        None => (tag.split('[').next().unwrap_or(tag), None),
+    };
+    Some(Line { time_ms, machine, program, process, message })
 }
 
 /// RFC 5424 after its version: time, machine, program, process, id, structured data, message.
@@ -79,12 +84,13 @@ fn numbered(text: &str) -> Option<Line<'_>> {
     let mut words = text.splitn(6, ' ');
     let time_ms = moment(words.next()?)?;
     let (machine, program) = (words.next()?, words.next()?);
-    let rest = words.nth(2)?;
+    let process = words.next().filter(|process| *process != "-");
+    let rest = words.nth(1)?;
     let message = match rest.strip_prefix('[') {
         Some(data) => data.split_once("] ")?.1,
         None => rest.split_once(' ')?.1,
     };
-    Some(Line { time_ms, machine, program, message: message.trim_start_matches('\u{feff}') })
+    Some(Line { time_ms, machine, program, process, message: message.trim_start_matches('\u{feff}') })
 }
 
 /// Time in RFC 3339, in milliseconds.

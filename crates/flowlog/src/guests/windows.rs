@@ -46,7 +46,10 @@ fn told(event: &Event, messages: &mut Messages) -> Option<(String, GuestTold)> {
             let source = Some(address(event, "IPString").or_else(|| address(event, "ClientIP"))?);
             GuestTold::Logon { service: Service::Rdp, account: None, source, outcome: LogonOutcome::Failed }
         }
-        ("OpenSSH", 4) => messages.told(event.data("payload")?)?.0,
+        ("OpenSSH", 4) => {
+            let machine = event.element("Computer").unwrap_or_default();
+            messages.told((machine, None), event.data("payload")?)?.0
+        }
         (name, 18_456) if name.starts_with("MSSQL") => sql(event)?,
         _ => return None,
     };

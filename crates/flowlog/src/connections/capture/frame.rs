@@ -87,7 +87,7 @@ impl Link {
     }
 }
 
-/// What is missing was not kept, or never there.
+/// What is missing was not kept, or never there, or the header says that it ends before it begins.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Cut;
 
@@ -109,7 +109,7 @@ pub(super) fn headers(link: Link, frame: &[u8], length: u64) -> Result<Option<He
         kept if kept < length => format!(
             "only {kept} of its {length} bytes were kept, too few for its headers (capture with a larger snapshot length)"
         ),
-        kept => format!("malformed frame: its {kept} bytes end within its headers"),
+        kept => format!("malformed frame: its {kept} bytes end within its headers, or these contradict themselves"),
     })
 }
 
@@ -140,7 +140,8 @@ fn ipv4(packet: &[u8], available: u64) -> Result<Option<Headers>, Cut> {
     let said = u64::from(word(fixed, 2)?);
     let is_later_fragment = word(fixed, 6)? & 0x1fff != 0;
     let address = |at: usize| Ipv4Addr::from(std::array::from_fn::<u8, 4, _>(|i| fixed[at + i])).into();
-    let body = packet.get(usize::from(fixed[0] & 0x0f).max(5) * 4..).ok_or(Cut)?;
+    let header = usize::from(fixed[0] & 0x0f) * 4;
+    let body = packet.get(header..).filter(|_| header >= IPV4_BYTES).ok_or(Cut)?;
     let bytes = if said == 0 { available } else { said };
     if is_later_fragment { Ok(None) } else { transport(fixed[9], body, (address(12), address(16)), bytes) }
 }

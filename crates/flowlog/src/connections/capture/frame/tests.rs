@@ -59,11 +59,14 @@ fn what_was_not_kept_is_not_missed() {
     is_whole(read(101, &long, 1_500), 1_500);
     is_whole(read(101, &long[..34], 1_500), 1_500);
     is_whole(read(101, &v4(6, 0, &TCP), 64_000), 64_000);
+    let mut short = long.clone();
+    short[0] = 0x44;
+    assert!(read(101, &short, 1_500).is_err(), "its header is shorter than one");
     let why = "only 33 of its 1500 bytes were kept, too few for its headers (capture with a larger snapshot length)";
     assert_eq!(read(101, &long[..33], 1_500), Err(why.to_owned()));
     assert_eq!(
         read(101, &long[..33], 33),
-        Err("malformed frame: its 33 bytes end within its headers".to_owned())
+        Err("malformed frame: its 33 bytes end within its headers, or these contradict themselves".to_owned())
     );
 }
 
