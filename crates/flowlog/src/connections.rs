@@ -34,6 +34,11 @@ use crate::{
 };
 use format::Format;
 
+/// The second after the year 9999.
+const SECONDS_END: f64 = 253_402_300_800.0;
+/// Characters of a value that problems show.
+const FIELD_SHOWN: usize = 64;
+
 /// What was read of connections.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ConnectionLog {
@@ -213,7 +218,7 @@ impl ConnectionReader {
         let bytes = bytes.strip_prefix("\u{feff}".as_bytes()).unwrap_or(&bytes);
         let mut intake = ConnectionIntake { path: name, home: &self.home, max: self.max, log: &mut self.log };
         match format {
-            Format::Argus => argus::read(bytes, &mut intake)?,
+            Format::Argus => argus::read(bytes, written, &mut intake)?,
             Format::ZeekText => zeek::read_text(bytes, &mut intake)?,
             Format::ZeekJson => zeek::read_json(bytes, &mut intake)?,
             Format::Capture => capture::read(bytes, &mut intake)?,
@@ -275,11 +280,10 @@ impl ConnectionIntake<'_> {
         let (mut events, mut others, mut bad) = (Vec::new(), 0, Vec::new());
         let text = || String::from_utf8_lossy(bytes);
         let (give, other) = (|event| events.push(event), || others += 1);
-        let newest = written.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
         match format {
             Format::EventLog => windows::read(bytes, give, other, |at, what| bad.push((at, what))),
             Format::Journal => journal::read(&text(), give, other, |at, what| bad.push((at, what))),
-            _ => syslog::read(&text(), i64::try_from(newest).unwrap_or(i64::MAX), give, other),
+            _ => syslog::read(&text(), seconds(written), give, other),
         }
         self.log.passed_over += others;
         bad.into_iter().for_each(|(at, what)| self.problem(at, what));
@@ -299,10 +303,15 @@ impl ConnectionIntake<'_> {
         }
     }
 
-    /// A flow, seen from home; `None` if its addresses are of two families.
-    fn flow(&self, protocol: Protocol, source: (IpAddr, u16), destination: (IpAddr, u16)) -> Option<Flow> {
+    /// A flow, seen from home.
+    fn flow(
+        &self,
+        protocol: Protocol,
+        source: (IpAddr, u16),
+        destination: (IpAddr, u16),
+    ) -> Result<Flow, Field> {
         let direction = if self.is_home(source.0) { Direction::Outbound } else { Direction::Inbound };
-        Flow::new(direction, protocol, source, destination)
+        Flow::new(direction, protocol, source, destination).ok_or(Field::Families(source.0, destination.0))
     }
 
     fn is_home(&self, address: IpAddr) -> bool {
@@ -312,6 +321,12 @@ impl ConnectionIntake<'_> {
             IpAddr::V6(v6) => v6.is_unique_local() || v6.is_unicast_link_local(),
         }
     }
+}
+
+/// Since 1970.
+fn seconds(time: SystemTime) -> i64 {
+    let seconds = time.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
+    i64::try_from(seconds).unwrap_or(i64::MAX)
 }
 
 /// A protocol by the name that Argus and Zeek call it.
@@ -328,5 +343,23 @@ fn protocol(name: &str) -> Option<Protocol> {
 /// Seconds with a fraction, as milliseconds; `None` of what is no time.
 fn milliseconds(seconds: &str) -> Option<u64> {
     let value: f64 = seconds.parse().ok()?;
-    (value.is_finite() && (0.0..1e12).contains(&value)).then_some((value * 1_000.0).round() as u64)
+    (0.0..SECONDS_END).contains(&value).then_some((value * 1_000.0).round() as u64)
+}
+
+/// Why a field of a line is of no use.
+#[derive(Debug, thiserror::Error)]
+enum Field {
+    #[error("it has no {0}")]
+    Missing(&'static str),
+    #[error("its {0} cannot be read: {1:?}")]
+    Wrong(&'static str, String),
+    #[error("its addresses are of two families: {0} and {1}")]
+    Families(IpAddr, IpAddr),
+}
+
+impl Field {
+    /// A value that cannot be read, as much of it as says what it is.
+    fn wrong(name: &'static str, value: &str) -> Self {
+        Self::Wrong(name, value.chars().take(FIELD_SHOWN).collect())
+    }
 }

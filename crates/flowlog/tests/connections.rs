@@ -64,7 +64,7 @@ fn argus() {
         ],
     );
     assert_eq!((log.malformed, log.passed_over, log.problems[0].line), (1, 1, 6));
-    assert_eq!(log.problems[0].message, "it has no SrcAddr, or one that cannot be read");
+    assert_eq!(log.problems[0].message, "its SrcAddr cannot be read: \"nobody\"");
 }
 
 #[test]
@@ -85,6 +85,27 @@ fn zeek_as_text_and_as_json() {
     assert_eq!(log.malformed, 1, "a line that was cut");
     let inward = read(json.as_bytes(), &["8.0.0.0/8"]);
     assert!(inward.connections.iter().all(|connection| connection.flow.direction() == Direction::Inbound));
+}
+
+#[test]
+fn zeek_says_how_it_writes() {
+    let text = "#separator ,\n#unset_field,(none)\n#path,conn\n\
+                #fields,ts,id.orig_h,id.orig_p,id.resp_h,id.resp_p,proto,duration,conn_state,orig_pkts,orig_ip_bytes,resp_pkts,resp_ip_bytes\n\
+                3,10.0.0.1,40000,8.8.8.8,444,tcp,(none),S0,1,60,0,0\n";
+    check(
+        &read(text.as_bytes(), &[]),
+        &["Outbound Tcp 10.0.0.1:40000 8.8.8.8:444 Unanswered 1/0 60/0 3000-3000"],
+    );
+}
+
+#[test]
+fn argus_with_other_columns() {
+    let text = "StartTime,Dur,Flgs,Proto,SrcAddr,Sport,Dir,DstAddr,Dport,SrcPkts,DstPkts,SrcBytes,DstBytes,State\n\
+                2.5,1.5, e *,tcp,10.0.0.1,40000, ->,8.8.8.8,443,5,4,400,500,FIN\n\
+                02/01.10:00:00,1.5, e *,tcp,10.0.0.1,40000, ->,8.8.8.8,443,5,,400,,FIN\n";
+    let log = read(text.as_bytes(), &[]);
+    check(&log, &["Outbound Tcp 10.0.0.1:40000 8.8.8.8:443 Answered 5/4 400/500 2500-4000"]);
+    assert_eq!((log.malformed, log.problems[0].message.as_str()), (1, "it has no TotPkts"));
 }
 
 /// A capture of packets, a second apart.

@@ -134,7 +134,7 @@ impl ConnectionIntake<'_> {
     fn add_growing(&mut self, whole: &Growing) -> Result<(), FlowLogError> {
         let Headers { protocol, from, to, .. } = whole.first.headers;
         let from = if protocol.is_icmp() { (from.0, 0) } else { from };
-        let Some(flow) = self.flow(protocol, from, to) else { return Ok(()) };
+        let Ok(flow) = self.flow(protocol, from, to) else { return Ok(()) };
         let (start_ms, end_ms, outcome) = (whole.first.time_ms, whole.end_ms, whole.outcome());
         self.add(Connection {
             start_ms,

@@ -2,7 +2,7 @@
 //!
 //! Names of files say nothing: storage, rotation and compression rename them. It must not read further than the beginning.
 
-use super::capture;
+use super::{argus, capture};
 use crate::guests::{event_log, journal, syslog};
 
 /// Bytes of a file that are looked at.
@@ -36,7 +36,7 @@ impl Format {
                 Self::Other("it is a Parquet file (export it: palisade flows export)")
             }
             [b'#', ..] => Self::zeek_text(head),
-            _ if first.starts_with(b"StartTime,") => Self::Argus,
+            _ if argus::is_one(first) => Self::Argus,
             [b'{', ..] if has(first, b"\"id.orig_h\"") => Self::zeek_json(first),
             _ if journal::is_one(first) => Self::Journal,
             [b'{' | b'[', ..] => Self::FlowLog,
@@ -48,8 +48,10 @@ impl Format {
     /// Zeek says in its header which log it is.
     fn zeek_text(head: &[u8]) -> Self {
         let mut header = head.split(|byte| *byte == b'\n').take_while(|line| line.starts_with(b"#"));
-        let is_conn = |line: &[u8]| line.trim_ascii_end() == b"#path\tconn";
-        match header.find(|line| line.starts_with(b"#path\t")) {
+        // What stands between depends on the log.
+        let is_conn =
+            |line: &[u8]| matches!(line.trim_ascii_end().get(5..), Some([_, b'c', b'o', b'n', b'n']));
+        match header.find(|line| line.starts_with(b"#path")) {
             Some(path) if !is_conn(path) => Self::Other("it is another log of Zeek's (name its conn.log)"),
             _ => Self::ZeekText,
         }
@@ -73,10 +75,12 @@ mod tests {
     #[test]
     fn beginnings() {
         let cases: &[(&[u8], Format)] = &[
-            (b"StartTime,Dur,Proto", Format::Argus),
-            (b"\xef\xbb\xbfStartTime,Dur,Proto", Format::Argus),
+            (b"StartTime,Dur,Proto,SrcAddr,DstAddr", Format::Argus),
+            (b"\xef\xbb\xbfStartTime,Dur,Proto,SrcAddr,DstAddr", Format::Argus),
+            (b"SrcAddr,DstAddr, Proto,StartTime\r\n", Format::Argus),
             (b"#separator \\x09\n#fields\tts", Format::ZeekText),
             (b"#separator \\x09\n#path\tconn\n#fields\tts", Format::ZeekText),
+            (b"#separator \\x2c\n#path,conn\n#fields,ts", Format::ZeekText),
             (b"{\"ts\":1,\"id.orig_h\":\"10.0.0.1\",\"conn_state\":\"SF\"}", Format::ZeekJson),
             (b"{\"records\":[]}", Format::FlowLog),
             (&[0xd4, 0xc3, 0xb2, 0xa1, 2, 0], Format::Capture),

@@ -8,9 +8,10 @@ use palisade_guard::{Connection, Outcome, Stage};
 use palisade_model::FlowTraffic;
 use palisade_net::Protocol;
 
-use super::{ConnectionIntake, milliseconds, protocol};
+use super::{ConnectionIntake, Field, milliseconds, protocol};
 use crate::{
     FlowLogError,
+    guests::syslog,
     scan::{ScanError, Scanner},
 };
 
@@ -36,25 +37,63 @@ const NAMES: [&str; 13] = [
     "orig_bytes",
 ];
 
-pub(super) fn read_text(bytes: &[u8], intake: &mut ConnectionIntake<'_>) -> Result<(), FlowLogError> {
-    let text = String::from_utf8_lossy(bytes);
-    let mut columns: Vec<Option<usize>> = Vec::new();
-    for (line, number) in text.lines().zip(1_u64..) {
-        if let Some(names) = line.strip_prefix("#fields\t") {
-            columns = names.split('\t').map(|name| NAMES.iter().position(|known| *known == name)).collect();
+/// How a log writes its lines, as its header says.
+#[derive(Debug)]
+struct Style {
+    separator: String,
+    unset: String,
+    columns: Vec<Option<usize>>,
+}
+
+impl Style {
+    /// Takes a line of the header.
+    fn take(&mut self, line: &str) {
+        if let Some(separator) = line.strip_prefix("#separator ") {
+            self.separator = unescaped(separator);
         }
-        if line.starts_with('#') || line.is_empty() {
-            continue;
+        let (key, rest) = line.split_once(&self.separator).unwrap_or((line, ""));
+        let column = |name: &str| NAMES.iter().position(|known| *known == name);
+        match key {
+            "#fields" => self.columns = rest.split(&self.separator).map(column).collect(),
+            "#unset_field" => rest.clone_into(&mut self.unset),
+            _ => {}
         }
+    }
+
+    fn line(&self, line: &str) -> Line {
         let mut found = Line::default();
-        for (at, value) in columns.iter().zip(line.split('\t')) {
+        for (at, value) in self.columns.iter().zip(line.split(&self.separator)) {
             if let Some(at) = at
-                && value != "-"
+                && *value != self.unset
             {
                 found.fields[*at] = Some(value.to_owned());
             }
         }
-        take(&found, number, intake)?;
+        found
+    }
+}
+
+/// A separator, of which bytes may be written as `\x09`.
+fn unescaped(text: &str) -> String {
+    let mut parts = text.split("\\x");
+    let mut plain = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let code = part.get(..2).and_then(|digits| u8::from_str_radix(digits, 16).ok());
+        plain.push(code.map_or('\t', char::from));
+        plain.push_str(part.get(2..).unwrap_or_default());
+    }
+    if plain.is_empty() { "\t".to_owned() } else { plain }
+}
+
+pub(super) fn read_text(bytes: &[u8], intake: &mut ConnectionIntake<'_>) -> Result<(), FlowLogError> {
+    let text = String::from_utf8_lossy(bytes);
+    let mut style = Style { separator: "\t".to_owned(), unset: "-".to_owned(), columns: Vec::new() };
+    for (line, number) in text.lines().zip(1_u64..) {
+        match line.bytes().next() {
+            None => {}
+            Some(b'#') => style.take(line),
+            Some(_) => take(&style.line(line), number, intake)?,
+        }
     }
     Ok(())
 }
@@ -97,15 +136,21 @@ fn take(line: &Line, number: u64, intake: &mut ConnectionIntake<'_>) -> Result<(
     match line.connection(intake) {
         Ok(Some(connection)) => intake.add(connection)?,
         Ok(None) => intake.log.passed_over += 1,
-        Err(what) => intake.problem(number, format!("it has no {what}, or one that cannot be read")),
+        Err(what) => intake.problem(number, what.to_string()),
     }
     Ok(())
 }
 
 impl Line {
-    fn get(&self, name: &'static str) -> Result<&str, &'static str> {
-        let at = NAMES.iter().position(|known| *known == name).ok_or(name)?;
-        self.fields[at].as_deref().ok_or(name)
+    fn get(&self, name: &'static str) -> Result<&str, Field> {
+        let at = NAMES.iter().position(|known| *known == name);
+        at.and_then(|at| self.fields[at].as_deref()).ok_or(Field::Missing(name))
+    }
+
+    /// A value as `of` reads it.
+    fn value<T>(&self, name: &'static str, of: impl FnOnce(&str) -> Option<T>) -> Result<T, Field> {
+        let text = self.get(name)?;
+        of(text).ok_or_else(|| Field::wrong(name, text))
     }
 
     fn count(&self, name: &'static str) -> Option<u64> {
@@ -113,10 +158,10 @@ impl Line {
     }
 
     /// The connection; `None` if it is of a protocol without one.
-    fn connection(&self, intake: &ConnectionIntake<'_>) -> Result<Option<Connection>, &'static str> {
+    fn connection(&self, intake: &ConnectionIntake<'_>) -> Result<Option<Connection>, Field> {
         let Some(protocol) = protocol(self.get("proto")?) else { return Ok(None) };
-        let address = |name| self.get(name)?.parse::<IpAddr>().map_err(|_| name);
-        let port = |name| self.get(name)?.parse::<u16>().map_err(|_| name);
+        let address = |name| self.value(name, |text| text.parse::<IpAddr>().ok());
+        let port = |name| self.value(name, |text| text.parse::<u16>().ok());
         let (source, destination) = (address("id.orig_h")?, address("id.resp_h")?);
         // Zeek writes the type of an ICMP message as the source's port.
         let protocol =
@@ -126,9 +171,8 @@ impl Line {
         } else {
             (port("id.orig_p")?, port("id.resp_p")?)
         };
-        let flow = intake.flow(protocol, (source, ports.0), (destination, ports.1));
-        let flow = flow.ok_or("id.resp_h of one family")?;
-        let start_ms = milliseconds(self.get("ts")?).ok_or("ts")?;
+        let flow = intake.flow(protocol, (source, ports.0), (destination, ports.1))?;
+        let start_ms = self.value("ts", moment)?;
         let duration_ms = self.get("duration").ok().and_then(milliseconds).unwrap_or(0);
         let traffic = self.traffic();
         let state = self.get("conn_state").unwrap_or_default();
@@ -147,6 +191,18 @@ impl Line {
     }
 }
 
+/// Seconds, milliseconds or RFC 3339, as the writer was told; in milliseconds since 1970.
+fn moment(text: &str) -> Option<u64> {
+    // In the year 5138 of seconds, and in 1973 of milliseconds.
+    const MILLISECONDS_FROM: u64 = 100_000_000_000;
+    match text.parse::<u64>() {
+        Ok(ms @ MILLISECONDS_FROM..) => {
+            milliseconds(&(ms / 1_000).to_string()).map(|second| second + ms % 1_000)
+        }
+        _ => milliseconds(text).or_else(|| syslog::moment(text)),
+    }
+}
+
 /// What Zeek's states say; of ICMP, which has none, the packets.
 fn outcome(protocol: Protocol, state: &str, traffic: Option<&FlowTraffic>) -> Outcome {
     match (state, traffic) {
@@ -156,5 +212,31 @@ fn outcome(protocol: Protocol, state: &str, traffic: Option<&FlowTraffic>) -> Ou
         ("REJ", _) => Outcome::Refused,
         ("S1" | "S2" | "S3" | "SF" | "RSTO" | "RSTR", _) => Outcome::Answered,
         _ => Outcome::Unknown,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn moments() {
+        let expected = Some(1_575_413_096_036);
+        for text in
+            ["1575413096.036", "1575413096036", "2019-12-03T22:44:56.036000Z", "2019-12-03T22:44:56.036Z"]
+        {
+            assert_eq!(moment(text), expected, "{text}");
+        }
+        for text in ["-1", "", "yesterday", "253402300800000", "1e300", "NaN"] {
+            assert_eq!(moment(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn separators() {
+        let cases = [("\\x09", "\t"), (",", ","), ("\\x7c\\x7c", "||"), ("", "\t"), ("\\xzz", "\t")];
+        for (text, expected) in cases {
+            assert_eq!(unescaped(text), expected, "{text}");
+        }
     }
 }

@@ -255,6 +255,10 @@ mod tests {
                 "error: PAM: Authentication failure for root from 203.0.113.7 via 10.0.0.4",
                 "root 203.0.113.7 Failed 1",
             ),
+            (
+                "error: maximum authentication attempts exceeded for root from 203.0.113.7 port 9 ssh2 [preauth]",
+                "root 203.0.113.7 Failed 1",
+            ),
             ("Failed password for root from pool-7.example port 9 ssh2", "root somewhere Failed 1"),
             (
                 "Accepted hostbased for bob from 10.0.0.9 port 4 ssh2: RSA SHA256:abc, client user \"x from 10.0.0.1 port 4\"",

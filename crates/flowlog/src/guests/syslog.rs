@@ -6,7 +6,7 @@
 use std::path::Path;
 
 use palisade_guard::GuestEvent;
-use palisade_model::calendar::{Moment, days_from_civil, days_in_month};
+use palisade_model::calendar::{Moment, civil_from_days, days_from_civil, days_in_month};
 
 use super::sshd::Messages;
 
@@ -94,7 +94,7 @@ fn numbered(text: &str) -> Option<Line<'_>> {
 }
 
 /// Time in RFC 3339, in milliseconds.
-fn moment(text: &str) -> Option<u64> {
+pub(crate) fn moment(text: &str) -> Option<u64> {
     let seconds = u64::try_from(Moment::parse(text)?.seconds).ok()?;
     let fraction: String = match text.split_once(['.', ',']) {
         Some((_, rest)) => rest.chars().take_while(char::is_ascii_digit).take(3).collect(),
@@ -117,18 +117,21 @@ fn yearless(line: &str, newest: i64) -> Option<(u64, &str)> {
     let mut parts = clock.split(':').map(str::parse::<i64>);
     let (hour, minute, second) = (parts.next()?.ok()?, parts.next()?.ok()?, parts.next()?.ok()?);
     let is_sound = (0..24).contains(&hour) && (0..60).contains(&minute) && (0..61).contains(&second);
-    let newest = newest.clamp(0, 253_402_300_799);
-    let last = palisade_model::calendar::civil_from_days((newest + DAY_S) / DAY_S).0;
-    let seconds = (last - 8..=last)
-        .rev()
-        .filter(|year| (1..=days_in_month(*year, month)).contains(&day))
-        .find_map(|year| {
-            let seconds = days_from_civil(year, month, day) * DAY_S + hour * 3_600 + minute * 60 + second;
-            (seconds <= newest + DAY_S).then_some(seconds)
-        })?;
+    let seconds = in_latest_year(month, day, hour * 3_600 + minute * 60 + second, newest)?;
     let fraction: String = fraction.chars().take(3).collect();
     let milliseconds: u64 = format!("{fraction:0<3}").parse().ok()?;
     is_sound.then_some((u64::try_from(seconds).ok()? * 1_000 + milliseconds, rest))
+}
+
+/// The second of a time of a day without its year: that of the latest year that does not make it later than a day after `newest`.
+pub(crate) fn in_latest_year(month: i64, day: i64, second: i64, newest: i64) -> Option<i64> {
+    let newest = newest.clamp(0, 253_402_300_799);
+    let last = civil_from_days((newest + DAY_S) / DAY_S).0;
+    (last - 8..=last)
+        .rev()
+        .filter(|year| (1..=days_in_month(*year, month)).contains(&day))
+        .map(|year| days_from_civil(year, month, day) * DAY_S + second)
+        .find(|seconds| *seconds <= newest + DAY_S)
 }
 
 #[cfg(test)]
