@@ -68,7 +68,7 @@ pub struct Origin {
 /// What one file gave.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Taken {
-    /// Connections, or records of flows.
+    /// Connections, logons, or records of flows.
     pub items: u64,
     /// What could not be read.
     pub problems: u64,
@@ -145,10 +145,10 @@ impl ConnectionReader {
         let format = Format::of(&head);
         let before = self.counted();
         let whole = Cursor::new(head).chain(stream);
-        if format == Format::FlowLog {
-            self.flow_log(whole, origin.bytes, name)?;
-        } else {
-            self.whole(format, whole, name, origin.written)?;
+        match format {
+            Format::FlowLog => self.flow_log(whole, origin.bytes, name)?,
+            Format::Other(what) => self.intake(name).problem(1, what),
+            format => self.whole(format, whole, name, origin)?,
         }
         let after = self.counted();
         Ok(Taken { items: after.items - before.items, problems: after.problems - before.problems })
@@ -184,8 +184,7 @@ impl ConnectionReader {
 
     fn counted(&self) -> Taken {
         Taken {
-            items: (self.log.connections.len() + self.log.events.len() + self.records.len()) as u64
-                + self.log.passed_over,
+            items: (self.log.connections.len() + self.log.events.len() + self.records.len()) as u64,
             problems: self.log.malformed + self.flow_logs.counts.problems,
         }
     }
@@ -200,31 +199,39 @@ impl ConnectionReader {
         self.flow_logs.is_within()
     }
 
+    fn intake<'a>(&'a mut self, path: &'a Path) -> ConnectionIntake<'a> {
+        ConnectionIntake { path, home: &self.home, max: self.max, log: &mut self.log }
+    }
+
     /// A file that is held in memory.
     fn whole(
         &mut self,
         format: Format,
         stream: impl Read,
         name: &Path,
-        written: SystemTime,
+        Origin { bytes: size, written }: Origin,
     ) -> Result<(), FlowLogError> {
         let mut bytes = Vec::new();
-        let most = limits::CONNECTION_FILE_MAX;
-        let ended = stream.take(most + 1).read_to_end(&mut bytes);
-        if bytes.len() as u64 > most {
-            return Err(FlowLogError::TooMuch { what: "bytes in one file", max: most });
+        let max = limits::CONNECTION_FILE_MAX;
+        let too_large = || FlowLogError::FileTooLarge { file: name.to_owned(), max };
+        // None becomes smaller by being unpacked.
+        if size > max {
+            return Err(too_large());
+        }
+        let ended = stream.take(max + 1).read_to_end(&mut bytes);
+        if bytes.len() as u64 > max {
+            return Err(too_large());
         }
         // Some writers begin text so.
         let bytes = bytes.strip_prefix("\u{feff}".as_bytes()).unwrap_or(&bytes);
-        let mut intake = ConnectionIntake { path: name, home: &self.home, max: self.max, log: &mut self.log };
+        let mut intake = self.intake(name);
         match format {
             Format::Argus => argus::read(bytes, written, &mut intake)?,
             Format::ZeekText => zeek::read_text(bytes, &mut intake)?,
             Format::ZeekJson => zeek::read_json(bytes, &mut intake)?,
             Format::Capture => capture::read(bytes, &mut intake)?,
             Format::EventLog | Format::Journal | Format::Syslog => intake.guests(format, bytes, written)?,
-            Format::Other(what) => intake.problem(1, what),
-            Format::FlowLog => {}
+            Format::Other(_) | Format::FlowLog => {}
         }
         // A compressed file that ends too early: what came before is read.
         match ended {

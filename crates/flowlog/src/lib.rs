@@ -113,6 +113,14 @@ pub enum FlowLogError {
         /// What names would have to end in.
         endings: String,
     },
+    /// A file that would be held in memory.
+    #[error("{}: it has more than {max} bytes (split it: captures with editcap -c, text with split)", file.display())]
+    FileTooLarge {
+        /// Which.
+        file: PathBuf,
+        /// The limit.
+        max: u64,
+    },
     /// A limit was reached.
     #[error("the logs have more than {max} {what} (read fewer files at a time)")]
     TooMuch {

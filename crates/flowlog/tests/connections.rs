@@ -219,6 +219,29 @@ fn a_flow_that_ends_in_another_file_is_one() {
     assert!(last.is_err_and(|error| error.to_string().contains("more than 1 flows")));
 }
 
+#[test]
+fn what_is_of_no_use_says_so() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let large = folder.path().join("large.pcap");
+    let file = fs::File::create(&large).expect("a file");
+    (&file).write_all(&capture(&[])).expect("it can be written");
+    file.set_len((2 << 30) + 1).expect("it may have holes");
+    let error = read_connections(&large, &[]).expect_err("it would be held in memory").to_string();
+    assert!(error.contains("large.pcap: it has more than 2147483648 bytes (split it"), "{error}");
+
+    let mut reader = ConnectionReader::new(Vec::new(), 10);
+    let text = folder.path().join("text");
+    fs::write(&text, "hello\nworld\n").expect("a file");
+    assert_eq!(reader.read_file(&text).map(|taken| (taken.items, taken.problems)).ok(), Some((0, 1)));
+    let message = &reader.finish().problems[0].message;
+    assert!(message.starts_with("its format is not known ("), "{message}");
+    let mapped = "3\tC\t::ffff:10.0.0.1\t40000\t8.8.8.8\t444\ttcp\t-\tS0\t1\t60\t0\t0\n";
+    check(
+        &read(format!("{ZEEK}{mapped}").as_bytes(), &[]),
+        &["Outbound Tcp 10.0.0.1:40000 8.8.8.8:444 Unanswered 1/0 60/0 3000-3000"],
+    );
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(200))]
 

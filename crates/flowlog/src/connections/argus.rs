@@ -78,7 +78,7 @@ fn meaning(
     };
     let address = |name| {
         let text = field(name)?;
-        text.parse::<IpAddr>().map_err(|_| Field::wrong(name, text))
+        text.parse::<IpAddr>().map(|address| address.to_canonical()).map_err(|_| Field::wrong(name, text))
     };
     let Some(protocol) = protocol(field("Proto")?) else { return Ok(Meaning::Other) };
     let (source, destination) = (address("SrcAddr")?, address("DstAddr")?);

@@ -39,9 +39,9 @@ impl Format {
             _ if argus::is_one(first) => Self::Argus,
             [b'{', ..] if has(first, b"\"id.orig_h\"") => Self::zeek_json(first),
             _ if journal::is_one(first) => Self::Journal,
-            [b'{' | b'[', ..] => Self::FlowLog,
+            _ if begins_as_json(head) => Self::FlowLog,
             _ if syslog::is_one(head) => Self::Syslog,
-            _ => Self::FlowLog,
+            _ => Self::Other(foreign(head)),
         }
     }
 
@@ -64,6 +64,31 @@ impl Format {
     }
 }
 
+/// White space and commas may stand in front of records, and nothing in a file.
+fn begins_as_json(head: &[u8]) -> bool {
+    let first = head.iter().find(|byte| !byte.is_ascii_whitespace() && **byte != b',');
+    first.is_none_or(|byte| matches!(byte, b'{' | b'['))
+}
+
+/// What a file of no known format may be.
+fn foreign(head: &[u8]) -> &'static str {
+    const KINDS: [(&[u8], &str); 7] = [
+        (b"\xff\xfe", "it is text in UTF-16 (make it UTF-8: iconv -f UTF-16 -t UTF-8 IN > OUT)"),
+        (b"\xfe\xff", "it is text in UTF-16 (make it UTF-8: iconv -f UTF-16 -t UTF-8 IN > OUT)"),
+        (b"\x1f\x8b", "it is compressed twice (unpack it once: gunzip)"),
+        (b"\x28\xb5\x2f\xfd", "it is compressed with Zstandard (unpack it first: unzstd)"),
+        (b"\xfd7zXZ\0", "it is compressed with xz (unpack it first: unxz)"),
+        (b"BZh", "it is compressed with bzip2 (unpack it first: bunzip2)"),
+        (b"PK\x03\x04", "it is a zip archive (unpack it first: unzip)"),
+    ];
+    let known = KINDS.iter().find(|(start, _)| head.starts_with(start));
+    known.map_or(
+        "its format is not known (flow logs of Azure or Palisade, Zeek's conn.log, Argus as CSV, pcap, pcapng, evtx, and \
+         syslog or the journal are)",
+        |(_, what)| what,
+    )
+}
+
 fn has(line: &[u8], part: &[u8]) -> bool {
     line.windows(part.len()).any(|window| window == part)
 }
@@ -83,6 +108,7 @@ mod tests {
             (b"#separator \\x2c\n#path,conn\n#fields,ts", Format::ZeekText),
             (b"{\"ts\":1,\"id.orig_h\":\"10.0.0.1\",\"conn_state\":\"SF\"}", Format::ZeekJson),
             (b"{\"records\":[]}", Format::FlowLog),
+            (b"\n ,{\"records\":[]}", Format::FlowLog),
             (&[0xd4, 0xc3, 0xb2, 0xa1, 2, 0], Format::Capture),
             (b"\x0a\x0d\x0d\x0a\x1c", Format::Capture),
             (b"ElfFile\0\0\0", Format::EventLog),
@@ -93,7 +119,10 @@ mod tests {
         for (head, format) in cases {
             assert_eq!(Format::of(head), *format, "{}", String::from_utf8_lossy(head));
         }
-        let others: [&[u8]; 3] = [
+        let others: [&[u8]; 6] = [
+            b"\xff\xfeJ\0a\0n\0",
+            b"\x1f\x8b\x08\0",
+            b"\0\0\0\0",
             b"PAR1",
             b"#separator \\x09\n#path\tdns\n#fields\tts",
             b"{\"ts\":1,\"id.orig_h\":\"10.0.0.1\",\"query\":\"a.example\"}",

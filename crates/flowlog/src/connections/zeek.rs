@@ -160,7 +160,7 @@ impl Line {
     /// The connection; `None` if it is of a protocol without one.
     fn connection(&self, intake: &ConnectionIntake<'_>) -> Result<Option<Connection>, Field> {
         let Some(protocol) = protocol(self.get("proto")?) else { return Ok(None) };
-        let address = |name| self.value(name, |text| text.parse::<IpAddr>().ok());
+        let address = |name| self.value(name, |text| Some(text.parse::<IpAddr>().ok()?.to_canonical()));
         let port = |name| self.value(name, |text| text.parse::<u16>().ok());
         let (source, destination) = (address("id.orig_h")?, address("id.resp_h")?);
         // Zeek writes the type of an ICMP message as the source's port.
