@@ -51,13 +51,34 @@ fn walk(folder: &Path, endings: &[&str], depth: usize, files: &mut Vec<PathBuf>)
     for entry in entries {
         let path = entry.path();
         let kind = entry.file_type().map_err(read)?;
-        let is_log =
-            path.extension().is_some_and(|ending| endings.iter().any(|log| ending.eq_ignore_ascii_case(log)));
         if kind.is_dir() {
             walk(&path, endings, depth + 1, files)?;
-        } else if is_log && path.is_file() {
+        } else if is_named_so(&entry.file_name().to_string_lossy(), endings) && path.is_file() {
             files.push(path);
         }
     }
     Ok(())
+}
+
+/// Whether a name ends so, also behind the number or the date that rotation gave it: `auth.log.1`, `auth.log-20260131`.
+fn is_named_so(name: &str, endings: &[&str]) -> bool {
+    let bare = name.trim_end_matches(|digit: char| digit.is_ascii_digit());
+    let bare = bare.strip_suffix(['.', '-']).filter(|_| bare.len() < name.len()).unwrap_or(name);
+    let ending = bare.rsplit_once('.').map(|(_, ending)| ending);
+    ending.is_some_and(|ending| endings.iter().any(|log| ending.eq_ignore_ascii_case(log)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names() {
+        for name in ["auth.log", "auth.log.1", "auth.log-20260131", "a.PCAP", "auth.log.2.gz", "h=01.json"] {
+            assert!(is_named_so(name, CONNECTION_ENDINGS), "{name}");
+        }
+        for name in ["auth", "log", "a.log.old", "a.log1", "a.1", "1", "", ".-1", "a.log.", "a.log-"] {
+            assert!(!is_named_so(name, CONNECTION_ENDINGS), "{name}");
+        }
+    }
 }

@@ -1,6 +1,7 @@
 //! Files of Windows event logs (evtx): a header, chunks of 64 KiB, records in them.
 //!
-//! A record that cannot be read does not take the others with it, and a chunk without its mark is passed over. Layout: libyal/libevtx,
+//! A record that cannot be read does not take the others with it. A chunk of zeros was never written; one that lost its mark, or its end, is
+//! told of. Layout: libyal/libevtx,
 //! "Windows XML Event Log (EVTX)". It must not know what an event means.
 
 use super::binxml::{Chunk, Event};
@@ -32,12 +33,25 @@ pub(super) struct Record {
     pub(super) event: Result<Event, &'static str>,
 }
 
-/// Gives every record of a file.
+/// Gives every record of a file; records of which not even the place is known are one that cannot be read.
 pub(super) fn records(bytes: &[u8], mut give: impl FnMut(Record)) {
+    let lost = |why| Record { number: 0, time_ms: 0, event: Err(why) };
+    let mut is_empty = true;
     for chunk in bytes.get(FILE_HEADER..).unwrap_or_default().chunks(CHUNK) {
         if chunk.starts_with(CHUNK_MAGIC) {
             of_chunk(chunk, &mut give);
+            if chunk.len() < CHUNK {
+                give(lost("the log is cut off; what follows is lost"));
+            }
+        } else if chunk.iter().any(|byte| *byte != 0) {
+            give(lost("its chunk has lost its mark, and with it all its records"));
+        } else {
+            continue;
         }
+        is_empty = false;
+    }
+    if is_empty {
+        give(lost("the log has no chunk of records (it is cut off, or was never written)"));
     }
 }
 

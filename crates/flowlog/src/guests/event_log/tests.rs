@@ -113,5 +113,25 @@ fn a_size_that_is_wrong_ends_a_chunk_and_is_told() {
     let mut all = Vec::new();
     records(&damaged, |record| all.push(record.event.is_err()));
     assert_eq!(all, [true]);
-    records(&damaged[..FILE_HEADER + 100], |_| panic!("there is no record"));
+}
+
+#[test]
+fn what_is_lost_is_told() {
+    let told = |bytes: &[u8]| {
+        let mut all = Vec::new();
+        records(bytes, |record| all.push(record.event.err()));
+        all
+    };
+    let cut = Some("the log is cut off; what follows is lost");
+    let empty = Some("the log has no chunk of records (it is cut off, or was never written)");
+    let whole = file();
+    assert_eq!(told(&whole), [None]);
+    assert_eq!(told(&[&whole[..], &[0; CHUNK]].concat()), [None], "room for later");
+    assert_eq!(told(&whole[..whole.len() - 1]), [None, cut]);
+    assert_eq!(told(&whole[..FILE_HEADER + 100]), [cut]);
+    assert_eq!(told(&whole[..100]), [empty]);
+    assert_eq!(told(&[0; FILE_HEADER + CHUNK]), [empty]);
+    let mut marked = whole;
+    marked[FILE_HEADER] = b'X';
+    assert_eq!(told(&marked), [Some("its chunk has lost its mark, and with it all its records")]);
 }
