@@ -74,9 +74,12 @@ impl Ext4 {
     /// The same as its journal says that it is; the superblock may stand there too.
     fn replayed(self) -> Result<Self, String> {
         if self.superblock.journal == 0 {
-            return Err("its journal, which has the newest of it, is on another disk".to_owned());
+            return Err(
+                "its journal, which has the newest of it, is on another disk (run e2fsck where both are)"
+                    .to_owned(),
+            );
         }
-        let journal = self.inode(self.superblock.journal)?;
+        let journal = self.inode(self.superblock.journal).map_err(|why| format!("its journal: {why}"))?;
         let newest = journal::replayed(&self.blocks, &journal)?;
         let blocks = self.blocks.with(newest);
         let (number, within) =

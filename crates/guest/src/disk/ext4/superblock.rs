@@ -110,7 +110,8 @@ impl Superblock {
             && u64::from(self.inodes) <= self.groups().saturating_mul(self.inodes_per_group.into())
             && self.inode.is_power_of_two()
             && (128..=self.block).contains(&self.inode)
-            && (!is_wide || (self.descriptor.is_power_of_two() && (64..=1_024).contains(&self.descriptor)));
+            && (!is_wide || (self.descriptor.is_power_of_two() && (64..=1_024).contains(&self.descriptor)))
+            && (!self.has(incompatible::META_GROUPS) || self.first_meta_group <= self.descriptions());
         if !is_sound {
             return Err("its superblock is wrong".to_owned());
         }
@@ -139,6 +140,11 @@ impl Superblock {
 
     pub(super) fn groups(&self) -> u64 {
         (self.blocks - self.first_block).div_ceil(self.blocks_per_group)
+    }
+
+    /// Blocks in which groups are described.
+    fn descriptions(&self) -> u64 {
+        self.groups().div_ceil((self.block / self.descriptor) as u64)
     }
 
     /// The block in which a group is described, and the place in it.
