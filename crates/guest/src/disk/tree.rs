@@ -80,12 +80,13 @@ pub trait Tree: Files {
     fn contents(&self, file: &Handle, sink: &mut dyn FnMut(&[u8]) -> bool) -> Result<(), String>;
 }
 
-/// A name as it is told: what is no text, control characters and backslashes as `\x` with two digits, so that no two are told alike.
+/// A name as it is told: what is no text, control characters, backslashes and slashes (in names that are encrypted) as `\x` with two digits, so
+/// that no two are told alike.
 pub(crate) fn escaped(name: &[u8]) -> String {
     let mut told = String::with_capacity(name.len());
     for chunk in name.utf8_chunks() {
         for character in chunk.valid().chars() {
-            if character == '\\' || character.is_control() || is_turning(character) {
+            if matches!(character, '\\' | '/') || character.is_control() || is_turning(character) {
                 let mut bytes = [0; 4];
                 hexed(&mut told, character.encode_utf8(&mut bytes).as_bytes());
             } else {
@@ -192,11 +193,12 @@ mod tests {
 
     #[test]
     fn no_two_names_are_told_alike() {
-        let cases: [(&[u8], &str); 6] = [
+        let cases: [(&[u8], &str); 7] = [
             (b"plain \xc3\xa4", "plain ä"),
             (b"a\x1b[2J", "a\\x1b[2J"),
             (b"a\\x1b", "a\\x5cx1b"),
             (b"\xff.sh", "\\xff.sh"),
+            (b"a/\0", "a\\x2f\\x00"),
             ("a\u{202e}b".as_bytes(), "a\\xe2\\x80\\xaeb"),
             (&wide(&[0x61, 0xd800]), "a\\xed\\xa0\\x80"),
         ];

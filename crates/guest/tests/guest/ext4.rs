@@ -321,6 +321,14 @@ fn what_is_not_read_is_refused_by_name() {
     for (place, value) in [(0x18, 7), (0x59, 0xff), (0x58, 0x81), (0x03, 0xff)] {
         assert_eq!(refused(place, &[value]), "its superblock is wrong", "{place:#x}");
     }
+    let Some(bytes) = made(folder.path(), &["-t", "ext4", "-O", "meta_bg,^resize_inode,^metadata_csum"], 8)
+    else {
+        return;
+    };
+    let mut late = bytes;
+    late[1_024 + 0x104] = 2;
+    let refused = crate::volumes::opened(late).err().expect("its pieces begin behind the last");
+    assert_eq!(refused, "its superblock is wrong");
 }
 
 #[test]
@@ -330,7 +338,10 @@ fn what_is_encrypted_or_without_case_is_told() {
         fs::create_dir_all(folder.path().join(path)).expect("a folder");
         fs::write(folder.path().join(path).join("File"), "text").expect("it is written");
     }
-    let Some(bytes) = made(folder.path(), &["-t", "ext4"], 8) else { return };
+    fs::write(folder.path().join("secret/sl-sh"), "").expect("it is written");
+    let Some(mut bytes) = made(folder.path(), &["-t", "ext4", "-O", "^metadata_csum"], 8) else { return };
+    let place = bytes.windows(5).position(|part| part == b"sl-sh").expect("it is named");
+    bytes[place + 2] = b'/';
     let image = folder.path().join("image");
     fs::write(&image, bytes).expect("it is written");
     // Bits of an inode: extents, and encryption or names without case.
@@ -342,6 +353,10 @@ fn what_is_encrypted_or_without_case_is_told() {
     assert_eq!(tree.names("/secret").map_err(why), Err("its names are encrypted".to_owned()));
     assert_eq!(tree.meta("/secret/none").map_err(why), Err("a folder on its path is encrypted".to_owned()));
     assert_eq!(tree.read("/secret/folder/File", 10).map_err(why), Err("it is encrypted".to_owned()));
+    let secret =
+        tree.list(&tree.root()).expect("a folder").into_iter().find(|listed| listed.name == "secret");
+    let stored = tree.list(&secret.expect("it is there").handle).expect("names are told as they are stored");
+    assert!(stored.iter().any(|listed| listed.name == "sl\\x2fsh"), "{stored:?}");
     assert_eq!(tree.read("/Folded/fILE", 10), Ok(Some(b"text".to_vec())));
     assert_eq!(tree.read("/folded/File", 10), Ok(None));
 }

@@ -87,7 +87,8 @@ impl Folder {
         }
         let length = u8::try_from(name.len()).ok().filter(|length| *length > 0);
         let length = length.ok_or("a name of it is empty or too long")?;
-        if name.contains(&b'/') || name.contains(&0) {
+        // Every byte may stand in what names were encrypted into.
+        if !self.is_encrypted && (name.contains(&b'/') || name.contains(&0)) {
             return Err("a name of it is none");
         }
         let start = u32::try_from(self.names.len()).expect("a folder is small");
