@@ -1,9 +1,17 @@
 //! sudo: who becomes root without being asked for a password.
+//!
+//! Lines are read as sudo reads them ([`token`], [`statement`]); aliases of commands and of whom one becomes are resolved. What it must not do is
+//! pass over what it does not understand: such a line is told as unknown.
+
+mod statement;
+mod token;
+
+use std::collections::{BTreeMap, BTreeSet};
 
 use palisade_analysis::findings::Severity;
 
-use super::lines;
 use crate::{Files, FilesError, Report, checks, files, finding::Said};
+use statement::{Grant, Setting, Statement};
 
 const SUDOERS: &str = "/etc/sudoers";
 /// How deep files may include each other; sudo has the same limit.
@@ -11,77 +19,181 @@ const DEPTH_MAX: usize = 128;
 const FILES_MAX: usize = 1_000;
 
 pub(super) fn audit(files: &dyn Files, report: &mut Report) -> Result<(), FilesError> {
-    let mut read = 0;
-    file(files, SUDOERS, report, 0, &mut read)
+    let mut all = Sudoers::default();
+    let done = all.file(files, SUDOERS, report, 0);
+    all.judge(report);
+    done
 }
 
-fn file(
-    files: &dyn Files,
-    path: &str,
-    report: &mut Report,
-    depth: usize,
-    read: &mut usize,
-) -> Result<(), FilesError> {
-    *read += 1;
-    if depth > DEPTH_MAX || *read > FILES_MAX {
-        return Err(FilesError::new(path, "sudoers include each other too often"));
-    }
-    let Some(text) = files::text(files, path)? else { return Ok(()) };
-    // `#include` is no comment.
-    let text = text.replace("#include", "@include");
-    for (number, line) in lines(&text) {
-        if let Some(folder) = line.strip_prefix("@includedir") {
-            let folder = in_etc(folder);
-            for name in files::sorted(files, &folder)? {
-                // sudo passes over what editors and packages leave there.
-                if !name.ends_with('~') && !name.contains('.') {
-                    file(files, &format!("{folder}/{name}"), report, depth + 1, read)?;
+/// Where something is said, and in which words.
+#[derive(Clone)]
+struct Place {
+    path: String,
+    text: String,
+}
+
+/// All that is said in files that include each other.
+#[derive(Default)]
+struct Sudoers {
+    read: usize,
+    aliases: BTreeMap<String, Vec<String>>,
+    grants: Vec<(Place, Vec<String>, Vec<Grant>)>,
+    /// Of each scope what makes it ask for no password.
+    unasked: BTreeMap<String, Place>,
+    exempt: Option<(Place, String)>,
+}
+
+impl Sudoers {
+    fn file(
+        &mut self,
+        files: &dyn Files,
+        path: &str,
+        report: &mut Report,
+        depth: usize,
+    ) -> Result<(), FilesError> {
+        self.read += 1;
+        if depth > DEPTH_MAX || self.read > FILES_MAX {
+            return Err(FilesError::new(path, "sudoers include each other too often"));
+        }
+        let Some(text) = files::text(files, path)? else { return Ok(()) };
+        let mut is_told = false;
+        for line in token::lines(&text) {
+            if let Some((is_folder, name)) = included(line.text) {
+                let name = beside(files, path, name)?;
+                for path in if is_folder { in_folder(files, &name)? } else { vec![name] } {
+                    self.file(files, &path, report, depth + 1)?;
                 }
+                continue;
             }
-        } else if let Some(name) = line.strip_prefix("@include") {
-            file(files, &in_etc(name), report, depth + 1, read)?;
-        } else {
-            judge(&line, &format!("{path}:{number}"), report);
+            let statement = line.tokens.as_deref().and_then(|tokens| {
+                // What begins as an include and is none is a comment.
+                if tokens.is_empty() { Some(None) } else { Statement::read(tokens).map(Some) }
+            });
+            let place = Place { path: format!("{path}:{}", line.number), text: line.text.to_owned() };
+            match statement {
+                Some(statement) => self.add(statement, place),
+                None if !is_told => {
+                    is_told = true;
+                    report.unknown("sudo", format!("{} is not understood: {}", place.path, place.text));
+                }
+                None => {}
+            }
+        }
+        Ok(())
+    }
+
+    fn add(&mut self, statement: Option<Statement>, place: Place) {
+        match statement {
+            None => {}
+            Some(Statement::Aliases(aliases)) => self.aliases.extend(aliases),
+            Some(Statement::Grants { users, grants }) => self.grants.push((place, users, grants)),
+            Some(Statement::Defaults { scope, settings }) => {
+                settings.iter().for_each(|setting| self.set(&scope, setting, place.clone()));
+            }
         }
     }
-    Ok(())
+
+    /// Of a scope the last line holds.
+    fn set(&mut self, scope: &str, setting: &Setting, place: Place) {
+        match (setting.name.as_str(), setting.is_on) {
+            ("authenticate", true) => drop(self.unasked.remove(scope)),
+            ("authenticate", false) => drop(self.unasked.insert(scope.to_owned(), place)),
+            ("exempt_group", false) => self.exempt = None,
+            ("exempt_group", true) => self.exempt = Some((place, setting.value.clone())),
+            _ => {}
+        }
+    }
+
+    fn judge(&self, report: &mut Report) {
+        for (scope, place) in &self.unasked {
+            say(
+                report,
+                checks::SUDO_NOPASSWD.severity,
+                place,
+                scope,
+                format!("sudo does not ask for a password ({scope})"),
+            );
+        }
+        if let Some((place, group)) = &self.exempt {
+            let message = format!("sudo does not ask members of {group} for a password");
+            say(report, checks::SUDO_NOPASSWD.severity, place, "exempt_group", message);
+        }
+        for (place, users, grants) in &self.grants {
+            self.judge_one(report, place, users, grants);
+        }
+    }
+
+    /// The worst of what users may do without a password.
+    fn judge_one(&self, report: &mut Report, place: &Place, users: &[String], grants: &[Grant]) {
+        // What root may do as root says nothing.
+        if users.iter().all(|user| matches!(user.as_str(), "root" | "#0")) {
+            return;
+        }
+        let who = users.join(", ");
+        let free = || grants.iter().filter(|grant| !grant.asks && !grant.command.starts_with('!'));
+        let is_all = |grant: &Grant| self.has(std::slice::from_ref(&grant.command), &["ALL"]);
+        let is_root =
+            |grant: &Grant| grant.as_whom.as_ref().is_none_or(|whom| self.has(whom, &["ALL", "root", "#0"]));
+        if free().any(|grant| is_all(grant) && is_root(grant)) {
+            let message = format!("{who} becomes root without a password");
+            say(report, checks::SUDO_NOPASSWD.severity, place, &who, message);
+        } else if free().next().is_some() {
+            let whom = if free().any(is_root) { "root" } else { "others" };
+            let message = format!("{who} runs some commands as {whom} without a password");
+            say(report, Severity::Note, place, &who, message);
+        }
+    }
+
+    /// Whether a list has one of some names, also by its aliases.
+    fn has(&self, list: &[String], wanted: &[&str]) -> bool {
+        let mut seen = BTreeSet::new();
+        let mut open: Vec<&String> = list.iter().collect();
+        while let Some(name) = open.pop() {
+            if wanted.contains(&name.as_str()) {
+                return true;
+            }
+            if seen.insert(name) {
+                open.extend(self.aliases.get(name).into_iter().flatten());
+            }
+        }
+        false
+    }
 }
 
-/// A path of an include, relative to the folder of sudoers.
-fn in_etc(path: &str) -> String {
-    let path = path.trim().trim_matches('"').trim_end_matches('/');
-    if path.starts_with('/') { path.to_owned() } else { format!("/etc/{path}") }
-}
-
-fn judge(line: &str, place: &str, report: &mut Report) {
-    let mut say = |severity, subject: &str, message: String| {
-        report.say_as(
-            &checks::SUDO_NOPASSWD,
-            severity,
-            Said {
-                subject: Some(subject),
-                message,
-                path: place.to_owned(),
-                value: line.to_owned(),
-                wanted: "a password is asked for".to_owned(),
-            },
-        );
+fn say(report: &mut Report, severity: Severity, place: &Place, who: &str, message: String) {
+    let said = Said {
+        subject: Some(who),
+        message,
+        path: place.path.clone(),
+        value: place.text.clone(),
+        wanted: "a password is asked for".to_owned(),
     };
-    let who = line.split_whitespace().next().unwrap_or_default();
-    if who.starts_with("Defaults") {
-        if line.contains("!authenticate") {
-            say(checks::SUDO_NOPASSWD.severity, who, format!("sudo does not ask for a password ({who})"));
-        }
-        return;
+    report.say_as(&checks::SUDO_NOPASSWD, severity, said);
+}
+
+/// What a line includes, and whether it is a folder.
+fn included(line: &str) -> Option<(bool, &str)> {
+    let behind = line.strip_prefix(['@', '#'])?.strip_prefix("include")?;
+    let (is_folder, name) = behind.strip_prefix("dir").map_or((false, behind), |name| (true, name));
+    name.starts_with([' ', '\t']).then(|| (is_folder, name.trim()))
+}
+
+/// The path of what a file includes, which may name the machine and is relative to the folder of that file.
+fn beside(files: &dyn Files, path: &str, name: &str) -> Result<String, FilesError> {
+    let quoted = name.strip_prefix('"').and_then(|name| name.split('"').next());
+    let mut name = quoted.map_or_else(|| name.replace("\\ ", " "), str::to_owned);
+    if name.contains("%h") {
+        let host = files::text(files, "/etc/hostname")?.unwrap_or_default();
+        name = name.replace("%h", host.trim().split('.').next().unwrap_or_default());
     }
-    let Some((_, commands)) = line.split_once("NOPASSWD:") else { return };
-    if who.ends_with("_Alias") {
-        return;
-    }
-    let is_all = commands.split(',').any(|command| command.trim() == "ALL");
-    if is_all {
-        say(checks::SUDO_NOPASSWD.severity, who, format!("{who} becomes root without a password"));
-    } else {
-        say(Severity::Note, who, format!("{who} runs some commands as root without a password"));
-    }
+    let name = name.trim_end_matches('/');
+    let folder = path.rsplit_once('/').map_or("", |(folder, _)| folder);
+    Ok(if name.starts_with('/') { name.to_owned() } else { format!("{folder}/{name}") })
+}
+
+/// Files of a folder that sudo reads; it passes over what editors and packages leave there.
+fn in_folder(files: &dyn Files, folder: &str) -> Result<Vec<String>, FilesError> {
+    let mut names = files::sorted(files, folder)?;
+    names.retain(|name| !name.ends_with('~') && !name.contains('.'));
+    Ok(names.into_iter().map(|name| format!("{folder}/{name}")).collect())
 }

@@ -163,6 +163,39 @@ fn sudo() {
 }
 
 #[test]
+fn sudo_as_sudo_reads_it() {
+    let path = "/etc/sudoers";
+    let cases: [(&str, &[&str]); 11] = [
+        ("alice ALL=(ALL) NOPASSWD : ALL", &["warning SUDO-NOPASSWD alice /etc/sudoers:1"]),
+        ("#1000 ALL = (root) SETENV: NOPASSWD: EXEC: ALL", &["warning SUDO-NOPASSWD #1000 /etc/sudoers:1"]),
+        ("a, %b ALL=NOPASSWD: ALL, !/bin/su", &["warning SUDO-NOPASSWD a, %b /etc/sudoers:1"]),
+        (
+            "a ALL=NOPASSWD: X\nCmnd_Alias Y = ALL : X = /bin/ls, Y",
+            &["warning SUDO-NOPASSWD a /etc/sudoers:1"],
+        ),
+        ("a ALL=(www) NOPASSWD: ALL", &["note SUDO-NOPASSWD a /etc/sudoers:1"]),
+        ("a ALL=NOPASSWD: /bin/ls, PASSWD: ALL", &["note SUDO-NOPASSWD a /etc/sudoers:1"]),
+        ("root ALL=(ALL) NOPASSWD: ALL", &[]),
+        (
+            "a ALL=(ALL) ALL # why \\\nb h = NOPASSWD: sha224:0a=, /bin/x",
+            &["note SUDO-NOPASSWD b /etc/sudoers:2"],
+        ),
+        ("Defaults env_reset, ! authenticate\nDefaults authenticate", &[]),
+        ("Defaults exempt_group = wheel", &["warning SUDO-NOPASSWD exempt_group /etc/sudoers:1"]),
+        ("a x=ALL : y=NOPASSWD: ALL", &["warning SUDO-NOPASSWD a /etc/sudoers:1"]),
+    ];
+    for (text, expect) in cases {
+        assert_eq!(found(&[(path, text)]), expect, "{text}");
+    }
+    let files = [
+        (path, "#include sudoers.d/own\n#includes\n"),
+        ("/etc/sudoers.d/own", "@include \"x\""),
+        ("/etc/sudoers.d/x", "a ALL=NOPASSWD:ALL"),
+    ];
+    assert_eq!(found(&files).len(), 1);
+}
+
+#[test]
 fn firewalls() {
     let open = "table inet filter { chain input { type filter hook input priority 0; policy accept; } }";
     assert_eq!(found(&[("/etc/nftables.conf", open)]), ["warning FIREWALL - /etc/nftables.conf"]);
