@@ -59,17 +59,80 @@ fn starts(files: &dyn Files, unit: &str) -> Result<bool, FilesError> {
 
 fn nftables(files: &dyn Files) -> Result<State, FilesError> {
     let Some(text) = files::text(files, NFTABLES)? else { return Ok(State::Absent) };
-    let text: String = lines(&text).into_iter().map(|(_, line)| line + "\n").collect();
     // What is included is not followed: a policy in another file is taken for one that is there.
-    let chain = text.split("hook input").nth(1).and_then(|rest| rest.split('}').next());
-    let denies = chain.is_some_and(|chain| {
-        chain.contains("policy drop") || chain.contains("drop\n") || chain.contains("reject")
-    });
-    Ok(match (denies || text.contains("include "), starts(files, "nftables.service")?) {
+    let words = words(&text);
+    let is_included = words.iter().any(|word| word == "include");
+    Ok(match (chains(&words).into_iter().any(denies) || is_included, starts(files, "nftables.service")?) {
         (true, true) => State::Denies("nftables"),
         (true, false) => State::Open { path: NFTABLES, why: "nftables.service does not start by itself" },
         (false, _) => State::Open { path: NFTABLES, why: "no chain at the input drops what no rule names" },
     })
+}
+
+/// Words of nftables without comments; ends of statements and braces are words, what is in quotes is one.
+fn words(text: &str) -> Vec<String> {
+    let mut words = vec![String::new()];
+    let mut rest = text.chars();
+    let mut is_quoted = false;
+    while let Some(next) = rest.next() {
+        match next {
+            '"' => is_quoted = !is_quoted,
+            _ if is_quoted => words.last_mut().expect("there is one").push(next),
+            '\\' if rest.as_str().starts_with('\n') => drop(rest.next()),
+            '#' | '\n' | ';' | '{' | '}' => {
+                if next == '#' {
+                    rest.by_ref().find(|behind| *behind == '\n');
+                }
+                let end = if matches!(next, '{' | '}') { next } else { ';' };
+                words.extend([end.to_string(), String::new()]);
+            }
+            _ if next.is_whitespace() => words.push(String::new()),
+            _ => words.last_mut().expect("there is one").push(next),
+        }
+    }
+    words.retain(|word| !word.is_empty());
+    words
+}
+
+/// What stands between the braces of each chain at the input of this machine.
+fn chains(words: &[String]) -> Vec<&[String]> {
+    let mut chains = Vec::new();
+    let mut rest = words;
+    while let Some(at) = rest.windows(3).position(|three| three[0] == "chain" && three[2] == "{") {
+        rest = &rest[at + 3..];
+        let mut depth = 1_u32;
+        let end = rest.iter().position(|word| {
+            depth = depth + u32::from(word == "{") - u32::from(word == "}");
+            depth == 0
+        });
+        let (chain, behind) = rest.split_at(end.unwrap_or(rest.len()));
+        rest = behind;
+        if chain.windows(2).any(|pair| pair[0] == "hook" && pair[1] == "input") {
+            chains.push(chain);
+        }
+    }
+    chains
+}
+
+/// Whether a chain drops what no rule of it names: by its policy, or by its last rule.
+fn denies(chain: &[String]) -> bool {
+    let mut rules = chain.split(|word| word == ";").filter(|rule| !rule.is_empty());
+    let is_last = rules.clone().next_back().is_some_and(drops_all);
+    is_last || rules.any(|rule| rule.iter().eq(["policy", "drop"]))
+}
+
+/// Whether a rule drops or rejects without asking for anything; it may count and log before.
+fn drops_all(rule: &[String]) -> bool {
+    let mut words = rule.iter().map(String::as_str);
+    while let Some(word) = words.next() {
+        match word {
+            "drop" | "reject" => return true,
+            "counter" | "log" => {}
+            "packets" | "bytes" | "prefix" | "level" | "flags" | "group" => drop(words.next()),
+            _ => return false,
+        }
+    }
+    false
 }
 
 fn ufw(files: &dyn Files) -> Result<State, FilesError> {
@@ -105,7 +168,14 @@ fn firewalld(files: &dyn Files) -> Result<State, FilesError> {
 
 fn iptables(files: &dyn Files) -> Result<State, FilesError> {
     let Some(text) = files::text(files, IPTABLES)? else { return Ok(State::Absent) };
-    let denies = text.lines().any(|line| line.starts_with(":INPUT DROP"));
+    let table = text.split("*filter").nth(1).unwrap_or_default();
+    let mut rules = table.lines().take_while(|line| line.trim() != "COMMIT").map(str::trim);
+    let last = rules.clone().filter(|line| line.starts_with("-A INPUT ")).last();
+    // The last rule asks for nothing.
+    let is_last = last.is_some_and(|rule| {
+        ["-A INPUT -j DROP", "-A INPUT -j REJECT"].iter().any(|end| rule.starts_with(end))
+    });
+    let denies = rules.any(|line| line.starts_with(":INPUT DROP")) || is_last;
     Ok(if denies {
         State::Denies("iptables")
     } else {

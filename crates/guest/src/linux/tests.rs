@@ -210,6 +210,47 @@ fn firewalls() {
 }
 
 #[test]
+fn a_chain_denies_by_its_policy_or_its_last_rule() {
+    let path = "/etc/nftables.conf";
+    let chain = |rules: &str| {
+        format!(
+            "table inet f {{ set s {{ type inet_service; }} chain i {{ type filter hook input priority 0;{rules} }} }}"
+        )
+    };
+    let cases = [
+        ("policy drop;", true),
+        ("policy accept; tcp dport { 22, 80 } accept\ncounter drop\n", true),
+        (" ct state {\n established } accept; log prefix \"a; b\" reject with icmpx admin-prohibited", true),
+        ("tcp dport 22 drop\naccept\n", false),
+        ("# policy drop;\nip saddr 192.0.2.1 reject\n", false),
+        ("counter ip saddr 192.0.2.1 drop\n", false),
+        ("limit rate 1/second log\nlog limit rate 1/second drop\n", false),
+        ("log prefix \"policy drop;\" accept", false),
+    ];
+    for (rules, denies) in cases {
+        assert_eq!(found(&[(path, &chain(rules))]).is_empty(), denies, "{rules}");
+    }
+    let other = "table inet f { chain i { type filter hook input priority 0; } chain o { drop; } }";
+    assert!(!found(&[(path, other)]).is_empty());
+    let rules = |end: &str| {
+        format!(
+            "*mangle\n:INPUT DROP [0:0]\nCOMMIT\n*filter\n:INPUT ACCEPT [0:0]\n-A INPUT -p tcp --dport 22 -j ACCEPT\n{end}COMMIT\n"
+        )
+    };
+    for (end, denies) in [
+        ("-A INPUT -j REJECT --reject-with icmp-host-prohibited\n", true),
+        ("-A INPUT -s 192.0.2.1 -j DROP\n", false),
+        ("", false),
+    ] {
+        assert_eq!(
+            found(&[(path, other), ("/etc/iptables/rules.v4", &rules(end))]).is_empty(),
+            denies,
+            "{end}"
+        );
+    }
+}
+
+#[test]
 fn keys() {
     // A modulus of 1024 bits: type, exponent 65537, modulus.
     let blob =
