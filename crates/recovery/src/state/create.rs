@@ -84,13 +84,16 @@ impl Store {
             files::replace(&building.join(manifest::AUDIT), report)?;
         }
         manifest::write(&building, &manifest, key)?;
-        read.iter().try_for_each(ReadFile::fix)?;
-        for (place, disk) in places.iter().zip(&manifest.disks) {
-            name_twice(&place.path, &disk.base().path)?;
-        }
         let folder = self.state_folder(&id);
-        let commit = fs::rename(&building, &folder).and_then(|()| files::sync_folder(&folder));
-        commit.map_err(FileError::at("put in place", &folder))?;
+        let fixed = fix(&read, &places, &manifest).and_then(|()| {
+            Ok(fs::rename(&building, &folder).map_err(FileError::at("put in place", &folder))?)
+        });
+        if let Err(error) = fixed {
+            give_back(&read, &places, &manifest);
+            let _ = fs::remove_dir_all(&building);
+            return Err(error);
+        }
+        files::sync_folder(&folder).map_err(FileError::at("put in place", &folder))?;
         manifest.disks.iter().try_for_each(lay)?;
         Ok(manifest)
     }
@@ -118,9 +121,18 @@ fn places(disks: &[Place]) -> Result<Vec<Place>, StateError> {
 struct ReadFile {
     path: PathBuf,
     modified: Option<SystemTime>,
+    /// Its permissions before it was read.
+    mode: Option<u32>,
 }
 
 impl ReadFile {
+    fn new(layer: &Layer) -> Self {
+        let metadata = layer.file().metadata().ok();
+        let modified = metadata.as_ref().and_then(|metadata| metadata.modified().ok());
+        let mode = metadata.map(|metadata| metadata.mode() & 0o7777);
+        Self { path: layer.path.clone(), modified, mode }
+    }
+
     /// Makes it read-only, if nobody has written to it while it was read.
     fn fix(&self) -> Result<(), StateError> {
         files::set_mode(&self.path, 0o444)?;
@@ -138,10 +150,7 @@ fn hash(
     progress: Progress<'_>,
 ) -> Result<(Disk, Vec<ReadFile>), StateError> {
     let image = Image::open(place)?;
-    let modified = |layer: &Layer| layer.file().metadata().and_then(|metadata| metadata.modified()).ok();
-    let read =
-        image.layers.iter().map(|layer| ReadFile { path: layer.path.clone(), modified: modified(layer) });
-    let read = read.collect();
+    let read = image.layers.iter().map(ReadFile::new).collect();
     let content = scan::content(&image, progress)?;
     write_tree(&content_file(folder, number), &content)?;
     let mut layers = Vec::new();
@@ -158,6 +167,30 @@ fn hash(
     };
     let disk = Disk { overlay, size: image.size(), root: HEXLOWER.encode(&content.root()), layers };
     Ok((disk, read))
+}
+
+/// Makes all files read-only, and gives the disks the names under which they stay.
+fn fix(read: &[ReadFile], places: &[Place], manifest: &Manifest) -> Result<(), StateError> {
+    read.iter().try_for_each(ReadFile::fix)?;
+    places
+        .iter()
+        .zip(&manifest.disks)
+        .try_for_each(|(place, disk)| name_twice(&place.path, &disk.base().path))
+}
+
+/// Takes back what was done of that, as far as it can be: another error has been met.
+fn give_back(read: &[ReadFile], places: &[Place], manifest: &Manifest) {
+    for (place, disk) in places.iter().zip(&manifest.disks) {
+        let base = &disk.base().path;
+        if *base != place.path && files::is_same(base, &place.path) {
+            let _ = fs::remove_file(base);
+        }
+    }
+    for file in read {
+        if let Some(mode) = file.mode {
+            let _ = files::set_mode(&file.path, mode);
+        }
+    }
 }
 
 /// Gives a disk the name under which it stays.

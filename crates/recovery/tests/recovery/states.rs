@@ -138,3 +138,35 @@ fn a_quota_is_kept_and_changes_nothing() {
     assert!(!fixture.overlay().exists());
     fixture.store.create(&what(64 << 20), &fixture.key, &|_| {}).unwrap();
 }
+
+#[test]
+fn disks_that_cannot_all_be_sealed_are_as_they_were() {
+    let fixture = Fixture::new();
+    let second = fixture.folder.path().join("data.raw");
+    fs::copy(&fixture.disk, &second).unwrap();
+    for (disk, mode) in [(&fixture.disk, 0o640), (&second, 0o604)] {
+        fs::set_permissions(disk, fs::Permissions::from_mode(mode)).unwrap();
+    }
+    // The name under which the second disk would stay is somebody else's.
+    let taken = fixture.folder.path().join(format!("data.clean-web-{NOW}.raw"));
+    fs::write(&taken, "mine").unwrap();
+    let disks = [&fixture.disk, &second].map(|disk| Place::new(disk, Format::Raw));
+    let what = Creating {
+        machine: "web",
+        disks: &disks,
+        by: "rosa",
+        now: NOW,
+        policy_sha256: None,
+        audit: None,
+        quota: None,
+    };
+    let error = fixture.store.create(&what, &fixture.key, &|_| {}).unwrap_err().to_string();
+    assert!(error.contains("data.raw"), "{error}");
+    let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    assert_eq!((mode(&fixture.disk), mode(&second)), (0o640, 0o604));
+    assert!(!fixture.folder.path().join(format!("web.clean-web-{NOW}.raw")).exists());
+    assert_eq!(fs::read(&taken).unwrap(), b"mine");
+    assert_eq!(fixture.store.ids().unwrap(), [""; 0]);
+    fs::remove_file(taken).unwrap();
+    fixture.store.create(&what, &fixture.key, &|_| {}).unwrap();
+}
