@@ -97,6 +97,7 @@ fn timed(site: &Site, machine: &mut dyn Machine, id: &str) -> Result<Taken> {
         by: "palisade bench".to_owned(),
         why: "measured".to_owned(),
         memory_max: MEMORY_MIB * MIB,
+        modes: Vec::new(),
         hands: Value::Null,
     };
     let mut hands = Hands { machine, policy: &mut Unasked, prepare: &mut Nothing, audit: &mut Nothing };

@@ -14,6 +14,7 @@ mod steps;
 
 use std::{
     fmt, fs,
+    os::unix::fs::PermissionsExt as _,
     path::{Path, PathBuf},
 };
 
@@ -113,6 +114,9 @@ impl fmt::Display for Step {
     }
 }
 
+/// Permissions of a disk's new overlay.
+const OVERLAY_MODE: u32 = 0o600;
+
 /// What a revert is going to do.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -134,6 +138,9 @@ pub struct Plan {
     /// What the caller needs to go on after a crash, such as where the hypervisor listens.
     #[serde(default)]
     pub hands: serde_json::Value,
+    /// Permissions of the machine's disks, as [`Revert::begin`] finds them; what it is given here is not looked at.
+    #[serde(default)]
+    pub modes: Vec<u32>,
 }
 
 /// Why a revert stopped.
@@ -237,7 +244,7 @@ impl<'s> Revert<'s> {
     ///
     /// # Errors
     /// Another revert of the machine, a state that is not its own or was changed.
-    pub fn begin(store: &'s Store, plan: Plan, check: &SealCheck) -> Result<Self, RevertError> {
+    pub fn begin(store: &'s Store, mut plan: Plan, check: &SealCheck) -> Result<Self, RevertError> {
         let hold = store.hold(&plan.machine)?;
         let path = journal_file(store, &plan.machine);
         if Journal::find(&path)?.is_some() {
@@ -248,6 +255,7 @@ impl<'s> Revert<'s> {
             let (state, owner) = (plan.state, manifest.machine);
             return Err(RevertError::Foreign { state, owner, machine: plan.machine });
         }
+        plan.modes = manifest.disks.iter().map(|disk| mode(&disk.overlay)).collect();
         let journal = Journal::begin(&path, plan)?;
         Ok(Self { store, journal, manifest, _hold: hold })
     }
@@ -308,14 +316,14 @@ impl<'s> Revert<'s> {
         if self.journal.note(Step::VerifyBase).is_some() {
             return Err(RevertError::TooLate { machine: plan.machine.clone() });
         }
-        let (id, machine) = (plan.id.clone(), plan.machine.clone());
+        let (id, machine, modes) = (plan.id.clone(), plan.machine.clone(), plan.modes.clone());
         let folder = self.store.evidence_folder(&id);
         if let Ok(evidence) = self.store.evidence_named(&id) {
             self.store.record_custody(now, by, "returned", &evidence.id, "")?;
         }
         for (number, disk) in self.manifest.disks.iter().enumerate() {
             if folder.join(steps::disk_name(number)).exists() {
-                files::set_mode(&disk.overlay, 0o600)?;
+                files::set_mode(&disk.overlay, modes.get(number).copied().unwrap_or(OVERLAY_MODE))?;
             }
         }
         if folder.exists() {
@@ -329,6 +337,11 @@ impl<'s> Revert<'s> {
     fn evidence_folder(&self) -> PathBuf {
         self.store.evidence_folder(&self.journal.plan().id)
     }
+}
+
+/// Permissions of a disk; those of a new overlay if it cannot be looked at.
+fn mode(disk: &Path) -> u32 {
+    fs::metadata(disk).map_or(OVERLAY_MODE, |metadata| metadata.permissions().mode() & 0o7777)
 }
 
 fn journal_file(store: &Store, machine: &str) -> PathBuf {

@@ -57,6 +57,7 @@ fn plan() -> Plan {
         by: "rosa".into(),
         why: "INC-7".into(),
         memory_max: 256 << 20,
+        modes: Vec::new(),
         hands: json!(null),
     }
 }

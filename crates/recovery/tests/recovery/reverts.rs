@@ -1,6 +1,6 @@
 //! A revert that ends anywhere goes on, or is given up, and ends where it should.
 
-use std::{fs, path::PathBuf, rc::Rc};
+use std::{fs, os::unix::fs::PermissionsExt as _, path::PathBuf, rc::Rc};
 
 use palisade_guest::disk::{Disk, volumes};
 use palisade_recovery::{
@@ -63,6 +63,7 @@ fn plan(state: &str) -> Plan {
         by: "rosa".into(),
         why: "INC-7".into(),
         memory_max: 0,
+        modes: Vec::new(),
         hands: json!(null),
     }
 }
@@ -137,6 +138,7 @@ fn until_the_disks_are_new_it_can_be_abandoned() {
     for step in Step::ALL {
         let Some((fixture, id, clean)) = taken() else { return };
         let was = root(fixture.overlay());
+        fs::set_permissions(fixture.overlay(), fs::Permissions::from_mode(0o640)).unwrap();
         let revert = Revert::begin(&fixture.store, plan(&id), &fixture.check()).unwrap();
         run(revert, &mut Paper::default(), &mut |now| now != Moment::Undocumented(step)).unwrap_err();
         let revert = Revert::resume(&fixture.store, "web", &fixture.check()).unwrap();
@@ -144,6 +146,11 @@ fn until_the_disks_are_new_it_can_be_abandoned() {
         if step < Step::POINT_OF_NO_RETURN {
             abandoned.unwrap();
             assert_eq!(root(fixture.overlay()), was, "{step}");
+            assert_eq!(
+                fs::metadata(fixture.overlay()).unwrap().permissions().mode() & 0o777,
+                0o640,
+                "{step}"
+            );
             assert!(fixture.store.evidence().unwrap().is_empty());
             assert!(unfinished(&fixture.store).unwrap().is_empty());
             fixture.write(0, 512).unwrap();

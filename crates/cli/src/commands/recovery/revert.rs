@@ -202,6 +202,7 @@ pub fn run(arguments: &Arguments) -> Result<Exit, Failure> {
             by,
             why: arguments.why.clone().unwrap_or_default(),
             memory_max: arguments.world.memory_max,
+            modes: Vec::new(),
             hands: serde_json::to_value(world)?,
         };
         Revert::begin(&store, plan, &check)?
