@@ -107,7 +107,7 @@ checks! {
         ["CKV_AZURE_118", "network_ip_forwarding_enabled"];
     ENDPOINT_PORT = "PAL-ENDPOINT-PUBLIC-PORT", Warning,
         "An inbound NAT rule has a public port that everybody tries",
-        "Give it a random high port (49152-65535) and a list of sources, or reach the machine without a public port (palisade connect).",
+        "Give it a random high port (49152-65534) and a list of sources, or reach the machine without a public port (palisade connect).",
         [];
     ENDPOINT_SOURCES = "PAL-ENDPOINT-ANY-SOURCE", Note,
         "An inbound NAT rule leads to a management port for every source",
