@@ -30,6 +30,7 @@ use std::sync::Arc;
 use axum::{
     Extension,
     extract::{Request, State},
+    http::request::Parts,
 };
 use palisade_control::{Caller, kinds::TOP_LEVEL};
 use palisade_model::ResourceId;
@@ -65,17 +66,28 @@ pub(crate) async fn handle(
     Extension(caller): Extension<Caller>,
     request: Request,
 ) -> Answer {
-    let call = take_apart(app, principal, caller, request).await?;
+    let (parts, body) = request.into_parts();
+    let mut call = match take_apart(app, principal, caller, parts) {
+        Ok(call) => call,
+        Err(refusal) => {
+            limits::body::discard(body).await;
+            return Err(refusal);
+        }
+    };
+    if matches!(call.route.method, "PUT" | "PATCH" | "POST") {
+        let bytes = limits::body::read(&call.headers, body).await?;
+        call.body = limits::body::json(&bytes)?;
+    }
     dispatch(&call).await
 }
 
-async fn take_apart(
+/// What is asked for, and whether it may be: all of it but the body.
+fn take_apart(
     app: Arc<App>,
     principal: Principal,
     caller: Caller,
-    request: Request,
+    mut parts: Parts,
 ) -> Result<Call, ApiError> {
-    let (mut parts, body) = request.into_parts();
     let upgrade = parts.extensions.remove::<hyper::upgrade::OnUpgrade>();
     let raw_path = parts.uri.path().to_owned();
     let path = Path::parse(&raw_path)?;
@@ -103,10 +115,6 @@ async fn take_apart(
     };
     permit(&call)?;
     call.caller.overriding = intents::overriding(&call)?;
-    if matches!(route.method, "PUT" | "PATCH" | "POST") {
-        let bytes = limits::body::read(&call.headers, body).await?;
-        call.body = limits::body::json(&bytes)?;
-    }
     Ok(call)
 }
 

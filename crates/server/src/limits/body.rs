@@ -55,6 +55,23 @@ async fn collect(body: Body) -> Result<Bytes, ApiError> {
     if length > BODY_LENGTH_MAX { Err(too_large()) } else { Ok(read.into()) }
 }
 
+/// Reads a body of a request that is refused without it, and throws it away. A client over HTTP/2 that is still writing (curl 7.88, for
+/// one) would see a broken stream in place of the answer.
+pub async fn discard(body: Body) {
+    let mut left = DISCARDED_MAX;
+    let mut chunks = body.into_data_stream();
+    let all = async {
+        while let Some(Ok(chunk)) = chunks.next().await {
+            match left.checked_sub(chunk.len()) {
+                Some(rest) => left = rest,
+                None => break,
+            }
+        }
+    };
+    // Who is slower sees its connection end.
+    let _elapsed = timeout(BODY_READ_TIMEOUT, all).await;
+}
+
 fn too_large() -> ApiError {
     ApiError::new(
         StatusCode::PAYLOAD_TOO_LARGE,
@@ -146,5 +163,20 @@ mod tests {
             serde_json::json!({ "properties": { "mode": "Incremental", "template": { "resources": [] } } });
         assert_eq!(json(body).unwrap(), Some(expect));
         assert!(json(br#"{"properties": {other:{}}}"#).is_err());
+    }
+
+    #[tokio::test]
+    async fn a_body_that_nobody_wants_is_read_to_its_end_and_not_beyond_its_limit() {
+        let chunk = 1_000_000;
+        for (sent, read) in [(3, 3), (1_000, DISCARDED_MAX / chunk + 1)] {
+            let taken = std::sync::Arc::new(std::sync::atomic::AtomicUsize::new(0));
+            let counter = taken.clone();
+            let chunks = (0..sent).map(move |_| {
+                counter.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+                Ok::<_, std::io::Error>(vec![b' '; chunk])
+            });
+            discard(Body::from_stream(tokio_stream::iter(chunks))).await;
+            assert_eq!(taken.load(std::sync::atomic::Ordering::Relaxed), read, "{sent}");
+        }
     }
 }
