@@ -23,7 +23,19 @@ const LENGTH_MAX: u64 = 200;
 /// Why there is no key.
 #[derive(Debug, Error)]
 pub enum KeyError {
-    /// The file system failed, or a key is there that would be overwritten.
+    /// There is no such file.
+    #[error("there is no key file {} (make one with palisade clean-state key, or name another one)", path.display())]
+    Missing {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A key is there that would be overwritten.
+    #[error("{} is there already (name a file that is not)", path.display())]
+    Present {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The file system failed.
     #[error("cannot use the key file {}", path.display())]
     Io {
         /// The file.
@@ -78,7 +90,7 @@ impl SealKey {
     /// # Errors
     /// What is not one, or can be read by others.
     pub fn load(path: &Path) -> Result<Self, KeyError> {
-        let metadata = fs::metadata(path).map_err(|source| KeyError::Io { path: path.into(), source })?;
+        let metadata = fs::metadata(path).map_err(|source| failed(path, source))?;
         if metadata.mode() & 0o077 != 0 {
             return Err(KeyError::Exposed { path: path.into() });
         }
@@ -133,11 +145,24 @@ fn write(path: &Path, mode: u32, text: &str) -> Result<(), KeyError> {
             file.write_all(text.as_bytes())?;
             file.sync_all()
         });
-    written.map_err(|source| KeyError::Io { path: path.into(), source })
+    written.map_err(|source| match source.kind() {
+        // Of what is to be written, the folder is missing.
+        io::ErrorKind::NotFound => KeyError::Io { path: path.into(), source },
+        _ => failed(path, source),
+    })
+}
+
+fn failed(path: &Path, source: io::Error) -> KeyError {
+    let path = path.into();
+    match source.kind() {
+        io::ErrorKind::NotFound => KeyError::Missing { path },
+        io::ErrorKind::AlreadyExists => KeyError::Present { path },
+        _ => KeyError::Io { path, source },
+    }
 }
 
 fn read(path: &Path, prefix: &str, what: &'static str) -> Result<[u8; 32], KeyError> {
-    let io = |source| KeyError::Io { path: path.into(), source };
+    let io = |source| failed(path, source);
     let malformed = || KeyError::Malformed { path: path.into(), what };
     if fs::metadata(path).map_err(io)?.len() > LENGTH_MAX {
         return Err(malformed());

@@ -127,6 +127,8 @@ pub struct PruneArgs {
     days: Option<u64>,
     #[command(flatten)]
     store: StoreArgs,
+    #[command(flatten)]
+    format: FormatArgs,
 }
 
 /// Runs one action.
@@ -235,10 +237,20 @@ fn verify(arguments: &VerifyArgs) -> Result<Exit, Failure> {
 fn prune(arguments: &PruneArgs) -> Result<Exit, Failure> {
     let keep = Keep { count: arguments.keep, age: arguments.days.map(|days| days.saturating_mul(86_400)) };
     let done = arguments.store.open()?.prune(keep, now(), &arguments.store.check()?)?;
-    let rows = done.iter().map(|done| match done {
-        Kept::Deleted(id) => json!({"state": id, "deleted": true}),
-        Kept::InUse(id, path) => json!({"state": id, "deleted": false, "inUse": path}),
-    });
-    output::json(&rows.collect::<Vec<_>>())?;
+    match arguments.format.format {
+        Format::Json => {
+            let rows = done.iter().map(|done| match done {
+                Kept::Deleted(id) => json!({"state": id, "deleted": true}),
+                Kept::InUse(id, path) => json!({"state": id, "deleted": false, "inUse": path}),
+            });
+            output::json(&rows.collect::<Vec<_>>())?;
+        }
+        Format::Table => done.iter().try_for_each(|done| match done {
+            Kept::Deleted(id) => output::line(format_args!("{id}: deleted")),
+            Kept::InUse(id, path) => {
+                output::line(format_args!("{id}: kept, {} stands on it", path.display()))
+            }
+        })?,
+    }
     Ok(Exit::Clean)
 }

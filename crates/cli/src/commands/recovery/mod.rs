@@ -56,7 +56,13 @@ fn now() -> u64 {
 
 /// Who runs this, for what is written down.
 fn whoever() -> String {
-    std::env::var("SUDO_USER").or_else(|_| std::env::var("USER")).unwrap_or_else(|_| "unknown".into())
+    std::env::var("SUDO_USER").or_else(|_| std::env::var("USER")).unwrap_or_else(|_| user_id())
+}
+
+/// The number of the user whom the environment does not name, as under cron and systemd.
+fn user_id() -> String {
+    use std::os::unix::fs::MetadataExt;
+    std::fs::metadata("/proc/self").map_or_else(|_| "unknown".to_owned(), |own| format!("uid {}", own.uid()))
 }
 
 /// Bytes as a person types them: 512MiB, 20GiB, 1000000.
