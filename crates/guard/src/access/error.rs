@@ -1,6 +1,6 @@
 //! Why something is not done: which thing, which value, what to do instead.
 
-use std::net::SocketAddr;
+use std::{fmt, net::SocketAddr};
 
 use palisade_model::ResourceId;
 use palisade_net::ProtocolMatch;
@@ -46,7 +46,8 @@ pub enum AccessError {
     },
     /// A time limit outside of its bounds.
     #[error(
-        "the longest time of port {port} is {seconds} s; it must be between {LIMIT_MIN} and {LIMIT_MAX} s"
+        "the longest time of port {port} is {}; it must be between {} and {}",
+        Length(*seconds), Length(LIMIT_MIN), Length(LIMIT_MAX)
     )]
     Limit {
         /// The port.
@@ -84,7 +85,10 @@ pub enum AccessError {
         port: u16,
     },
     /// Longer than the policy allows.
-    #[error("port {port} is asked for {asked} s, and the policy allows {limit} s (ask for less)")]
+    #[error(
+        "port {port} is asked for {}, and the policy allows {} (ask for less)",
+        Length(*asked), Length(*limit)
+    )]
     TooLong {
         /// The port.
         port: u16,
@@ -156,5 +160,21 @@ pub enum AccessError {
 impl AccessError {
     pub(super) const fn count(what: &'static str, actual: usize, least: usize, most: usize) -> Self {
         Self::Count { what, actual, least, most }
+    }
+}
+
+/// Seconds as one says them: 3h, 1h30m, 45s.
+struct Length(u32);
+
+impl fmt::Display for Length {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let parts = [(self.0 / 3_600, 'h'), (self.0 / 60 % 60, 'm'), (self.0 % 60, 's')];
+        if self.0 == 0 {
+            return f.write_str("0s");
+        }
+        parts
+            .into_iter()
+            .filter(|(count, _)| *count > 0)
+            .try_for_each(|(count, unit)| write!(f, "{count}{unit}"))
     }
 }

@@ -334,7 +334,7 @@ fn refusals_name_the_value_and_change_nothing() {
     refused(ask("x", "ada", 22, vec![source(0)], NOW), "the end of port 22 has passed");
     refused(
         ask("x", "ada", 22, vec![source(0)], NOW + 3_601),
-        "asked for 3601 s, and the policy allows 3600",
+        "asked for 1h1s, and the policy allows 1h (ask for less)",
     );
     refused(ask("x", "ada", 5985, vec![source(2)], NOW + 60), "may not be opened to 192.0.2.7");
     refused(ask("x", "ada", 22, Vec::new(), NOW + 60), "prefixes of a port: 0 are given");

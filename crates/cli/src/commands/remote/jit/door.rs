@@ -40,7 +40,12 @@ impl Time {
 
 impl fmt::Display for Time {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "PT{}S", self.0)
+        f.write_str("PT")?;
+        let parts = [(self.0 / 3_600, 'H'), (self.0 / 60 % 60, 'M'), (self.0 % 60, 'S')];
+        parts
+            .into_iter()
+            .filter(|(count, _)| *count > 0)
+            .try_for_each(|(count, unit)| write!(f, "{count}{unit}"))
     }
 }
 
@@ -77,8 +82,11 @@ mod tests {
             assert!(port(wrong).is_err(), "{wrong}");
         }
         let told = |text: &str| time(text).map(|time| time.to_string());
-        assert_eq!(told("1h30m"), Ok("PT5400S".to_owned()));
-        assert_eq!(told("90s"), Ok("PT90S".to_owned()));
+        for (text, iso) in
+            [("1h30m", "PT1H30M"), ("90s", "PT1M30S"), ("3h", "PT3H"), ("1d", "PT24H"), ("59s", "PT59S")]
+        {
+            assert_eq!(told(text), Ok(iso.to_owned()), "{text}");
+        }
         for wrong in ["", "1", "h", "0m", "-1h", "1w", "5000000000s", "2000000h", "1é"] {
             assert!(time(wrong).is_err(), "{wrong}");
         }
