@@ -12,6 +12,12 @@ pub struct Arguments {
 
 /// Takes the programs from every interface, and removes pins and state.
 pub fn run(arguments: &Arguments) -> Result<Exit, Failure> {
-    palisade_agent::remove(&arguments.instance.places()?).map_err(Failure::caused_by)?;
+    let instance = arguments.instance.places()?;
+    let is_there = instance.pin_dir.exists();
+    palisade_agent::remove(&instance).map_err(Failure::caused_by)?;
+    if !is_there {
+        let pins = instance.pin_dir.display();
+        eprintln!("nothing was enforced: there is nothing at {pins} (--instance names another agent)");
+    }
     Ok(Exit::Clean)
 }
