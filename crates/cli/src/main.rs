@@ -8,6 +8,7 @@ mod commands;
 mod exit;
 mod output;
 mod secret;
+mod whole;
 
 use clap::Parser;
 

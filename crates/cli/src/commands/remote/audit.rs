@@ -13,7 +13,7 @@ use palisade_control::audit::{Entry, Head, verify};
 use serde_json::{Value, json};
 
 use super::{RequestArgs, ServerArgs};
-use crate::{exit::Exit, exit::Failure, output, output::Format};
+use crate::{exit::Exit, exit::Failure, output, output::Format, whole};
 
 /// So many entries are asked for at a time.
 const PAGE: u64 = 1_000;
@@ -70,18 +70,20 @@ pub fn run(action: &Action) -> Result<Exit, Failure> {
 
 fn export(arguments: &ExportArgs) -> Result<Exit, Failure> {
     let client = arguments.server.client()?;
-    let mut out: Box<dyn Write> = match &arguments.output {
-        Some(path) => Box::new(BufWriter::new(File::create(path).map_err(|error| unreadable(path, &error))?)),
-        None => Box::new(BufWriter::new(io::stdout().lock())),
+    let entries = |out: &mut dyn Write| -> Result<u64, Failure> {
+        let mut count = 0;
+        for entry in &mut Log::new(&client, arguments.after) {
+            serde_json::to_writer(&mut *out, &entry?)?;
+            out.write_all(b"\n")?;
+            count += 1;
+        }
+        out.flush()?;
+        Ok(count)
     };
-    let mut count = 0_u64;
-    let mut log = Log::new(&client, arguments.after);
-    for entry in &mut log {
-        serde_json::to_writer(&mut out, &entry?)?;
-        out.write_all(b"\n")?;
-        count += 1;
-    }
-    out.flush()?;
+    let count = match &arguments.output {
+        Some(path) => whole::write(path, entries)?,
+        None => entries(&mut BufWriter::new(io::stdout().lock()))?,
+    };
     eprintln!("{count} entries");
     Ok(Exit::Clean)
 }

@@ -1,7 +1,6 @@
 //! `palisade flows export`: records of a store as a flow log of Azure's, or as lines of our hosts.
 
 use std::{
-    fs::File,
     io::{self, BufWriter, Write},
     path::PathBuf,
 };
@@ -10,7 +9,7 @@ use palisade_flowstore::exchange::{self, ExportError, Exported, Shape};
 use palisade_model::FlowLogFormat;
 
 use super::{StoreArgs, failure, filter::FilterArgs, threads};
-use crate::{exit::Exit, exit::Failure};
+use crate::{exit::Exit, exit::Failure, whole};
 
 /// Options of the command.
 #[derive(Debug, clap::Args)]
@@ -63,12 +62,7 @@ pub fn run(arguments: &Arguments) -> Result<Exit, Failure> {
     };
     let exported = match &arguments.output {
         None => export(&mut io::stdout().lock())?,
-        Some(path) => {
-            let made = File::create(path);
-            let mut file =
-                made.map_err(|error| Failure::other_side(format!("{}: {error}", path.display())))?;
-            export(&mut file)?
-        }
+        Some(path) => whole::write(path, export)?,
     };
     if exported.left_out > 0 {
         eprintln!("warning: {} records are left out: the format has nothing for them", exported.left_out);
