@@ -106,7 +106,7 @@ pub enum Command {
     Detach(commands::detach::Arguments),
     /// What is in force on this host: policies, flows, drops
     Status(commands::status::Arguments),
-    /// The flows of this host: as they begin, end and are denied, or those that are there
+    /// Flows of this host as they begin, end and are denied, and flow records in a store
     #[command(subcommand)]
     Flows(commands::flows::Action),
     /// Who scans, guesses passwords, asks for orders or carries data away, by recorded flows

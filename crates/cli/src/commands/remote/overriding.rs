@@ -6,7 +6,7 @@ use palisade_client::Client;
 #[derive(Debug, Clone, clap::Args)]
 pub struct OverrideArgs {
     /// Write it although intents forbid it, for a reason that the audit log keeps; needs a permission at the intents
-    #[arg(long = "override", value_name = "REASON")]
+    #[arg(long = "override", value_name = "REASON", help_heading = "Intents")]
     reason: Option<String>,
 }
 
