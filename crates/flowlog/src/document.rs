@@ -99,7 +99,7 @@ impl<'a, R: Read, F: FnMut(FlowRecord, &FlowOrigin)> Document<'a, R, F> {
                 Err(Stop::File(error)) if self.scan.line() == line && !matches!(error, ScanError::Io(_)) => {
                     self.way.clear();
                     self.problem(error.to_string());
-                    self.scan.skip_line().map_err(ScanError::Io)?;
+                    self.scan.skip_line()?;
                 }
                 other => other?,
             }

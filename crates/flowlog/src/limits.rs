@@ -27,6 +27,8 @@ pub const UNPACKED_RATIO_MAX: u64 = 200;
 pub const UNPACKED_ALWAYS: u64 = 1 << 24;
 /// Longest text in a log, in bytes.
 pub const STRING_MAX: usize = 1 << 16;
+/// Bytes of a line that are passed over to come to the next one, where a record cannot be read.
+pub const LINE_SKIPPED_MAX: usize = 1 << 26;
 /// How deep values may be nested.
 pub const DEPTH_MAX: usize = 32;
 /// Flows of Palisade's hosts whose counters are remembered at a time.

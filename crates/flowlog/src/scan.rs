@@ -5,7 +5,7 @@
 
 use std::io::{self, Read};
 
-use crate::limits::{DEPTH_MAX, STRING_MAX};
+use crate::limits::{DEPTH_MAX, LINE_SKIPPED_MAX, STRING_MAX};
 
 /// Bytes that are read at once.
 const CHUNK: usize = 1 << 18;
@@ -30,6 +30,9 @@ pub(crate) enum ScanError {
     /// A string that no log has.
     #[error("a text is longer than {STRING_MAX} bytes")]
     TooLong,
+    /// What is no record goes on and on.
+    #[error("a line that is no record is longer than {LINE_SKIPPED_MAX} bytes")]
+    LongLine,
     /// Arrays in arrays in arrays.
     #[error("values are nested deeper than {DEPTH_MAX}")]
     TooDeep,
@@ -108,14 +111,19 @@ impl<R: Read> Scanner<R> {
         self.at += 1;
     }
 
-    /// Goes to the start of the next line; false at the end.
-    pub(crate) fn skip_line(&mut self) -> io::Result<bool> {
+    /// Goes to the start of the next line; false at the end. A device may have no end, and a file with holes is long in coming to it.
+    pub(crate) fn skip_line(&mut self) -> Result<bool, ScanError> {
+        let mut skipped = 0;
         loop {
             let rest = &self.buffer[self.at..self.filled];
             if let Some(end) = rest.iter().position(|byte| *byte == b'\n') {
                 self.at += end + 1;
                 self.line += 1;
                 return Ok(true);
+            }
+            skipped += rest.len();
+            if skipped > LINE_SKIPPED_MAX {
+                return Err(ScanError::LongLine);
             }
             self.at = self.filled;
             if !self.fill()? {

@@ -31,6 +31,21 @@ fn nsg(rule: &str, tuples: &str) -> String {
     )
 }
 
+#[test]
+fn what_never_ends_is_not_read_on() {
+    let endless = std::io::repeat(0);
+    let report =
+        read_from(endless, Path::new("zero"), Limits::default(), &mut |_, _| {}).expect("it is a stream");
+    let problems: Vec<String> = report.problems.iter().map(ToString::to_string).collect();
+    assert_eq!(
+        problems,
+        [
+            "zero:1: a record is expected, not \\u{0}",
+            "zero:1: a line that is no record is longer than 67108864 bytes; what follows is not read"
+        ]
+    );
+}
+
 /// A record of a virtual network's log around some tuples.
 fn network(list: &str, rule: &str, tuples: &str) -> String {
     format!(

@@ -107,9 +107,16 @@ pub(super) fn read_json(reader: impl Read, intake: &mut ConnectionIntake<'_>) ->
             Ok(None) => return Ok(()),
             Err(error) => {
                 intake.problem(scan.line(), error.to_string());
-                let failed = |source| FlowLogError::Io { file: intake.path.to_owned(), source };
-                if !scan.skip_line().map_err(failed)? {
-                    return Ok(());
+                match scan.skip_line() {
+                    Ok(true) => {}
+                    Ok(false) => return Ok(()),
+                    Err(ScanError::Io(source)) => {
+                        return Err(FlowLogError::Io { file: intake.path.to_owned(), source });
+                    }
+                    Err(error) => {
+                        intake.problem(scan.line(), error.to_string());
+                        return Ok(());
+                    }
                 }
             }
         }
