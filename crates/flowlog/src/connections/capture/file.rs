@@ -149,7 +149,7 @@ fn blocks<'f, E>(
         match kind {
             block::INTERFACE => interfaces.push(interface(body, numbers).unwrap_or_else(Interface::unknown)),
             block::ENHANCED | block::PACKET | block::SIMPLE => {
-                take(packet(kind, body, numbers, &interfaces))?
+                take(packet(kind, body, numbers, &interfaces))?;
             }
             _ => {}
         }

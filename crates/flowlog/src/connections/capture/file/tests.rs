@@ -32,8 +32,11 @@ fn enhanced(is_little: bool, interface: u32, units: u64, frame: &[u8], length: u
     block(is_little, block::ENHANCED, &[&head, frame].concat())
 }
 
-/// Time, what was kept and length of each frame, or why there is none.
-fn read(bytes: &[u8]) -> Vec<Result<(u64, Vec<u8>, u64), String>> {
+/// Time, what was kept, and length of a frame.
+type Whole = (u64, Vec<u8>, u64);
+
+/// Each frame, or why there is none.
+fn read(bytes: &[u8]) -> Vec<Result<Whole, String>> {
     let mut found = Vec::new();
     frames(bytes, |frame| {
         found.push(frame.map(|frame| (frame.time_ms, frame.kept.to_vec(), frame.length)));

@@ -17,7 +17,7 @@ fn read(link: u32, frame: &[u8], length: u64) -> Result<Option<Headers>, String>
 }
 
 /// Ends and bytes, if it is a packet of the addresses and ports above.
-fn is_whole(found: Result<Option<Headers>, String>, bytes: u64) {
+fn is_whole(found: &Result<Option<Headers>, String>, bytes: u64) {
     let expected = Headers {
         bytes,
         protocol: Protocol::TCP,
@@ -25,7 +25,7 @@ fn is_whole(found: Result<Option<Headers>, String>, bytes: u64) {
         to: ("10.0.0.2".parse().expect("v4"), 22),
         flags: TcpFlags::SYN,
     };
-    assert_eq!(found, Ok(Some(expected)));
+    assert_eq!(*found, Ok(Some(expected)));
 }
 
 #[test]
@@ -47,7 +47,7 @@ fn every_link() {
     ];
     for (link, header) in cases {
         let frame = [&header[..], &packet].concat();
-        is_whole(read(link, &frame, frame.len() as u64), 40);
+        is_whole(&read(link, &frame, frame.len() as u64), 40);
     }
     assert_eq!(read(0, &[7, 0, 0, 0, 0x45], 5), Ok(None), "another family");
     assert_eq!(read(1, &[&macs[..], &[0x88, 0xcc, 1]].concat(), 15), Ok(None), "LLDP has no flows");
@@ -56,9 +56,9 @@ fn every_link() {
 #[test]
 fn what_was_not_kept_is_not_missed() {
     let long = v4(6, 1_500, &TCP);
-    is_whole(read(101, &long, 1_500), 1_500);
-    is_whole(read(101, &long[..34], 1_500), 1_500);
-    is_whole(read(101, &v4(6, 0, &TCP), 64_000), 64_000);
+    is_whole(&read(101, &long, 1_500), 1_500);
+    is_whole(&read(101, &long[..34], 1_500), 1_500);
+    is_whole(&read(101, &v4(6, 0, &TCP), 64_000), 64_000);
     let mut short = long.clone();
     short[0] = 0x44;
     assert!(read(101, &short, 1_500).is_err(), "its header is shorter than one");
