@@ -222,7 +222,7 @@ pub(crate) const EXTERNALS: &[External] = &[
             "palisade-recovery",
             "palisade-tests",
         ],
-        tests: &["palisade-agent", "palisade-datapath"],
+        tests: &["palisade-agent", "palisade-datapath", "palisade-recovery"],
     },
     External { name: "object_store", why: "S3 and Azure Blob", code: &["palisade-flowstore"], tests: &[] },
     External {
