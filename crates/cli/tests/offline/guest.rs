@@ -98,6 +98,8 @@ fn what_is_no_machine_is_bad_input() {
         (put("image", b"QFI\xfb"), "write qcow2:PATH, or raw:PATH"),
         (put("image.img", b"QFI\xfb"), "write qcow2:PATH, or raw:PATH"),
         (put("image.vmdk", b"KDMV"), "it is a VMDK image"),
+        (put("image.qed", b"QED\0"), "it is a QED image"),
+        (put("image.vdi", &[[0; 64].as_slice(), b"\x7f\x10\xda\xbe"].concat()), "it is a VDI image"),
         (put("image.raw", &[0; 4_096]), "no file system of it is read"),
         (put("SAM", b"regf"), "not a registry hive"),
     ];

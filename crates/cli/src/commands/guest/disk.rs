@@ -73,16 +73,25 @@ pub fn image(place: &Place) -> Result<Rc<dyn Disk>, String> {
 fn refuse_image(path: &Path) -> Result<(), Failure> {
     let head = head(path)?;
     let said = |message: String| Err(super::source::said(path, &message));
-    let kinds: [(&[u8], &str); 3] = [(b"KDMV", "VMDK"), (b"vhdxfile", "VHDX"), (b"conectix", "VHD")];
+    let kinds: [(usize, &[u8], &str); 7] = [
+        (0, b"KDMV", "VMDK"),
+        (0, b"vhdxfile", "VHDX"),
+        (0, b"conectix", "VHD"),
+        (0, b"QED\0", "QED"),
+        (0, b"WithoutFreeSpace", "Parallels"),
+        (0, b"WithouFreSpacExt", "Parallels"),
+        (64, &[0x7f, 0x10, 0xda, 0xbe], "VDI"),
+    ];
     if head.starts_with(b"QFI\xfb") {
         return said(
             "it begins as a qcow2 image, and its name does not say so (write qcow2:PATH, or raw:PATH)".into(),
         );
     }
-    match kinds.iter().find(|(mark, _)| head.starts_with(mark)) {
-        Some((_, kind)) => {
-            said(format!("it is a {kind} image (qemu-img convert -O qcow2 makes a qcow2 one of it)"))
-        }
+    let is_there = |place: usize, mark: &[u8]| head.get(place..).is_some_and(|rest| rest.starts_with(mark));
+    match kinds.iter().find(|(place, mark, _)| is_there(*place, mark)) {
+        Some((_, _, kind)) => said(format!(
+            "it is a {kind} image (qemu-img convert -O qcow2 makes a qcow2 one of it; write raw:PATH if it is none)"
+        )),
         None => Ok(()),
     }
 }
