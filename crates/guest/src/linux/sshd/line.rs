@@ -2,14 +2,15 @@
 
 const WHITESPACE: [char; 4] = [' ', '\t', '\r', '\n'];
 
-/// The keyword in lower case and what follows it; `None` of an empty line or a comment.
+/// The keyword in lower case and what follows it; `None` of a line that sshd passes over: an empty one, a comment, or one whose keyword has a quote
+/// that is not closed. An equals sign may stand before a keyword.
 pub(super) fn keyword(line: &str) -> Result<Option<(String, String)>, String> {
-    let line = line.trim_start_matches(WHITESPACE);
     let line = line.trim_end_matches([' ', '\t', '\r', '\n', '\x0c']);
-    if line.is_empty() || line.starts_with('#') {
+    let first = token(line);
+    let found = first.and_then(|(word, rest)| if word.is_empty() { token(rest) } else { Some((word, rest)) });
+    let Some((keyword, rest)) = found.filter(|(word, _)| !word.is_empty() && !word.starts_with('#')) else {
         return Ok(None);
-    }
-    let (keyword, rest) = token(line).ok_or("a quote is not closed")?;
+    };
     if rest.is_empty() {
         return Err(format!("there is nothing behind \"{keyword}\""));
     }

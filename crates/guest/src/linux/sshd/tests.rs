@@ -78,6 +78,24 @@ fn what_sshd_refuses_is_told_with_its_place() {
 }
 
 #[test]
+fn an_equals_sign_may_stand_before_a_keyword() {
+    // As sshd 9.2 reads them with -T.
+    for (line, tries) in [
+        ("=MaxAuthTries 2", Some(2)),
+        ("  = MaxAuthTries=2", Some(2)),
+        ("==MaxAuthTries 2", None),
+        ("\"MaxAuthTries 2", None),
+        (" =", None),
+        ("#\"", None),
+    ] {
+        let read = config(&[(CONFIG, line)]);
+        assert!(read.refusals().is_empty(), "{line}");
+        let expect = tries.unwrap_or(6).to_string();
+        assert_eq!(read.global().one("maxauthtries"), expect, "{line}");
+    }
+}
+
+#[test]
 fn a_file_that_includes_itself_ends() {
     let config = config(&[(CONFIG, "Include sshd_config\nUsePAM yes\n")]);
     assert_eq!(config.refusals().len(), 1);
