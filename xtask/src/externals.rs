@@ -368,6 +368,12 @@ pub(crate) const EXTERNALS: &[External] = &[
         tests: &[],
     },
     External {
+        name: "strsim",
+        why: "how far a name that is not there is from those that are; clap offers options by it",
+        code: &["palisade-cli"],
+        tests: &[],
+    },
+    External {
         name: "tempfile",
         why: "folders that are gone after their use, also after a failed one",
         code: &[],

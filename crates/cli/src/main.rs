@@ -6,6 +6,7 @@
 mod args;
 mod commands;
 mod exit;
+mod nearest;
 mod output;
 mod secret;
 mod whole;

@@ -67,6 +67,9 @@ impl Alert {
 }
 
 impl Kind {
+    /// The words of all kinds.
+    pub const WORDS: [&str; 6] = ["scan", "bruteforce", "compromise", "beacon", "exfiltration", "deviation"];
+
     /// One word for programs: of the same deed, the same one.
     pub const fn word(self) -> &'static str {
         match self {

@@ -6,7 +6,7 @@ use clap::Args;
 use palisade_model::{EffectivePolicy, Estate, Nic, Nsg, Throttle};
 use palisade_net::{AddressSet, Family, Prefix};
 
-use crate::exit::Failure;
+use crate::{exit::Failure, nearest};
 
 /// The interface or NSG that a question is about.
 #[derive(Debug, Clone, Default, Args)]
@@ -105,7 +105,11 @@ fn one<'a, T>(
         [one] => Ok(one),
         [] => Err(TargetError {
             code: "ResourceNotFound",
-            message: format!("there is no {kind} \"{name}\" ({})", listed(&all())),
+            message: format!(
+                "there is no {kind} \"{name}\"{} ({})",
+                nearest::hint(name, all()),
+                listed(&all())
+            ),
         }),
         several => Err(TargetError {
             code: "AmbiguousResourceName",

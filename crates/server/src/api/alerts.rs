@@ -6,7 +6,7 @@ use palisade_control::{
     alerts::{self, AlertState, KeptAlert},
     time::rfc3339,
 };
-use palisade_guard::Severity;
+use palisade_guard::{Kind, Severity};
 use palisade_model::calendar::Moment;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -132,7 +132,7 @@ impl Wanted {
         Ok(Self {
             state,
             severity,
-            kind: text("kind"),
+            kind: kind(text("kind"))?,
             machine: text("machine"),
             since: time(call, "since")?.map(alerts::moment),
             until: time(call, "until")?.map(alerts::moment),
@@ -159,6 +159,16 @@ impl Wanted {
 pub(super) fn is_named(id: &str, name: &str) -> bool {
     let own = id.rsplit('/').next().unwrap_or_default();
     id.eq_ignore_ascii_case(name) || own.eq_ignore_ascii_case(name)
+}
+
+/// A deed that alerts can be of. Another word is refused: no alert would ever have it, and nobody would wonder.
+fn kind(wanted: Option<String>) -> Result<Option<String>, ApiError> {
+    match wanted {
+        Some(word) if !Kind::WORDS.iter().any(|known| known.eq_ignore_ascii_case(&word)) => {
+            Err(invalid("kind", &word, &format!("one of {}", Kind::WORDS.join(", "))))
+        }
+        wanted => Ok(wanted),
+    }
 }
 
 /// The severity of a word.

@@ -178,7 +178,7 @@ async fn one_try_a_second_is_an_alert_by_the_tenth() {
     ] {
         assert_eq!(alerts(&client, query).await.len(), count, "{query}");
     }
-    for query in ["?state=closed", "?severity=bad", "?limit=0", "?since=yesterday"] {
+    for query in ["?state=closed", "?severity=bad", "?kind=scans", "?limit=0", "?since=yesterday"] {
         client.get(&format!("/api/v1/alerts{query}")).await.refused(400, "InvalidParameter");
     }
     client.get("/api/v1/alerts/000000000000").await.refused(404, "AlertNotFound");

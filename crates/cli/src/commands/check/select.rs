@@ -3,7 +3,7 @@
 use palisade_analysis::findings::{Check, checks::GENERAL, services::SERVICES};
 
 use super::suppressions;
-use crate::exit::Failure;
+use crate::{exit::Failure, nearest};
 
 /// Ids that are wanted, and those that are not.
 #[derive(Debug, Default)]
@@ -28,7 +28,8 @@ impl Selection {
     ) -> Result<Self, Failure> {
         for name in only.iter().chain(skip) {
             if !checks().any(|check| is_named(check, name)) {
-                let message = format!("there is no finding \"{name}\" ({page} lists them)");
+                let hint = nearest::hint(name, checks().flat_map(|check| beginnings(check.id)));
+                let message = format!("there is no finding \"{name}\"{hint} ({page} lists them)");
                 return Err(Failure::input(message));
             }
         }
@@ -40,6 +41,12 @@ impl Selection {
         let is_in = |names: &[String]| names.iter().any(|name| is_named(check, name));
         (self.only.is_empty() || is_in(&self.only)) && !is_in(&self.skip)
     }
+}
+
+/// An id, and its beginnings that end at a dash and say more than whose it is.
+fn beginnings(id: &'static str) -> impl Iterator<Item = &'static str> {
+    let dashes = id.match_indices('-').skip(1).map(|(at, _)| &id[..at]);
+    dashes.chain([id])
 }
 
 /// Whether a text is the id of a check, a beginning of it that ends at a dash, or one of its aliases.

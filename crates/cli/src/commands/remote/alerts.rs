@@ -12,6 +12,7 @@ use serde_json::Value;
 
 use super::{
     RequestArgs,
+    jit::find,
     rows::{self, Column, NOTHING, text},
 };
 use crate::{commands::detect::Least, exit::Exit, exit::Failure, output, output::Format};
@@ -20,6 +21,8 @@ use crate::{commands::detect::Least, exit::Exit, exit::Failure, output, output::
 #[derive(Debug, clap::Subcommand)]
 pub enum Action {
     /// Alerts, those seen last first; exit code 1 if one of them is open
+    ///
+    /// With --format json, one object a line, as `palisade detect` prints them.
     List(ListArgs),
     /// One alert, with the numbers that made it
     Show(ShowArgs),
@@ -160,7 +163,11 @@ fn list(arguments: &ListArgs) -> Result<Exit, Failure> {
     ];
     let parameters: Vec<(&str, &str)> =
         wanted.into_iter().filter_map(|(name, value)| Some((name, value?))).collect();
-    let alerts = request.client()?.alerts(&parameters)?;
+    let client = request.client()?;
+    let alerts = client.alerts(&parameters)?;
+    if let (Some(machine), []) = (machine, alerts.as_slice()) {
+        find::must_be_known(&client, machine)?;
+    }
     match request.form() {
         // As `palisade detect` prints them: one object a line.
         Format::Json => alerts.iter().try_for_each(output::line)?,

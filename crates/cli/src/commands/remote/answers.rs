@@ -21,7 +21,7 @@ pub use policy::{Answers, run as policies};
 pub use throttle::{Throttles, run as throttles};
 
 /// Types of what can be isolated, and what people call them.
-const TARGETS: [(&str, &str); 2] = [
+pub(super) const TARGETS: [(&str, &str); 2] = [
     ("Microsoft.Compute/virtualMachines", "virtual machine"),
     ("Microsoft.Network/networkInterfaces", "network interface"),
 ];

@@ -11,9 +11,10 @@ use palisade_client::{Client, tunnel::Wanted};
 
 use super::{
     RequestArgs,
+    answers::TARGETS,
     jit::{
         door,
-        find::{is_named, string},
+        find::{resource, string},
     },
     overriding::OverrideArgs,
 };
@@ -91,20 +92,7 @@ fn target(client: &Client, name: &str, group: Option<&str>) -> Result<String, Fa
     if name.starts_with('/') {
         return Ok(name.to_owned());
     }
-    let group = group.map(|group| format!("/resourceGroups/{group}")).unwrap_or_default();
-    for kind in ["Microsoft.Compute/virtualMachines", "Microsoft.Network/networkInterfaces"] {
-        let path = format!("/subscriptions/{}{group}/providers/{kind}", client.subscription());
-        let ids = client.list(&path)?.into_iter().map(|one| string(&one, "id"));
-        let mut found: Vec<String> = ids.filter(|id| is_named(id, name)).collect();
-        match found.len() {
-            0 => {}
-            1 => return Ok(found.remove(0)),
-            _ => return Err(Failure::input(format!("{name:?} is in several groups (add --resource-group)"))),
-        }
-    }
-    Err(Failure::input(format!(
-        "ResourceNotFound: there is no virtual machine and no network interface named {name:?} that you may see"
-    )))
+    Ok(string(&resource(client, name, group, &TARGETS)?, "id"))
 }
 
 #[cfg(test)]

@@ -9,6 +9,7 @@ mod remove;
 
 use super::{
     RequestArgs,
+    jit::find,
     rows::{self, Column, text},
 };
 use crate::{exit::Exit, exit::Failure};
@@ -57,6 +58,9 @@ fn list(of: &Of) -> Result<Exit, Failure> {
     let client = of.request.client()?;
     let book = book::Book::read(&client)?;
     let endpoints = book.endpoints(of.machine.as_deref());
+    if let (Some(machine), []) = (&of.machine, endpoints.as_slice()) {
+        find::must_be_known(&client, machine)?;
+    }
     rows::list(of.request.form(), COLUMNS, &endpoints)?;
     Ok(Exit::Clean)
 }

@@ -6,14 +6,15 @@
 use palisade_client::Client;
 use serde_json::Value;
 
-use super::kinds::{full_type, names};
-use crate::exit::Failure;
+use super::kinds::{KINDS, full_type, names};
+use crate::{exit::Failure, nearest};
 
 /// A resource, or several.
 #[derive(Debug, Clone, clap::Args)]
 pub struct ResourceArgs {
-    /// Id of a resource, or its kind: group, nsg, rule, asg, vnet, subnet, peering, nic, public-ip, route-table, route, vm,
-    /// watcher, intent, or a full type such as Microsoft.Network/networkSecurityGroups
+    /// Id of a resource, or its kind: group, nsg, rule, asg, vnet, subnet, peering, nic, public-ip, route-table, route, lb,
+    /// nat-rule, vm, watcher, flow-log, network-manager, intent, tunnel, or a full type such as
+    /// Microsoft.Network/networkSecurityGroups
     #[arg(value_name = "ID|KIND")]
     pub kind: Option<String>,
     /// Name of the resource; of a part, the names of parent and part: NSG/RULE
@@ -47,7 +48,11 @@ impl ResourceArgs {
             };
         }
         let full = full_type(kind).ok_or_else(|| {
-            Failure::input(format!("{kind:?} is no kind of resource (known are {}, and full types)", names()))
+            let hint = nearest::hint(kind, KINDS.map(|kind| kind.name));
+            Failure::input(format!(
+                "{kind:?} is no kind of resource{hint} (known are {}, and full types)",
+                names()
+            ))
         })?;
         let parts: Vec<_> = self.name.iter().flat_map(|name| name.split('/')).collect();
         if let Some(target) = scope.target(full, &parts)? {
@@ -126,7 +131,8 @@ fn found(client: &Client, full: &str, name: &str) -> Result<(String, String), Fa
     match found.len() {
         1 => Ok((top, found.remove(0))),
         0 => Err(Failure::input(format!(
-            "ResourceNotFound: there is no {top} named {name:?} in the subscription"
+            "ResourceNotFound: there is no {top} named {name:?} in the subscription{}",
+            nearest::hint(name, all.iter().filter_map(|one| one["name"].as_str()))
         ))),
         _ => Err(Failure::input(format!(
             "{name:?} is in several groups (add --resource-group): {}",

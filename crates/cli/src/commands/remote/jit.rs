@@ -84,11 +84,11 @@ pub struct Named {
 /// Options of `extend`.
 #[derive(Debug, clap::Args)]
 pub struct Extend {
-    #[command(flatten)]
-    named: Named,
     /// How long from now, such as 30m or 1h
     #[arg(long = "for", value_name = "TIME", value_parser = door::time)]
     time: door::Time,
+    #[command(flatten)]
+    named: Named,
 }
 
 /// Of which machine.
@@ -176,6 +176,9 @@ const COLUMNS: [Column; 9] = [
 fn list(of: &Of, only_alive: bool) -> Result<Exit, Failure> {
     let client = of.request.client()?;
     let requests = find::requests(&client, of.machine.as_deref(), only_alive)?;
+    if let (Some(machine), []) = (&of.machine, requests.as_slice()) {
+        find::must_be_known(&client, machine)?;
+    }
     match of.request.form() {
         Format::Json => output::json(&requests)?,
         Format::Table => rows::table(COLUMNS, &find::doors(&requests))?,

@@ -4,6 +4,7 @@ use serde_json::Value;
 
 use super::{
     RequestArgs, ServerArgs,
+    role::object_id,
     rows::{self, Column, text},
 };
 use crate::{exit::Exit, exit::Failure, output, output::Format};
@@ -93,13 +94,14 @@ pub fn run(action: &Action) -> Result<Exit, Failure> {
         Action::Create(arguments) => create(arguments)?,
         Action::List(request) => list(request)?,
         Action::Delete(arguments) => {
-            arguments.server.client()?.delete_principal(&arguments.principal)?;
+            let client = arguments.server.client()?;
+            client.delete_principal(&object_id(&client, &arguments.principal)?)?;
             eprintln!("deleted {}", arguments.principal);
         }
         Action::Secret(SecretAction::Create(arguments)) => {
             let client = arguments.request.client()?;
             let secret = client.create_secret(
-                &arguments.principal,
+                &object_id(&client, &arguments.principal)?,
                 arguments.description.as_deref(),
                 arguments.days,
             )?;
@@ -107,7 +109,8 @@ pub fn run(action: &Action) -> Result<Exit, Failure> {
             made(arguments.request.form(), &secret, &labels)?;
         }
         Action::Secret(SecretAction::Delete(arguments)) => {
-            arguments.server.client()?.delete_secret(&arguments.principal, &arguments.id)?;
+            let client = arguments.server.client()?;
+            client.delete_secret(&object_id(&client, &arguments.principal)?, &arguments.id)?;
             eprintln!("took back {}", arguments.id);
         }
     }

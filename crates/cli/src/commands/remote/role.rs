@@ -6,7 +6,7 @@ use palisade_client::{Client, Precondition};
 use serde_json::{Value, json};
 
 use super::{RequestArgs, ServerArgs, rows::text};
-use crate::{exit::Exit, exit::Failure, output, output::Format};
+use crate::{exit::Exit, exit::Failure, nearest, output, output::Format};
 
 /// Where assignments live under a scope.
 const ASSIGNMENTS: &str = "providers/Microsoft.Authorization/roleAssignments";
@@ -132,19 +132,21 @@ fn definition(client: &Client, scope: &str, role: &str) -> Result<String, Failur
     };
     all.iter().find(named).map(|one| text(one, "/id")).ok_or_else(|| {
         let known: Vec<_> = all.iter().map(|one| text(one, "/properties/roleName")).collect();
-        Failure::input(format!("there is no role {role:?} (there are {})", known.join(", ")))
+        let hint = nearest::hint(role, known.iter().map(String::as_str));
+        Failure::input(format!("there is no role {role:?}{hint} (there are {})", known.join(", ")))
     })
 }
 
 /// The object id of a principal.
-fn object_id(client: &Client, principal: &str) -> Result<String, Failure> {
+pub(super) fn object_id(client: &Client, principal: &str) -> Result<String, Failure> {
     let all = client.principals()?;
     let named = |one: &&Value| {
         ["/id", "/clientId", "/name"].iter().any(|at| text(one, at).eq_ignore_ascii_case(principal))
     };
     let found = all.iter().find(named).map(|one| text(one, "/id"));
     found.ok_or_else(|| {
-        Failure::input(format!("there is no principal {principal:?} (see palisade principal list)"))
+        let hint = nearest::hint(principal, all.iter().filter_map(|one| one["name"].as_str()));
+        Failure::input(format!("there is no principal {principal:?}{hint} (see palisade principal list)"))
     })
 }
 

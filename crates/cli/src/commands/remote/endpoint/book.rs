@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use crate::{
     commands::remote::jit::find::{elements, is_named, string},
     exit::Failure,
+    nearest,
 };
 
 /// What a subscription has.
@@ -70,11 +71,13 @@ impl Book {
     /// The rule of a name or id.
     pub fn rule(&self, named: &str) -> Result<&Value, Failure> {
         let rules = self.balancers.iter().flat_map(|one| elements(&one["properties"]["inboundNatRules"]));
-        let found: Vec<&Value> = rules.filter(|rule| is_named(&string(rule, "id"), named)).collect();
+        let (found, others): (Vec<&Value>, Vec<&Value>) =
+            rules.partition(|rule| is_named(&string(rule, "id"), named));
         match found[..] {
             [one] => Ok(one),
             [] => Err(Failure::input(format!(
-                "ResourceNotFound: there is no endpoint {named:?} (see `palisade endpoint list`)"
+                "ResourceNotFound: there is no endpoint {named:?}{} (see `palisade endpoint list`)",
+                nearest::hint(named, others.iter().filter_map(|rule| rule["name"].as_str()))
             ))),
             _ => Err(Failure::input(format!(
                 "several endpoints are named {named:?} (give the id): {}",

@@ -3,7 +3,7 @@
 use palisade_client::Client;
 use serde_json::{Value, json};
 
-use crate::exit::Failure;
+use crate::{exit::Failure, nearest};
 
 /// The virtual machine of a name or id, as the server has it; in one group, or in any.
 pub fn machine(client: &Client, name: &str, group: Option<&str>) -> Result<Value, Failure> {
@@ -129,10 +129,12 @@ pub fn resource(
         return Ok(client.get(name)?);
     }
     let group = group.map(|group| format!("/resourceGroups/{group}")).unwrap_or_default();
+    let mut others = Vec::new();
     for (kind, _) in types {
         let path = format!("/subscriptions/{}{group}/providers/{kind}", client.subscription());
-        let mut found = client.list(&path)?;
-        found.retain(|one| is_named(&string(one, "id"), name));
+        let (mut found, rest): (Vec<_>, Vec<_>) =
+            client.list(&path)?.into_iter().partition(|one| is_named(&string(one, "id"), name));
+        others.extend(rest.iter().map(|one| string(one, "name")));
         match found.len() {
             0 => {}
             1 => return Ok(found.remove(0)),
@@ -140,7 +142,31 @@ pub fn resource(
         }
     }
     let labels: Vec<&str> = types.iter().map(|(_, label)| *label).collect();
-    Err(Failure::input(format!("ResourceNotFound: there is no {} named {name:?}", labels.join(" or "))))
+    Err(unknown(name, &labels.join(" or "), others.iter().map(String::as_str)))
+}
+
+/// Refuses the name of a virtual machine that nothing knows: no resource is it, no interface and no policy names it. For lists that are
+/// empty, so that a slip of the pen is not taken for peace.
+pub fn must_be_known(client: &Client, name: &str) -> Result<(), Failure> {
+    let all = |kind: &str| client.list(&format!("/subscriptions/{}/providers/{kind}", client.subscription()));
+    let mut ids: Vec<String> =
+        all("Microsoft.Compute/virtualMachines")?.iter().map(|one| string(one, "id")).collect();
+    for nic in all("Microsoft.Network/networkInterfaces")? {
+        ids.push(string(&nic["properties"]["virtualMachine"], "id"));
+    }
+    for policy in policies(client)? {
+        ids.extend(elements(&policy["properties"]["virtualMachines"]).map(|one| string(one, "id")));
+    }
+    if ids.iter().any(|id| is_named(id, name)) {
+        return Ok(());
+    }
+    Err(unknown(name, "virtual machine", ids.iter().filter_map(|id| id.rsplit('/').next())))
+}
+
+/// There is nothing of this name; the nearest that there is.
+fn unknown<'a>(name: &str, what: &str, known: impl IntoIterator<Item = &'a str>) -> Failure {
+    let hint = nearest::hint(name, known);
+    Failure::input(format!("ResourceNotFound: there is no {what} named {name:?}{hint}"))
 }
 
 /// Whether an id is what a user named: itself, or its last part.

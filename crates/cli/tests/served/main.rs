@@ -1,0 +1,5 @@
+//! The command against a server that has no hosts: what is written, listed and refused. Needs no root.
+
+mod gate;
+mod names;
+mod site;
