@@ -137,15 +137,19 @@ class Lab:
         while time.monotonic() < deadline:
             if child.poll() is not None:
                 sys.exit(f"the server ended ({child.returncode}):\n{Path(self.facts['log']).read_text()}")
-            if (data / "bootstrap.json").exists() and self.answers():
+            if (data / "bootstrap.json").exists() and self.answers() and self.has_host():
                 return
             time.sleep(0.05)
-        sys.exit(f"the server did not answer within {START_SECONDS} s:\n{Path(self.facts['log']).read_text()}")
+        sys.exit(f"the server did not answer, or its host did not come, within {START_SECONDS} s:\n{Path(self.facts['log']).read_text()}")
 
     def answers(self):
         probe = self.inside("host", "curl", "-sf", "--cacert", f"{self.facts['data']}/ca.pem", "-o", "/dev/null",
                             "https://127.0.0.1:8443/metadata/endpoints?api-version=2022-09-01")
         return subprocess.run(probe, check=False).returncode == 0
+
+    def has_host(self):
+        """Whether the agent in the same process is connected: a moment after the server answers."""
+        return "host lab is connected" in Path(self.facts["log"]).read_text(encoding="utf-8")
 
     # Down.
 
