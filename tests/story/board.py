@@ -14,7 +14,7 @@ from pathlib import Path
 
 import knock
 from machine import USER, Machine, hydra
-from stage import KNOCKER, SCANNER, VM1, VM2
+from stage import KNOCKER, SCANNER, VM1, VM2, Failed
 
 SECONDS = 50
 SLOWER = 120
@@ -63,6 +63,9 @@ def tell(stage, server, told):
         honest(stage, machine)
         deeds = do(stage, log)
         time.sleep(SECONDS)
+        if tail.poll() is not None:
+            said = (stage.folder / "tools.log").read_text(encoding="utf-8", errors="replace")
+            raise Failed(f"the recording ended by itself (exit {tail.returncode}):\n{said[:2000]}")
         tail.terminate()
         tail.wait(10)
     beats = [deed for deed in deeds if deed["kind"] == "beacon"]

@@ -3,6 +3,7 @@
 import json
 import os
 import time
+from pathlib import Path
 
 import witness
 from stage import VM1, VM2, Failed, wait_for
@@ -40,6 +41,8 @@ class Server:
                 "login", "--bootstrap", self.data / "bootstrap.json")
         wait_for("the server serves", serves)
         self.make_estate()
+        # The agent comes a moment after the server, and tells of flows from the first policy that it has in force.
+        wait_for("the agent tells of flows", Path(f"/run/palisade/{self.stage.tag}/events.sock").exists)
         return self
 
     def log(self):
