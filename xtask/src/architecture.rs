@@ -112,6 +112,7 @@ pub(crate) const CRATES: &[Crate] = &[
             "palisade-arm",
             "palisade-classify",
             "palisade-client",
+            "palisade-control",
             "palisade-datapath",
             "palisade-flowlog",
             "palisade-guard",
@@ -121,6 +122,7 @@ pub(crate) const CRATES: &[Crate] = &[
             "palisade-model",
             "palisade-net",
             "palisade-recovery",
+            "palisade-server",
             "palisade-sync",
         ],
         tests_use: &[],
@@ -209,6 +211,8 @@ pub(crate) const SIDEWAYS: &[Sideways] = &[
     Sideways { from: "palisade-guest", to: "palisade-analysis" },
     // A measurement stands in the lab's namespaces; they would be too little for a layer of their own.
     Sideways { from: "palisade-bench", to: "palisade-lab" },
+    // What a server does with records is measured as it does it, in the process that measures.
+    Sideways { from: "palisade-bench", to: "palisade-server" },
     // What is kept comes from readers of logs; readers alone are wanted without Parquet, and a layer between them would be empty.
     Sideways { from: "palisade-flowstore", to: "palisade-flowlog" },
 ];

@@ -267,7 +267,7 @@ pub(crate) const EXTERNALS: &[External] = &[
     External {
         name: "prost",
         why: "messages of the protocol of hosts",
-        code: &["palisade-agent", "palisade-sync"],
+        code: &["palisade-agent", "palisade-bench", "palisade-sync"],
         tests: &[],
     },
     External {

@@ -7,10 +7,10 @@ use std::{
     sync::atomic::{AtomicU32, Ordering},
 };
 
-use palisade_abi::{flow::Direction, verdict::Reason};
+use palisade_abi::{event::EventKind, flow::Direction, verdict::Reason};
 use palisade_classify::enforce::PolicyBlobs;
 use palisade_datapath::{
-    Config, Datapath, Limits, NicKind, NicPolicy, Observer, Plane, Report, Sizes, Sweep, Watch,
+    Config, Datapath, Event, Limits, NicKind, NicPolicy, Observer, Plane, Report, Sizes, Sweep, Watch,
 };
 use palisade_lab::netns::Namespace;
 
@@ -114,6 +114,24 @@ impl Ours {
     /// If the kernel refuses.
     pub fn sweep(&mut self) -> Result<Sweep> {
         Ok(self.plane().sweep(Report::Ends, &mut |_| {})?)
+    }
+
+    /// Lets the kernel tell of flows.
+    pub fn listen(&mut self) {
+        self.plane().set_events(EventKind::ALL);
+    }
+
+    /// The kernel's tick, and how many a second has.
+    ///
+    /// # Errors
+    /// If the kernel refuses.
+    pub fn tick(&mut self) -> Result<(u64, u32)> {
+        Ok((self.plane().tick()?, self.plane().ticks_per_second()))
+    }
+
+    /// Hands on what the kernel has told, so many events at most; how many there were.
+    pub fn drain(&mut self, limit: usize, sink: &mut dyn FnMut(Event)) -> usize {
+        self.plane().drain_events(limit, sink)
     }
 
     /// The program that packets of a direction meet.

@@ -3,9 +3,11 @@
 //! Times are of the processor. Recordings are not part of the repository; without them the score is left out, and the report says so. It must
 //! not know a detector.
 
+mod chain;
 mod detectors;
 mod scores;
 mod store;
+mod taken;
 
 use std::path::PathBuf;
 
@@ -40,7 +42,7 @@ pub enum Group {
     Detectors,
     /// What they find in recorded attacks and in honest work.
     Scores,
-    /// Records to Parquet.
+    /// Records from the kernel to Parquet.
     Write,
     /// Questions about a day of them.
     Query,
@@ -79,10 +81,18 @@ pub fn run(options: &Options, tell: &mut dyn FnMut(&str)) -> Result<Report> {
         let cases: Vec<Case> = match group {
             Group::Detectors => detectors::measure(options, tell)?,
             Group::Scores => scores::measure(options, tell)?,
-            Group::Write => store::write(&options.scratch(), options.quick)?,
+            Group::Write => write(options, tell)?,
             Group::Query => store::query(&options.scratch(), options.quick, tell)?,
         };
         report.cases.extend(cases);
     }
     Ok(report)
+}
+
+/// The whole way of records, and its last part alone.
+fn write(options: &Options, tell: &mut dyn FnMut(&str)) -> Result<Vec<Case>> {
+    let mut cases = vec![chain::measure(&options.scratch(), options.quick, tell)?];
+    tell("records to Parquet");
+    cases.extend(store::write(&options.scratch(), options.quick)?);
+    Ok(cases)
 }

@@ -8,7 +8,6 @@ use std::{
     time::{Duration, Instant},
 };
 
-use nix::time::{ClockId, clock_gettime};
 use palisade_flowstore::{
     FlowWriter, GROUPS, Store, StoreError, WriterOptions,
     query::{Answer, Filter, Key, Measure, NIC, Question, Scanned, Term, Test, ask},
@@ -16,6 +15,7 @@ use palisade_flowstore::{
 };
 
 use super::workload::{DAY_MS, RARE, START_MS, Workload};
+use crate::flows::taken::Taken;
 
 /// Records that are made at once, about as many as a server takes from a host.
 const PART: usize = 1 << 14;
@@ -24,26 +24,6 @@ const TOLD_EVERY: Duration = Duration::from_secs(10);
 /// Hours of a day, and their milliseconds.
 const HOURS: usize = 24;
 const HOUR_MS: u64 = DAY_MS / HOURS as u64;
-
-/// Times of one thing.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct Taken {
-    /// Of the clock.
-    pub wall: Duration,
-    /// Of the processor: all threads of this process.
-    pub processor: Duration,
-}
-
-impl Taken {
-    /// Adds what some work takes.
-    fn measure<T>(&mut self, work: impl FnOnce() -> T) -> T {
-        let (begun, processor) = (Instant::now(), processor_time());
-        let done = work();
-        self.wall += begun.elapsed();
-        self.processor += processor_time().saturating_sub(processor);
-        done
-    }
-}
 
 /// What writing took.
 #[derive(Debug, Clone, Copy, Default)]
@@ -187,9 +167,4 @@ fn best(name: &'static str, ask: impl Fn() -> Result<Answer, StoreError>) -> Res
         }
     }
     Ok(best.expect("it was asked"))
-}
-
-/// Time that the processor has spent on this process, on all its threads.
-fn processor_time() -> Duration {
-    clock_gettime(ClockId::CLOCK_PROCESS_CPUTIME_ID).map_or(Duration::ZERO, Duration::from)
 }
