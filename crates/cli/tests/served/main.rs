@@ -1,5 +1,6 @@
 //! The command against a server that has no hosts: what is written, listed and refused. Needs no root.
 
+mod apply;
 mod gate;
 mod names;
 mod site;

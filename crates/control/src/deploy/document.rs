@@ -93,7 +93,7 @@ pub(super) fn body(
     if let Some(tags) = &request.tags {
         body["tags"] = tags.clone();
     }
-    if request.place.scope.segment("resourceGroups").is_none() {
+    if request.founds || request.place.scope.segment("resourceGroups").is_none() {
         body["location"] = request.context.location.clone().into();
     }
     body

@@ -15,7 +15,7 @@ use super::executor::{Executor, Rehearsed};
 use super::plan::{Step, steps, why};
 use super::request::Request;
 use crate::ControlError;
-use crate::kinds::{DEPLOYMENT, locate};
+use crate::kinds::{DEPLOYMENT, GROUP, locate};
 
 /// Most resources of one deployment, those of deployments inside among them. Azure takes 800 in one template.
 pub const RESOURCES_MAX: usize = 2_000;
@@ -94,7 +94,7 @@ pub(super) fn prepare(executor: &dyn Executor, request: &Request) -> Result<Prep
             .unwrap_or_else(|| ControlError::new(403, "AuthorizationFailed", "")));
     }
     let mut problems = unanswerable(&deployment, &steps);
-    let Rehearsal { rehearsed, refused, forbidden } = rehearse(executor, &steps);
+    let Rehearsal { rehearsed, refused, forbidden } = rehearse(executor, request, &steps);
     problems.extend(refused);
     if problems.is_empty() {
         Ok(Prepared { steps, rehearsed, forbidden })
@@ -105,7 +105,9 @@ pub(super) fn prepare(executor: &dyn Executor, request: &Request) -> Result<Prep
 
 fn check_place(executor: &dyn Executor, request: &Request) -> Result<(), ControlError> {
     let scope = &request.place.scope;
-    if scope.segment("resourceGroups").is_some() && executor.get(scope).is_none() {
+    if request.founds {
+        executor.allows(&format!("{GROUP}/write"), scope)?;
+    } else if scope.segment("resourceGroups").is_some() && executor.get(scope).is_none() {
         return Err(ControlError::group_not_found(scope.name()));
     }
     executor.allows(&format!("{DEPLOYMENT}/write"), &request.id())
@@ -170,21 +172,26 @@ struct Rehearsal {
     forbidden: Vec<ControlError>,
 }
 
-/// Plans what can be planned: a step whose body is known and which waits for rehearsed steps only.
-fn rehearse(executor: &dyn Executor, steps: &[Step]) -> Rehearsal {
+/// Plans what can be planned: the group, if it is to be made, and each step whose body is known and which waits for rehearsed
+/// steps only.
+fn rehearse(executor: &dyn Executor, request: &Request, steps: &[Step]) -> Rehearsal {
     let mut possible: Vec<bool> = Vec::with_capacity(steps.len());
     for step in steps {
         possible.push(step.body.is_ok() && step.waits.iter().all(|other| possible[*other]));
     }
     let chosen: Vec<usize> =
         (0..steps.len()).filter(|at| possible[*at] && !steps[*at].is_deployment()).collect();
-    let puts: Vec<(ResourceId, Value)> = chosen
-        .iter()
-        .filter_map(|at| Some((steps[*at].id.clone(), steps[*at].body.as_ref().ok()?.clone())))
-        .collect();
+    let group = request.founds.then(|| request.group());
+    let founded = group.iter().len();
+    let known =
+        chosen.iter().filter_map(|at| Some((steps[*at].id.clone(), steps[*at].body.as_ref().ok()?.clone())));
+    let puts: Vec<(ResourceId, Value)> = group.into_iter().chain(known).collect();
     let mut all =
         Rehearsal { rehearsed: vec![None; steps.len()], refused: Vec::new(), forbidden: Vec::new() };
-    for (at, outcome) in chosen.iter().zip(executor.rehearse(&puts)) {
+    let mut outcomes = executor.rehearse(&puts);
+    let of_group = outcomes.drain(..founded);
+    all.refused.extend(of_group.filter_map(Result::err));
+    for (at, outcome) in chosen.iter().zip(outcomes) {
         let about = |error: ControlError| {
             let target = error.target.clone().unwrap_or_else(|| steps[*at].id.to_string());
             error.about(target)

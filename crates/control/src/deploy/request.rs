@@ -25,8 +25,8 @@ pub struct Place {
     pub tenant: String,
     /// `subscription().displayName`.
     pub subscription_name: String,
-    /// Location of the group; at a subscription the body says it.
-    pub location: String,
+    /// Location of the group; at a subscription, and of a group that is not there yet, the body says it.
+    pub location: Option<String>,
     /// Correlation id of the request.
     pub correlation: String,
 }
@@ -42,6 +42,8 @@ pub struct Request {
     pub(super) tags: Option<Value>,
     /// `properties.whatIfSettings.resultFormat` is `ResourceIdOnly`.
     pub(super) ids_only: bool,
+    /// The group is not there yet: it is made in the transaction that stores the deployment.
+    pub(super) founds: bool,
     template_value: Value,
     parameters_value: Value,
 }
@@ -73,13 +75,11 @@ impl Request {
         let parameters_value = given(properties.get("parameters"))?;
         let at_group = place.scope.segment("resourceGroups");
         check_level(&template_value, at_group.is_some())?;
-        let location = match (at_group, body.get("location").and_then(Value::as_str)) {
-            (None, None) => {
-                let message = "The 'location' property must be specified for a deployment at a subscription.";
-                return Err(ControlError::bad("LocationRequired", message).about("location"));
-            }
+        let founds = at_group.is_some() && place.location.is_none();
+        let location = match (&place.location, body.get("location").and_then(Value::as_str)) {
+            (Some(location), _) => location.clone(),
             (None, Some(location)) => location.to_owned(),
-            (Some(_), _) => place.location.clone(),
+            (None, None) => return Err(without_location(at_group)),
         };
         let context = DeploymentContext {
             tenant_id: place.tenant.clone(),
@@ -102,6 +102,7 @@ impl Request {
             place,
             context,
             ids_only,
+            founds,
             template_value,
             parameters_value,
         })
@@ -112,6 +113,11 @@ impl Request {
         let parameters = [&self.parameters];
         let (template, context) = (&self.template, &self.context);
         evaluate_live(&Input { template, parameters: &parameters, context, links: &NoLinks }, live)
+    }
+
+    /// The group with the body that makes it.
+    pub(super) fn group(&self) -> (ResourceId, Value) {
+        (self.place.scope.clone(), json!({"location": self.context.location}))
     }
 
     /// The id of the deployment.
@@ -171,6 +177,17 @@ fn document(name: &str, value: &Value) -> Result<Document, ControlError> {
     json::parse_str(name, &value.to_string()).map_err(|error| {
         ControlError::bad("InvalidRequestContent", format!("The {name} cannot be read: {error}."))
     })
+}
+
+/// Said where neither the group nor the body has a location.
+fn without_location(group: Option<&str>) -> ControlError {
+    group.map_or_else(
+        || {
+            let message = "The 'location' property must be specified for a deployment at a subscription.";
+            ControlError::bad("LocationRequired", message).about("location")
+        },
+        ControlError::group_not_found,
+    )
 }
 
 /// The parameters: `{name: {value}}`, or a whole parameter file as clients send it at times.

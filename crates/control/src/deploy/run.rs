@@ -40,6 +40,8 @@ pub async fn begin(executor: &dyn Executor, request: Request) -> Result<(Running
     let mut running = Running { request, steps, done, operations, progress, told: started };
     let stored = running.store(executor, State::Running, vacancy).await;
     let document = stored.map_err(|error| active::overtaken(error, &running.request.id()))?;
+    // If somebody deletes the group from now on, it stays deleted.
+    running.request.founds = false;
     Ok((running, document))
 }
 

@@ -86,6 +86,16 @@ pub(super) fn put(draft: &mut Draft<'_>, target: &Target, body: &Value) -> Resul
     Ok(if stored.is_some() { Effect::Updated } else { Effect::Created }.into())
 }
 
+/// Makes the group of a deployment that says where, if there is none. The engine says it in the first write of a deployment that
+/// has passed every check, so that a refused one leaves no group.
+pub(super) fn found(draft: &mut Draft<'_>, target: &Target, deployment: &Value) -> Result<(), ControlError> {
+    let Some(group) = target.group().filter(|group| draft.world().document(group).is_none()) else {
+        return Ok(());
+    };
+    let Some(location) = deployment.get("location") else { return Ok(()) };
+    put(draft, &kinds::locate(&group)?, &json!({"location": location})).map(drop)
+}
+
 /// Plans the DELETE of a group and of all that is in it.
 pub(super) fn delete(draft: &mut Draft<'_>, id: &ResourceId) -> Result<Done, ControlError> {
     let Some(stored) = draft.world().document(id).cloned() else { return Ok(Effect::Absent.into()) };

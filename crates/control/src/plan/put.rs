@@ -27,6 +27,9 @@ pub(super) fn plan(
     if target.kind.name == kinds::GROUP {
         return group::put(draft, target, body);
     }
+    if target.kind.name == kinds::DEPLOYMENT {
+        group::found(draft, target, body)?;
+    }
     group::check_place(draft.world(), target)?;
     // What closes something is never locked.
     if ![kinds::QUARANTINE, kinds::LOCKOUT, kinds::THROTTLE].contains(&target.kind.name) {

@@ -11,7 +11,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use palisade_control::{
-    ControlError, World,
+    World,
     deploy::{self, OnControl, Place, Request},
     time,
 };
@@ -137,7 +137,7 @@ fn request(call: &Call) -> Result<Request, ApiError> {
             "Templates are deployed to a resource group or to the subscription.",
         )
     })?;
-    let location = call.app.control.read(|world| location(world, &scope))?;
+    let location = call.app.control.read(|world| location(world, &scope));
     let place = Place {
         scope,
         name: call.found.names.first().cloned().unwrap_or_default(),
@@ -151,9 +151,8 @@ fn request(call: &Call) -> Result<Request, ApiError> {
     Ok(Request::new(place, call.body()?, now.replace(['-', ':'], ""))?)
 }
 
-/// Where a group is; the subscription is nowhere.
-fn location(world: &World, scope: &ResourceId) -> Result<String, ControlError> {
-    let Some(group) = scope.segment("resourceGroups") else { return Ok(String::new()) };
-    let document = world.document(scope).ok_or_else(|| ControlError::group_not_found(group))?;
-    Ok(document.location().unwrap_or_default().to_owned())
+/// Where a group is; the subscription is nowhere, and neither is a group that is not there.
+fn location(world: &World, scope: &ResourceId) -> Option<String> {
+    scope.segment("resourceGroups")?;
+    Some(world.document(scope)?.location().unwrap_or_default().to_owned())
 }

@@ -25,7 +25,9 @@ use crate::{exit::Exit, exit::Failure, output, output::Format};
 /// Options of the command.
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Exit code 1 of a dry run means that something would change.\n\nExamples:\n  palisade apply \
+    after_help = "A group that a template is deployed to and that is not there yet is made with the deployment: the server checks \
+                        the whole template first, and of a refused one no group stays. A deployment that fails on its way leaves \
+                        what it has written, and the group.\n\nExit code 1 of a dry run means that something would change.\n\nExamples:\n  palisade apply \
                         azuredeploy.json --resource-group lab --location westeurope\n  palisade apply nsgs.json --dry-run --flows logs"
 )]
 pub struct Arguments {
@@ -101,8 +103,11 @@ pub fn run(arguments: &Arguments) -> Result<Exit, Failure> {
     if arguments.dry_run {
         return preview(arguments, &client, &deployments, &resources);
     }
-    groups::ensure(&client, arguments, template::groups(&deployments).chain(plain::groups(&resources)))?;
-    let mut changes = template::deploy(arguments, &client, &deployments)?;
+    // Nothing is begun while it is not known where a group would be.
+    let named = template::groups(&deployments).chain(plain::groups(&resources));
+    let missing = groups::missing(&client, arguments, named)?;
+    let mut changes = template::deploy(arguments, &client, &deployments, &missing)?;
+    groups::ensure(&client, arguments, plain::groups(&resources))?;
     changes.extend(plain::put(arguments, &client, &resources)?);
     match arguments.write.form() {
         Format::Json => output::json(&document(&changes))?,
@@ -118,9 +123,10 @@ fn preview(
     deployments: &[Deployment],
     resources: &[Resource],
 ) -> Result<Exit, Failure> {
+    let named = template::groups(deployments).chain(plain::groups(resources));
+    let missing = groups::missing(client, arguments, named)?;
     let mut changes = template::preview(arguments, client, deployments)?;
     changes.extend(plain::preview(client, resources)?);
-    let missing = groups::missing(client, arguments, plain::groups(resources))?;
     let consequences = Consequences::of(client, &missing, &changes, &arguments.flows)?;
     match arguments.write.form() {
         Format::Json => {

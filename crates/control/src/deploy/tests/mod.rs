@@ -78,6 +78,12 @@ impl Bench {
         Ok((planned.resource.unwrap_or_default(), planned.effect))
     }
 
+    pub(super) fn remove(&self, id: &ResourceId) {
+        let delete = Action::Delete { id: id.clone(), precondition: Precondition::default() };
+        let context = Context { options: &self.options, now: 1_790_000_000, address: "" };
+        plan(&mut Draft::new(&mut self.world()), &context, &delete).expect("it can be deleted");
+    }
+
     /// Names of what was written, deployments not among them.
     pub(super) fn names(&self) -> Vec<String> {
         let written = self.written.lock().unwrap_or_else(PoisonError::into_inner);
@@ -157,13 +163,15 @@ pub(super) fn id(kind: &str, name: &str) -> ResourceId {
     ResourceId::new(&format!("{}/providers/Microsoft.Network/{kind}/{name}", group("g")))
 }
 
+/// The groups `missing` and `fresh` are not there.
 pub(super) fn place(scope: ResourceId) -> Place {
+    let is_there = scope.segment("resourceGroups").is_some_and(|name| !["missing", "fresh"].contains(&name));
     Place {
         scope,
         name: "d".to_owned(),
         tenant: "22222222-2222-2222-2222-222222222222".to_owned(),
         subscription_name: "Lab".to_owned(),
-        location: "westeurope".to_owned(),
+        location: is_there.then(|| "westeurope".to_owned()),
         correlation: "c".to_owned(),
     }
 }

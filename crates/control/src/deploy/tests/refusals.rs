@@ -43,6 +43,43 @@ fn bodies_that_are_no_deployment_of_ours() {
     assert_eq!(refused(&bench, request).0, "InvalidDeploymentName");
 }
 
+#[tokio::test]
+async fn a_group_is_made_with_the_first_write_of_its_deployment_or_not_at_all() {
+    let mut bench = Bench::new();
+    let request = |resources: Value| {
+        let mut body = body(template(resources, json!({})), json!({}));
+        body["location"] = json!("northeurope");
+        request_at(group("fresh"), &body).expect("the request is well formed")
+    };
+    let nsg = || {
+        let nsg = resource("networkSecurityGroups", "n", json!({}));
+        with(nsg, "location", json!("[resourceGroup().location]"))
+    };
+    for wrong in [json!([with(nsg(), "dependsOn", json!(["nobody"]))]), json!([nsg(), interface("i")])] {
+        create(&bench, request(wrong)).await.expect_err("it is refused");
+        assert_eq!(bench.get(&group("fresh")), None);
+    }
+    bench.forbidden = Some("Microsoft.Resources/resourceGroups/write".to_owned());
+    let error = create(&bench, request(json!([nsg()]))).await.expect_err("the caller may make no groups");
+    assert_eq!((&*error.code, bench.get(&group("fresh"))), ("AuthorizationFailed", None));
+    bench.forbidden = None;
+
+    let would = what_if(&bench, &request(json!([nsg()]))).expect("it can be done");
+    assert_eq!(would["properties"]["changes"][0]["changeType"], json!("Create"), "{would:#}");
+    validate(&bench, &request(json!([nsg()]))).expect("it can be done");
+    assert_eq!(bench.get(&group("fresh")), None, "both write nothing");
+    let document = deploy(&bench, request(json!([nsg()]))).await;
+    assert_eq!(state(&document), "Succeeded", "{document:#}");
+    assert_eq!(bench.get(&group("fresh")).expect("it was made")["location"], json!("northeurope"));
+
+    // A group that is deleted meanwhile is not made again.
+    bench.remove(&group("fresh"));
+    let (running, _) = begin(&bench, request(json!([nsg()]))).await.expect("it begins");
+    bench.remove(&group("fresh"));
+    running.finish(&bench).await.expect_err("its document has no place any more");
+    assert_eq!(bench.get(&group("fresh")), None);
+}
+
 #[test]
 fn templates_that_cannot_be_done() {
     let bench = Bench::new();

@@ -1,6 +1,9 @@
 //! Templates: deployed by the server, previewed by the server.
 
-use std::path::{Path, PathBuf};
+use std::{
+    collections::BTreeSet,
+    path::{Path, PathBuf},
+};
 
 use palisade_client::{Client, Precondition};
 use serde_json::{Value, json};
@@ -62,7 +65,12 @@ fn one(arguments: &Arguments, client: &Client, file: &Path, template: &Value) ->
             client.endpoint()
         ))
     })?;
-    Ok(Deployment { name, group: Some(group.clone()), body: json!({ "properties": properties }) })
+    let mut body = json!({ "properties": properties });
+    // Where the server makes the group with the deployment, if it is not there.
+    if let Some(location) = &arguments.location {
+        body["location"] = location.as_str().into();
+    }
+    Ok(Deployment { name, group: Some(group.clone()), body })
 }
 
 impl Deployment {
@@ -80,13 +88,23 @@ pub fn groups(deployments: &[Deployment]) -> impl Iterator<Item = String> {
     deployments.iter().filter_map(|deployment| deployment.group.clone())
 }
 
-/// Deploys them, one after the other.
-pub fn deploy(arguments: &Arguments, client: &Client, all: &[Deployment]) -> Result<Vec<Change>, Failure> {
+/// Deploys them, one after the other. The server makes each of the `missing` groups with its first deployment.
+pub fn deploy(
+    arguments: &Arguments,
+    client: &Client,
+    all: &[Deployment],
+    missing: &[Value],
+) -> Result<Vec<Change>, Failure> {
     let mut changes = Vec::new();
+    let mut missing: BTreeSet<String> = missing.iter().map(|group| text(group, "/id")).collect();
     for deployment in all {
         let before = preview_one(arguments, client, deployment)?;
         let path = deployment.path(client);
         let written = client.put(&path, &deployment.body, Precondition::Always)?;
+        let group = deployment.group.as_ref().map(|group| group_path(client, group));
+        if let Some(group) = group.and_then(|group| missing.take(&group)) {
+            eprintln!("created {group}");
+        }
         let what = format!("deployment {}", deployment.name);
         arguments.write.settle(client, &what, &written.warnings, written.operation.as_ref())?;
         changes.extend(before);
