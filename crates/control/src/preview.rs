@@ -13,7 +13,7 @@ use crate::gate::Verdict;
 use crate::plan::{Context, Draft, plan};
 use crate::time::unix_seconds;
 use crate::world::Part;
-use crate::{Action, Control, ControlError, Precondition, World, kinds};
+use crate::{Action, Caller, Control, ControlError, Precondition, World, kinds};
 
 /// What some writes would do.
 #[derive(Debug)]
@@ -52,6 +52,19 @@ impl Control {
         let look = |world: &World| documents(world, &renderer, &interfaces, &groups);
         let (before, after) = (draft.look_back(0, look)?, look(draft.world())?);
         Ok(Preview { interfaces, before, after, verdicts, refused })
+    }
+
+    /// Plans an action on a copy of the world, and has the intents judge it.
+    ///
+    /// # Errors
+    /// What [`Control::act`] would refuse it with.
+    pub fn rehearse(&self, caller: &Caller, action: &Action) -> Result<(), ControlError> {
+        let mut world = self.read(World::clone);
+        let context =
+            Context { options: self.options(), now: unix_seconds(self.now()), address: &caller.address };
+        let mut draft = Draft::new(&mut world);
+        plan(&mut draft, &context, action)?;
+        self.gate().judge(&mut draft, 0, caller.overriding.as_ref(), context.now).map(drop)
     }
 }
 

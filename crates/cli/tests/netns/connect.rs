@@ -198,22 +198,25 @@ fn a_tunnel_is_the_only_way_in_and_ends_for_every_reason() {
     assert!(is_closed(&stage));
 }
 
-/// Asks with `--stdio`, and is refused.
+/// Asks for standard input and output, and for an address to listen at, and is refused.
 fn refused(stage: &Stage, profile: Option<&str>, more: &[&str], code: &str) {
-    let mut ask = command(stage);
-    if let Some(profile) = profile {
-        ask.env("PALISADE_PROFILE", profile);
+    for way in [&["--stdio"][..], &[]] {
+        let mut ask = command(stage);
+        if let Some(profile) = profile {
+            ask.env("PALISADE_PROFILE", profile);
+        }
+        let Output { status, stderr, stdout } = ask
+            .args(["connect", "vm1", "3389"])
+            .args(way)
+            .args(more)
+            .stdin(Stdio::null())
+            .output()
+            .expect("it runs");
+        let said = String::from_utf8_lossy(&stderr);
+        assert_eq!(status.code(), Some(2), "{way:?}: {said}");
+        assert!(said.contains(code), "{way:?}: {said}");
+        assert!(stdout.is_empty(), "{way:?}");
     }
-    let Output { status, stderr, stdout } = ask
-        .args(["connect", "vm1", "3389", "--stdio"])
-        .args(more)
-        .stdin(Stdio::null())
-        .output()
-        .expect("it runs");
-    let said = String::from_utf8_lossy(&stderr);
-    assert_eq!(status.code(), Some(2), "{said}");
-    assert!(said.contains(code), "{said}");
-    assert!(stdout.is_empty());
 }
 
 /// Without a role nobody comes through, and who loses his is cut off.

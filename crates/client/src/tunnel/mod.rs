@@ -17,7 +17,7 @@ use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
 use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, RootCertStore};
-use serde_json::Value;
+use serde_json::{Value, json};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
@@ -58,6 +58,26 @@ pub struct Wanted {
     pub ticket: Option<String>,
 }
 
+impl Wanted {
+    /// The path that it is asked for at, with its terms.
+    fn path(&self) -> String {
+        let mut path = format!("{}/connect?api-version={API_VERSION}&port={}", self.target, self.port);
+        let seconds = |time: &Option<u32>| time.map(|time| format!("PT{time}S"));
+        let members = [
+            ("duration", seconds(&self.seconds)),
+            ("idle", seconds(&self.idle)),
+            ("justification", self.reason.clone()),
+            ("ticket", self.ticket.clone()),
+        ];
+        for (name, value) in members {
+            if let Some(value) = value {
+                path.push_str(&format!("&{name}={}", escape(&value)));
+            }
+        }
+        path
+    }
+}
+
 /// A request for a tunnel, with all that it takes to send it.
 #[derive(Debug)]
 pub struct TunnelRequest {
@@ -69,29 +89,25 @@ pub struct TunnelRequest {
 }
 
 impl Client {
+    /// Asks whether a tunnel would be opened, and opens none. Whether the machine answers at the port is not asked.
+    ///
+    /// # Errors
+    /// The refusal that the tunnel would get, or the server cannot be reached.
+    pub fn check_tunnel(&self, wanted: &Wanted) -> Result<(), ClientError> {
+        let path = format!("{}&validate=true", wanted.path());
+        self.call(&Method::POST, &path, &[], Some(&json!({}))).map(drop)
+    }
+
     /// Prepares a request, with a token that is good. It may ask the server for one.
     ///
     /// # Errors
     /// There is no token to be had.
     pub fn tunnel(&self, wanted: &Wanted) -> Result<TunnelRequest, ClientError> {
-        let mut path = format!("{}/connect?api-version={API_VERSION}&port={}", wanted.target, wanted.port);
-        let seconds = |time: &Option<u32>| time.map(|time| format!("PT{time}S"));
-        let members = [
-            ("duration", seconds(&wanted.seconds)),
-            ("idle", seconds(&wanted.idle)),
-            ("justification", wanted.reason.clone()),
-            ("ticket", wanted.ticket.clone()),
-        ];
-        for (name, value) in members {
-            if let Some(value) = value {
-                path.push_str(&format!("&{name}={}", escape(&value)));
-            }
-        }
         Ok(TunnelRequest {
             endpoint: self.endpoint().to_owned(),
             authority: self.profile().authority,
             token: self.token()?,
-            path,
+            path: wanted.path(),
             overriding: self.overridden().map(str::to_owned),
         })
     }

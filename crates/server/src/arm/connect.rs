@@ -5,8 +5,9 @@
 use axum::{
     body::Body,
     http::{HeaderName, HeaderValue, StatusCode, header},
-    response::Response,
+    response::{IntoResponse as _, Response},
 };
+use hyper::upgrade::OnUpgrade;
 use palisade_client::tunnel::{TUNNEL_END_HEADER, TUNNEL_HEADER, TUNNEL_PROTOCOL};
 use palisade_control::access::duration_seconds;
 use palisade_guard::access::LIMIT_MAX;
@@ -19,9 +20,14 @@ use crate::{
     tunnels::{self, IDLE_SECONDS, Request},
 };
 
+/// Opens a tunnel, or only tells whether it would be opened (`validate=true`).
 pub(super) async fn answer(call: &Call) -> Answer {
     let request = request(call)?;
-    let opened = tunnels::open(request).await?;
+    if call.query.get("validate").is_some_and(|text| text.eq_ignore_ascii_case("true")) {
+        tunnels::check(&request).await?;
+        return Ok(StatusCode::NO_CONTENT.into_response());
+    }
+    let opened = tunnels::open(request, upgrade(call)?).await?;
     let mut response = Response::new(Body::empty());
     *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
     let headers = response.headers_mut();
@@ -40,27 +46,29 @@ fn request(call: &Call) -> Result<Request, ApiError> {
     })?;
     let idle = seconds(call, "idle")?.unwrap_or(IDLE_SECONDS);
     let text = |name: &str| call.query.get(name).map(str::trim).filter(|text| !text.is_empty());
-    let asked = call.headers.get(header::UPGRADE).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    let upgrade = call.upgrade.clone().filter(|_| asked.eq_ignore_ascii_case(TUNNEL_PROTOCOL));
-    let upgrade = upgrade.ok_or_else(|| {
-        let message = format!(
-            "A tunnel is an upgrade of an HTTP/1.1 connection to '{TUNNEL_PROTOCOL}'. Use `palisade connect`."
-        );
-        ApiError::new(StatusCode::UPGRADE_REQUIRED, "UpgradeRequired", message)
-    })?;
     let id = call.found.id.as_str();
     let target = id.rsplit_once('/').map_or(id, |(target, _)| target);
     Ok(Request {
         app: call.app.clone(),
         principal: call.principal.clone(),
         caller: call.caller.clone(),
-        upgrade,
         target: ResourceId::new(target),
         port: number,
         seconds: seconds(call, "duration")?,
         idle,
         reason: text("justification").unwrap_or_default().to_owned(),
         ticket: text("ticket").map(str::to_owned),
+    })
+}
+
+/// The connection, which the client wants to become a tunnel.
+fn upgrade(call: &Call) -> Result<OnUpgrade, ApiError> {
+    let asked = call.headers.get(header::UPGRADE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    call.upgrade.clone().filter(|_| asked.eq_ignore_ascii_case(TUNNEL_PROTOCOL)).ok_or_else(|| {
+        let message = format!(
+            "A tunnel is an upgrade of an HTTP/1.1 connection to '{TUNNEL_PROTOCOL}'. Use `palisade connect`."
+        );
+        ApiError::new(StatusCode::UPGRADE_REQUIRED, "UpgradeRequired", message)
     })
 }
 

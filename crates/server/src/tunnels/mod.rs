@@ -26,7 +26,7 @@ use crate::app::{App, system_caller};
 
 pub(crate) use desk::{Desk, Line};
 use ending::Ending;
-pub(crate) use open::{Request, open};
+pub(crate) use open::{Request, check, open};
 
 /// The permission to have a tunnel, at the machine or the interface.
 pub(crate) const CONNECT: &str = "Palisade.Access/tunnels/connect/action";

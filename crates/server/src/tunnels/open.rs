@@ -45,8 +45,6 @@ pub(crate) struct Request {
     pub(crate) app: Arc<App>,
     pub(crate) principal: Principal,
     pub(crate) caller: Caller,
-    /// The connection, once it is no longer HTTP.
-    pub(crate) upgrade: OnUpgrade,
     /// A virtual machine or an interface.
     pub(crate) target: ResourceId,
     pub(crate) port: u16,
@@ -64,12 +62,22 @@ pub(crate) struct Opened {
     pub(crate) end: String,
 }
 
-/// Opens a tunnel; it goes on by itself.
-pub(crate) async fn open(request: Request) -> Result<Opened, ApiError> {
-    tokio::spawn(run(request)).await.unwrap_or_else(|_| Err(ApiError::internal()))
+/// Opens a tunnel on a connection, once that is no longer HTTP; it goes on by itself.
+pub(crate) async fn open(request: Request, upgrade: OnUpgrade) -> Result<Opened, ApiError> {
+    tokio::spawn(run(request, upgrade)).await.unwrap_or_else(|_| Err(ApiError::internal()))
 }
 
-async fn run(request: Request) -> Result<Opened, ApiError> {
+/// Whether a tunnel would be opened: the host is asked as it would be, and the policies and intents judge; then the host is let go.
+/// Left open is only whether the machine answers at the port.
+pub(crate) async fn check(request: &Request) -> Result<(), ApiError> {
+    let way = request.app.control.read(|world| doors::way(world, &request.target))?;
+    let line = request.app.tunnels.desk().ask(&way, request.port).await?;
+    let source = source_of(&line, &way)?;
+    let action = begin(request, id_beside(&way.nic), way, source);
+    Ok(request.app.control.rehearse(&request.caller, &action)?)
+}
+
+async fn run(request: Request, upgrade: OnUpgrade) -> Result<Opened, ApiError> {
     let place = request.app.tunnels.place().ok_or_else(|| {
         refused(
             StatusCode::SERVICE_UNAVAILABLE,
@@ -81,7 +89,22 @@ async fn run(request: Request) -> Result<Opened, ApiError> {
     let line = request.app.tunnels.desk().ask(&way, request.port).await?;
     let source = source_of(&line, &way)?;
     let begun = Begun::begin(request, way, source, place).await?;
-    begun.connect(line).await
+    begun.connect(line, upgrade).await
+}
+
+/// The action that opens a way.
+fn begin(request: &Request, id: ResourceId, way: Way, source: SocketAddr) -> Action {
+    let opening = Opening {
+        target: request.target.clone(),
+        way,
+        port: request.port,
+        source,
+        seconds: request.seconds,
+        idle: request.idle,
+        reason: request.reason.clone(),
+        ticket: request.ticket.clone(),
+    };
+    Action::Tunnel { id, verb: TunnelVerb::Begin(Box::new(opening)), actor: actor(&request.caller) }
 }
 
 fn refused(status: StatusCode, code: &'static str, message: impl Into<String>) -> ApiError {
@@ -124,18 +147,7 @@ impl Begun {
     ) -> Result<Self, ApiError> {
         let since = time::unix_seconds(request.app.now());
         let id = id_beside(&way.nic);
-        let opening = Opening {
-            target: request.target.clone(),
-            way,
-            port: request.port,
-            source,
-            seconds: request.seconds,
-            idle: request.idle,
-            reason: request.reason.clone(),
-            ticket: request.ticket.clone(),
-        };
-        let verb = TunnelVerb::Begin(Box::new(opening));
-        let action = Action::Tunnel { id: id.clone(), verb, actor: actor(&request.caller) };
+        let action = begin(&request, id.clone(), way, source);
         let outcome = request.app.control.act(&request.caller, action).await?;
         let body = outcome.resource.unwrap_or(Value::Null);
         let end = body["properties"]["endTimeUtc"].as_str().unwrap_or_default().to_owned();
@@ -144,13 +156,13 @@ impl Begun {
     }
 
     /// Lets the host connect, and hands everything to who carries.
-    async fn connect(self, mut line: Line) -> Result<Opened, ApiError> {
+    async fn connect(self, mut line: Line, upgrade: OnUpgrade) -> Result<Opened, ApiError> {
         if let Err(error) = self.reach(&mut line).await {
             self.finish(Ending::NotReached, Passed::default()).await;
             return Err(error);
         }
         let opened = Opened { id: self.id.clone(), end: self.end.clone() };
-        tokio::spawn(self.carry(line));
+        tokio::spawn(self.carry(line, upgrade));
         Ok(opened)
     }
 
@@ -189,8 +201,8 @@ impl Begun {
         Err(refused(StatusCode::BAD_GATEWAY, "TunnelHostFailed", message))
     }
 
-    async fn carry(self, line: Line) {
-        let Ok(client) = (&mut self.request.upgrade.clone()).await else {
+    async fn carry(self, line: Line, upgrade: OnUpgrade) {
+        let Ok(client) = upgrade.await else {
             return self.finish(Ending::ClientGone, Passed::default()).await;
         };
         let left = self.until.saturating_sub(time::unix_seconds(self.request.app.now()));

@@ -23,7 +23,8 @@ use crate::{exit::Exit, exit::Failure};
 /// Options of `connect`.
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Examples:\n  palisade connect vm1 3389                         # prints the local address to open\n  palisade connect \
+    after_help = "The server is asked before anything listens: a refusal ends the command with exit code 2. Each local connection is asked for \
+                        again; one that is refused later is closed, and why is told on stderr.\n\nExamples:\n  palisade connect vm1 3389                         # prints the local address to open\n  palisade connect \
                         vm1 22 --listen 127.0.0.1:2222 --for 8h\n  ssh -o ProxyCommand='palisade connect vm1 22 --stdio' ada@vm1"
 )]
 pub struct Arguments {

@@ -47,11 +47,13 @@ fn own(stream: impl AsFd) -> io::Result<File> {
     Ok(File::from_std(stream.as_fd().try_clone_to_owned()?.into()))
 }
 
-/// A tunnel for each connection to a local port, until this process is told to stop.
+/// A tunnel for each connection to a local port, until this process is told to stop. The server is asked first: nobody shall connect to
+/// a port behind which there is nothing to come.
 pub fn listen(client: Client, wanted: Wanted, at: SocketAddr, form: Format) -> Result<Exit, Failure> {
     let cannot = |error: io::Error| {
         Failure::other_side(format!("cannot listen at {at}: {error} (choose another port)"))
     };
+    client.check_tunnel(&wanted)?;
     let runtime = runtime()?;
     let listener = runtime.block_on(TcpListener::bind(at)).map_err(cannot)?;
     let address = listener.local_addr().map_err(cannot)?;
