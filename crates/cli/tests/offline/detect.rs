@@ -1,6 +1,9 @@
 //! `palisade detect`: what is told of recorded flows, in which shape, and exit codes.
 
+use std::io::{BufRead as _, BufReader};
+use std::os::unix::process::ExitStatusExt as _;
 use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 
 use serde_json::{Value, json};
 
@@ -214,6 +217,39 @@ fn bad_input_is_refused_and_bad_lines_are_told_of() {
     let run = detect(&log);
     assert_eq!((run.code, lines(&run).len()), (1, 1));
     assert!(run.stderr.starts_with("warning: stdin:1: records[0]"), "{}", run.stderr);
+}
+
+#[test]
+fn a_pipe_without_a_writer_is_waited_for_aloud() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let pipe = folder.path().join("pipe");
+    nix::unistd::mkfifo(&pipe, nix::sys::stat::Mode::S_IRWXU).expect("a pipe");
+    let start = || {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_palisade"));
+        let mut child = command
+            .arg("detect")
+            .arg(&pipe)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("the command starts");
+        let mut said = String::new();
+        let mut stderr = BufReader::new(child.stderr.take().expect("it is piped"));
+        stderr.read_line(&mut said).expect("it says something");
+        assert!(said.contains("waiting for a writer") && said.contains("pipe"), "{said}");
+        child
+    };
+    let mut child = start();
+    let id = nix::unistd::Pid::from_raw(child.id().try_into().expect("an id"));
+    nix::sys::signal::kill(id, nix::sys::signal::Signal::SIGINT).expect("it is there");
+    assert_eq!(child.wait().expect("it ends").signal(), Some(2));
+
+    let child = start();
+    std::fs::write(&pipe, guesses().to_string()).expect("somebody reads");
+    let run = child.wait_with_output().expect("it ends");
+    assert_eq!(run.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&run.stdout).contains("RDP_Incoming_BF_OneToOne"));
 }
 
 #[test]

@@ -4,10 +4,14 @@
 
 use std::{
     collections::BTreeSet,
+    fs::File,
     io,
     ops::Range,
+    os::unix::fs::FileTypeExt as _,
     path::{Path, PathBuf},
-    time::SystemTime,
+    sync::mpsc,
+    thread,
+    time::{Duration, SystemTime},
 };
 
 use palisade_flowlog::{ConnectionLog, ConnectionReader, FlowLogError, Origin, Taken, connection_files};
@@ -21,6 +25,8 @@ use crate::exit::Failure;
 const PROBLEMS_SHOWN: usize = 10;
 /// How standard input is named on the command line, and in problems.
 const STDIN: &str = "-";
+/// A wait for a writer that is over before this is not worth a word.
+const SILENT: Duration = Duration::from_millis(400);
 
 /// What was read.
 #[derive(Debug)]
@@ -71,7 +77,29 @@ fn one(reader: &mut ConnectionReader, file: &Path) -> Result<Taken, FlowLogError
         let origin = Origin { bytes: 0, written: SystemTime::now() };
         return reader.read_stream(io::stdin().lock(), Path::new("stdin"), origin);
     }
+    if std::fs::metadata(file).is_ok_and(|found| found.file_type().is_fifo()) {
+        let failed = |source| FlowLogError::Io { file: file.to_owned(), source };
+        let origin = Origin { bytes: 0, written: SystemTime::now() };
+        return reader.read_stream(opened(file).map_err(failed)?, file, origin);
+    }
     reader.read_file(file)
+}
+
+/// A named pipe, once somebody has opened it to write. Until then opening it waits, which is said if it lasts.
+fn opened(pipe: &Path) -> io::Result<File> {
+    thread::scope(|scope| {
+        let (tell, told) = mpsc::channel();
+        let opening = scope.spawn(move || {
+            let file = File::open(pipe);
+            // Whoever waits may have gone on to wait for the thread itself.
+            let _heard = tell.send(());
+            file
+        });
+        if told.recv_timeout(SILENT).is_err() {
+            eprintln!("waiting for a writer of the pipe {} (Ctrl-C ends it)", pipe.display());
+        }
+        opening.join().expect("opening a file does not panic")
+    })
 }
 
 /// The first thing that is wrong with a file.
