@@ -17,6 +17,7 @@ pub mod query;
 mod record;
 mod rows;
 pub mod schema;
+mod staging;
 mod store;
 mod text;
 mod upkeep;

@@ -25,7 +25,7 @@ use tokio::runtime::Runtime;
 use crate::{StoreError, http::Connector, limits::FILES_MAX, partition::Partition};
 
 /// How names of files in a store end.
-const ENDING: &str = ".parquet";
+pub(crate) const ENDING: &str = ".parquet";
 
 /// A store that is open. Copies are the same one.
 #[derive(Clone)]
@@ -179,10 +179,32 @@ impl Store {
         })
     }
 
+    /// All that is below a folder of it, with the time at which it was written, in milliseconds since 1970.
+    pub(crate) fn list(&self, folder: &str) -> Result<Vec<(String, u64)>, StoreError> {
+        self.wait("cannot list files", async {
+            let mut found = Vec::new();
+            let prefix = self.absolute(folder);
+            let mut listing = self.inner.objects.list(Some(&prefix));
+            while let Some(meta) = listing.try_next().await? {
+                let written_ms = u64::try_from(meta.last_modified.timestamp_millis()).unwrap_or(0);
+                found.push((self.relative(&meta.location), written_ms));
+            }
+            Ok(found)
+        })
+    }
+
+    /// Moves a file; one that is not there was moved already.
+    pub(crate) fn rename(&self, from: &str, to: &str) -> Result<(), StoreError> {
+        self.wait(&format!("cannot move {from}"), async {
+            match self.inner.objects.rename(&self.absolute(from), &self.absolute(to)).await {
+                Err(object_store::Error::NotFound { .. }) => Ok(()),
+                other => other,
+            }
+        })
+    }
+
     /// A name that no other file has, in the folder of a partition; names sort by the time of the first record.
     pub(crate) fn name(partition: Partition, first_ms: u64) -> String {
-        // The keys of a hasher are from the system's randomness, and others each time.
-        let random = || RandomState::new().build_hasher().finish();
         format!("{partition}/{first_ms:015}-{:016x}{:016x}{ENDING}", random(), random())
     }
 
@@ -207,6 +229,11 @@ impl Store {
         let prefix = self.inner.prefix.as_ref();
         path.as_ref().strip_prefix(prefix).unwrap_or(path.as_ref()).trim_start_matches('/').to_owned()
     }
+}
+
+/// A number that nobody else has: the keys of a hasher are from the system's randomness, and others each time.
+pub(crate) fn random() -> u64 {
+    RandomState::new().build_hasher().finish()
 }
 
 /// The part of an address behind the bucket or container.

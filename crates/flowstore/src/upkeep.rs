@@ -13,6 +13,7 @@ use crate::{
     limits::FILE_RECORDS,
     query::{Filter, OpenFile, Scanned, open_all, read_whole},
     record::Record,
+    staging::{self, ABANDONED_MS},
     store::{Store, StoredFile},
 };
 
@@ -39,12 +40,14 @@ pub struct Retention {
     pub bytes: Option<u64>,
 }
 
-/// Puts small files of the hours that ended before a moment together, as large as [`FILE_RECORDS`] allows.
+/// Puts small files of the hours that ended before a moment together, as large as [`FILE_RECORDS`] allows. Before that it finishes imports
+/// that were killed, and removes what others have left a day before that moment.
 ///
 /// # Errors
 /// [`StoreError`], also if another process is at it.
 pub fn compact(store: &Store, until_ms: u64, threads: NonZero<usize>) -> Result<Upkeep, StoreError> {
     let _held = lock(store)?;
+    staging::settle(store, until_ms.saturating_sub(ABANDONED_MS))?;
     let mut done = Upkeep::default();
     let files = store.files(|partition| partition.span().1 <= until_ms)?;
     for partition in files.chunk_by(|a, b| a.partition == b.partition).filter(|files| files.len() > 1) {

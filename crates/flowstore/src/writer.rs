@@ -15,6 +15,7 @@ use crate::{
     limits::OPEN_RECORDS_MAX,
     partition::{Partition, group_of},
     record::{Labels, Record},
+    staging::Staging,
     store::Store,
 };
 
@@ -57,8 +58,8 @@ pub struct FlowWriter {
     /// The groups of labels that were met since the last flush, by where they lie. They are held, so that no others come to lie there.
     groups: HashMap<usize, (Arc<Labels>, u8), Keyed>,
     written: Written,
-    paths: Vec<String>,
-    keeps_paths: bool,
+    /// Where files go whose writer brings them into view all at once.
+    staging: Option<Staging>,
 }
 
 impl FlowWriter {
@@ -73,14 +74,13 @@ impl FlowWriter {
             since_ms: None,
             groups: HashMap::default(),
             written: Written::default(),
-            paths: Vec::new(),
-            keeps_paths: false,
+            staging: None,
         }
     }
 
-    /// The same, and it can be taken back by [`Self::take_back`].
-    pub(crate) fn revocable(store: Store) -> Self {
-        Self { keeps_paths: true, ..Self::new(store, WriterOptions::default()) }
+    /// The same, of which nothing is in view before [`Self::publish`].
+    pub(crate) fn staged(store: Store) -> Self {
+        Self { staging: Some(Staging::new(store.clone())), ..Self::new(store, WriterOptions::default()) }
     }
 
     /// Takes a record; writes first if the batch is full or has waited too long. `now_ms` is the time of the clock.
@@ -127,15 +127,15 @@ impl FlowWriter {
             let path = Store::name(partition, records[0].time_ms);
             let bytes = file::of(records, &[]).map_err(|error| StoreError::file(&path, "made", error))?;
             let length = bytes.len() as u64;
-            self.store.put(&path, bytes)?;
+            match &mut self.staging {
+                Some(staging) => staging.put(&path, bytes)?,
+                None => self.store.put(&path, bytes)?,
+            }
             let count = entry.remove().len();
             self.records -= count;
             self.written.records += count as u64;
             self.written.files += 1;
             self.written.bytes += length;
-            if self.keeps_paths {
-                self.paths.push(path);
-            }
         }
         self.groups.clear();
         self.since_ms = None;
@@ -163,8 +163,13 @@ impl FlowWriter {
         }
     }
 
+    /// Brings everything that was written into view.
+    pub(crate) fn publish(self) -> Result<(), StoreError> {
+        self.staging.map_or(Ok(()), Staging::publish)
+    }
+
     /// Removes everything that was written.
     pub(crate) fn take_back(self) -> Result<(), StoreError> {
-        self.paths.iter().try_for_each(|path| self.store.delete(path))
+        self.staging.map_or(Ok(()), |staging| staging.discard())
     }
 }

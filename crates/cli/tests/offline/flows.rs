@@ -1,5 +1,10 @@
 //! `palisade flows import|query|top|export|compact` on the golden logs of the flow store.
 
+use std::{
+    fs,
+    process::{Command, Stdio},
+};
+
 use serde_json::{Value, json};
 
 use crate::{Run, palisade};
@@ -46,7 +51,7 @@ fn groups_have_stable_names() {
 fn records_are_printed_as_lines_and_as_rows() {
     let (_folder, store) = store();
     let run = flows(&["query", &store, "--nic", "WEB1-NIC", "--format", "json"]);
-    let lines = std::fs::read_to_string(format!("{GOLDEN}/lines.jsonl")).expect("it is there");
+    let lines = fs::read_to_string(format!("{GOLDEN}/lines.jsonl")).expect("it is there");
     assert_eq!(run.stdout, lines.split_inclusive('\n').take(3).collect::<String>(), "{}", run.stderr);
     let run = flows(&["query", &store, "--address", "2001:db8::/32"]);
     assert_eq!(run.stdout.lines().count(), 3, "{}", run.stdout);
@@ -59,7 +64,7 @@ fn an_export_says_what_it_leaves_out() {
     let output = folder.path().join("log.json").to_str().expect("its name is text").to_owned();
     let run = flows(&["export", &store, "--as", "nsg2", "--nic", "web1-nic", "--output", &output]);
     assert_eq!((run.code, run.stdout.as_str(), run.stderr.as_str()), (0, "", ""));
-    assert!(std::fs::read_to_string(&output).expect("it is there").starts_with(r#"{"records":[{"time":"#));
+    assert!(fs::read_to_string(&output).expect("it is there").starts_with(r#"{"records":[{"time":"#));
     let run = flows(&["export", &store, "--as", "nsg2"]);
     assert_eq!(run.code, 1);
     assert!(run.stderr.starts_with("warning: 3 records are left out"), "{}", run.stderr);
@@ -84,7 +89,7 @@ fn what_is_wrong_is_said() {
         assert!(run.stderr.contains(says), "{arguments:?}: {}", run.stderr);
     }
     let broken = folder.path().join("broken.jsonl");
-    std::fs::write(&broken, "{\"kind\":\"begin\",\"timeMs\":1}\n").expect("it can be written");
+    fs::write(&broken, "{\"kind\":\"begin\",\"timeMs\":1}\n").expect("it can be written");
     let good = format!("{GOLDEN}/lines.jsonl");
     let run = flows(&["import", broken.to_str().expect("text"), &good, "--to", &store]);
     assert_eq!(run.code, 1, "{}", run.stderr);
@@ -99,4 +104,43 @@ fn old_hours_go() {
     assert!(told["expired"]["files"].as_u64() > Some(0), "{told}");
     let run = flows(&["top", &store, "--format", "json"]);
     assert_eq!(serde_json::from_str::<Value>(&run.stdout).expect("it is JSON")["groups"], json!([]));
+}
+
+#[test]
+fn of_a_killed_import_nothing_is_in_view() {
+    const HOURS: u64 = 200;
+    let folder = tempfile::tempdir().expect("a folder");
+    let store = folder.path().join("flows");
+    let tuple = |hour: u64| {
+        format!("{},203.0.113.7,10.0.1.4,50000,443,T,I,A,E,1,60,1,60", 1_769_800_000 + 3_600 * hour)
+    };
+    let tuples: Vec<String> = (0..HOURS).map(tuple).collect();
+    let rules = json!([{ "rule": "UserRule_a", "flows": [{ "mac": "000D3AF87856", "flowTuples": tuples }] }]);
+    let log = json!({ "records": [{ "resourceId": "/a", "properties": { "Version": 2, "flows": rules } }] });
+    let file = folder.path().join("log.json");
+    fs::write(&file, log.to_string()).expect("a file");
+
+    let mut child = Command::new(env!("CARGO_BIN_EXE_palisade"))
+        .args(["flows", "import"])
+        .arg(&file)
+        .arg("--to")
+        .arg(&store)
+        .stdout(Stdio::null())
+        .spawn()
+        .expect("the command starts");
+    let is_writing = || fs::read_dir(store.join("importing")).is_ok_and(|mut found| found.next().is_some());
+    while !is_writing() {
+        assert!(child.try_wait().expect("it is ours").is_none(), "it ended");
+    }
+    child.kill().expect("it is ours");
+    child.wait().expect("it ends");
+
+    // Whoever imports next ends what was whole already, which it hardly was.
+    let store = store.to_str().expect("its name is text");
+    let run = flows(&["import", &format!("{GOLDEN}/nsg2.json"), "--to", store, "--format", "json"]);
+    let told: Value = serde_json::from_str(&run.stdout).expect("it is JSON");
+    let own = told["written"]["records"].as_u64().expect("a number");
+    let run = flows(&["query", store, "--format", "json"]);
+    let found = run.stdout.lines().count() as u64;
+    assert!([own, own + HOURS].contains(&found), "{found} of {own} and {HOURS}");
 }

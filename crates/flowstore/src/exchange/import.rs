@@ -11,7 +11,7 @@ use super::{
     running::Running,
 };
 use crate::{
-    StoreError,
+    StoreError, staging,
     store::Store,
     writer::{FlowWriter, Written},
 };
@@ -46,14 +46,20 @@ pub enum ImportError {
     },
 }
 
-/// Reads files and folders into a store. If it fails, what it has written is removed again; only a crash can leave a part.
+/// Reads files and folders into a store. If it fails or is killed, nothing of it is in view; if it is killed while the whole of it comes into
+/// view, the next import or compaction ends that.
 ///
 /// # Errors
 /// [`ImportError`]. What is wrong inside a file is told with its place, and the rest is imported.
 pub fn import(store: &Store, paths: &[PathBuf]) -> Result<Imported, ImportError> {
-    let mut writer = FlowWriter::revocable(store.clone());
+    staging::settle(store, 0)?;
+    let mut writer = FlowWriter::staged(store.clone());
     match read(&mut writer, paths) {
-        Ok((counts, problems)) => Ok(Imported { counts, problems, written: writer.written() }),
+        Ok((counts, problems)) => {
+            let written = writer.written();
+            writer.publish()?;
+            Ok(Imported { counts, problems, written })
+        }
         Err(error) => {
             writer.take_back()?;
             Err(error)

@@ -15,7 +15,8 @@ const PROBLEMS_SHOWN: usize = 5;
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "All is imported or nothing, but for what cannot be read: that is told with its place, and the exit code is 1. What is \
-                  imported twice is there twice; an import that is interrupted leaves a part."
+                  imported twice is there twice. Of an import that is interrupted nothing is in view; files that it leaves in \
+                  the store's folder `importing` are removed by `palisade flows compact` a day later."
 )]
 pub struct Arguments {
     /// Flow logs of Azure's (NSG, versions 1 and 2; virtual network) or lines of `palisade flows tail --format json`; files, or folders of them
