@@ -148,6 +148,9 @@ fn moment(text: &str, newest: i64) -> Option<u64> {
     let mut time = time.split(':');
     let (hour, minute): (u64, u64) = (time.next()?.parse().ok()?, time.next()?.parse().ok()?);
     let second_ms = milliseconds(time.next()?)?;
+    if hour >= 24 || minute >= 60 || second_ms >= 61_000 {
+        return None;
+    }
     let of_day_ms = (hour * 60 + minute) * 60_000 + second_ms;
     let numbers: Vec<i64> = date.split(['/', '-']).map(|part| part.parse().ok()).collect::<Option<_>>()?;
     let midnight_s = match numbers[..] {
@@ -158,8 +161,7 @@ fn moment(text: &str, newest: i64) -> Option<u64> {
         }
         _ => return None,
     };
-    let midnight_ms = u64::try_from(midnight_s).ok()? * 1_000;
-    (hour < 24 && minute < 60 && second_ms < 61_000).then_some(midnight_ms + of_day_ms)
+    Some(u64::try_from(midnight_s).ok()? * 1_000 + of_day_ms)
 }
 
 /// Days from 1970 to a date of the Gregorian calendar: years begin in March, so that the leap day is the last.
@@ -184,9 +186,17 @@ mod tests {
         assert_eq!(moment("1313488906.972101"), Some(1_313_488_906_972));
         assert_eq!(moment("02/29.10:01:46.5"), Some(1_709_200_906_500), "of this year");
         assert_eq!(moment("08/16.10:01:46.5"), Some(1_692_180_106_500), "of the year before");
-        for text in
-            ["2011/13/16 10:01:46", "02/30.10:01:46", "02/29.10:01:99", "yesterday", "-1", "NaN", "1e12"]
-        {
+        for text in [
+            "2011/13/16 10:01:46",
+            "2011/08/16 18446744073709551615:01:46",
+            "2011/08/16 10:18446744073709551615:46",
+            "02/30.10:01:46",
+            "02/29.10:01:99",
+            "yesterday",
+            "-1",
+            "NaN",
+            "1e12",
+        ] {
             assert_eq!(moment(text), None, "{text}");
         }
     }
