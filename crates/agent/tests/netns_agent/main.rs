@@ -145,6 +145,7 @@ fn a_changed_file_is_applied_and_a_broken_one_is_not() {
 
     palisade_agent::remove(stage.instance()).unwrap();
     assert!(!stage.instance().pin_dir.exists());
+    assert!(!stage.instance().state_dir.exists(), "nothing of it stays");
     assert!(answers(&stage, SHUT, ANSWER), "removing an instance releases its interfaces");
 }
 
