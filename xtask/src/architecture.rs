@@ -41,7 +41,12 @@ pub(crate) const CRATES: &[Crate] = &[
         uses: &["palisade-model", "palisade-net"],
         tests_use: &["palisade-classify"],
     },
-    Crate { name: "palisade-guest", layer: 2, uses: &["palisade-analysis"], tests_use: &[] },
+    Crate {
+        name: "palisade-guest",
+        layer: 2,
+        uses: &["palisade-analysis", "palisade-model"],
+        tests_use: &[],
+    },
     Crate { name: "palisade-guard", layer: 2, uses: &["palisade-model", "palisade-net"], tests_use: &[] },
     Crate {
         name: "palisade-flowlog",

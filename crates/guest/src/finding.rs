@@ -2,6 +2,8 @@
 
 use palisade_analysis::findings::{Check, Severity};
 
+use crate::{Acceptance, Accepted};
+
 /// Longest text out of a machine that is told, in characters.
 const TOLD_MAX: usize = 200;
 
@@ -20,6 +22,15 @@ pub struct Finding {
     pub evidence: Evidence,
     /// What should stand there.
     pub wanted: String,
+    /// What was said of accepting it; see [`Report::accept`].
+    pub accepted: Option<Accepted>,
+}
+
+impl Finding {
+    /// Whether nobody accepts it now.
+    pub fn is_open(&self) -> bool {
+        self.accepted.as_ref().is_none_or(|accepted| !accepted.holds)
+    }
 }
 
 /// Where something stands, and what.
@@ -29,6 +40,14 @@ pub struct Evidence {
     pub path: String,
     /// What stands there; never a password or what was made of one.
     pub value: String,
+}
+
+impl Evidence {
+    /// The path without the line behind it.
+    pub fn file(&self) -> &str {
+        let is_line = |line: &str| line.bytes().all(|byte| byte.is_ascii_digit());
+        self.path.rsplit_once(':').filter(|(_, line)| is_line(line)).map_or(&self.path, |(file, _)| file)
+    }
 }
 
 /// Something that could not be told.
@@ -49,6 +68,8 @@ pub struct Report {
     pub findings: Vec<Finding>,
     /// What could not be told.
     pub unknown: Vec<Unknown>,
+    /// Acceptances that are about no finding; see [`Report::accept`].
+    pub unused: Vec<Acceptance>,
     /// Whether anything of the machine could be read; if not, that there are no findings means nothing.
     pub is_read: bool,
 }
@@ -75,6 +96,7 @@ impl Report {
             message: plain(&said.message),
             evidence: Evidence { path: plain(&said.path), value: plain(&said.value) },
             wanted: said.wanted,
+            accepted: None,
         });
     }
 

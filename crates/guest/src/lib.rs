@@ -5,6 +5,7 @@
 //! of a machine that may be in somebody else's hands: sizes, depths and numbers have limits. It must not know where files come from, nor
 //! print or keep what a password was made into.
 
+mod acceptance;
 pub mod checks;
 pub mod compare;
 pub mod disk;
@@ -12,6 +13,7 @@ pub mod facts;
 mod files;
 mod finding;
 mod linux;
+mod pattern;
 mod profile;
 pub mod registry;
 pub mod windows;
@@ -19,6 +21,7 @@ pub mod windows;
 #[cfg(test)]
 mod testing;
 
+pub use acceptance::{Acceptance, AcceptanceError, Accepted};
 pub use files::{Files, FilesError, MemoryFiles, Meta, NAMES_MAX, SETTINGS_MAX};
 pub use finding::{Evidence, Finding, Report, Unknown};
 pub use linux::sshd;

@@ -1,7 +1,9 @@
-//! What is wanted of a machine: numbers from which on something is no finding. The defaults are those of CIS and STIG.
+//! What is wanted of a machine: numbers from which on something is no finding, and findings that are accepted. The defaults are those of CIS and STIG.
 
-/// Numbers of a profile.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Deserialize)]
+use crate::Acceptance;
+
+/// A profile.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "camelCase")]
 pub struct Profile {
     /// Failed logons after which an account locks, at most.
@@ -20,6 +22,8 @@ pub struct Profile {
     pub ssh_login_grace_seconds_max: u32,
     /// Bits of an RSA key that may log in, at least.
     pub rsa_bits_min: u32,
+    /// Findings that are accepted. An audit finds them nevertheless; [`crate::Report::accept`] marks them.
+    pub accepted: Vec<Acceptance>,
 }
 
 impl Default for Profile {
@@ -33,6 +37,7 @@ impl Default for Profile {
             ssh_max_auth_tries_max: 4,
             ssh_login_grace_seconds_max: 60,
             rsa_bits_min: 3072,
+            accepted: Vec::new(),
         }
     }
 }

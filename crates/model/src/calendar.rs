@@ -79,6 +79,13 @@ impl Moment {
     }
 }
 
+/// The first second behind what is given as an end: behind a day such as `2027-01-31`, which is meant whole, or the second of a moment.
+pub fn end(text: &str) -> Option<u32> {
+    let start_of_day = Moment::parse(&format!("{text}T00:00:00Z")).and_then(Moment::rounded_down);
+    let behind_day = start_of_day.and_then(|start| start.checked_add(DAY as u32));
+    behind_day.or_else(|| Moment::parse(text).and_then(Moment::rounded_down))
+}
+
 /// What is still to be read.
 struct Rest<'a>(&'a str);
 
@@ -147,6 +154,21 @@ impl Rest<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_day_ends_with_its_last_second_and_a_moment_at_once() {
+        for (text, expected) in [
+            ("1970-01-01", Some(86_400)),
+            ("1970-01-01T00:01Z", Some(60)),
+            ("2106-02-06", Some(4_294_944_000)),
+            ("2106-02-07", None),
+            ("2027-02-29", None),
+            ("1970-01-01T", None),
+            ("", None),
+        ] {
+            assert_eq!(end(text), expected, "{text}");
+        }
+    }
 
     #[test]
     fn every_day_of_an_era_and_more_is_found_again() {

@@ -66,6 +66,81 @@ fn severities_selections_and_profiles() {
     assert!(unknown.code == 2 && unknown.stderr.contains("docs/guest-audit.md"), "{}", unknown.stderr);
 }
 
+/// Audits with a profile that accepts findings.
+fn accepting(form: &str, accepted: &str) -> crate::Run {
+    let folder = tempfile::tempdir().expect("a folder");
+    let root = machine(folder.path());
+    let profile = folder.path().join("profile.json");
+    fs::write(&profile, format!("{{\"accepted\": [{accepted}]}}")).expect("it is written");
+    let profile = profile.display().to_string();
+    palisade(
+        &["guest", "audit", &root, "--profile", &profile, "--min-severity", "error", "--format", form],
+        b"",
+    )
+}
+
+#[test]
+fn what_is_accepted_is_told_and_makes_no_exit_code() {
+    let ours = r#"{"id": "PAL-GUEST-SSH-ROOT", "path": "/etc/ssh/*", "reason": "a lab", "until": "2100-01-31", "by": "ops"}"#;
+    let run = accepting("json", ours);
+    assert_eq!(run.code, 0, "{}{}", run.stdout, run.stderr);
+    let told: Value = serde_json::from_str(&run.stdout).expect("JSON");
+    let expected = serde_json::json!({ "reason": "a lab", "until": "2100-01-31", "by": "ops" });
+    assert_eq!(told["findings"][0]["accepted"], expected);
+    assert_eq!((&told["summary"]["errors"], &told["summary"]["accepted"]), (&0.into(), &1.into()));
+    let table = accepting("table", ours).stdout;
+    assert!(table.contains("PAL-GUEST-SSH-ROOT (accepted)  CIS"), "{table}");
+    assert!(table.contains("  accepted until 2100-01-31 by ops: a lab\n"), "{table}");
+    let log: Value = serde_json::from_str(&accepting("sarif", ours).stdout).expect("JSON");
+    let suppression = &log["runs"][0]["results"][0]["suppressions"][0];
+    let parts = ["kind", "status", "justification"].map(|part| suppression[part].as_str());
+    assert_eq!(parts, [Some("external"), Some("accepted"), Some("a lab")]);
+}
+
+#[test]
+fn an_acceptance_that_has_ended_counts_again_and_says_so() {
+    let ended = r#"{"id": "PAL-GUEST-SSH-ROOT", "reason": "a lab", "until": "2020-01-31"}"#;
+    let table = accepting("table", ended);
+    assert_eq!(table.code, 1, "{}", table.stderr);
+    assert!(
+        table.stdout.contains("was accepted until 2020-01-31, which has passed: a lab"),
+        "{}",
+        table.stdout
+    );
+    let told: Value = serde_json::from_str(&accepting("json", ended).stdout).expect("JSON");
+    let finding = &told["findings"][0];
+    assert!(
+        finding["accepted"].is_null() && finding["acceptanceEnded"]["until"] == "2020-01-31",
+        "{finding}"
+    );
+    let log: Value = serde_json::from_str(&accepting("sarif", ended).stdout).expect("JSON");
+    let result = &log["runs"][0]["results"][0];
+    assert_eq!(result["suppressions"], serde_json::json!([]));
+    assert!(result["message"]["text"].as_str().expect("text").contains("which has passed"), "{result}");
+}
+
+#[test]
+fn an_acceptance_of_nothing_is_a_note_and_one_of_no_check_is_refused() {
+    let unused = r#"{"id": "PAL-GUEST-SSH-ROOT", "path": "/srv/*", "reason": "a lab"}"#;
+    let run = accepting("table", unused);
+    let expected = "note     the acceptance of PAL-GUEST-SSH-ROOT at /srv/* fits no finding";
+    assert!(run.code == 1 && run.stdout.contains(expected), "{}", run.stdout);
+    // It is about a finding that is not told: the severity is too low.
+    let quiet = accepting("table", r#"{"id": "PAL-GUEST-SSH-TRIES", "reason": "a lab"}"#);
+    assert!(!quiet.stdout.contains("fits no finding"), "{}", quiet.stdout);
+    for (accepted, expected) in [
+        (r#"{"id": "PAL-GUEST-SSH-ROOTS", "reason": "x"}"#, "did you mean \"PAL-GUEST-SSH-ROOT\"?"),
+        (r#"{"id": "PAL-GUEST-SSH", "reason": "x"}"#, "no finding \"PAL-GUEST-SSH\""),
+        (r#"{"id": "PAL-GUEST-SSH-ROOT", "reason": " "}"#, "say why"),
+        (r#"{"id": "PAL-GUEST-SSH-ROOT"}"#, "missing field `reason`"),
+        (r#"{"id": "PAL-GUEST-SSH-ROOT", "reason": "x", "until": "2027-02-30"}"#, "write 2027-01-31"),
+        (r#"{"id": "PAL-GUEST-SSH-ROOT", "reason": "x", "till": "2027-01-30"}"#, "unknown field `till`"),
+    ] {
+        let run = accepting("table", accepted);
+        assert!(run.code == 2 && run.stdout.is_empty() && run.stderr.contains(expected), "{}", run.stderr);
+    }
+}
+
 #[test]
 fn sarif_names_the_place() {
     let folder = tempfile::tempdir().expect("a folder");

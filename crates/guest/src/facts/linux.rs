@@ -3,7 +3,8 @@
 use super::Facts;
 use crate::{
     Files, FilesError, SETTINGS_MAX, files,
-    linux::sshd::{CONFIG, Config, found},
+    linux::sshd::{CONFIG, Config},
+    pattern::found,
 };
 
 /// Files whose lines are facts: their topic, and where they are.

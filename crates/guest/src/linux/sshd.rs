@@ -14,11 +14,11 @@ use std::{
     rc::Rc,
 };
 
+use matching::Condition;
 pub use matching::Connection;
-use matching::{Condition, matches_name};
 use words::{Many, Word};
 
-use crate::{Files, FilesError, files};
+use crate::{Files, FilesError, files, pattern::found};
 
 /// Where the settings are.
 pub const CONFIG: &str = "/etc/ssh/sshd_config";
@@ -326,39 +326,6 @@ impl Settings {
         });
         lines.collect()
     }
-}
-
-/// The files that a pattern names, in order of their bytes; wildcards stand for no dot at the beginning of a name.
-pub(crate) fn found(files: &dyn Files, pattern: &str) -> Result<Vec<String>, FilesError> {
-    let is_pattern = |name: &str| name.contains(['*', '?', '[']);
-    let mut paths = vec![String::new()];
-    for part in pattern.split('/').filter(|part| !part.is_empty()) {
-        let mut next = Vec::new();
-        for path in paths {
-            if !is_pattern(part) {
-                next.push(format!("{path}/{part}"));
-                continue;
-            }
-            let folder = if path.is_empty() { "/" } else { &path };
-            let names = files::sorted(files, folder)?;
-            let fits = |name: &&String| {
-                (part.starts_with('.') || !name.starts_with('.')) && matches_name(name, part)
-            };
-            next.extend(names.iter().filter(fits).map(|name| format!("{path}/{name}")));
-        }
-        paths = next;
-        if paths.len() > FILES_MAX {
-            return Err(FilesError::new(pattern, format!("it names more than {FILES_MAX} files")));
-        }
-    }
-    let is_there = |path: &String| files.meta(path).map(|meta| meta.is_some_and(|meta| !meta.is_folder));
-    let mut there = Vec::new();
-    for path in paths {
-        if is_there(&path)? {
-            there.push(path);
-        }
-    }
-    Ok(there)
 }
 
 #[cfg(test)]

@@ -10,7 +10,7 @@ use std::{
 };
 
 use palisade_analysis::findings::{Check, Finding, Severity, Subject};
-use palisade_model::{Place, ResourceId, calendar::Moment};
+use palisade_model::{Place, ResourceId, calendar};
 use serde::Deserialize;
 
 use crate::exit::Failure;
@@ -163,11 +163,7 @@ fn checked(entry: &Entry) -> Result<u32, String> {
     if !super::select::all().any(|check| check.id.eq_ignore_ascii_case(&entry.id)) {
         return Err(format!("there is no finding \"{}\" (docs/check.md lists them)", entry.id));
     }
-    let at_midnight = format!("{}T00:00:00Z", entry.until);
-    let day =
-        Moment::parse(&at_midnight).and_then(Moment::rounded_down).map(|start| start.saturating_add(86_400));
-    let time = Moment::parse(&entry.until).and_then(Moment::rounded_down);
-    day.or(time).ok_or_else(|| {
+    calendar::end(&entry.until).ok_or_else(|| {
         format!("\"until\" is \"{}\" (write 2027-01-31, the last day that it holds)", entry.until)
     })
 }

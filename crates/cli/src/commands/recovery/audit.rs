@@ -2,7 +2,7 @@
 //!
 //! A revert must not be stuck at what its sealed state has had all along, nor at a check that is newer than the state: the sealed base is audited in the
 //! same moment by the same checks, and only what the new disks have beyond it is a reason to refuse. Disks without a system that is read are not
-//! audited, which is said and is no reason either.
+//! audited, which is said and is no reason either. Profiles with findings that are accepted are not asked: nobody accepts beforehand that a guest comes back worse.
 
 use std::{collections::BTreeMap, path::PathBuf};
 
@@ -171,5 +171,21 @@ mod tests {
         };
         assert_eq!(ids(error), ["PAL-GUEST-PASSWORD-EMPTY"]);
         assert_eq!(ids(FailsOn::Warning.least()), ["PAL-GUEST-PASSWORD-EMPTY", "PAL-GUEST-SSH-ENVIRONMENT"]);
+    }
+
+    #[test]
+    fn what_somebody_accepts_is_worse_nevertheless() {
+        let profile: Profile =
+            serde_json::from_str(r#"{"accepted": [{"id": "PAL-GUEST-*", "reason": "a lab"}]}"#).unwrap();
+        let (mut sealed, mut open) = (report("root:!:1\n", ""), report("root::1\n", ""));
+        for report in [&mut sealed, &mut open] {
+            report.accept(&profile.accepted, 0);
+        }
+        assert!(open.findings.iter().all(|finding| !finding.is_open()));
+        let worse = worse(&open, Some(&sealed), FailsOn::Error.least());
+        assert_eq!(
+            worse.iter().map(|finding| finding.check.id).collect::<Vec<_>>(),
+            ["PAL-GUEST-PASSWORD-EMPTY"]
+        );
     }
 }

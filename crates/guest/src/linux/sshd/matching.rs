@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 
 use super::line::token;
+use crate::pattern::matches_name;
 
 /// A connection, as far as it is known; what is not known matches nothing but `all`.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -215,51 +216,4 @@ fn listed(text: &str, patterns: &str) -> Option<bool> {
 fn is_group_listed(groups: &[String], patterns: &str) -> bool {
     let found: Vec<Option<bool>> = groups.iter().map(|group| listed(group, patterns)).collect();
     found.contains(&Some(true)) && !found.contains(&Some(false))
-}
-
-/// Whether a text is that of a pattern, in which `*` stands for any characters and `?` for one; of files also `[a-z]`.
-pub(super) fn matches_name(text: &str, pattern: &str) -> bool {
-    let (text, pattern): (Vec<char>, Vec<char>) = (text.chars().collect(), pattern.chars().collect());
-    let (mut at, mut of) = (0, 0);
-    // Where to go on if what follows the last star does not fit.
-    let mut retry = None;
-    while at < text.len() {
-        let step = pattern.get(of).and_then(|wanted| match wanted {
-            '*' => {
-                retry = Some((at, of));
-                Some((at, of + 1))
-            }
-            '?' => Some((at + 1, of + 1)),
-            '[' => class(&pattern[of..], text[at]).map(|length| (at + 1, of + length)),
-            wanted => (*wanted == text[at]).then_some((at + 1, of + 1)),
-        });
-        match (step, retry) {
-            (Some(next), _) => (at, of) = next,
-            (None, Some((from, star))) => {
-                retry = Some((from + 1, star));
-                (at, of) = (from + 1, star + 1);
-            }
-            (None, None) => return false,
-        }
-    }
-    pattern[of..].iter().all(|rest| *rest == '*')
-}
-
-/// The length of the class that a pattern begins with, if it has a character; a bracket that is not closed stands for itself.
-fn class(pattern: &[char], character: char) -> Option<usize> {
-    let Some(end) = pattern.iter().skip(2).position(|character| *character == ']').map(|end| end + 2) else {
-        return (character == '[').then_some(1);
-    };
-    let (is_negated, mut inner) = match &pattern[1..end] {
-        ['!' | '^', inner @ ..] => (true, inner),
-        inner => (false, inner),
-    };
-    let mut is_in = false;
-    while let [from, rest @ ..] = inner {
-        (is_in, inner) = match rest {
-            ['-', to, rest @ ..] => (is_in || (*from..=*to).contains(&character), rest),
-            rest => (is_in || *from == character, rest),
-        };
-    }
-    (is_in != is_negated).then_some(end + 1)
 }

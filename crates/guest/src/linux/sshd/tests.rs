@@ -103,19 +103,3 @@ fn a_file_that_includes_itself_ends() {
     let files: MemoryFiles = [(CONFIG, two.as_str())].into_iter().collect();
     assert!(Config::read(&files, CONFIG).is_err(), "too many files");
 }
-
-#[test]
-fn patterns() {
-    for (text, pattern, expect) in [
-        ("abc", "a*c", true),
-        ("abc", "a?c", true),
-        ("ac", "a?c", false),
-        ("abcabc", "*abc", true),
-        ("abcabd", "*abc", false),
-        ("10.conf", "[0-9][!a].conf", true),
-        ("x", "[x", false),
-        ("", "*", true),
-    ] {
-        assert_eq!(matches_name(text, pattern), expect, "{text} {pattern}");
-    }
-}
