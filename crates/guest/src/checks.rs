@@ -200,7 +200,7 @@ checks! { LINUX:
         ["CIS 5.4.2.1"];
     LOCKOUT = "PAL-GUEST-LOCKOUT", Warning,
         "Accounts do not lock after failed logons",
-        "pam-auth-update --enable faillock faillock_notify, and deny in /etc/security/faillock.conf.",
+        "Debian, Ubuntu: write the profiles faillock and faillock_notify, which no package has (docs/guest-audit.md, Lockout), and pam-auth-update --enable faillock faillock_notify. RHEL: authselect enable-feature with-faillock. Then deny = 5 in /etc/security/faillock.conf.",
         ["CIS 5.3.2.2", "CIS 5.3.3.1.1"];
     LOCKOUT_ORDER = "PAL-GUEST-LOCKOUT-ORDER", Warning,
         "pam_faillock stands where it does not lock, or where it does not open again",

@@ -138,6 +138,14 @@ fn lockout() {
         ["warning LOCKOUT-ORDER - /etc/pam.d/common-auth:2"; 2],
         "too late, and never forgotten"
     );
+    // As pam-auth-update of Debian 12 writes it with the profiles that the page names.
+    let (auth_text, account) = (
+        "auth\trequisite\tpam_faillock.so preauth\nauth\t[success=2 default=ignore]\tpam_unix.so nullok try_first_pass\n\
+         auth\t[default=die]\tpam_faillock.so authfail\nauth\trequisite\t\t\tpam_deny.so\nauth\trequired\t\t\tpam_permit.so\n",
+        "account\trequired\tpam_faillock.so \naccount\t[success=1 new_authtok_reqd=done default=ignore]\tpam_unix.so \n",
+    );
+    let sshd = ("/etc/pam.d/sshd", "@include common-auth\n@include common-account\n");
+    assert_eq!(found(&[sshd, (auth, auth_text), ("/etc/pam.d/common-account", account)]), [""; 0]);
     let settings = "/etc/security/faillock.conf";
     assert_eq!(
         found(&[(settings, "deny=0\nunlock_time = 60\n")]),
