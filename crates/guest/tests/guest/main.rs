@@ -3,5 +3,6 @@
 mod ext4;
 mod ext4_journal;
 mod hives;
+mod nftables;
 mod sshd;
 mod volumes;
