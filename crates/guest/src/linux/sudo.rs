@@ -1,17 +1,19 @@
 //! sudo: who becomes root without being asked for a password.
 //!
-//! Lines are read as sudo reads them ([`token`], [`statement`]); aliases of commands and of whom one becomes are resolved. What it must not do is
+//! Lines are read as sudo reads them ([`token`], [`statement`]); aliases are resolved, and a later rule may hold back an earlier one ([`weigh`]). What it must not do is
 //! pass over what it does not understand: such a line is told as unknown.
 
 mod statement;
 mod token;
+mod weigh;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use palisade_analysis::findings::Severity;
 
 use crate::{Files, FilesError, Report, checks, files, finding::Said};
-use statement::{Grant, Setting, Statement};
+use statement::{Alias, Grant, Setting, Statement};
+use weigh::{Groups, Part, Rule, Scales};
 
 const SUDOERS: &str = "/etc/sudoers";
 /// How deep files may include each other; sudo has the same limit.
@@ -21,7 +23,9 @@ const FILES_MAX: usize = 1_000;
 pub(super) fn audit(files: &dyn Files, report: &mut Report) -> Result<(), FilesError> {
     let mut all = Sudoers::default();
     let done = all.file(files, SUDOERS, report, 0);
-    all.judge(report);
+    let groups = Groups::read(files);
+    let groups = report.known("groups", groups).unwrap_or_default();
+    all.judge(&groups, report);
     done
 }
 
@@ -36,11 +40,13 @@ struct Place {
 #[derive(Default)]
 struct Sudoers {
     read: usize,
-    aliases: BTreeMap<String, Vec<String>>,
+    aliases: BTreeMap<String, Alias>,
     grants: Vec<(Place, Vec<String>, Vec<Grant>)>,
     /// Of each scope what makes it ask for no password.
     unasked: BTreeMap<String, Place>,
     exempt: Option<(Place, String)>,
+    /// Whether somebody other than root is whom one becomes without being named.
+    has_other_default: bool,
 }
 
 impl Sudoers {
@@ -98,13 +104,14 @@ impl Sudoers {
         match (setting.name.as_str(), setting.is_on) {
             ("authenticate", true) => drop(self.unasked.remove(scope)),
             ("authenticate", false) => drop(self.unasked.insert(scope.to_owned(), place)),
+            ("runas_default", _) => self.has_other_default = true,
             ("exempt_group", false) => self.exempt = None,
             ("exempt_group", true) => self.exempt = Some((place, setting.value.clone())),
             _ => {}
         }
     }
 
-    fn judge(&self, report: &mut Report) {
+    fn judge(&self, groups: &Groups, report: &mut Report) {
         for (scope, place) in &self.unasked {
             say(
                 report,
@@ -118,27 +125,44 @@ impl Sudoers {
             let message = format!("sudo does not ask members of {group} for a password");
             say(report, checks::SUDO_NOPASSWD.severity, place, "exempt_group", message);
         }
+        let rules = self
+            .grants
+            .iter()
+            .flat_map(|(_, users, grants)| grants.iter().map(|grant| Rule { users, grant }));
+        let mut scales = Scales::new(rules.collect(), &self.aliases, groups, self.unasked.is_empty());
+        if self.has_other_default {
+            scales.spend();
+        }
+        let mut at = 0;
         for (place, users, grants) in &self.grants {
-            self.judge_one(report, place, users, grants);
+            let is_free = |grant: &Grant| grant.asks == Some(false) && !grant.command.starts_with('!');
+            let free = grants.iter().enumerate().filter(|(_, grant)| is_free(grant));
+            let free: Vec<Part<'_>> = free.flat_map(|(number, _)| scales.free(at + number)).collect();
+            at += grants.len();
+            self.judge_one(report, place, users, &free);
         }
     }
 
     /// The worst of what users may do without a password.
-    fn judge_one(&self, report: &mut Report, place: &Place, users: &[String], grants: &[Grant]) {
+    fn judge_one(&self, report: &mut Report, place: &Place, users: &[String], free: &[Part<'_>]) {
+        let named: BTreeSet<&str> = free.iter().map(|part| part.user).collect();
         // What root may do as root says nothing.
-        if users.iter().all(|user| matches!(user.as_str(), "root" | "#0")) {
+        if named.iter().all(|user| matches!(*user, "root" | "#0")) {
             return;
         }
-        let who = users.join(", ");
-        let free = || grants.iter().filter(|grant| !grant.asks && !grant.command.starts_with('!'));
-        let is_all = |grant: &Grant| self.has(std::slice::from_ref(&grant.command), &["ALL"]);
-        let is_root =
-            |grant: &Grant| grant.as_whom.as_ref().is_none_or(|whom| self.has(whom, &["ALL", "root", "#0"]));
-        if free().any(|grant| is_all(grant) && is_root(grant)) {
+        let is_free = |user: &&String| user.starts_with('!') || named.contains(user.as_str());
+        let who = users.iter().filter(is_free).map(String::as_str).collect::<Vec<_>>().join(", ");
+        let has = |name: &str, wanted: &[&str]| self.has(&[name.to_owned()], wanted);
+        let mut whom: BTreeSet<&str> = free.iter().filter_map(|part| part.as_whom).collect();
+        whom.retain(|whom| *whom != "ALL" && has(whom, &["ALL", "root", "#0"]));
+        let mut commands: BTreeSet<&str> = free.iter().map(|part| part.command).collect();
+        commands.retain(|command| has(command, &["ALL"]));
+        let is_root = |part: &Part<'_>| part.as_whom.is_some_and(|own| whom.contains(own));
+        if free.iter().any(|part| is_root(part) && commands.contains(part.command)) {
             let message = format!("{who} becomes root without a password");
             say(report, checks::SUDO_NOPASSWD.severity, place, &who, message);
-        } else if free().next().is_some() {
-            let whom = if free().any(is_root) { "root" } else { "others" };
+        } else {
+            let whom = if free.iter().any(is_root) { "root" } else { "others" };
             let message = format!("{who} runs some commands as {whom} without a password");
             say(report, Severity::Note, place, &who, message);
         }
@@ -153,7 +177,7 @@ impl Sudoers {
                 return true;
             }
             if seen.insert(name) {
-                open.extend(self.aliases.get(name).into_iter().flatten());
+                open.extend(self.aliases.get(name).into_iter().flat_map(|alias| &alias.members));
             }
         }
         false

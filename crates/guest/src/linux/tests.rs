@@ -173,7 +173,7 @@ fn sudo() {
 #[test]
 fn sudo_as_sudo_reads_it() {
     let path = "/etc/sudoers";
-    let cases: [(&str, &[&str]); 11] = [
+    let cases: [(&str, &[&str]); 28] = [
         ("alice ALL=(ALL) NOPASSWD : ALL", &["warning SUDO-NOPASSWD alice /etc/sudoers:1"]),
         ("#1000 ALL = (root) SETENV: NOPASSWD: EXEC: ALL", &["warning SUDO-NOPASSWD #1000 /etc/sudoers:1"]),
         ("a, %b ALL=NOPASSWD: ALL, !/bin/su", &["warning SUDO-NOPASSWD a, %b /etc/sudoers:1"]),
@@ -182,7 +182,27 @@ fn sudo_as_sudo_reads_it() {
             &["warning SUDO-NOPASSWD a /etc/sudoers:1"],
         ),
         ("a ALL=(www) NOPASSWD: ALL", &["note SUDO-NOPASSWD a /etc/sudoers:1"]),
-        ("a ALL=NOPASSWD: /bin/ls, PASSWD: ALL", &["note SUDO-NOPASSWD a /etc/sudoers:1"]),
+        ("a ALL=NOPASSWD: /bin/ls, PASSWD: ALL", &[]),
+        ("a ALL=NOPASSWD: /bin/ls, PASSWD: /bin/su", &["note SUDO-NOPASSWD a /etc/sudoers:1"]),
+        ("a ALL=(ALL) NOPASSWD: ALL\na ALL=(ALL) ALL", &[]),
+        ("a ALL=(ALL) NOPASSWD: ALL\n%adm ALL=(ALL) ALL", &[]),
+        ("a ALL=(ALL) NOPASSWD: ALL\n%ops ALL=(ALL) ALL", &[]),
+        ("a, b ALL=NOPASSWD: ALL\na ALL=PASSWD: ALL", &["warning SUDO-NOPASSWD b /etc/sudoers:1"]),
+        ("a ALL=NOPASSWD: /bin/ls -l\na ALL=!/bin/ls", &[]),
+        ("a ALL=NOPASSWD: /bin/ls\na ALL=PASSWD: /bin/ls -l", &["note SUDO-NOPASSWD a /etc/sudoers:1"]),
+        ("a ALL=(ALL) NOPASSWD: ALL\na ALL=(www) ALL", &["warning SUDO-NOPASSWD a /etc/sudoers:1"]),
+        ("a ALL=(ALL:ALL) NOPASSWD: ALL\na ALL=(ALL) ALL", &["warning SUDO-NOPASSWD a /etc/sudoers:1"]),
+        ("a ALL=NOPASSWD: ALL\na h=ALL", &["warning SUDO-NOPASSWD a /etc/sudoers:1"]),
+        ("a ALL=NOPASSWD: ALL\na, !b ALL=ALL", &["warning SUDO-NOPASSWD a /etc/sudoers:1"]),
+        ("a ALL=NOPASSWD: ALL\na ALL=NOTAFTER=20300101 ALL", &["warning SUDO-NOPASSWD a /etc/sudoers:1"]),
+        ("a ALL=NOPASSWD: ALL\na ALL=sha224:0a= ALL", &["warning SUDO-NOPASSWD a /etc/sudoers:1"]),
+        ("a ALL=NOPASSWD: X\nCmnd_Alias X = /bin/a, /bin/b\na ALL=/bin/a\na ALL=/bin/b", &[]),
+        ("a ALL=NOPASSWD: ALL\na ALL=ALL\na ALL=NOPASSWD: ALL", &["warning SUDO-NOPASSWD a /etc/sudoers:3"]),
+        ("root, a ALL=NOPASSWD: ALL\na ALL=ALL", &[]),
+        (
+            "Defaults runas_default=www\na ALL=NOPASSWD: ALL\na ALL=(root) ALL",
+            &["warning SUDO-NOPASSWD a /etc/sudoers:2"],
+        ),
         ("root ALL=(ALL) NOPASSWD: ALL", &[]),
         (
             "a ALL=(ALL) ALL # why \\\nb h = NOPASSWD: sha224:0a=, /bin/x",
@@ -193,7 +213,9 @@ fn sudo_as_sudo_reads_it() {
         ("a x=ALL : y=NOPASSWD: ALL", &["warning SUDO-NOPASSWD a /etc/sudoers:1"]),
     ];
     for (text, expect) in cases {
-        assert_eq!(found(&[(path, text)]), expect, "{text}");
+        let group = ("/etc/group", "ops:x:7:\nadm:x:4:b,a\n");
+        let passwd = ("/etc/passwd", "root:x:0:0::/root:/bin/sh\na:x:9:7::/:/bin/sh\n");
+        assert_eq!(found(&[(path, text), group, passwd]), expect, "{text}");
     }
     let files = [
         (path, "#include sudoers.d/own\n#includes\n"),

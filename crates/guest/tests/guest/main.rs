@@ -5,4 +5,5 @@ mod ext4_journal;
 mod hives;
 mod nftables;
 mod sshd;
+mod sudo;
 mod volumes;

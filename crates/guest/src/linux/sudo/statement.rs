@@ -35,12 +35,15 @@ const OPTIONS: [&str; 10] = [
     "CHROOT",
 ];
 
+/// Those that make a rule one for a time, or for commands in another root.
+const LIMITS: [&str; 3] = ["NOTBEFORE", "NOTAFTER", "CHROOT"];
+
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Statement {
     /// Settings, for all or for what is named.
     Defaults { scope: String, settings: Vec<Setting> },
-    /// Names for lists; what is excepted from a list has a `!` before it.
-    Aliases(Vec<(String, Vec<String>)>),
+    /// Names for lists.
+    Aliases(Vec<(String, Alias)>),
     /// Who may do what.
     Grants { users: Vec<String>, grants: Vec<Grant> },
 }
@@ -52,13 +55,40 @@ pub(super) struct Setting {
     pub(super) value: String,
 }
 
+/// A list that has a name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Alias {
+    /// What is excepted has a `!` before it.
+    pub(super) members: Vec<String>,
+    /// Whether it is about its members whatever their sums are.
+    pub(super) is_whole: bool,
+}
+
+impl Alias {
+    /// Whether it stands for its members and nothing else.
+    pub(super) fn is_plain(&self) -> bool {
+        self.is_whole && !self.members.iter().any(|member| member.starts_with('!'))
+    }
+}
+
+/// As whom a command is run: users, of which none is the user itself, and groups.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct As {
+    pub(super) users: Vec<String>,
+    pub(super) groups: Vec<String>,
+}
+
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Grant {
-    /// A path, an alias or `ALL`; with a `!` before it what is excepted.
+    /// A path with its arguments, an alias or `ALL`; with a `!` before it what is excepted.
     pub(super) command: String,
-    /// As whom it is run; `None` is root, nobody the user itself.
-    pub(super) as_whom: Option<Vec<String>>,
-    pub(super) asks: bool,
+    pub(super) hosts: Vec<String>,
+    /// As whom it is run; `None` is root.
+    pub(super) as_whom: Option<As>,
+    /// Whether a password is asked for, if a tag says so.
+    pub(super) asks: Option<bool>,
+    /// Whether it is about its command at any time, whatever its sum is.
+    pub(super) is_whole: bool,
 }
 
 impl Statement {
@@ -83,8 +113,8 @@ impl Statement {
                 let users = rest.members()?;
                 let mut grants = Vec::new();
                 loop {
-                    rest.hosts()?;
-                    rest.commands(&mut grants)?;
+                    let hosts = rest.hosts()?;
+                    rest.commands(&hosts, &mut grants)?;
                     if rest.0.is_empty() {
                         return Some(Self::Grants { users, grants });
                     }
@@ -143,11 +173,21 @@ impl Rest<'_> {
         Some(members)
     }
 
-    /// Passes over hosts and the sign behind them.
-    fn hosts(&mut self) -> Option<()> {
+    /// Hosts with commas between them, and the sign behind them. Addresses have colons.
+    fn hosts(&mut self) -> Option<Vec<String>> {
         let end = self.0.iter().position(|token| *token == Token::Mark('='))?;
-        self.0 = &self.0[end + 1..];
-        (end > 0).then_some(())
+        let (hosts, rest) = self.0.split_at(end);
+        self.0 = &rest[1..];
+        let name = |tokens: &[Token]| -> String {
+            tokens
+                .iter()
+                .map(|token| match token {
+                    Token::Word(word) => word.clone(),
+                    Token::Mark(mark) => mark.to_string(),
+                })
+                .collect()
+        };
+        (end > 0).then(|| hosts.split(|token| *token == Token::Mark(',')).map(name).collect())
     }
 
     fn defaults(&mut self) -> Option<Statement> {
@@ -191,15 +231,15 @@ impl Rest<'_> {
         loop {
             let name = self.word()?;
             self.mark('=').then_some(())?;
-            let mut members = Vec::new();
+            let mut alias = Alias { members: Vec::new(), is_whole: true };
             loop {
-                self.digests()?;
-                members.push(self.command()?);
+                alias.is_whole &= !self.digests()?;
+                alias.members.push(self.command()?);
                 if !self.mark(',') {
                     break;
                 }
             }
-            aliases.push((name, members));
+            aliases.push((name, alias));
             if self.0.is_empty() {
                 return Some(Statement::Aliases(aliases));
             }
@@ -216,24 +256,30 @@ impl Rest<'_> {
     }
 
     /// Commands with commas between them; as whom and whether a password is asked for holds on.
-    fn commands(&mut self, grants: &mut Vec<Grant>) -> Option<()> {
+    fn commands(&mut self, hosts: &[String], grants: &mut Vec<Grant>) -> Option<()> {
         let mut as_whom = None;
-        let mut asks = true;
+        let mut asks = None;
+        let mut is_limited = false;
         loop {
             if self.mark('(') {
                 as_whom = Some(self.runas()?);
             }
-            while self.word_before('=').is_some_and(|word| OPTIONS.contains(&word)) {
+            while let Some(option) = self.word_before('=').filter(|word| OPTIONS.contains(word)) {
+                is_limited |= LIMITS.contains(&option);
                 self.0 = &self.0[2..];
                 self.word()?;
             }
             while let Some(tag) = self.word_before(':').filter(|word| TAGS.contains(word)) {
-                asks = if tag == "NOPASSWD" { false } else { asks || tag == "PASSWD" };
+                match tag {
+                    "PASSWD" => asks = Some(true),
+                    "NOPASSWD" => asks = Some(false),
+                    _ => {}
+                }
                 self.0 = &self.0[2..];
             }
-            self.digests()?;
+            let is_whole = !self.digests()? && !is_limited;
             let command = self.command()?;
-            grants.push(Grant { command, as_whom: as_whom.clone(), asks });
+            grants.push(Grant { command, hosts: hosts.to_vec(), as_whom: as_whom.clone(), asks, is_whole });
             if !self.mark(',') {
                 return Some(());
             }
@@ -241,32 +287,38 @@ impl Rest<'_> {
     }
 
     /// Users before a colon, groups behind it.
-    fn runas(&mut self) -> Option<Vec<String>> {
+    fn runas(&mut self) -> Option<As> {
         let is_empty = matches!(self.0.first(), Some(Token::Mark(':' | ')')));
         let users = if is_empty { Vec::new() } else { self.members()? };
-        if self.mark(':') && !matches!(self.0.first(), Some(Token::Mark(')'))) {
-            self.members()?;
-        }
-        self.mark(')').then_some(users)
+        let has_groups = self.mark(':') && !matches!(self.0.first(), Some(Token::Mark(')')));
+        let groups = if has_groups { self.members()? } else { Vec::new() };
+        self.mark(')').then_some(As { users, groups })
     }
 
-    /// Passes over sums of a command.
-    fn digests(&mut self) -> Option<()> {
+    /// Passes over sums of a command; whether there are any.
+    fn digests(&mut self) -> Option<bool> {
         const KINDS: [&str; 4] = ["sha224", "sha256", "sha384", "sha512"];
+        let mut is_any = false;
         while self.word_before(':').is_some_and(|word| KINDS.contains(&word)) {
+            is_any = true;
             self.0 = &self.0[2..];
             self.word()?;
             while self.mark('=') {}
             self.mark(',');
         }
-        Some(())
+        Some(is_any)
     }
 
-    /// A command with its arguments, of which only the first word is told.
+    /// A command with its arguments, a blank before each.
     fn command(&mut self) -> Option<String> {
-        let command = self.member()?;
-        while !matches!(self.0.first(), None | Some(Token::Mark(',' | ':'))) {
-            self.0 = &self.0[1..];
+        let mut command = self.member()?;
+        while let [next, rest @ ..] = self.0 {
+            match next {
+                Token::Mark(',' | ':') => break,
+                Token::Mark(mark) => command.extend([' ', *mark]),
+                Token::Word(word) => command.extend([" ", word]),
+            }
+            self.0 = rest;
         }
         Some(command)
     }
