@@ -286,11 +286,17 @@ impl ConnectionIntake<'_> {
     fn guests(&mut self, format: Format, bytes: &[u8], written: SystemTime) -> Result<(), FlowLogError> {
         let (mut events, mut others, mut bad) = (Vec::new(), 0, Vec::new());
         let text = || String::from_utf8_lossy(bytes);
-        let (give, other) = (|event| events.push(event), || others += 1);
+        // A line may stand for many: no more are kept than tell that they are too many.
+        let give = |event| {
+            if events.len() <= self.max {
+                events.push(event);
+            }
+        };
+        let other = || others += 1;
         match format {
             Format::EventLog => windows::read(bytes, give, other, |at, what| bad.push((at, what))),
             Format::Journal => journal::read(&text(), give, other, |at, what| bad.push((at, what))),
-            _ => syslog::read(&text(), seconds(written), give, other),
+            _ => syslog::read(&text(), seconds(written), give, other, |at, what| bad.push((at, what))),
         }
         self.log.passed_over += others;
         bad.into_iter().for_each(|(at, what)| self.problem(at, what));

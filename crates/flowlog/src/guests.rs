@@ -1,9 +1,10 @@
-//! What guests tell of logons, in files: Windows event logs, and what sshd writes to syslog or the journal.
+//! What guests tell of logons, in files: Windows event logs, and what sshd and dropbear write to syslog or the journal.
 //!
 //! Formats are told apart by content, as logs of flows are. It must not judge what a logon means, nor look for its address elsewhere.
 
 mod binxml;
 pub(crate) mod chronicle;
+mod dropbear;
 pub(crate) mod event_log;
 pub(crate) mod journal;
 mod sshd;

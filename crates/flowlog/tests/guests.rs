@@ -53,6 +53,23 @@ fn an_auth_log_tells_who_guesses_and_who_gets_in() {
 }
 
 #[test]
+fn a_line_of_no_time_is_told_and_one_that_repeats_is_held_to_the_limit() {
+    let failed = "Jan 31 08:00:00 web1 dropbear[1]: Bad password attempt for 'root' from 203.0.113.7:9\n";
+    let log = read(format!("{failed}{}", failed.replace("08:00:00", "25:61:00")).as_bytes());
+    assert_eq!((log.events.len(), log.passed_over, log.malformed), (1, 0, 1));
+    assert_eq!(
+        (log.problems[0].line, log.problems[0].message.as_str()),
+        (2, "there is no time \"Jan 31 25:61:00\"")
+    );
+    let text = format!("{failed}{}", "Jan 31 08:00:01 web1 last message repeated 1000 times\n".repeat(3));
+    let origin = Origin { bytes: text.len() as u64, written: UNIX_EPOCH + Duration::from_secs(WRITTEN_S) };
+    let read_at_most = |max| {
+        ConnectionReader::new(Vec::new(), max).read_stream(text.as_bytes(), Path::new("log"), origin).is_ok()
+    };
+    assert!(read_at_most(3_001) && !read_at_most(3_000));
+}
+
+#[test]
 fn a_journal_tells_the_same() {
     let entry = |n: u64| {
         let time = 1_769_846_400_000_000 + n * 1_000_000;

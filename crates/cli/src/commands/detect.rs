@@ -31,7 +31,7 @@ const FLOWS_MAX: usize = 8_000_000;
 #[command(
     after_help = "Files are told apart by content, compressed or not: NSG flow logs (versions 1 and 2), virtual network flow logs, \
                   what `palisade flows tail --format json` prints, Zeek's conn.log, Argus binetflow, and pcap; and what guests \
-                  tell of logons: Windows event logs (Security, RdpCoreTS, OpenSSH, SQL Server), and sshd's lines in syslog or \
+                  tell of logons: Windows event logs (Security, RdpCoreTS, OpenSSH, SQL Server), and lines of sshd and dropbear in syslog or \
                   of `journalctl`, with -o json or without. Folders are read with all below; - is standard input, and \
                   a named pipe is waited for until somebody writes to it. A flow store \
                   (a folder of one, s3://BUCKET/PATH or az://CONTAINER/PATH) is read as it is.\n\nA failed \

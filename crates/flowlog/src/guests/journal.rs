@@ -5,7 +5,7 @@
 use palisade_guard::GuestEvent;
 use serde_json::Value;
 
-use super::{sshd::Messages, syslog::is_sshd};
+use super::sshd::{Messages, Program};
 
 /// Whether a line is an entry of a journal.
 pub(crate) fn is_one(first: &[u8]) -> bool {
@@ -35,13 +35,11 @@ pub(crate) fn read(
 fn event(entry: &Value, messages: &mut Messages) -> Option<(GuestEvent, usize)> {
     let text = |name: &str| entry.get(name).and_then(Value::as_str);
     let program = text("SYSLOG_IDENTIFIER").or_else(|| text("_COMM"))?;
-    if !is_sshd(program) {
-        return None;
-    }
+    let program = Program::of(program)?;
     // Microseconds, as text.
     let time_ms = text("__REALTIME_TIMESTAMP")?.parse::<u64>().ok()? / 1_000;
     let machine = text("_HOSTNAME").unwrap_or("localhost");
     let process = text("_PID").or_else(|| text("SYSLOG_PID"));
-    let (what, times) = messages.told((machine, process), text("MESSAGE")?)?;
+    let (what, times) = messages.told(program, (machine, process), text("MESSAGE")?, 1)?;
     Some((GuestEvent { time_ms, machine: machine.to_owned(), what }, times))
 }

@@ -1,4 +1,4 @@
-//! What sshd says of logons, message by message.
+//! What sshd says of logons, message by message, and what dropbear does ([`dropbear`]).
 //!
 //! A name is whatever a client sends and may hold what looks like an address; sshd's own words come after it, so a message is read from its end.
 //! One attempt is said of several times, in an order: that there is no such user, or that the user may not come in; that PAM refused; that the attempt
@@ -9,20 +9,43 @@
 use std::{
     collections::{HashMap, VecDeque},
     net::IpAddr,
+    path::Path,
 };
 
 use palisade_guard::{GuestTold, LogonOutcome, Service};
 
-/// Connections that are remembered to have had a failure.
+use super::dropbear;
+
+/// Connections of which something is remembered.
 const FAILED_MAX: usize = 4_096;
 /// What is said of a connection that tried too often, be it with keys.
 const EXCEEDED: &str = "maximum authentication attempts exceeded for ";
 /// Times that one line may stand for.
-const REPEATED_MAX: usize = 1_000;
+pub(super) const REPEATED_MAX: usize = 1_000;
+
+/// Who says something.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Program {
+    Sshd,
+    Dropbear,
+}
+
+impl Program {
+    /// The program of a name or a path; `None` of others.
+    pub(super) fn of(program: &str) -> Option<Self> {
+        let name = Path::new(program).file_name().and_then(|name| name.to_str()).unwrap_or(program);
+        match name {
+            // Since version 9.8 a session is a program of its own.
+            "sshd" | "sshd-session" | "sshd-auth" => Some(Self::Sshd),
+            "dropbear" => Some(Self::Dropbear),
+            _ => None,
+        }
+    }
+}
 
 /// How far an attempt has come that failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Stage {
+pub(super) enum Stage {
     /// There is no such user, or one that may not come in.
     Announced,
     /// By PAM, in a conversation.
@@ -32,7 +55,9 @@ enum Stage {
 
 /// What a message says.
 #[derive(Debug, PartialEq, Eq)]
-enum Said<'m> {
+pub(super) enum Said<'m> {
+    /// Somebody has come; nothing is tried yet.
+    Came(End<'m>),
     /// An attempt failed.
     Attempt(Stage, End<'m>),
     /// The connection failed; an attempt, if none was said of.
@@ -41,41 +66,63 @@ enum Said<'m> {
     In(End<'m>),
 }
 
-/// Who tried, and from where: the word that stands for the address, and the port if it is told.
+/// Who tried, and from where: the word that stands for the address, which is empty if it is not told, and the port if it is told.
 #[derive(Debug, PartialEq, Eq)]
-struct End<'m> {
-    account: &'m str,
-    host: &'m str,
-    port: Option<u16>,
+pub(super) struct End<'m> {
+    pub(super) account: &'m str,
+    pub(super) host: &'m str,
+    pub(super) port: Option<u16>,
+}
+
+/// What is remembered of a connection.
+#[derive(Debug, Default)]
+struct Seen {
+    /// How far an attempt has come.
+    stage: Option<Stage>,
+    /// From where it is, where that is told only once.
+    host: String,
 }
 
 /// Reads the messages of one log.
 #[derive(Debug, Default)]
 pub(super) struct Messages {
-    failed: HashMap<String, Stage>,
+    failed: HashMap<String, Seen>,
     /// The same connections, the oldest first.
     order: VecDeque<String>,
 }
 
 impl Messages {
-    /// What a message of a process tells, and how often; `None` of messages about something else. `process` is its machine and its number, or the machine
-    /// alone where lines have no numbers.
+    /// What a message of a process tells that came so often, and how often; `None` of messages about something else. `process` is its machine and its number, or
+    /// the machine alone where lines have no numbers.
     pub(super) fn told(
         &mut self,
+        program: Program,
         process: (&str, Option<&str>),
         message: &str,
+        times: usize,
     ) -> Option<(GuestTold, usize)> {
-        let (message, times) = repeated(message.trim_end()).unwrap_or((message.trim_end(), 1));
-        let said = Said::of(solaris(message))?;
-        let (Said::Attempt(_, end) | Said::Connection(end) | Said::In(end)) = &said;
+        let (message, within) = repeated(message.trim_end()).unwrap_or((message.trim_end(), 1));
+        let times = times.saturating_mul(within).min(REPEATED_MAX);
+        let said = match program {
+            Program::Sshd => Said::of(solaris(message))?,
+            Program::Dropbear => dropbear::said(message)?,
+        };
+        let (Said::Came(end) | Said::Attempt(_, end) | Said::Connection(end) | Said::In(end)) = &said;
         let connection = match process {
             (machine, Some(number)) => format!("{machine} {number}"),
             (machine, None) => format!("{machine} {} {}", end.host, end.port.unwrap_or_default()),
         };
-        let before = self.failed.get(&connection).copied();
+        let seen = self.failed.get(&connection);
+        let before = seen.and_then(|seen| seen.stage);
+        let host = if end.host.is_empty() { seen.map_or("", |seen| &seen.host) } else { end.host };
+        let (account, source) = (Some(end.account.to_owned()), address(host));
         let outcome = match said {
+            Said::Came(end) => {
+                self.remember(connection).host = end.host.to_owned();
+                return None;
+            }
             Said::Attempt(stage, _) => {
-                self.remember(connection, stage);
+                self.remember(connection).stage = Some(stage);
                 if times == 1 && before.is_some_and(|before| before < stage) {
                     return None;
                 }
@@ -83,27 +130,28 @@ impl Messages {
             }
             Said::Connection(_) if before.is_some() => return None,
             Said::Connection(_) => {
-                self.remember(connection, Stage::Failed);
+                self.remember(connection).stage = Some(Stage::Failed);
                 LogonOutcome::Failed
             }
             Said::In(_) => LogonOutcome::Succeeded,
         };
-        let (account, source) = (Some(end.account.to_owned()), address(end.host));
         Some((GuestTold::Logon { service: Service::Ssh, account, source, outcome }, times))
     }
 
-    fn remember(&mut self, connection: String, stage: Stage) {
-        if self.failed.insert(connection.clone(), stage).is_some() {
-            return;
+    /// What is remembered of a connection, which is from now on.
+    fn remember(&mut self, connection: String) -> &mut Seen {
+        if !self.failed.contains_key(&connection) {
+            self.order.push_back(connection.clone());
+            if self.order.len() > FAILED_MAX
+                && let Some(oldest) = self.order.pop_front()
+            {
+                self.failed.remove(&oldest);
+            }
         }
-        self.order.push_back(connection);
-        if self.order.len() > FAILED_MAX
-            && let Some(oldest) = self.order.pop_front()
-        {
-            self.failed.remove(&oldest);
-        }
+        self.failed.entry(connection).or_default()
     }
 }
+
 /// `message repeated 5 times: [ Failed password for ...]`, as rsyslog shortens it.
 fn repeated(message: &str) -> Option<(&str, usize)> {
     let (times, rest) = message.strip_prefix("message repeated ")?.split_once(" times: [")?;
@@ -214,7 +262,7 @@ mod tests {
             }
             GuestTold::Knock { .. } => panic!("sshd tells of no knocks"),
         };
-        let mut tell = |message: &&str| reader.told(("web1", process), message);
+        let mut tell = |message: &&str| reader.told(Program::Sshd, ("web1", process), message, 1);
         messages.iter().filter_map(&mut tell).map(short).collect()
     }
 

@@ -9,7 +9,11 @@ use std::net::{IpAddr, SocketAddr};
 
 use palisade_guard::{GuestEvent, GuestTold, LogonOutcome, Service};
 
-use super::{binxml::Event, event_log, sshd::Messages};
+use super::{
+    binxml::Event,
+    event_log,
+    sshd::{Messages, Program},
+};
 
 /// Why a logon fails that may be a guess: wrong password, no such user, locked, disabled, or just failed.
 const GUESSES: [&str; 5] = ["0xc000006a", "0xc0000064", "0xc0000234", "0xc0000072", "0xc000006d"];
@@ -48,7 +52,7 @@ fn told(event: &Event, messages: &mut Messages) -> Option<(String, GuestTold)> {
         }
         ("OpenSSH", 4) => {
             let machine = event.element("Computer").unwrap_or_default();
-            messages.told((machine, None), event.data("payload")?)?.0
+            messages.told(Program::Sshd, (machine, None), event.data("payload")?, 1)?.0
         }
         (name, 18_456) if name.starts_with("MSSQL") => sql(event)?,
         _ => return None,
