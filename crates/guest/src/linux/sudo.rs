@@ -36,6 +36,12 @@ struct Place {
     text: String,
 }
 
+/// Names that stand for every command, and for root.
+struct Means<'s> {
+    all: BTreeSet<&'s str>,
+    root: BTreeSet<&'s str>,
+}
+
 /// All that is said in files that include each other.
 #[derive(Default)]
 struct Sudoers {
@@ -133,18 +139,20 @@ impl Sudoers {
         if self.has_other_default {
             scales.spend();
         }
+        let means =
+            Means { all: self.standing_for(&["ALL"]), root: self.standing_for(&["ALL", "root", "#0"]) };
         let mut at = 0;
         for (place, users, grants) in &self.grants {
             let is_free = |grant: &Grant| grant.asks == Some(false) && !grant.command.starts_with('!');
             let free = grants.iter().enumerate().filter(|(_, grant)| is_free(grant));
             let free: Vec<Part<'_>> = free.flat_map(|(number, _)| scales.free(at + number)).collect();
             at += grants.len();
-            self.judge_one(report, place, users, &free);
+            Self::judge_one(report, place, users, &free, &means);
         }
     }
 
     /// The worst of what users may do without a password.
-    fn judge_one(&self, report: &mut Report, place: &Place, users: &[String], free: &[Part<'_>]) {
+    fn judge_one(report: &mut Report, place: &Place, users: &[String], free: &[Part<'_>], means: &Means<'_>) {
         let named: BTreeSet<&str> = free.iter().map(|part| part.user).collect();
         // What root may do as root says nothing.
         if named.iter().all(|user| matches!(*user, "root" | "#0")) {
@@ -152,13 +160,9 @@ impl Sudoers {
         }
         let is_free = |user: &&String| user.starts_with('!') || named.contains(user.as_str());
         let who = users.iter().filter(is_free).map(String::as_str).collect::<Vec<_>>().join(", ");
-        let has = |name: &str, wanted: &[&str]| self.has(&[name.to_owned()], wanted);
-        let mut whom: BTreeSet<&str> = free.iter().filter_map(|part| part.as_whom).collect();
-        whom.retain(|whom| *whom != "ALL" && has(whom, &["ALL", "root", "#0"]));
-        let mut commands: BTreeSet<&str> = free.iter().map(|part| part.command).collect();
-        commands.retain(|command| has(command, &["ALL"]));
-        let is_root = |part: &Part<'_>| part.as_whom.is_some_and(|own| whom.contains(own));
-        if free.iter().any(|part| is_root(part) && commands.contains(part.command)) {
+        let is_root =
+            |part: &Part<'_>| part.as_whom.is_some_and(|whom| whom != "ALL" && means.root.contains(whom));
+        if free.iter().any(|part| is_root(part) && means.all.contains(part.command)) {
             let message = format!("{who} becomes root without a password");
             say(report, checks::SUDO_NOPASSWD.severity, place, &who, message);
         } else {
@@ -168,19 +172,19 @@ impl Sudoers {
         }
     }
 
-    /// Whether a list has one of some names, also by its aliases.
-    fn has(&self, list: &[String], wanted: &[&str]) -> bool {
-        let mut seen = BTreeSet::new();
-        let mut open: Vec<&String> = list.iter().collect();
-        while let Some(name) = open.pop() {
-            if wanted.contains(&name.as_str()) {
-                return true;
-            }
-            if seen.insert(name) {
-                open.extend(self.aliases.get(name).into_iter().flat_map(|alias| &alias.members));
-            }
+    /// Names, and the aliases that have one of them, also by other aliases.
+    fn standing_for<'s>(&'s self, wanted: &[&'s str]) -> BTreeSet<&'s str> {
+        let mut by_member: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+        for (name, alias) in &self.aliases {
+            alias.members.iter().for_each(|member| by_member.entry(member).or_default().push(name));
         }
-        false
+        let mut found: BTreeSet<&str> = wanted.iter().copied().collect();
+        let mut open = wanted.to_vec();
+        while let Some(name) = open.pop() {
+            let aliases = by_member.get(name).into_iter().flatten().copied();
+            open.extend(aliases.filter(|alias| found.insert(alias)));
+        }
+        found
     }
 }
 

@@ -226,6 +226,14 @@ fn sudo_as_sudo_reads_it() {
 }
 
 #[test]
+fn many_rules_about_many_are_weighed_in_bounded_time() {
+    let list = |start: &str| (0..20_000).map(|n| format!("{start}{n}")).collect::<Vec<_>>().join(", ");
+    let rules = "U ALL=(ALL) NOPASSWD: X\n".repeat(20_000) + &"a ALL=(ALL) ALL\n".repeat(20_000);
+    let text = format!("User_Alias U = {}\nCmnd_Alias X = {}\n{rules}", list("u"), list("/bin/"));
+    assert_eq!(found(&[("/etc/sudoers", &text)]).len(), 20_000);
+}
+
+#[test]
 fn firewalls() {
     let open = "table inet filter { chain input { type filter hook input priority 0; policy accept; } }";
     assert_eq!(found(&[("/etc/nftables.conf", open)]), ["warning FIREWALL - /etc/nftables.conf"]);

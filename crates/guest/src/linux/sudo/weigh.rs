@@ -114,11 +114,10 @@ impl<'s> Scales<'s> {
 
     /// The members of an alias; of one with exceptions, or of no alias, the name.
     fn members(&mut self, name: &'s str) -> Vec<&'s str> {
-        match self.aliases.get(name).filter(|alias| alias.is_plain() && alias.members.len() <= self.left) {
-            Some(alias) => {
-                self.left -= alias.members.len();
-                alias.members.iter().map(String::as_str).collect()
-            }
+        let alias = self.aliases.get(name).filter(|alias| alias.members.len() <= self.left);
+        self.left -= alias.map_or(0, |alias| alias.members.len());
+        match alias.filter(|alias| alias.is_plain()) {
+            Some(alias) => alias.members.iter().map(String::as_str).collect(),
             None => vec![name],
         }
     }
