@@ -89,10 +89,10 @@ pub fn run(options: &Options, tell: &mut dyn FnMut(&str)) -> Result<Report> {
     Ok(report)
 }
 
-/// The whole way of records, and its last part alone.
+/// The last part of the way of records alone, and then the whole way.
 fn write(options: &Options, tell: &mut dyn FnMut(&str)) -> Result<Vec<Case>> {
-    let mut cases = vec![chain::measure(&options.scratch(), options.quick, tell)?];
     tell("records to Parquet");
-    cases.extend(store::write(&options.scratch(), options.quick)?);
+    let mut cases = store::write(&options.scratch(), options.quick)?;
+    cases.push(chain::measure(&options.scratch(), options.quick, tell)?);
     Ok(cases)
 }

@@ -59,14 +59,14 @@ async fn connections_beyond_the_limit_are_closed() {
     for _ in 0..8 {
         held.push(TcpStream::connect(site.running.address()).await.unwrap());
     }
-    // Those beyond the limit are closed without a word; it does not matter which they are.
+    // Those beyond the limit are closed without a word; it does not matter which they are. Nobody says anything: a place would be free
+    // again as soon as its client has spoken nonsense.
     let mut closed = 0;
     for stream in &mut held {
-        let _ = stream.write_all(b"x").await;
         let read = timeout(Duration::from_millis(500), stream.read(&mut [0; 64])).await;
         closed += usize::from(matches!(read, Ok(Ok(0) | Err(_))));
     }
-    assert!(closed >= 5, "{closed} were closed");
+    assert_eq!(closed, 5);
     drop(held);
     site.running.stop().await;
 }
